@@ -1,0 +1,330 @@
+/*
+ * The door between the two worlds.
+ *
+ * host/ is an ELF program: the hardware and the operator. nt/ is the kernel: PE images. This is the only header both
+ * include, so what is not said here one side cannot know of the other. Fixed-width types only; no pointer of the host
+ * ever lies in the machine's memory except this table's own.
+ *
+ * Downward calls (struct door) are made by the kernel on whatever kernel stack it is on, by the System V convention.
+ * Upward entries (struct door_up) are filled in by the kernel's entry point, KiSystemStartup(struct door *).
+ *
+ * A call that can fail returns an enum door_error. Nothing here blocks except operator_next, file and record (which
+ * waits for the supervisor when the record is full); the machine's virtual time stands still meanwhile.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#define DOOR_VERSION 1
+#define DOOR_CALL __attribute__((sysv_abi))
+
+/*
+ * The map of the machine's address space: the same in every run. Everything of the host (program, libraries, stacks)
+ * lies above DOOR_KERNEL_END.
+ */
+#define DOOR_PAGE 0x1000ull
+#define DOOR_USER_BASE 0x0000000000010000ull
+#define DOOR_USER_END 0x00000fffffff0000ull    /* MmUserProbeAddress */
+#define DOOR_KERNEL_BASE 0x0000100000000000ull /* MmSystemRangeStart */
+#define DOOR_LINEAR_BASE 0x0000100000000000ull /* all RAM, one to one: nonpaged memory */
+#define DOOR_PAGED_BASE 0x0000140000000000ull  /* all RAM again: pageable view, closed by default */
+#define DOOR_STACK_BASE 0x0000180000000000ull  /* kernel stacks, one slot each */
+#define DOOR_IMAGE_BASE 0x00001a0000000000ull  /* kernel modules, drivers, thunks: 2 GiB, so that rel32 reaches */
+#define DOOR_IMAGE_END 0x00001a0080000000ull
+#define DOOR_MAPPING_BASE 0x00001c0000000000ull /* MDL and device mappings */
+#define DOOR_PROCESSOR_BASE 0x00001e0000000000ull /* one processor area each */
+#define DOOR_SHARED_DATA 0x00001e8000000000ull    /* the page drivers know as 0xFFFFF78000000000 */
+#define DOOR_KERNEL_END 0x0000200000000000ull
+
+#define DOOR_PROCESSORS 64
+#define DOOR_PROCESSOR_BYTES 0x4000ull
+#define DOOR_STACK_SLOT 0x10000ull   /* address space of one stack */
+#define DOOR_STACK_USABLE 0x6000ull  /* 24 KiB, what Windows gives; the rest of the slot is guarded */
+#define DOOR_STACK_PA 0x10000000000ull /* physical address of stack slot 0: stacks lie above RAM in the RAM file */
+
+/* Fields of a processor area (GS base) that the host, patched driver code and thunks reach. */
+#define DOOR_PCR_IRQL 0x50            /* u8: current IRQL */
+#define DOOR_PCR_INTERRUPT_FLAG 0x1000 /* u32: 1 = interrupts enabled (RFLAGS.IF) */
+#define DOOR_PCR_BUDGET 0x1004        /* u32: calls left until the next delivery point is taken */
+#define DOOR_PCR_POINTS 0x1008        /* u64: delivery points taken; the watchdog's sign of life */
+
+enum door_error {
+    DOOR_OK,
+    DOOR_NOT_FOUND,
+    DOOR_EXISTS,
+    DOOR_IS_DIRECTORY,
+    DOOR_NOT_DIRECTORY,
+    DOOR_NOT_EMPTY,
+    DOOR_DENIED,
+    DOOR_NO_SPACE,
+    DOOR_NO_MEMORY,
+    DOOR_BAD_NAME,
+    DOOR_BAD_IMAGE,
+    DOOR_IO,
+    DOOR_END, /* of file or directory */
+};
+
+enum door_protection { DOOR_NONE = 0, DOOR_READ = 1, DOOR_WRITE = 2, DOOR_EXECUTE = 4 };
+
+/* ---- Traps: what the processor tells the kernel ---------------------------------------------------------------- */
+
+/* Hardware vectors keep their numbers; those from 0x100 on are instructions that need the kernel. */
+enum door_vector {
+    DOOR_TRAP_DIVIDE = 0,
+    DOOR_TRAP_DEBUG = 1,
+    DOOR_TRAP_BREAKPOINT = 3, /* Rip at the int3 */
+    DOOR_TRAP_OVERFLOW = 4,
+    DOOR_TRAP_INVALID_OPCODE = 6,
+    DOOR_TRAP_STACK_OVERFLOW = 8, /* as Windows has it: a double fault on the guard page */
+    DOOR_TRAP_PROTECTION = 13,    /* privileged instruction not emulated, or non-canonical address */
+    DOOR_TRAP_PAGE_FAULT = 14,    /* error: bit 0 present, 1 write, 4 execute; address: the linear address */
+    DOOR_TRAP_FLOAT = 16,
+    DOOR_TRAP_ALIGNMENT = 17,
+    DOOR_TRAP_SIMD = 19,
+    DOOR_TRAP_FAST_FAIL = 0x29,
+    DOOR_TRAP_ASSERT = 0x2c,
+    DOOR_TRAP_DEBUG_SERVICE = 0x2d,
+    DOOR_TRAP_WRITE_CR8 = 0x100,  /* address: the new value; Rip behind the instruction, as for those below */
+    DOOR_TRAP_ENABLE_INTERRUPTS = 0x101,
+    DOOR_TRAP_HALT = 0x102,
+    DOOR_TRAP_PAUSE = 0x103,
+    DOOR_TRAP_SYSTEM_CALL = 0x104, /* raw syscall, sysenter or int 80h; Rip at the instruction */
+    DOOR_TRAP_WATCHDOG = 0x105,    /* this code has not reached a delivery point for too long */
+};
+
+/*
+ * Built by the host on the interrupted stack (below its red zone), then control goes to door_up.trap with RCX pointing
+ * here, RSP 16-byte aligned minus 8. context is Windows' CONTEXT (0x4D0 bytes) with control, integer, segment and
+ * floating point parts filled. xstate is the processor's XSAVE image, for what CONTEXT does not hold.
+ */
+struct door_trap {
+    uint32_t vector;
+    uint32_t error;
+    uint64_t address;
+    uint64_t xstate; /* address, 64-byte aligned */
+    uint64_t xstate_mask;
+    uint8_t context[0x4d0] __attribute__((aligned(16)));
+};
+
+/* ---- Images ---------------------------------------------------------------------------------------------------- */
+
+#define DOOR_IMAGE_SECTIONS 96 /* Windows' limit */
+
+struct door_section {
+    char name[9];
+    uint32_t rva, bytes;      /* bytes: virtual size rounded up to pages */
+    uint32_t characteristics; /* IMAGE_SCN_* */
+};
+
+struct door_image {
+    uint32_t status;        /* NTSTATUS that Windows gives for this file; 0 = loadable */
+    char reason[160];       /* one sentence when status is not 0 */
+    uint64_t preferred_base;
+    uint32_t bytes;         /* SizeOfImage */
+    uint32_t extra_bytes;   /* room wanted behind the image for patched code */
+    uint32_t entry;         /* rva, 0 = none */
+    uint32_t check_sum, time_stamp;
+    uint32_t unwind, unwind_bytes; /* .pdata, rva */
+    uint32_t section_count;
+    struct door_section section[DOOR_IMAGE_SECTIONS];
+};
+
+/* One import being bound; the kernel decides what the importer's table shall hold. */
+struct door_import {
+    uint64_t importer;    /* base address of the importing image */
+    const char *module;   /* as the importer names it, e.g. "ntoskrnl.exe" */
+    const char *name;     /* NULL when imported by ordinal */
+    uint32_t ordinal;
+    uint64_t exporter;    /* base address of the image that has it, after forwarders; 0 = does not exist here */
+    uint64_t target;      /* its address; 0 = does not exist here */
+};
+
+/* ---- Files of volumes ------------------------------------------------------------------------------------------ */
+
+enum door_file_op {
+    DOOR_FILE_OPEN,     /* path, flags -> handle, stat */
+    DOOR_FILE_CLOSE,
+    DOOR_FILE_READ,     /* handle, offset, buffer, bytes -> bytes */
+    DOOR_FILE_WRITE,
+    DOOR_FILE_STAT,     /* handle -> stat */
+    DOOR_FILE_SET_SIZE, /* handle, offset = the new size */
+    DOOR_FILE_REMOVE,   /* handle: unlink the file or empty directory it names */
+    DOOR_FILE_RENAME,   /* handle, path = the new name, flags: REPLACE */
+    DOOR_FILE_LIST,     /* handle, offset = index in name order -> path = the entry's name, stat; DOOR_END */
+    DOOR_FILE_FLUSH,
+    DOOR_FILE_VOLUME,   /* -> stat.size = total bytes, stat.allocated = free bytes */
+};
+
+enum door_file_flags {
+    DOOR_FILE_CREATE = 1,     /* make it when missing */
+    DOOR_FILE_EXCLUSIVE = 2,  /* fail when present */
+    DOOR_FILE_TRUNCATE = 4,
+    DOOR_FILE_DIRECTORY = 8,  /* with CREATE: make a directory; else: must be one */
+    DOOR_FILE_WRITABLE = 16,
+    DOOR_FILE_REPLACE = 32,
+};
+
+struct door_stat {
+    uint64_t size, allocated;
+    uint64_t created, accessed, written, changed; /* 100 ns since 1601, virtual for files the machine wrote */
+    uint64_t id;
+    uint32_t directory, read_only;
+};
+
+/* Paths: UTF-8, '/' between components, no leading '/', relative to the volume; letter case does not count. */
+struct door_file {
+    uint32_t op, flags;
+    uint32_t volume; /* 0 = C: */
+    uint32_t created; /* out, OPEN: 1 = it was made now */
+    uint64_t handle;
+    uint64_t offset;
+    uint64_t bytes;
+    void *buffer;
+    struct door_stat stat;
+    char path[1024];
+};
+
+/* ---- The operator ---------------------------------------------------------------------------------------------- */
+
+/* A thread of the System process asks for the next command, carries it out, and says how it went. */
+enum door_command_code {
+    DOOR_COMMAND_LOAD = 1,    /* text: file name of the image, e.g. "stuck.sys"; reply value: base address */
+    DOOR_COMMAND_UNLOAD = 2,  /* text: the same name; "" = every driver still loaded, last loaded first */
+    DOOR_COMMAND_ADVANCE = 3, /* value: let this much virtual time pass, in 100 ns */
+    DOOR_COMMAND_END = 4,     /* stop the machine cleanly */
+};
+
+struct door_command {
+    uint32_t code;
+    uint32_t status;  /* reply: NTSTATUS */
+    uint64_t value;   /* argument, reply */
+    uint64_t limit;   /* virtual time (100 ns since boot) at which the command must be done, 0 = none */
+    char text[512];
+};
+
+/* ---- The event record ------------------------------------------------------------------------------------------ */
+
+enum door_event_type {
+    DOOR_EVENT_PRINT = 1, /* payload: text, UTF-8, without terminator; may hold or lack its newline */
+    DOOR_EVENT_IMAGE,     /* struct door_event_image */
+    DOOR_EVENT_UNIMAGE,   /* struct door_event_image */
+    DOOR_EVENT_FINDING,   /* struct door_finding */
+    DOOR_EVENT_STOP,      /* struct door_finding's code and parameters: the blue screen; last event of a machine */
+    DOOR_EVENT_NOTE,      /* text: a remark of the kernel to the user (e.g. "stuck.sys: no unload routine") */
+    DOOR_EVENT_MISSING,   /* text "module!name": something that does not exist here was called (exit status 3) */
+};
+
+struct door_event {
+    uint32_t bytes; /* of this header and the payload, a multiple of 8 */
+    uint32_t payload; /* exact bytes of the payload */
+    uint16_t type;
+    uint8_t processor;
+    uint8_t irql;
+    uint32_t thread; /* id, 0 = none */
+    uint64_t time; /* 100 ns since boot */
+};
+
+struct door_event_image {
+    uint64_t base;
+    uint32_t bytes;
+    uint32_t driver; /* 1 = a checked driver, 0 = a module of the kernel */
+    char name[64];   /* "stuck.sys" */
+};
+
+#define DOOR_FRAMES 12
+#define DOOR_NOTES 6
+
+enum door_note_kind {
+    DOOR_NOTE_CALLER = 1, /* the stack that did it; frame[0] is the place of the finding */
+    DOOR_NOTE_LEVEL,      /* how the level came about */
+    DOOR_NOTE_OBJECT,     /* an object's history: initialised, queued, allocated, freed at */
+    DOOR_NOTE_OTHER,      /* the other party: holder of a lock, other thread */
+};
+
+/*
+ * One explaining part of a finding: a sentence, then the frames (return addresses, innermost first; driver and kernel),
+ * then what the outermost frame was called by. In text and origin "%o" stands for the object's name, which the reader
+ * makes from its address (a symbol, or module+offset).
+ */
+struct door_note {
+    uint32_t kind;
+    uint32_t frames;
+    uint64_t frame[DOOR_FRAMES];
+    uint64_t object;
+    char text[160];   /* "The timer was set at:" */
+    char origin[64];  /* "DPC of timer %o" */
+};
+
+struct door_finding {
+    char rule[40];    /* "irql.call-too-high" */
+    char subject[64]; /* the routine or object kind it is about: "ZwCreateFile" */
+    char text[192];   /* the verdict: "ZwCreateFile called at DISPATCH_LEVEL" */
+    uint32_t code;    /* bug check */
+    uint32_t notes;
+    uint64_t parameter[4];
+    struct door_note note[DOOR_NOTES];
+};
+
+/* ---- Both tables ----------------------------------------------------------------------------------------------- */
+
+enum door_halt { DOOR_HALT_CLEAN, DOOR_HALT_STOP, DOOR_HALT_INTERNAL };
+
+/* Kernel -> host. */
+struct door {
+    uint32_t version, bytes;
+
+    /* The machine as built, constant. Physical memory below ram_used holds the boot images. */
+    uint32_t processors;
+    uint32_t stop_on_finding;
+    uint32_t special_pool;     /* 1 = guard pages around blocks (the default), 0 = red zones only */
+    uint32_t dry_run;          /* 1 = checked calls are checked, then not made: the contract tests */
+    uint32_t os_major, os_minor, os_build;
+    uint32_t xstate_bytes;     /* XSAVE area this processor needs */
+    uint64_t xstate_mask;
+    uint64_t ram_bytes, ram_used;
+    uint64_t seed;
+    uint64_t boot_time;        /* 100 ns since 1601, a constant of the machine, not the host's clock */
+    uint64_t image_next;       /* first free address in the image range */
+    uint32_t fsgsbase;         /* 1 = wrgsbase may be used in place of processor_select */
+    uint32_t image_count;      /* the boot images, in load order */
+    struct door_event_image image[4];
+
+    /* Virtual time, 100 ns since boot. The kernel advances it; the host reads it for rdtsc and adds a tick a read. */
+    volatile uint64_t now;
+
+    /* Memory. Addresses and sizes are page multiples inside the kernel or user range. */
+    int (DOOR_CALL *map)(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection);
+    int (DOOR_CALL *unmap)(uint64_t va, uint64_t bytes);
+    int (DOOR_CALL *protect)(uint64_t va, uint64_t bytes, uint32_t protection);
+    int (DOOR_CALL *discard)(uint64_t pa, uint64_t bytes); /* contents become zero, memory goes back to the host */
+    /* Map `count` stack slots from `slot` on and close everything but the top DOOR_STACK_USABLE of each. */
+    int (DOOR_CALL *stacks)(uint64_t slot, uint64_t count);
+
+    void (DOOR_CALL *processor_select)(uint64_t area); /* GS base */
+
+    /* Images. source: file name as given to LOAD, or a path on volume 0. The id is small and positive. */
+    int (DOOR_CALL *image_open)(const char *source, uint32_t from_volume, uint32_t *id, struct door_image *image);
+    /* Fill [va, va + bytes + extra_bytes), which the kernel has mapped read-write: copy, relocate, bind (calling
+     * door_up.bind), patch, set section protections. */
+    int (DOOR_CALL *image_map)(uint32_t id, uint64_t va, const char *name, struct door_image *image);
+    int (DOOR_CALL *image_forget)(uint64_t va); /* no more exports, no more traps from it */
+    uint64_t (DOOR_CALL *image_export)(uint64_t va, const char *name); /* 0 = has none; va 0 = all kernel modules */
+
+    int (DOOR_CALL *file)(struct door_file *request);
+    void (DOOR_CALL *record)(const struct door_event *event, const void *payload);
+    void (DOOR_CALL *operator_next)(struct door_command *command); /* in: the reply to the previous one, code 0 = none */
+    uint32_t (DOOR_CALL *port)(uint32_t port, uint32_t bytes, uint32_t write, uint32_t value);
+    void (DOOR_CALL *halt)(uint32_t how, const char *why) __attribute__((noreturn));
+
+    struct door_up *up;
+};
+
+/* Host -> kernel. */
+struct door_up {
+    uint64_t trap;              /* code address; see struct door_trap */
+    uint64_t resume;            /* code address: RCX = struct door_trap *, continues what was interrupted */
+    /* For patched code, called in place of the instruction; the argument of write_cr8 was pushed before the call. All
+     * registers are kept; flags too, save by write_cr8. */
+    uint64_t write_cr8, enable_interrupts, pause;
+    uint64_t (DOOR_CALL *bind)(const struct door_import *import);
+};

@@ -1,0 +1,17 @@
+/*
+ * Executive support: pool, work items, lookaside lists, fast mutexes, resources.
+ */
+#pragma once
+
+VOID ExInitializePool(VOID);
+VOID ExInitializeWorkers(VOID); /* needs threads */
+
+/* The kernel's own allocations: not tracked as a driver's, never NULL-checked away (no memory is an internal error). */
+PVOID ExpAllocate(SIZE_T Bytes, ULONG Tag);
+VOID ExpFree(PVOID Block);
+
+/* At unload: a finding for each place that still has blocks allocated by Image (leak), grouped by allocating stack. */
+VOID ExpReportLeaks(UINT64 Base, UINT64 Bytes, PCSTR Name);
+
+/* For reports: describe Address if it lies in pool ("pool 'Tag ' + 0x10, 64 bytes"); *Stack: allocated at. FALSE = not pool. */
+BOOLEAN ExpDescribePool(UINT64 Address, PCHAR Buffer, ULONG Bytes, ULONG *AllocatedAt, ULONG *FreedAt);

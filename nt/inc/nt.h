@@ -1,0 +1,37 @@
+/*
+ * What every file of the kernel includes: the public NT headers, the door, and the interfaces of the kernel's parts.
+ *
+ * The public headers read and write IRQL by the CR8 instructions. The kernel's own IRQL is a field of the processor
+ * area, so the two intrinsics are replaced before those headers are read.
+ */
+#pragma once
+
+#define _NTSYSTEM_
+#define _NTOSKRNL_
+#define _NTHAL_
+#define NTDDI_VERSION 0x0A000008
+#define _WIN32_WINNT 0x0A00
+
+#include <intrin.h>
+
+#define __readcr8 KiReadCr8
+#define __writecr8 KiWriteCr8
+static inline unsigned long long KiReadCr8(void);
+void KiWriteCr8(unsigned long long Irql);
+
+#include <ntifs.h>
+#include <ntddk.h>
+
+#include "door.h"
+
+/* The table the host gave us; constant after KiSystemStartup's first line. */
+extern struct door *KiDoor;
+
+#include "rtl/rtlp.h"
+#include "ke/ki.h"
+#include "mm/mi.h"
+#include "ob/obp.h"
+#include "ex/exp.h"
+#include "ps/psp.h"
+#include "io/iop.h"
+#include "vf/vf.h"

@@ -1,0 +1,207 @@
+/*
+ * The kernel core: processors, IRQL, the dispatcher, traps.
+ *
+ * All simulated processors run on one host thread, so kernel code is never interrupted by the host: between two
+ * delivery points it is atomic on all processors. A delivery point is a place where the schedule may let another
+ * processor go on or an interrupt, DPC or APC in: KiDeliver, lowering IRQL, waiting, a contended lock, `pause`, and
+ * every KiBudget-th call that a driver makes into a module. Code that touches shared kernel state therefore needs no
+ * lock of its own as long as it does not reach a delivery point in the middle.
+ */
+#pragma once
+
+/* ---- The processor area ---------------------------------------------------------------------------------------- */
+
+typedef enum _KI_LEVEL_CAUSE {
+    KiCauseNone,
+    KiCauseRaise,    /* KeRaiseIrql and its forms, or mov cr8 */
+    KiCauseSpinLock, /* a spin lock was acquired */
+    KiCauseMutex,    /* a fast or guarded mutex was acquired */
+} KI_LEVEL_CAUSE;
+
+/* What an earlier raise was, for reports: where, and by which routine. */
+typedef struct _KI_RAISE {
+    KI_LEVEL_CAUSE Cause;
+    KIRQL From;
+    UINT64 Site;    /* return address in the code that asked */
+    PVOID Object;   /* the lock */
+} KI_RAISE;
+
+struct _VF_CALLBACK;
+
+typedef struct _KI_PROCESSOR {
+    /* The first page has Windows' KPCR and the public head of KPRCB (which starts at 0x180). */
+    UINT64 TebFields[3];
+    struct _KI_PROCESSOR *Self;   /* gs:[18h] */
+    PVOID CurrentPrcb;            /* gs:[20h] */
+    PVOID LockArray;
+    PVOID Used_Self;              /* gs:[30h] TEB of the current user thread */
+    PVOID IdtBase;
+    UINT64 Unused[2];
+    KIRQL Irql;                   /* gs:[50h] */
+    UCHAR SecondLevelCacheAssociativity, ObsoleteNumber, Fill0;
+    ULONG Unused0[3];
+    USHORT MajorVersion, MinorVersion;
+    ULONG StallScaleFactor;
+    UCHAR Fill1[0x180 - 0x68];
+    ULONG MxCsr;                  /* gs:[180h], Prcb */
+    UCHAR LegacyNumber;           /* gs:[184h] */
+    UCHAR ReservedMustBeZero, InterruptRequest, IdleHalt;
+    struct _KTHREAD *CurrentThread; /* gs:[188h] */
+    struct _KTHREAD *NextThread;
+    struct _KTHREAD *IdleThread;
+    UCHAR NestingLevel, ClockOwner, PendingTickFlags, PendingTick;
+    ULONG Number;                 /* gs:[1A4h] */
+    UCHAR Fill2[0x1000 - 0x1a8];
+
+    /* From here on ours. The first three are known to the host (door.h). */
+    ULONG InterruptFlag;
+    volatile ULONG Budget;
+    volatile UINT64 Points;
+
+    ULONG PendingLevels;          /* bit n: an interrupt of level n waits to be delivered */
+    BOOLEAN Idle;                 /* the idle thread runs and found nothing to do */
+    BOOLEAN DpcRoutineActive;
+    BOOLEAN QuantumEnd;
+    UCHAR Spare;
+    ULONG SpinLocksHeld;          /* by this processor */
+    UINT64 SuspendedStack;        /* RSP while another processor runs */
+
+    LIST_ENTRY DpcList;
+    ULONG DpcCount;
+    ULONG ReadySummary;           /* bit n: Ready[n] is not empty */
+    LIST_ENTRY Ready[32];
+
+    KI_RAISE Raise[16];           /* by level: the raise that brought the processor there */
+    struct _VF_CALLBACK *Callback; /* innermost callback that runs above DISPATCH_LEVEL or as a DPC */
+} KI_PROCESSOR, *PKI_PROCESSOR;
+
+C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Irql) == DOOR_PCR_IRQL);
+C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, CurrentThread) == 0x188);
+C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Number) == 0x1a4);
+C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, InterruptFlag) == DOOR_PCR_INTERRUPT_FLAG);
+C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Budget) == DOOR_PCR_BUDGET);
+C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Points) == DOOR_PCR_POINTS);
+C_ASSERT(sizeof(KI_PROCESSOR) <= DOOR_PROCESSOR_BYTES);
+
+static inline PKI_PROCESSOR KiProcessor(void)
+{
+    PKI_PROCESSOR Self;
+    __asm__ volatile("movq %%gs:0x18, %0" : "=r"(Self));
+    return Self;
+}
+
+static inline unsigned long long KiReadCr8(void)
+{
+    unsigned char Irql;
+    __asm__ volatile("movb %%gs:0x50, %0" : "=r"(Irql) : : "memory");
+    return Irql;
+}
+
+/* The processor area of processor Number. */
+#define KiProcessorBlock(Number) ((PKI_PROCESSOR)(DOOR_PROCESSOR_BASE + (UINT64)(Number)*DOOR_PROCESSOR_BYTES))
+
+/* Levels of the x64 ladder that the public headers do not all name. */
+#define KI_CLOCK_LEVEL 13
+#define KI_IPI_LEVEL 14
+
+/* ---- Threads and processes ------------------------------------------------------------------------------------- */
+
+typedef enum _KI_THREAD_STATE { KiInitialized, KiReady, KiRunning, KiStandby, KiTerminated, KiWaiting } KI_THREAD_STATE;
+
+struct _KPROCESS {
+    DISPATCHER_HEADER Header; /* signalled when the process has ended */
+    LIST_ENTRY ThreadListHead;
+    ULONG ThreadCount;
+    SCHAR BasePriority;
+};
+
+struct _KTHREAD {
+    DISPATCHER_HEADER Header; /* signalled when the thread has ended */
+    LIST_ENTRY MutantListHead;
+
+    /* Stack: slot number, and the saved RSP while it does not run. */
+    UINT64 StackSlot;
+    PVOID StackBase;  /* highest address + 1 */
+    PVOID StackLimit; /* lowest address a driver may use: StackBase - DOOR_STACK_USABLE */
+    UINT64 KernelStack;
+
+    /* Scheduling. */
+    UCHAR State; /* KI_THREAD_STATE */
+    SCHAR Priority, BasePriority;
+    UCHAR Quantum;
+    KAFFINITY Affinity;
+    ULONG Processor; /* where it runs or last ran */
+    ULONG IdealProcessor;
+    LIST_ENTRY ReadyListEntry;
+
+    /* Waiting. Wait blocks of more objects than fit here come from the caller. */
+    KIRQL WaitIrql;
+    KPROCESSOR_MODE WaitMode;
+    BOOLEAN Alertable, WaitNext;
+    UCHAR WaitReason;
+    LONG WaitStatus;
+    ULONG WaitType;
+    ULONG WaitCount;
+    PKWAIT_BLOCK WaitBlockList;
+    KWAIT_BLOCK WaitBlock[THREAD_WAIT_OBJECTS + 1];
+    KTIMER Timer; /* time-out and delay */
+    LIST_ENTRY QueueListEntry;
+    struct _KQUEUE *Queue;
+
+    /* APCs. KernelApcDisable < 0: in a critical region; SpecialApcDisable < 0: in a guarded region. */
+    union {
+        struct {
+            SHORT KernelApcDisable, SpecialApcDisable;
+        };
+        ULONG CombinedApcDisable;
+    };
+    KAPC_STATE ApcState;
+    BOOLEAN ApcQueueable;
+
+    PKPROCESS Process;
+    LIST_ENTRY ThreadListEntry;
+    PKSTART_ROUTINE StartRoutine; /* the driver's; KiThreadStartup calls it by way of SystemRoutine */
+    PVOID StartContext;
+
+    struct _VF_CALLBACK *Callback; /* innermost callback this thread runs below DISPATCH_LEVEL */
+    ULONG CreatedBy;               /* stack id, see vf.h */
+    ULONG ResourceCount;
+    KPROCESSOR_MODE PreviousMode;
+    BOOLEAN SystemThread;
+    PVOID Teb;
+};
+
+/* ---- Interface ------------------------------------------------------------------------------------------------- */
+
+/* Virtual time since boot, 100 ns units. */
+static inline UINT64 KiNow(void)
+{
+    return KiDoor->now;
+}
+
+/* Let Duration (100 ns) of virtual time pass on this processor: a stall, a clock read. Interrupts become pending. */
+VOID KiSpendTime(UINT64 Duration);
+
+VOID KiInitializeProcessors(VOID);
+DECLSPEC_NORETURN VOID KiStartMachine(PKSTART_ROUTINE FirstThread);
+
+/* A delivery point at the current IRQL. */
+VOID KiDeliver(VOID);
+
+/* Ask for an interrupt of Level on a processor; delivered there as soon as its IRQL and interrupt flag allow. */
+VOID KiRequestInterrupt(PKI_PROCESSOR Processor, KIRQL Level);
+
+/* Unchecked forms for the kernel's own use. Lowering delivers what is pending. */
+KIRQL KiRaiseIrql(KIRQL NewIrql);
+VOID KiLowerIrql(KIRQL NewIrql);
+
+/* Make a thread whose stack is at MmCreateKernelStack's slot; it does not run before KiReadyThread. */
+VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PKSTART_ROUTINE SystemRoutine,
+                        PVOID SystemContext);
+VOID KiReadyThread(PKTHREAD Thread);
+/* End the current thread: signals it, and gives its stack back once another one runs. */
+DECLSPEC_NORETURN VOID KiTerminateThread(LONG ExitStatus, VOID (*Reap)(PKTHREAD Thread));
+
+/* Bug check of the kernel itself (an invariant of ours is broken): exit status 70, never blamed on a driver. */
+DECLSPEC_NORETURN VOID KiInternalError(PCSTR Format, ...);
+#define KI_ASSERT(Condition) ((Condition) ? (VOID)0 : KiInternalError("%s:%d: %s", __FILE_NAME__, __LINE__, #Condition))

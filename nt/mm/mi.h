@@ -1,0 +1,66 @@
+/*
+ * Memory: physical pages, kernel address space, stacks, pageable windows, images.
+ *
+ * Nonpaged memory is the linear view of RAM (DOOR_LINEAR_BASE + physical address). Paged pool is the pageable view
+ * (DOOR_PAGED_BASE + physical address). Pageable ranges are closed (DOOR_NONE) by default; a touch below
+ * DISPATCH_LEVEL opens a 64 KiB window, a raise to DISPATCH_LEVEL or above closes the open ones.
+ */
+#pragma once
+
+#define MI_WINDOW 0x10000ull
+
+VOID MmInitialize(VOID);
+
+/* Physically contiguous pages, zeroed. 0 = no memory. Any IRQL up to DISPATCH_LEVEL. */
+UINT64 MiAllocatePages(UINT64 Count);
+VOID MiFreePages(UINT64 Physical, UINT64 Count);
+UINT64 MiFreePageCount(VOID);
+static inline PVOID MiLinear(UINT64 Physical)
+{
+    return (PVOID)(DOOR_LINEAR_BASE + Physical);
+}
+/* Physical address behind any mapped kernel address; (UINT64)-1 if there is none. */
+UINT64 MiPhysical(PVOID Address);
+
+/* A range that is pageable: Protection is what a window gives (DOOR_READ | ...). */
+VOID MiRegisterPageable(UINT64 Start, UINT64 Bytes, ULONG Protection);
+VOID MiUnregisterPageable(UINT64 Start);
+/* Number of windows open now; a raise to DISPATCH_LEVEL closes them when not 0. */
+extern ULONG MiOpenWindows;
+VOID MiCloseWindows(VOID);
+
+/* A page fault at any level. TRUE: the page is there now, go on. FALSE: the kernel decides (exception or bug check);
+ * *What then names the memory if it is known ("paged pool", "freed pool", "guard page of ...", "PAGE section of x.sys",
+ * "discarded INIT section of x.sys", "no memory"), for reports; *Stack is a stack id of its history or 0. */
+BOOLEAN MmAccessFault(UINT64 Address, ULONG Error, KIRQL Irql, PCSTR *What, ULONG *Stack);
+
+/* Kernel stacks. Returns FALSE when there is no memory. */
+BOOLEAN MmCreateKernelStack(UINT64 *Slot);
+VOID MmDeleteKernelStack(UINT64 Slot);
+#define MiStackBase(Slot) (DOOR_STACK_BASE + ((Slot) + 1) * DOOR_STACK_SLOT)
+
+/* Images. Boot images are entered by MmInitialize. */
+typedef struct _MI_IMAGE {
+    LIST_ENTRY Entry;
+    UINT64 Base;
+    ULONG Bytes;
+    ULONG MappedBytes;     /* with the room for patched code */
+    UINT64 Physical;
+    BOOLEAN Driver;        /* checked */
+    BOOLEAN InitDiscarded;
+    CHAR Name[64];
+    struct door_image Info;
+} MI_IMAGE, *PMI_IMAGE;
+
+/* Load from the operator (FromVolume FALSE) or from a path on C:. Reports nothing; *Reason (static text) explains. */
+NTSTATUS MmLoadImage(PCSTR Source, PCSTR Name, BOOLEAN FromVolume, PMI_IMAGE *Image, PCSTR *Reason);
+VOID MmUnloadImage(PMI_IMAGE Image);
+VOID MmDiscardInit(PMI_IMAGE Image);
+PMI_IMAGE MmImageOf(UINT64 Address); /* NULL = in none */
+extern LIST_ENTRY MiImages;
+
+/* Called by pool and stacks: is Address on the stack of Thread, or of any thread. */
+static inline BOOLEAN MiIsStack(UINT64 Address)
+{
+    return Address >= DOOR_STACK_BASE && Address < DOOR_IMAGE_BASE;
+}

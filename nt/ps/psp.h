@@ -1,0 +1,25 @@
+/*
+ * Processes and threads as objects.
+ */
+#pragma once
+
+struct _EPROCESS {
+    KPROCESS Pcb;
+    HANDLE UniqueProcessId;
+    LIST_ENTRY ActiveProcessLinks;
+    LARGE_INTEGER CreateTime;
+    CHAR ImageFileName[16];
+};
+
+struct _ETHREAD {
+    KTHREAD Tcb;
+    CLIENT_ID Cid;
+    LARGE_INTEGER CreateTime;
+    LONG ExitStatus;
+    BOOLEAN Terminating;
+};
+
+VOID PsInitialize(VOID);
+/* A kernel thread of the System process; Driver routine or the kernel's own. Referenced once by itself. */
+NTSTATUS PspCreateSystemThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver, PETHREAD *Thread);
+extern PEPROCESS PsInitialSystemProcess;

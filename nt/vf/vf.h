@@ -1,0 +1,114 @@
+/*
+ * The verifier: contracts of routines and callbacks, findings, and the objects a driver has handed to the kernel.
+ *
+ * A finding is composed with VfFinding, VfNote* and VfCommit, all without a delivery point between them. VfCommit
+ * records it and, unless the user asked to go on (--on-finding=continue), makes it a bug check; so whatever follows
+ * VfCommit must carry on as a free build of Windows would.
+ */
+#pragma once
+
+/* ---- Stacks ---------------------------------------------------------------------------------------------------- */
+
+/* A captured stack is a number: equal stacks have equal numbers. 0 = none. */
+ULONG VfCaptureStack(VOID);                     /* from the caller of the routine that calls this */
+ULONG VfCaptureStackFrom(const CONTEXT *Context);
+ULONG VfStackOf(const UINT64 *Frames, ULONG Count);
+ULONG VfStackFrames(ULONG Stack, UINT64 Frames[DOOR_FRAMES]);
+
+/* ---- Findings -------------------------------------------------------------------------------------------------- */
+
+/* Start a finding. Rule is its stable id ("pool.double-free"); Code and Parameters are Windows' bug check. */
+VOID VfFinding(PCSTR Rule, ULONG Code, UINT64 P1, UINT64 P2, UINT64 P3, UINT64 P4);
+VOID VfSubject(PCSTR Subject);
+VOID VfText(PCSTR Format, ...);
+/* Kind: enum door_note_kind. Object may be NULL. Origin may be NULL. Text and Origin may hold "%o" for the object. */
+VOID VfNote(ULONG Kind, ULONG Stack, PVOID Object, PCSTR Origin, PCSTR Text, ...);
+/* The caller's stack with its origin (which callback of what), and how the present level came about. */
+VOID VfNoteCaller(const CONTEXT *ContextOrNull);
+VOID VfNoteLevel(VOID);
+VOID VfCommit(VOID);
+
+/* A remark for the user that is no finding. */
+VOID VfRemark(PCSTR Format, ...);
+
+/* ---- Callbacks ------------------------------------------------------------------------------------------------- */
+
+typedef struct _VF_CALLBACK {
+    struct _VF_CALLBACK *Outer;
+    PCSTR Contract;   /* name of its row: "KDEFERRED_ROUTINE" */
+    PCSTR What;       /* "DPC of timer %o", "work item %o", "DriverEntry" */
+    PVOID Routine, Object;
+    ULONG Stack;      /* who set, queued or registered it */
+    PCSTR StackText;  /* "The timer was set at:" */
+    KIRQL Irql;       /* on entry */
+    ULONG SpinLocks;
+    UINT64 Frame;     /* RSP on entry: tracked objects below it on this stack are gone when it returns */
+} VF_CALLBACK, *PVF_CALLBACK;
+
+/* Around every call of a driver's routine by the kernel. Leave checks level, locks and objects on the stack. */
+VOID VfEnterCallback(PVF_CALLBACK Callback);
+VOID VfLeaveCallback(PVF_CALLBACK Callback);
+
+/* ---- Objects a driver has handed over ---------------------------------------------------------------------------- */
+
+typedef enum _VF_OBJECT_KIND {
+    VfTimer,     /* set and not yet expired (or periodic) */
+    VfDpc,       /* queued, or the DPC of a set timer */
+    VfWorkItem,  /* queued */
+    VfEvent,     /* events, mutexes, semaphores that a thread waits for */
+    VfLookaside, /* initialised and not deleted */
+    VfResource,  /* initialised and not deleted */
+    VfLock,      /* spin lock that is held */
+    VfThread,    /* system thread whose routine lies in a driver; Object is the KTHREAD, memory range is empty */
+    VfCallbackObject, /* registered callback or notification; freed by its unregister routine */
+} VF_OBJECT_KIND;
+
+/* The kernel holds Object (Bytes long) from now on; Routine (or NULL) lies in the driver that must not go away before.
+ * Stack: who handed it over. A second call for the same object only replaces Routine and Stack. */
+VOID VfTrack(PVOID Object, ULONG Bytes, VF_OBJECT_KIND Kind, PVOID Routine, ULONG Stack);
+VOID VfUntrack(PVOID Object, VF_OBJECT_KIND Kind);
+/* Memory goes away: a finding for the first object tracked in it. Why: "freed", "unloaded", "left". */
+VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why);
+/* An image goes away: finding for objects in it, and for objects whose routine lies in it. */
+VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name);
+
+/* ---- Binding ----------------------------------------------------------------------------------------------------- */
+
+VOID VfInitialize(VOID);
+/* door_up.bind: the address for an import; thunks for checked drivers, a reporting stub for what is missing. */
+UINT64 DOOR_CALL VfBind(const struct door_import *Import);
+
+/* The rows, made by the build from contracts/ (build/gen/contracts_nt.c). */
+typedef struct _VF_CONDITION {
+    UCHAR Predicate; /* VF_PREDICATE */
+    UCHAR Argument;  /* 1-based */
+    UCHAR Maximum;   /* the maximum when the predicate holds */
+    UCHAR Spare;
+} VF_CONDITION;
+
+typedef enum _VF_PREDICATE {
+    VfNever,
+    VfWaits,        /* the PLARGE_INTEGER argument is NULL or points to a time other than zero */
+    VfTrue,         /* the BOOLEAN argument is TRUE */
+    VfPagedPool,    /* the POOL_TYPE argument is a paged pool */
+    VfPoolFlags,    /* the POOL_FLAGS argument asks for paged pool */
+    VfUserMode,     /* the KPROCESSOR_MODE argument is UserMode */
+    VfNotNull,      /* the pointer argument is not NULL */
+    VfWideFormat,   /* the format string prints wide characters (%ws, %S, %wZ, %lc...) */
+    VfPagedBlock,   /* the pointer argument lies in paged pool */
+} VF_PREDICATE;
+
+typedef struct _VF_CONTRACT {
+    PCSTR Name;
+    UCHAR Minimum, Maximum;
+    UCHAR ConditionCount;
+    UCHAR Spare;
+    USHORT Stop;          /* bug check of a violation: 0x0A or 0xC4 */
+    USHORT SubCode;       /* first parameter for 0xC4 */
+    VF_CONDITION Condition[2];
+} VF_CONTRACT;
+
+extern const VF_CONTRACT VfContracts[]; /* in strcmp order of Name */
+extern const ULONG VfContractCount;
+const VF_CONTRACT *VfContractOf(PCSTR Name);
+PCSTR VfLevelName(KIRQL Irql); /* "DISPATCH_LEVEL" */

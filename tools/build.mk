@@ -1,0 +1,78 @@
+# What is built from what. Called by the Makefile once the packages are there.
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+B := build
+W := /usr/share/mingw-w64/include
+
+# ---- the kernel: PE images, freestanding C ----
+NTCC := clang --target=x86_64-w64-mingw32 -std=gnu11 -fms-extensions -ffreestanding -funwind-tables -fno-stack-protector \
+	-mno-red-zone -mno-avx -fno-builtin -fno-strict-aliasing -O2 -g -gdwarf-4 -ffunction-sections -fdata-sections \
+	-Wall -Wextra -Werror -Wno-unused-parameter -Wno-dll-attribute-on-redeclaration -Wno-pragma-pack -Wno-ignored-attributes \
+	-Wno-microsoft-anon-tag -Wno-inconsistent-dllimport \
+	-fdebug-prefix-map=$(CURDIR)=. -isystem $(W) -isystem $(W)/ddk -Iinclude -Int -Int/inc -I$(B)/gen
+NTSRC := $(wildcard nt/ke/*.c nt/hal/*.c nt/mm/*.c nt/ex/*.c nt/ob/*.c nt/ps/*.c nt/io/*.c nt/cm/*.c nt/se/*.c nt/rtl/*.c nt/vf/*.c)
+NTASM := $(wildcard nt/*/*.S)
+NTOBJ := $(NTSRC:%.c=$(B)/%.o) $(NTASM:%.S=$(B)/%.o) $(B)/gen/contracts_nt.o
+
+# ---- the host: ELF ----
+CC := gcc
+CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Iinclude -Ihost -I$(B)/gen -MMD -MP \
+	-ffile-prefix-map=$(CURDIR)=. $(shell pkg-config --cflags lua5.4 zydis 2>/dev/null)
+LIBS := -lZydis $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
+HOSTSRC := $(wildcard host/*/*.c)
+HOSTASM := $(wildcard host/*/*.S)
+HOSTOBJ := $(HOSTSRC:%.c=$(B)/%.o) $(HOSTASM:%.S=$(B)/%.o) $(B)/gen/contracts_host.o
+
+.PHONY: all tests
+all: $(B)/irqlab $(B)/nt/ntoskrnl.exe $(B)/nt/hal.dll examples
+
+$(B)/gen/contracts.stamp: tools/contracts.lua $(wildcard contracts/* contracts/*/*)
+	@mkdir -p $(B)/gen
+	lua5.4 tools/contracts.lua contracts $(B)/gen
+	@touch $@
+$(B)/gen/contracts_nt.c $(B)/gen/contracts_host.c $(B)/gen/ntoskrnl.def $(B)/gen/hal.def: $(B)/gen/contracts.stamp
+
+$(B)/gen/contracts_nt.o: $(B)/gen/contracts_nt.c
+	$(NTCC) -c $< -o $@
+$(B)/gen/contracts_host.o: $(B)/gen/contracts_host.c
+	$(CC) $(CFLAGS) -c $< -o $@
+$(B)/nt/%.o: nt/%.c | $(B)/gen/contracts.stamp
+	@mkdir -p $(@D)
+	$(NTCC) -MMD -MP -c $< -o $@
+$(B)/nt/%.o: nt/%.S
+	@mkdir -p $(@D)
+	$(NTCC) -MMD -MP -c $< -o $@
+$(B)/host/%.o: host/%.c | $(B)/gen/contracts.stamp
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+$(B)/host/%.o: host/%.S
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+
+$(B)/nt/ntoskrnl.exe: $(NTOBJ) $(B)/gen/ntoskrnl.def
+	ld.lld -m i386pep --subsystem native -e KiSystemStartup -shared --gc-sections --image-base 0x1a0000000000 \
+		--dynamicbase -o $@ $(NTOBJ) $(B)/gen/ntoskrnl.def --out-implib $(B)/nt/libntoskrnl.a
+$(B)/nt/hal.dll: $(B)/gen/hal.def $(B)/nt/ntoskrnl.exe
+	ld.lld -m i386pep --subsystem native --no-entry -shared -o $@ $(B)/gen/hal.def $(B)/nt/libntoskrnl.a --out-implib $(B)/nt/libhal.a
+
+$(B)/irqlab: $(HOSTOBJ)
+	$(CC) -o $@ $^ $(LIBS)
+
+# ---- examples: mingw gcc by default ----
+DRVCC := x86_64-w64-mingw32-gcc -std=gnu11 -O2 -g -gdwarf-4 -Wall -fno-strict-aliasing -fno-stack-protector -ffile-prefix-map=$(CURDIR)/= \
+	-I$(W)/ddk -D__INTRINSIC_DEFINED__dummy
+DRVLD := -nostdlib -shared -Wl,--subsystem,native -Wl,--entry,DriverEntry -Wl,--dynamicbase
+EXAMPLES := $(patsubst %.c,$(B)/examples/%.sys,$(notdir $(wildcard examples/*/*.c)))
+examples: $(EXAMPLES)
+.PHONY: examples
+define example_rule
+$(B)/examples/$(notdir $(1:.c=.sys)): $(1)
+	@mkdir -p $$(@D)
+	$$(DRVCC) $$(DRVLD) -o $$@ $$< -lntoskrnl -lhal
+endef
+$(foreach s,$(wildcard examples/*/*.c),$(eval $(call example_rule,$(s))))
+
+-include $(wildcard tests/tests.mk)
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
