@@ -1,0 +1,57 @@
+/*
+ * The supervisor: starts a machine in a sandboxed worker process, serves its volumes, sends it commands, and reads its
+ * event record. It trusts nothing the worker says: every size and index from the record or a request is checked, and
+ * whatever happens to the worker (crash, kill, endless loop), the events recorded until then are delivered.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "door.h"
+
+struct supervisor_options {
+    uint32_t processors;      /* 1..DOOR_PROCESSORS */
+    uint64_t ram_bytes;
+    uint64_t seed;
+    bool stop_on_finding;
+    bool special_pool;
+    bool dry_run;
+    uint32_t os_major, os_minor, os_build;
+    const char *kernel_dir;   /* where ntoskrnl.exe and hal.dll lie */
+    const char *volume_dir;   /* host directory that is C:, NULL = an empty one made and removed by the supervisor */
+    const char *record_path;  /* write the raw event record here as well, NULL = don't */
+    uint32_t watchdog_ms;     /* CPU time without a delivery point before the watchdog stops the machine; 0 = 2000 */
+    bool debugger;            /* no watchdog, no limits that get into a debugger's way */
+};
+
+/* Called in order, once for each event, as soon as it is read. Payload is valid during the call. */
+typedef void supervisor_event_fn(void *context, const struct door_event *event, const void *payload);
+
+struct supervisor; /* one machine */
+
+/* Start a machine and wait until its kernel asks for the first command. On failure NULL, and one line in why. */
+struct supervisor *supervisor_start(const struct supervisor_options *options, supervisor_event_fn *sink, void *context,
+                                    char why[256]);
+
+/* Make the bytes of an image file known under a name ("stuck.sys"), for DOOR_COMMAND_LOAD. Keeps the pointer. */
+bool supervisor_offer(struct supervisor *s, const char *name, const void *bytes, size_t size);
+
+/* Send a command, serve the machine until it is done. True: command->status and value hold the reply. False: the
+ * machine ended meanwhile; see supervisor_end. */
+bool supervisor_command(struct supervisor *s, struct door_command *command);
+
+enum supervisor_outcome {
+    SUPERVISOR_CLEAN,    /* halted after DOOR_COMMAND_END */
+    SUPERVISOR_STOPPED,  /* bug check */
+    SUPERVISOR_CRASHED,  /* the worker died or broke its protocol; detail says how ("SIGKILL", "exit 3") */
+    SUPERVISOR_INTERNAL, /* the kernel or the host found itself wrong; detail says what */
+};
+
+struct supervisor_end {
+    enum supervisor_outcome outcome;
+    char detail[256];
+};
+
+/* End the machine if it still runs, drain the record, free everything, leave nothing behind. */
+void supervisor_finish(struct supervisor *s, struct supervisor_end *end);
