@@ -15,3 +15,6 @@ VOID ExpReportLeaks(UINT64 Base, UINT64 Bytes, PCSTR Name);
 
 /* For reports: describe Address if it lies in pool ("pool 'Tag ' + 0x10, 64 bytes"); *Stack: allocated at. FALSE = not pool. */
 BOOLEAN ExpDescribePool(UINT64 Address, PCHAR Buffer, ULONG Bytes, ULONG *AllocatedAt, ULONG *FreedAt);
+
+/* Take a queued work item out of its queue (the verifier does so when its memory goes). */
+VOID ExpWithdrawWorkItem(PVOID Item);

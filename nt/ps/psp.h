@@ -23,3 +23,8 @@ VOID PsInitialize(VOID);
 /* A kernel thread of the System process; Driver routine or the kernel's own. Referenced once by itself. */
 NTSTATUS PspCreateSystemThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver, PETHREAD *Thread);
 extern PEPROCESS PsInitialSystemProcess;
+
+/* Number of the current thread for reports: its id; 0 for an idle thread. */
+ULONG PspCurrentThreadNumber(VOID);
+/* Walk all threads in order of creation; NULL = the first. NULL is returned behind the last. */
+PKTHREAD PspNextThread(PKTHREAD Thread);
