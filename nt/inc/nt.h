@@ -19,6 +19,10 @@
 static inline unsigned long long KiReadCr8(void);
 void KiWriteCr8(unsigned long long Irql);
 
+/* <intrin.h> has declared these extern by the time wdm.h defines them static, so each object would export them. */
+#define InterlockedBitTestAndSet KiWdmBitTestAndSet
+#define InterlockedBitTestAndReset KiWdmBitTestAndReset
+
 #include <ntifs.h>
 #include <ntddk.h>
 
