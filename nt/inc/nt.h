@@ -9,6 +9,8 @@
 #define _NTSYSTEM_
 #define _NTOSKRNL_
 #define _NTHAL_
+#define _CRTIMP
+#define _SECIMP
 #define NTDDI_VERSION 0x0A000008
 #define _WIN32_WINNT 0x0A00
 
