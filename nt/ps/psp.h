@@ -4,7 +4,7 @@
 #pragma once
 
 struct _EPROCESS {
-    KPROCESS Pcb;
+    struct _KPROCESS Pcb;
     HANDLE UniqueProcessId;
     LIST_ENTRY ActiveProcessLinks;
     LARGE_INTEGER CreateTime;
@@ -12,7 +12,7 @@ struct _EPROCESS {
 };
 
 struct _ETHREAD {
-    KTHREAD Tcb;
+    struct _KTHREAD Tcb;
     CLIENT_ID Cid;
     LARGE_INTEGER CreateTime;
     LONG ExitStatus;
