@@ -55,7 +55,7 @@ $(B)/nt/ntoskrnl.exe: $(NTOBJ) $(B)/gen/ntoskrnl.def
 	ld.lld -m i386pep --subsystem native -e KiSystemStartup -shared --gc-sections --image-base 0x1a0000000000 \
 		--dynamicbase -o $@ $(NTOBJ) $(B)/gen/ntoskrnl.def --out-implib $(B)/nt/libntoskrnl.a
 $(B)/nt/hal.dll: $(B)/gen/hal.def $(B)/nt/ntoskrnl.exe
-	ld.lld -m i386pep --subsystem native --no-entry -shared -o $@ $(B)/gen/hal.def $(B)/nt/libntoskrnl.a --out-implib $(B)/nt/libhal.a
+	ld.lld -m i386pep --subsystem native -Xlink=-noentry -shared -o $@ $(B)/gen/hal.def $(B)/nt/libntoskrnl.a --out-implib $(B)/nt/libhal.a
 
 $(B)/irqlab: $(HOSTOBJ)
 	$(CC) -o $@ $^ $(LIBS)
@@ -74,5 +74,5 @@ $(B)/examples/$(notdir $(1:.c=.sys)): $(1)
 endef
 $(foreach s,$(wildcard examples/*/*.c),$(eval $(call example_rule,$(s))))
 
--include $(wildcard tests/tests.mk)
+-include $(wildcard tests/tests.mk tests/*/rules.mk)
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
