@@ -77,5 +77,5 @@ $(B)/examples/$(notdir $(1:.c=.sys)): $(1)
 endef
 $(foreach s,$(wildcard examples/*/*.c),$(eval $(call example_rule,$(s))))
 
--include $(wildcard tests/tests.mk)
+-include $(wildcard tests/tests.mk tests/*/rules.mk)
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

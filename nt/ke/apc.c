@@ -7,13 +7,11 @@
  */
 #include "nt.h"
 
-#define KI_APC_OBJECT 18
-
 VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, PKKERNEL_ROUTINE KernelRoutine,
                      PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode, PVOID Context)
 {
     RtlZeroMemory(Apc, sizeof(*Apc));
-    Apc->Type = KI_APC_OBJECT;
+    Apc->Type = ApcObject;
     Apc->Size = sizeof(*Apc);
     Apc->ApcStateIndex = (CCHAR)Environment;
     Apc->Thread = Thread;

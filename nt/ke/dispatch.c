@@ -225,14 +225,14 @@ VOID KiSetThreadPriority(PKTHREAD Thread, KPRIORITY Priority)
 
 /* ---- Life of a thread ------------------------------------------------------------------------------------------- */
 
-/* A new thread's first step, at DISPATCH_LEVEL on its own stack. StartRoutine(StartContext) is the system routine. */
+/* A new thread's first step, at DISPATCH_LEVEL on its own stack. */
 static VOID KiThreadStartup(PVOID Context)
 {
     PKTHREAD Thread = Context;
 
     KiAfterSwap();
     KiLowerIrql(PASSIVE_LEVEL);
-    Thread->StartRoutine(Thread->StartContext);
+    Thread->SystemRoutine(Thread->SystemContext);
     KiInternalError("a system routine returned");
 }
 
@@ -257,8 +257,8 @@ VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PV
     Thread->Quantum = KI_QUANTUM;
     Thread->Affinity = KiDoor->processors == 64 ? ~0ull : (1ull << KiDoor->processors) - 1;
     Thread->Processor = KiProcessor()->Number;
-    Thread->StartRoutine = SystemRoutine;
-    Thread->StartContext = SystemContext;
+    Thread->SystemRoutine = SystemRoutine;
+    Thread->SystemContext = SystemContext;
     KiBuildStack(StackBase, KiThreadStartup, Thread, &Thread->KernelStack);
     if (Process) {
         InsertTailList(&Process->ThreadListHead, &Thread->ThreadListEntry);

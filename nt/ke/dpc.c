@@ -107,7 +107,7 @@ PKDPC KiFindQueuedDpc(UINT64 Start, UINT64 Bytes, BOOLEAN ByRoutine, ULONG *Stac
 VOID KeInitializeDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID DeferredContext)
 {
     RtlZeroMemory(Dpc, sizeof(*Dpc));
-    Dpc->Type = 19; /* DpcObject */
+    Dpc->Type = DpcObject;
     Dpc->Importance = MediumImportance;
     Dpc->DeferredRoutine = DeferredRoutine;
     Dpc->DeferredContext = DeferredContext;

@@ -112,6 +112,24 @@ static inline unsigned long long KiReadCr8(void)
 #define KI_CLOCK_LEVEL 13
 #define KI_IPI_LEVEL 14
 
+/* Types of dispatcher and control objects (KOBJECTS), the first byte of each. */
+typedef enum _KOBJECTS {
+    EventNotificationObject = 0,
+    EventSynchronizationObject,
+    MutantObject,
+    ProcessObject,
+    QueueObject,
+    SemaphoreObject,
+    ThreadObject,
+    GateObject,
+    TimerNotificationObject,
+    TimerSynchronizationObject,
+    ApcObject = 18,
+    DpcObject,
+} KOBJECTS;
+
+typedef enum _KAPC_ENVIRONMENT { OriginalApcEnvironment, AttachedApcEnvironment, CurrentApcEnvironment } KAPC_ENVIRONMENT;
+
 /* ---- Threads and processes ------------------------------------------------------------------------------------- */
 
 typedef enum _KI_THREAD_STATE { KiInitialized, KiReady, KiRunning, KiStandby, KiTerminated, KiWaiting } KI_THREAD_STATE;
@@ -168,7 +186,9 @@ struct _KTHREAD {
 
     PKPROCESS Process;
     LIST_ENTRY ThreadListEntry;
-    PKSTART_ROUTINE StartRoutine; /* the driver's; KiThreadStartup calls it by way of SystemRoutine */
+    PKSTART_ROUTINE SystemRoutine; /* ours, where the thread begins; calls StartRoutine */
+    PVOID SystemContext;
+    PKSTART_ROUTINE StartRoutine;
     PVOID StartContext;
 
     struct _VF_CALLBACK *Callback; /* innermost callback this thread runs below DISPATCH_LEVEL */

@@ -30,7 +30,7 @@ BOOLEAN KiSatisfyWait(DISPATCHER_HEADER *Object, PKTHREAD Thread, LONG *Status)
         Object->SignalState--;
         break;
     case MutantObject:
-        if (Object->SignalState == MINLONG) {
+        if (Object->SignalState == (LONG)MINLONG) {
             *Status = STATUS_MUTANT_LIMIT_EXCEEDED;
             return FALSE;
         }

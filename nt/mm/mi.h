@@ -55,6 +55,7 @@ typedef struct _MI_IMAGE {
 /* Load from the operator (FromVolume FALSE) or from a path on C:. Reports nothing; *Reason (static text) explains. */
 NTSTATUS MmLoadImage(PCSTR Source, PCSTR Name, BOOLEAN FromVolume, PMI_IMAGE *Image, PCSTR *Reason);
 VOID MmUnloadImage(PMI_IMAGE Image);
+UINT64 MiReserveImageSpace(UINT64 Bytes); /* addresses in the image range, never given back; 0 = none left */
 VOID MmDiscardInit(PMI_IMAGE Image);
 PMI_IMAGE MmImageOf(UINT64 Address); /* NULL = in none */
 extern LIST_ENTRY MiImages;

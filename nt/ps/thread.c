@@ -83,8 +83,7 @@ NTSTATUS PspCreateSystemThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN O
     PVOID Memory = (PVOID)(MiStackBase(Slot) - PSP_OBJECT_BYTES);
     RtlZeroMemory(Memory, PSP_OBJECT_BYTES);
     PETHREAD Thread = ObpInitializeObject(PspThreadType, Memory);
-    KiInitializeThread(&Thread->Tcb, &PsInitialSystemProcess->Pcb, Slot, PspSystemThreadStartup, Context);
-    KI_ASSERT((UINT64)Thread->Tcb.StackBase <= (UINT64)Memory);
+    KiInitializeThread(&Thread->Tcb, &PsInitialSystemProcess->Pcb, Slot, Memory, PspSystemThreadStartup, NULL);
     Thread->Tcb.StartRoutine = Routine;
     Thread->Tcb.StartContext = Context;
     Thread->Tcb.SystemThread = !OfDriver;
@@ -202,4 +201,21 @@ ULONG NTAPI IoWithinStackLimits(ULONG_PTR Start, SIZE_T Bytes)
     PKTHREAD Thread = KeGetCurrentThread();
     return Start >= (ULONG_PTR)Thread->StackLimit && Start + Bytes <= (ULONG_PTR)Thread->StackBase &&
            Start + Bytes >= Start;
+}
+
+/* ---- For reports ------------------------------------------------------------------------------------------------- */
+
+ULONG PspCurrentThreadNumber(VOID)
+{
+    PKTHREAD Thread = KeGetCurrentThread();
+
+    return Thread && Thread->Process ? (ULONG)(UINT64)((PETHREAD)Thread)->Cid.UniqueThread : 0;
+}
+
+PKTHREAD PspNextThread(PKTHREAD Thread)
+{
+    PLIST_ENTRY Head = &PsInitialSystemProcess->Pcb.ThreadListHead;
+    PLIST_ENTRY Entry = Thread ? Thread->ThreadListEntry.Flink : Head->Flink;
+
+    return Entry == Head ? NULL : CONTAINING_RECORD(Entry, struct _KTHREAD, ThreadListEntry);
 }

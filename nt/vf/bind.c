@@ -203,6 +203,14 @@ static BOOLEAN VfHolds(const VF_CONDITION *Condition, const CONTEXT *Context)
     }
 }
 
+static UINT64 VfThunkTarget(const VF_CONTRACT *Contract)
+{
+    for (ULONG i = 0; i < VfThunkCount; i++)
+        if (VfThunks[i].Contract == Contract)
+            return VfThunks[i].Target;
+    return 0;
+}
+
 static VOID VfReportLevelOf(const VF_CONTRACT *Contract, const CONTEXT *Context, KIRQL Irql, BOOLEAN TooHigh)
 {
     VfFinding(TooHigh ? "irql.call-too-high" : "irql.call-too-low", Contract->Stop,
@@ -213,14 +221,6 @@ static VOID VfReportLevelOf(const VF_CONTRACT *Contract, const CONTEXT *Context,
     VfNoteCaller(Context);
     VfNoteLevel();
     VfCommit();
-}
-
-UINT64 VfThunkTarget(const VF_CONTRACT *Contract)
-{
-    for (ULONG i = 0; i < VfThunkCount; i++)
-        if (VfThunks[i].Contract == Contract)
-            return VfThunks[i].Target;
-    return 0;
 }
 
 static VOID VfCheckLevel(const VF_CONTRACT *Contract, const CONTEXT *Context)

@@ -89,7 +89,6 @@ VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name);
 VOID VfInitialize(VOID);
 /* door_up.bind: the address for an import; thunks for checked drivers, a reporting stub for what is missing. */
 UINT64 DOOR_CALL VfBind(const struct door_import *Import);
-UINT64 VfThunkTarget(const struct _VF_CONTRACT *Contract);
 
 /* The rows, made by the build from contracts/ (build/gen/contracts_nt.c). */
 typedef struct _VF_CONDITION {

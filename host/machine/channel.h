@@ -1,0 +1,75 @@
+/*
+ * What the supervisor and the worker share: three memory files and a socket pair.
+ *
+ *   images   a directory and the bytes of all image files; the supervisor writes, the worker has it read-only
+ *   channel  struct channel: the event ring, one request with its reply, one halt; both write
+ *   RAM      the machine's physical memory; the supervisor never looks into it
+ *
+ * One byte on the socket says "look at the channel". The worker is always the one who asks; it then waits for one byte.
+ * The worker is not trusted: what it writes is copied before it is checked, and checked before it is used. Positions in the
+ * ring only grow; their remainder is the place. The supervisor keeps its own read position and only publishes it.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include "door.h"
+
+#define CHANNEL_WORKER_NAME "irqlab-worker" /* argv[0] that makes the program a worker */
+
+/* The worker's descriptors. Those of the two other files are closed once mapped. */
+enum channel_fd { CHANNEL_FD_WAKE = 3, CHANNEL_FD_RAM = 4, CHANNEL_FD_CHANNEL = 5, CHANNEL_FD_IMAGES = 6 };
+
+#define CHANNEL_RING (1u << 20)
+#define CHANNEL_EVENT (1u << 16)    /* largest event */
+#define CHANNEL_TRANSFER (1u << 18) /* bytes of a file moved at once */
+#define CHANNEL_IMAGES 1024
+#define CHANNEL_IMAGES_BYTES (4ull << 30)
+
+/* First in the images file. */
+struct channel_directory {
+    _Atomic uint32_t count;
+    uint32_t reserved;
+    struct channel_image {
+        char name[256];
+        uint64_t offset, bytes;
+    } image[CHANNEL_IMAGES];
+};
+
+/* What the machine is built from; constant. */
+struct channel_machine {
+    uint32_t processors, stop_on_finding, special_pool, dry_run;
+    uint32_t os_major, os_minor, os_build;
+    uint32_t watchdog_ms; /* 0 = none */
+    uint32_t debugger, boot_images;
+    uint64_t ram_bytes, seed;
+};
+
+enum channel_request {
+    CHANNEL_NOTHING, /* only new events: no reply is expected */
+    CHANNEL_DRAIN,   /* the ring is full */
+    CHANNEL_COMMAND,
+    CHANNEL_FILE,
+    CHANNEL_IMAGE, /* path of a file to be added to the images; error, image */
+    CHANNEL_HALT,  /* no reply */
+};
+
+struct channel {
+    struct channel_machine machine;
+
+    _Atomic uint64_t head __attribute__((aligned(64))); /* worker: bytes written so far */
+    _Atomic uint64_t tail __attribute__((aligned(64))); /* supervisor: bytes read so far */
+    _Atomic uint64_t progress; /* worker: grows while the machine is alive, see host/machine/watchdog.c */
+
+    uint32_t request __attribute__((aligned(64))); /* enum channel_request */
+    uint32_t error;                                /* enum door_error */
+    uint32_t image;                                /* index in the directory */
+    uint32_t halt;                                 /* enum door_halt */
+    char why[256];
+    struct door_command command;
+    struct door_file file; /* buffer: not used, see transfer */
+    char path[1024];
+    uint8_t transfer[CHANNEL_TRANSFER];
+
+    uint8_t ring[CHANNEL_RING] __attribute__((aligned(4096)));
+};

@@ -1,0 +1,35 @@
+# Into the machine, and the one routine that touches its memory.
+
+        .section .note.GNU-stack, "", @progbits
+        .text
+
+# void entry_boot(stack, entry, door): Microsoft's convention: rcx, 32 bytes of home space, stack 16-byte aligned at the call.
+        .globl  entry_boot
+        .type   entry_boot, @function
+entry_boot:
+        movq    %rdi, %rsp
+        andq    $-16, %rsp
+        subq    $0x20, %rsp
+        movq    %rdx, %rcx
+        xorl    %ebp, %ebp
+        cld
+        callq   *%rsi
+        leaq    returned(%rip), %rsi
+        movl    $2, %edi                # DOOR_HALT_INTERNAL
+        callq   machine_halt
+        ud2
+        .size   entry_boot, . - entry_boot
+
+# void machine_copy(to, from, bytes)
+        .globl  machine_copy, machine_copy_end
+        .type   machine_copy, @function
+machine_copy:
+        movq    %rdx, %rcx
+        rep movsb
+        ret
+machine_copy_end:
+        .size   machine_copy, . - machine_copy
+
+        .section .rodata
+returned:
+        .asciz  "KiSystemStartup returned"

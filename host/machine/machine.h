@@ -1,0 +1,84 @@
+/*
+ * The machine: what the parts of the worker share. One host thread; after boot all of it runs either inside a door call on
+ * a kernel stack, or in a signal handler on the alternate stack. All storage is static: nothing allocates.
+ *
+ * The machine's memory is touched through machine_copy only: a fault there is the machine's own (a closed page, a bad
+ * pointer of a driver) and becomes a trap; a fault anywhere else in the host is an internal error.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "door.h"
+#include "machine/channel.h"
+
+struct machine {
+    struct door door;
+    uint64_t area;         /* of the running processor, where GS cannot be read by instruction */
+    uint32_t watchdog_ms;
+    bool debugger;
+    bool running;          /* the kernel has been entered */
+    volatile bool in_door; /* host code runs because the kernel called it */
+};
+extern struct machine machine;
+
+/* Every door call starts and ends with these. */
+static inline void machine_enter(void)
+{
+    machine.in_door = true;
+}
+static inline void machine_leave(void)
+{
+    machine.in_door = false;
+}
+
+/* Copy from or to the machine's memory. Faults become traps of the machine; the copy goes on when they return. */
+void machine_copy(void *to, const void *from, size_t bytes);
+extern const char machine_copy_end[];
+
+/* End the worker: the supervisor hears how and why. */
+void machine_halt(enum door_halt how, const char *why) __attribute__((noreturn));
+void machine_internal(const char *format, uint64_t a, uint64_t b, uint64_t c) __attribute__((noreturn));
+
+/* channel.c: the supervisor's end */
+extern struct channel *channel;
+extern const struct channel_directory *channel_images;
+bool channel_attach(void);
+void channel_ask(enum channel_request request); /* returns when it has been answered */
+void channel_tell(enum channel_request request);
+void channel_record(const struct door_event *event, const void *payload);
+
+/* memory.c */
+int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection);
+int memory_unmap(uint64_t va, uint64_t bytes);
+int memory_protect(uint64_t va, uint64_t bytes, uint32_t protection);
+int memory_discard(uint64_t pa, uint64_t bytes);
+
+/* stacks.c */
+int stacks_map(uint64_t slot, uint64_t count);
+void stacks_discarded(uint64_t pa, uint64_t bytes); /* memory_discard tells: open guards there are closed again */
+enum stacks_fault {
+    STACKS_NOT, /* not on a stack of the machine */
+    STACKS_OPENED, /* was in the guard between the usable and the lowest page; it is open now */
+    STACKS_BOTTOM, /* the lowest page, which never opens */
+};
+enum stacks_fault stacks_fault(uint64_t address);
+bool stacks_usable(uint64_t low, uint64_t high); /* all of [low, high) is on one mapped stack, guards aside */
+uint64_t stacks_emergency(void); /* top of a stack for traps that find none */
+
+/* images.c */
+void images_boot(void); /* map the boot images; fills the door's image fields */
+uint64_t images_entry(void); /* KiSystemStartup */
+enum images_owner { IMAGES_NONE, IMAGES_KERNEL, IMAGES_DRIVER };
+enum images_owner images_owner(uint64_t address); /* IMAGES_DRIVER: anything in the image range but the boot images */
+int DOOR_CALL images_open(const char *source, uint32_t from_volume, uint32_t *id, struct door_image *image);
+int DOOR_CALL images_map(uint32_t id, uint64_t va, const char *name, struct door_image *image);
+int DOOR_CALL images_forget(uint64_t va);
+uint64_t DOOR_CALL images_export(uint64_t va, const char *name);
+
+/* door.c */
+void door_fill(void);
+
+/* entry.S: call KiSystemStartup(door) on a stack of the machine */
+void entry_boot(uint64_t stack, uint64_t entry, struct door *door) __attribute__((noreturn));

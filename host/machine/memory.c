@@ -1,0 +1,81 @@
+/*
+ * The machine's address space: views of the RAM file, made and unmade by the kernel.
+ *
+ * Nothing is reserved beforehand: the host's own mappings all lie above DOOR_KERNEL_END, so what is not mapped in the
+ * machine's ranges stays unmapped, and a touch there is a page fault.
+ */
+#define _GNU_SOURCE
+#include "machine/machine.h"
+
+#include <errno.h>
+#include <linux/falloc.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "sandbox/syscall.h"
+
+static void check_range(const char *what, uint64_t va, uint64_t bytes)
+{
+    if ((va | bytes) % DOOR_PAGE || !bytes || va < DOOR_USER_BASE || va >= DOOR_KERNEL_END || bytes > DOOR_KERNEL_END - va)
+        machine_internal("%s: bad range %X, %X bytes", (uint64_t)what, va, bytes);
+}
+
+static int protection_of(uint32_t protection)
+{
+    return (protection & DOOR_READ ? PROT_READ : 0) | (protection & DOOR_WRITE ? PROT_WRITE : 0) |
+           (protection & DOOR_EXECUTE ? PROT_EXEC : 0);
+}
+
+static bool is_physical(uint64_t pa, uint64_t bytes)
+{
+    uint64_t ram = machine.door.ram_bytes;
+    uint64_t stacks = DOOR_IMAGE_BASE - DOOR_STACK_BASE;
+
+    if (pa % DOOR_PAGE)
+        return false;
+    if (pa >= DOOR_STACK_PA)
+        return pa - DOOR_STACK_PA < stacks && bytes <= stacks - (pa - DOOR_STACK_PA);
+    return pa < ram && bytes <= ram - pa;
+}
+
+static int result(long error)
+{
+    return error == 0 ? DOOR_OK : error == -ENOMEM ? DOOR_NO_MEMORY : DOOR_IO;
+}
+
+int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection)
+{
+    long at;
+
+    check_range("map", va, bytes);
+    if (!is_physical(pa, bytes))
+        machine_internal("map: no physical memory at %X, %X bytes", pa, bytes, 0);
+    at = sandbox_syscall(SYS_mmap, (long)va, (long)bytes, protection_of(protection), MAP_SHARED | MAP_FIXED, CHANNEL_FD_RAM,
+                         (long)pa);
+    return result((uint64_t)at == va ? 0 : at);
+}
+
+int memory_unmap(uint64_t va, uint64_t bytes)
+{
+    check_range("unmap", va, bytes);
+    return result(sandbox_syscall(SYS_munmap, (long)va, (long)bytes, 0, 0, 0, 0));
+}
+
+int memory_protect(uint64_t va, uint64_t bytes, uint32_t protection)
+{
+    check_range("protect", va, bytes);
+    return result(sandbox_syscall(SYS_mprotect, (long)va, (long)bytes, protection_of(protection), 0, 0, 0));
+}
+
+int memory_discard(uint64_t pa, uint64_t bytes)
+{
+    long error;
+
+    if (!bytes || bytes % DOOR_PAGE || !is_physical(pa, bytes))
+        machine_internal("discard: no physical memory at %X, %X bytes", pa, bytes, 0);
+    error = sandbox_syscall(SYS_fallocate, CHANNEL_FD_RAM, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (long)pa, (long)bytes, 0,
+                            0);
+    if (!error && pa >= DOOR_STACK_PA)
+        stacks_discarded(pa, bytes);
+    return result(error);
+}

@@ -1,0 +1,24 @@
+/*
+ * The worker's life: attach to the channel, build the machine, lock the doors to the host, enter the kernel.
+ */
+#define _GNU_SOURCE
+#include "machine/worker.h"
+
+#include <sys/resource.h>
+
+#include "machine/machine.h"
+
+int worker_main(void)
+{
+    if (!channel_attach())
+        return 71;
+    machine.watchdog_ms = channel->machine.watchdog_ms;
+    machine.debugger = channel->machine.debugger;
+    door_fill();
+    images_boot();
+    if (stacks_map(0, 1) != DOOR_OK)
+        machine_internal("no memory for the first stack", 0, 0, 0);
+    machine.door.processor_select(DOOR_PROCESSOR_BASE);
+    machine.running = true;
+    entry_boot(DOOR_STACK_BASE + DOOR_STACK_SLOT, images_entry(), &machine.door);
+}

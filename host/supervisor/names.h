@@ -1,0 +1,13 @@
+/*
+ * File names as Windows' file systems see them: which are possible, and which mean the same.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+/* One path component, UTF-8. The device names of MS-DOS (CON, NUL) are refused by Win32, not by the file system, so
+ * drivers may use them. */
+bool names_valid(const char *name);
+
+/* Order without regard to letter case; 0 = the same name. */
+int names_compare(const char *a, const char *b);

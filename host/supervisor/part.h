@@ -1,0 +1,42 @@
+/*
+ * What the supervisor's files share: one machine as seen from outside.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "machine/channel.h"
+#include "supervisor/supervisor.h"
+#include "supervisor/volume.h"
+
+struct supervisor {
+    pid_t pid; /* 0 = gone */
+    int wake, channel_fd, images_fd, ram_fd, record_fd;
+    struct channel *channel;
+    struct channel_directory *directory; /* written by us alone */
+    uint64_t images_end;
+    uint64_t tail; /* ours; the channel's copy is only for the worker */
+    supervisor_event_fn *sink;
+    void *context;
+    struct volume *volume;
+    bool own_volume, debugger, asked, ended, end_sent;
+    char volume_path[64];
+    struct supervisor_end end;
+
+    /* guard.c: signs of life */
+    uint64_t progress, quiet_cpu, last_cpu, idle_polls, watchdog_ns;
+
+    uint8_t event[CHANNEL_EVENT + sizeof(struct door_finding)] __attribute__((aligned(8)));
+};
+
+/* spawn.c: the memory files; then the process */
+bool spawn_prepare(struct supervisor *s, char why[256]);
+bool spawn_worker(struct supervisor *s, char why[256]);
+
+/* record.c: hand all complete events to the sink; false = the ring makes no sense */
+bool record_drain(struct supervisor *s);
+
+/* guard.c */
+void guard_reset(struct supervisor *s);
+/* Called now and then while the worker does not ask for anything; a reason to kill it, or NULL. */
+const char *guard_check(struct supervisor *s);

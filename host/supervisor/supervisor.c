@@ -1,0 +1,388 @@
+/*
+ * One machine from outside: see supervisor.h. The worker asks, we answer; between two of its requests we read its event
+ * record now and then and look whether it is still alive.
+ */
+#define _GNU_SOURCE
+#include "supervisor/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "supervisor/part.h"
+
+#define POLL_MS 100
+
+/* ---- The end ------------------------------------------------------------------------------------------------- */
+
+static void set_end(struct supervisor *s, enum supervisor_outcome outcome, const char *detail)
+{
+    if (s->ended)
+        return;
+    s->ended = true;
+    s->end.outcome = outcome;
+    snprintf(s->end.detail, sizeof(s->end.detail), "%s", detail);
+}
+
+static void kill_worker(struct supervisor *s)
+{
+    if (!s->pid)
+        return;
+    kill(s->pid, SIGKILL);
+    while (waitpid(s->pid, NULL, 0) < 0 && errno == EINTR)
+        ;
+    s->pid = 0;
+}
+
+static void crashed(struct supervisor *s, const char *detail)
+{
+    kill_worker(s);
+    set_end(s, SUPERVISOR_CRASHED, detail);
+}
+
+/* The socket is closed: the worker has ended or is ending. */
+static void reap(struct supervisor *s)
+{
+    char detail[64];
+    int status = 0;
+
+    if (!s->pid)
+        return;
+    while (waitpid(s->pid, &status, 0) < 0)
+        if (errno != EINTR)
+            break;
+    s->pid = 0;
+    if (WIFSIGNALED(status))
+        snprintf(detail, sizeof(detail), "SIG%s", sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?");
+    else
+        snprintf(detail, sizeof(detail), "exit %d", WEXITSTATUS(status));
+    set_end(s, SUPERVISOR_CRASHED, detail);
+}
+
+static void halted(struct supervisor *s)
+{
+    uint32_t how = s->channel->halt;
+    char why[sizeof(s->channel->why)];
+
+    memcpy(why, s->channel->why, sizeof(why));
+    why[sizeof(why) - 1] = 0;
+    if (how == DOOR_HALT_CLEAN && s->end_sent)
+        set_end(s, SUPERVISOR_CLEAN, why);
+    else if (how == DOOR_HALT_STOP)
+        set_end(s, SUPERVISOR_STOPPED, why);
+    else if (how == DOOR_HALT_INTERNAL)
+        set_end(s, SUPERVISOR_INTERNAL, why);
+    else
+        set_end(s, SUPERVISOR_CRASHED, "halted unasked");
+    kill_worker(s);
+}
+
+/* ---- Requests ------------------------------------------------------------------------------------------------ */
+
+static void answer(struct supervisor *s)
+{
+    guard_reset(s);
+    if (send(s->wake, "a", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1 && errno != EPIPE && errno != ECONNRESET)
+        crashed(s, "the worker does not read its answers");
+}
+
+static void serve_file(struct supervisor *s)
+{
+    struct door_file request;
+
+    memcpy(&request, &s->channel->file, sizeof(request));
+    request.path[sizeof(request.path) - 1] = 0;
+    s->channel->error = (uint32_t)volume_serve(s->volume, &request, s->channel->transfer, CHANNEL_TRANSFER);
+    memcpy(&s->channel->file, &request, sizeof(request));
+}
+
+static bool add_image(struct supervisor *s, const char *name, const void *bytes, uint64_t size)
+{
+    uint32_t count = atomic_load(&s->directory->count);
+    struct channel_image *entry = &s->directory->image[count];
+
+    if (count == CHANNEL_IMAGES || size > CHANNEL_IMAGES_BYTES - s->images_end || strlen(name) >= sizeof(entry->name))
+        return false;
+    for (uint64_t done = 0; done < size;) {
+        ssize_t n = pwrite(s->images_fd, (const char *)bytes + done, size - done, (off_t)(s->images_end + done));
+        if (n <= 0)
+            return false;
+        done += (uint64_t)n;
+    }
+    strcpy(entry->name, name);
+    entry->offset = s->images_end;
+    entry->bytes = size;
+    s->images_end = (s->images_end + size + 4095) & ~4095ull;
+    atomic_store(&s->directory->count, count + 1);
+    return true;
+}
+
+static void serve_image(struct supervisor *s)
+{
+    char path[sizeof(s->channel->path)];
+    uint64_t size;
+    void *bytes = NULL;
+    int error;
+
+    memcpy(path, s->channel->path, sizeof(path));
+    path[sizeof(path) - 1] = 0;
+    error = volume_read_all(s->volume, path, &bytes, &size);
+    if (!error && !add_image(s, strrchr(path, '/') ? strrchr(path, '/') + 1 : path, bytes, size))
+        error = DOOR_NO_SPACE;
+    free(bytes);
+    s->channel->image = atomic_load(&s->directory->count) - 1;
+    s->channel->error = (uint32_t)error;
+}
+
+static void serve_request(struct supervisor *s)
+{
+    if (!record_drain(s)) {
+        crashed(s, "the event record is damaged");
+        return;
+    }
+    switch (s->channel->request) {
+    case CHANNEL_DRAIN:
+        answer(s);
+        break;
+    case CHANNEL_COMMAND:
+        s->asked = true;
+        break;
+    case CHANNEL_FILE:
+        serve_file(s);
+        answer(s);
+        break;
+    case CHANNEL_IMAGE:
+        serve_image(s);
+        answer(s);
+        break;
+    case CHANNEL_HALT:
+        halted(s);
+        break;
+    default:
+        crashed(s, "the worker sent a request that does not exist");
+    }
+}
+
+static void receive(struct supervisor *s)
+{
+    char byte;
+    ssize_t n = recv(s->wake, &byte, 1, 0);
+
+    if (n < 0 && errno == EINTR)
+        return;
+    if (n <= 0)
+        reap(s);
+    else if (byte == 'r')
+        serve_request(s);
+}
+
+/* Serve until the kernel asks for a command or the machine has ended. */
+static void serve(struct supervisor *s)
+{
+    while (!s->asked && !s->ended) {
+        struct pollfd wait = {.fd = s->wake, .events = POLLIN};
+        int ready = poll(&wait, 1, POLL_MS);
+        const char *reason;
+
+        if (ready > 0) {
+            receive(s);
+        } else if (ready == 0) {
+            reason = guard_check(s);
+            if (reason)
+                crashed(s, reason);
+        }
+        if (!s->ended && !record_drain(s))
+            crashed(s, "the event record is damaged");
+    }
+}
+
+/* ---- The interface ------------------------------------------------------------------------------------------- */
+
+static bool read_file(const char *directory, const char *name, void **bytes, size_t *size, char why[256])
+{
+    char path[4096];
+    struct stat st;
+    int fd;
+
+    *bytes = NULL;
+    snprintf(path, sizeof(path), "%s/%s", directory, name);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+        *size = (size_t)st.st_size;
+        *bytes = mmap(NULL, *size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (*bytes == MAP_FAILED)
+            *bytes = NULL;
+    }
+    if (!*bytes)
+        snprintf(why, 256, "cannot read %.180s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return *bytes != NULL;
+}
+
+static bool offer_kernel(struct supervisor *s, const char *directory, char why[256])
+{
+    static const char *const names[] = {"ntoskrnl.exe", "hal.dll"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        void *bytes;
+        size_t size;
+        bool ok;
+
+        if (!read_file(directory, names[i], &bytes, &size, why))
+            return false;
+        ok = add_image(s, names[i], bytes, size);
+        munmap(bytes, size);
+        if (!ok) {
+            snprintf(why, 256, "cannot copy %s", names[i]);
+            return false;
+        }
+        s->channel->machine.boot_images++;
+    }
+    return true;
+}
+
+static bool open_volume(struct supervisor *s, const char *directory, char why[256])
+{
+    if (!directory) {
+        const char *base = getenv("TMPDIR");
+        snprintf(s->volume_path, sizeof(s->volume_path), "%.40s/irqlab-XXXXXX", base && *base ? base : "/tmp");
+        if (!mkdtemp(s->volume_path)) {
+            snprintf(why, 256, "cannot make a volume directory %s: %s", s->volume_path, strerror(errno));
+            return false;
+        }
+        s->own_volume = true;
+        directory = s->volume_path;
+    }
+    s->volume = volume_open(directory);
+    if (!s->volume)
+        snprintf(why, 256, "cannot open the volume directory %s: %s", directory, strerror(errno));
+    return s->volume != NULL;
+}
+
+static void describe(struct supervisor *s, const struct supervisor_options *options)
+{
+    s->debugger = options->debugger;
+    s->watchdog_ns = (options->watchdog_ms ? options->watchdog_ms : 2000) * 1000000ull;
+    s->channel->machine = (struct channel_machine){
+        .processors = options->processors,
+        .stop_on_finding = options->stop_on_finding,
+        .special_pool = options->special_pool,
+        .dry_run = options->dry_run,
+        .os_major = options->os_major,
+        .os_minor = options->os_minor,
+        .os_build = options->os_build,
+        .watchdog_ms = options->debugger ? 0 : (uint32_t)(s->watchdog_ns / 1000000),
+        .debugger = options->debugger,
+        .boot_images = s->channel->machine.boot_images,
+        .ram_bytes = options->ram_bytes,
+        .seed = options->seed,
+    };
+}
+
+static bool open_record(struct supervisor *s, const char *path, char why[256])
+{
+    if (!path)
+        return true;
+    s->record_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (s->record_fd < 0)
+        snprintf(why, 256, "cannot write %s: %s", path, strerror(errno));
+    return s->record_fd >= 0;
+}
+
+struct supervisor *supervisor_start(const struct supervisor_options *options, supervisor_event_fn *sink, void *context,
+                                    char why[256])
+{
+    struct supervisor *s = calloc(1, sizeof(*s));
+    struct supervisor_end end;
+    bool ok;
+
+    *why = 0;
+    if (!s) {
+        snprintf(why, 256, "out of memory");
+        return NULL;
+    }
+    s->wake = s->channel_fd = s->images_fd = s->ram_fd = s->record_fd = -1;
+    s->sink = sink;
+    s->context = context;
+    ok = spawn_prepare(s, why) && offer_kernel(s, options->kernel_dir, why) && open_volume(s, options->volume_dir, why) &&
+         open_record(s, options->record_path, why);
+    if (ok) {
+        describe(s, options);
+        ok = spawn_worker(s, why);
+    }
+    if (ok) {
+        guard_reset(s);
+        serve(s);
+        ok = s->asked;
+    }
+    if (ok)
+        return s;
+    supervisor_finish(s, &end);
+    if (!*why)
+        snprintf(why, 256, "the machine did not start: %.200s", end.detail);
+    return NULL;
+}
+
+bool supervisor_offer(struct supervisor *s, const char *name, const void *bytes, size_t size)
+{
+    return add_image(s, name, bytes, size);
+}
+
+bool supervisor_command(struct supervisor *s, struct door_command *command)
+{
+    if (s->ended || !s->asked)
+        return false;
+    s->channel->command = *command;
+    if (command->code == DOOR_COMMAND_END)
+        s->end_sent = true;
+    s->asked = false;
+    answer(s);
+    serve(s);
+    if (!s->asked)
+        return false;
+    command->status = s->channel->command.status;
+    command->value = s->channel->command.value;
+    return true;
+}
+
+static void close_all(struct supervisor *s)
+{
+    int fds[] = {s->wake, s->channel_fd, s->images_fd, s->ram_fd, s->record_fd};
+
+    for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    if (s->channel)
+        munmap(s->channel, sizeof(*s->channel));
+    if (s->directory)
+        munmap(s->directory, sizeof(*s->directory));
+    if (s->volume)
+        volume_close(s->volume);
+    if (s->own_volume)
+        volume_remove_tree(s->volume_path);
+}
+
+void supervisor_finish(struct supervisor *s, struct supervisor_end *end)
+{
+    struct door_command command = {.code = DOOR_COMMAND_END};
+
+    while (!s->ended && s->asked && supervisor_command(s, &command))
+        ;
+    kill_worker(s);
+    if (s->channel && !record_drain(s))
+        set_end(s, SUPERVISOR_CRASHED, "the event record is damaged");
+    set_end(s, SUPERVISOR_CRASHED, "not started");
+    *end = s->end;
+    close_all(s);
+    free(s);
+}
