@@ -5,7 +5,7 @@
  * when the level reaches DISPATCH_LEVEL (mm), what waits for a lower level is delivered when it falls, and where a
  * driver raised it is noted for reports.
  *
- * Drivers reach this in three ways: the exported routines, `mov cr8` patched at load (KiPatchedWriteCr8 in trap.S), and
+ * Drivers reach this in three ways: the exported routines, `mov cr8` patched at load (KiPatchedWriteCr8 in entry.S), and
  * `mov cr8` trapped. A `mov cr8` says only the new level, so misuse (raising downward, lowering upward) is recognised for the
  * exported routines alone. (docs: KeRaiseIrql, KeLowerIrql)
  */
@@ -148,7 +148,7 @@ KIRQL KiExportKeGetCurrentIrql(VOID)
     return KiReadCr8();
 }
 
-/* From trap.S: `mov cr8`, `sti`, `pause` of patched driver code. Site is a return address into the patch's stub. */
+/* From entry.S: `mov cr8`, `sti`, `pause` of patched driver code. Site is a return address into the patch's stub. */
 VOID KiPatchedInstruction(ULONG Which, UINT64 Argument, UINT64 Site, UINT64 StackPointer)
 {
     PKI_PROCESSOR Processor = KiProcessor();

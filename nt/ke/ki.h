@@ -85,7 +85,7 @@ C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, InterruptFlag) == DOOR_PCR_INTERRUPT_FLAG);
 C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Budget) == DOOR_PCR_BUDGET);
 C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Points) == DOOR_PCR_POINTS);
 C_ASSERT(sizeof(KI_PROCESSOR) <= DOOR_PROCESSOR_BYTES);
-/* For context.S and trap.S. */
+/* For context.S and entry.S. */
 C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, PendingLevels) == 0x1010);
 C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, SuspendedStack) == 0x1020);
 C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Raise) == 0x1240 && sizeof(KI_RAISE) == 24);
@@ -297,7 +297,7 @@ VOID KiInitializeClock(VOID);
 VOID KiAdvanceTo(UINT64 Time);
 VOID KiClockInterrupt(VOID);
 
-/* context.S, trap.S */
+/* context.S, entry.S */
 VOID KiSwapContext(PKTHREAD Old, PKTHREAD New);
 VOID KiCallOnStack(VOID (*Routine)(VOID), PVOID StackBase);
 VOID KiCaptureFrame(PCONTEXT Context);

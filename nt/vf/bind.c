@@ -2,7 +2,7 @@
  * Binding: what a checked driver's import table holds.
  *
  * For a routine of a kernel module it is a thunk of a few instructions: compare the level with the routine's row, count
- * down to the next delivery point, jump on. Both unusual ways go through VfThunkSlow (trap.S), which keeps every argument, to
+ * down to the next delivery point, jump on. Both unusual ways go through VfThunkSlow (entry.S), which keeps every argument, to
  * VfThunkCheck. Kernel modules are bound directly: kernel code calling kernel code is not checked, which is also how Windows'
  * Driver Verifier works. What does not exist here gets a stub that names it when it is called.
  *
