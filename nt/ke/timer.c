@@ -174,7 +174,7 @@ BOOLEAN KiTimersPending(VOID)
 VOID KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type)
 {
     if (VfTrackedStack(Timer)) {
-        VfFinding("object.reinitialised", 0xC7, 0, (UINT64)Timer, 0, 0);
+        VfFinding("object.reinitialized-in-use", 0xC7, 0, (UINT64)Timer, 0, 0);
         VfSubject("KeInitializeTimer");
         VfText("a timer is initialised again while it is set");
         VfNoteCaller(NULL);

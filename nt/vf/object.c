@@ -29,7 +29,7 @@ static const struct {
 } VfKinds[] = {
     [VfTimer] = {"timer", "is still set", "It was set at:", "unload.timer", 0xC7, 0},
     [VfDpc] = {"DPC", "is still queued", "It was queued at:", "unload.dpc", 0xC7, 1},
-    [VfWorkItem] = {"work item", "is still queued", "It was queued at:", "unload.work-item", 0xE4, 0},
+    [VfWorkItem] = {"work item", "is still queued", "It was queued at:", "unload.workitem", 0xE4, 0},
     [VfEvent] = {"event", "is still waited for", "The wait is at:", "unload.event", 0xC4, 0x93},
     [VfLookaside] = {"lookaside list", "has not been deleted", "It was initialised at:", "unload.lookaside", 0xC4, 0xD2},
     [VfResource] = {"resource", "has not been deleted", "It was initialised at:", "unload.resource", 0xC4, 0xD2},
