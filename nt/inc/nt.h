@@ -27,6 +27,7 @@ void KiWriteCr8(unsigned long long Irql);
 
 #include <ntifs.h>
 #include <ntddk.h>
+#include "ddk_more.h"
 
 #include "door.h"
 
