@@ -57,17 +57,27 @@ VOID PsInitialize(VOID)
 
 PEPROCESS NTAPI IoGetCurrentProcess(VOID)
 {
-    return (PEPROCESS)KeGetCurrentThread()->Process;
+    PKPROCESS Process = KeGetCurrentThread()->Process;
+    return Process ? (PEPROCESS)Process : PsIdleProcess;
+}
+
+/* The thread a DPC has interrupted may be a processor's idle thread, which is no object and has the id 0. */
+static PETHREAD PspCurrentThread(VOID)
+{
+    PKTHREAD Thread = KeGetCurrentThread();
+    return Thread == KiProcessor()->IdleThread ? NULL : (PETHREAD)Thread;
 }
 
 HANDLE NTAPI PsGetCurrentProcessId(VOID)
 {
-    return ((PETHREAD)KeGetCurrentThread())->Cid.UniqueProcess;
+    PETHREAD Thread = PspCurrentThread();
+    return Thread ? Thread->Cid.UniqueProcess : 0;
 }
 
 HANDLE NTAPI PsGetCurrentThreadId(VOID)
 {
-    return ((PETHREAD)KeGetCurrentThread())->Cid.UniqueThread;
+    PETHREAD Thread = PspCurrentThread();
+    return Thread ? Thread->Cid.UniqueThread : 0;
 }
 
 HANDLE NTAPI PsGetProcessId(PEPROCESS Process)

@@ -21,6 +21,8 @@ typedef struct _ETHREAD {
     LARGE_INTEGER CreateTime;
     LONG ExitStatus;
     BOOLEAN Terminating, Started;
+    PKSTART_ROUTINE StartRoutine;
+    PVOID StartContext;
     LIST_ENTRY IrpList;             /* requests this thread has issued and that are not complete */
     ULONG_PTR TopLevelIrp;
     struct _VF_CALLBACK *Start;     /* the callback that is the thread's routine */

@@ -58,20 +58,20 @@ static DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
 
 static VOID NTAPI PspSystemThreadStartup(PVOID Context)
 {
-    PETHREAD Thread = (PETHREAD)KeGetCurrentThread();
+    PETHREAD Thread = Context;
     Thread->Started = TRUE;
     if (!Thread->Tcb.SystemThread) { /* a driver's, see PspCreateSystemThread */
         VF_CALLBACK Callback = {.Contract = "KSTART_ROUTINE",
                                 .What = "system thread %o",
-                                .Routine = Thread->Tcb.StartRoutine,
-                                .Object = Thread->Tcb.StartRoutine,
+                                .Routine = Thread->StartRoutine,
+                                .Object = Thread->StartRoutine,
                                 .Stack = Thread->Tcb.CreatedBy,
                                 .StackText = "The thread was created at:"};
         Thread->Start = &Callback;
         VfEnterCallback(&Callback);
-        Thread->Tcb.StartRoutine(Thread->Tcb.StartContext);
+        Thread->StartRoutine(Thread->StartContext);
     } else
-        Thread->Tcb.StartRoutine(Thread->Tcb.StartContext);
+        Thread->StartRoutine(Thread->StartContext);
     PspExitThread(STATUS_SUCCESS);
 }
 
@@ -83,9 +83,9 @@ NTSTATUS PspCreateSystemThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN O
     PVOID Memory = (PVOID)(MiStackBase(Slot) - PSP_OBJECT_BYTES);
     RtlZeroMemory(Memory, PSP_OBJECT_BYTES);
     PETHREAD Thread = ObpInitializeObject(PspThreadType, Memory);
-    KiInitializeThread(&Thread->Tcb, &PsInitialSystemProcess->Pcb, Slot, Memory, PspSystemThreadStartup, NULL);
-    Thread->Tcb.StartRoutine = Routine;
-    Thread->Tcb.StartContext = Context;
+    KiInitializeThread(&Thread->Tcb, &PsInitialSystemProcess->Pcb, Slot, Memory, PspSystemThreadStartup, Thread);
+    Thread->StartRoutine = Routine;
+    Thread->StartContext = Context;
     Thread->Tcb.SystemThread = !OfDriver;
     Thread->Tcb.CreatedBy = ObpHeaderOf(Thread)->CreatedBy;
     Thread->Cid.UniqueProcess = PsInitialSystemProcess->UniqueProcessId;
@@ -189,7 +189,7 @@ PVOID NTAPI IoGetInitialStack(VOID)
     return KeGetCurrentThread()->StackBase;
 }
 
-VOID NTAPI IopGetStackLimits(PULONG_PTR Low, PULONG_PTR High)
+VOID NTAPI IoGetStackLimits(PULONG_PTR Low, PULONG_PTR High)
 {
     PKTHREAD Thread = KeGetCurrentThread();
     *Low = (ULONG_PTR)Thread->StackLimit;
