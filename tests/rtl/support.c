@@ -10,8 +10,8 @@ static PCSTR TestName;
 static struct door Door;
 struct door *KiDoor = &Door;
 
-extern const RTL_TEST MemoryTests[], FormatTests[];
-static const RTL_TEST *const Tables[] = {MemoryTests, FormatTests};
+extern const RTL_TEST MemoryTests[], FormatTests[], CStringTests[], StringTests[];
+static const RTL_TEST *const Tables[] = {MemoryTests, FormatTests, CStringTests, StringTests};
 VOID TestFigures(VOID);
 
 VOID TestPrint(PCSTR Format, ...)
