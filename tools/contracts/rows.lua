@@ -236,7 +236,8 @@ function M.check_against_facts(row, facts)
                  row.min, row.max, fact.min, fact.max, fact.note and " (" .. fact.note .. ")" or "")
     else
         local bound = fact.note and fact.note:match("conditional%-max=(%u+)")
-        local kept = not bound
+        -- Where the tighter case is pageable memory, the resident column says it.
+        local kept = not bound or #row.resident > 0
         for _, condition in ipairs(row.conditions) do
             kept = kept or condition.max == bound
         end
