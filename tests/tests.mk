@@ -6,4 +6,3 @@ $(B)/tests/%.sys: tests/%.c $(wildcard tests/kernel/*.h)
 	$(DRVCC) $(DRVLD) -o $@ $< -lntoskrnl -lhal
 
 tests: all $(RULEDRIVERS)
--include $(wildcard tests/*/rules.mk)
