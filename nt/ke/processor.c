@@ -80,6 +80,9 @@ VOID KiSwitchTo(PKI_PROCESSOR Target)
         KiSwapProcessor(Self, Target);
     else
         KiSwapProcessorByDoor(Self, Target, KiDoor->processor_select);
+    /* We go on: what another processor opened meanwhile must be closed to us if we stand above APC_LEVEL. */
+    if (MiOpenWindows && KiReadCr8() >= DISPATCH_LEVEL)
+        MiCloseWindows();
 }
 
 /* Something the processor could do at its present level: not merely its idle loop. */

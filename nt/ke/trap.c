@@ -9,19 +9,15 @@
 
 #define TRAP_CONTEXT(Trap) ((PCONTEXT)(Trap)->context)
 
-/* Bug checks of page faults that a level or freed memory explains. */
-typedef struct _KI_FAULT {
-    PCSTR Prefix; /* of what mm says the memory is */
-    PCSTR Rule;
+/* Faults in memory that mm recognises: the rule that goes with its bug check. */
+static const struct {
     ULONG Code;
+    PCSTR Rule;
     PCSTR History;
-} KI_FAULT;
-
-static const KI_FAULT KiFaults[] = {
-    {"freed pool", "pool.use-after-free", 0xD5, "It was freed at:"},
-    {"guard page", "pool.overrun", 0xD6, "The block was allocated at:"},
-    {"unloaded", "memory.unloaded", 0xCE, NULL},
-    {"discarded", "memory.discarded", 0xCE, NULL},
+} KiFaults[] = {
+    {0xD5, "pool.use-after-free", "It was freed at:"},
+    {0xD6, "pool.overrun", "It was allocated at:"},
+    {0xCE, "memory.unloaded", ""},
 };
 
 static VOID KiDescribeAccess(UINT64 Address, ULONG Error, PCSTR What)
@@ -45,24 +41,28 @@ static VOID KiFaultFinding(struct door_trap *Trap, PCSTR What, ULONG Stack)
     KIRQL Irql = KiReadCr8();
     UINT64 Operation = (Trap->error & 16) ? 8 : (Trap->error & 2) ? 1 : 0;
     PMI_IMAGE Image = MmImageOf(Context->Rip);
-    const KI_FAULT *Known = NULL;
+    PCSTR History = "It was allocated at:";
+    ULONG i;
 
-    for (ULONG i = 0; What && i < RTL_NUMBER_OF(KiFaults); i++)
-        if (!strncmp(What, KiFaults[i].Prefix, strlen(KiFaults[i].Prefix)))
-            Known = &KiFaults[i];
-    if (Known)
-        VfFinding(Known->Rule, Known->Code, Trap->address, Operation, Context->Rip, 0);
-    else if (Irql >= DISPATCH_LEVEL)
+    for (i = 0; i < RTL_NUMBER_OF(KiFaults) && KiFaults[i].Code != MiFaultCode; i++)
+        ;
+    if (i < RTL_NUMBER_OF(KiFaults)) {
+        VfFinding(KiFaults[i].Rule, KiFaults[i].Code, Trap->address, Operation, Context->Rip, 0);
+        History = KiFaults[i].History;
+    } else if (What && !strncmp(What, "discarded", 9)) {
+        VfFinding("memory.discarded", 0x50, Trap->address, Operation, Context->Rip, 0);
+    } else if (Irql >= DISPATCH_LEVEL) {
         VfFinding(Trap->address < DOOR_USER_END ? "memory.user-at-dispatch" : "memory.paged-at-dispatch",
                   Image && Image->Driver ? 0xD1 : 0x0A, Trap->address, Irql, Operation, Context->Rip);
-    else
+    } else {
         VfFinding("memory.invalid", 0x50, Trap->address, Operation, Context->Rip, 0);
+    }
     KiDescribeAccess(Trap->address, Trap->error, What);
     VfNoteCaller(Context);
     if (Irql >= DISPATCH_LEVEL)
         VfNoteLevel();
     if (Stack)
-        VfNote(DOOR_NOTE_OBJECT, Stack, NULL, NULL, Known && Known->History ? Known->History : "It was allocated at:");
+        VfNote(DOOR_NOTE_OBJECT, Stack, NULL, NULL, "%s", History);
     VfCommit();
     VfContinueIsImpossible();
 }
