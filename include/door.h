@@ -129,6 +129,25 @@ struct door_image {
     struct door_section section[DOOR_IMAGE_SECTIONS];
 };
 
+/*
+ * Patched code. When an image was mapped with extra_bytes, a struct door_stubs lies at its base + bytes, and the code
+ * that was moved out of the image behind it. To unwind from an address in [base + bytes, base + bytes + extra_bytes):
+ * take the last entry whose rva is not above it, use `original` in place of the address for every look-up (function,
+ * offset in the prologue, line), and add `pushed` to RSP first. The code bytes at `original` have been overwritten: do
+ * not decode them in search of an epilogue. Nor is a jmp from the image into that range an epilogue's tail jump.
+ */
+struct door_stub {
+    uint32_t rva;      /* of an instruction of moved code */
+    uint32_t original; /* rva of the instruction it stands for, or of the one behind that when it has been carried out */
+    uint32_t pushed;   /* bytes by which RSP is lower here than it was in the original */
+};
+
+struct door_stubs {
+    uint32_t count;
+    uint32_t first;      /* rva of the entries: ascending struct door_stub */
+    uint64_t target[3];  /* what moved code calls: write_cr8, enable_interrupts, pause */
+};
+
 /* One import being bound; the kernel decides what the importer's table shall hold. */
 struct door_import {
     uint64_t importer;    /* base address of the importing image */

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include "door.h"
 
+struct patch_table; /* patch.h */
+
 struct image_file {
     const uint8_t *bytes;
     size_t size;
@@ -24,6 +26,10 @@ bool image_parse(struct image_file *file, const void *bytes, size_t size);
 
 /* Pointer to [rva, rva+bytes) in the FILE (not the mapped image), or NULL if it is not wholly in the file's data. */
 const void *image_at(const struct image_file *file, uint32_t rva, uint32_t bytes);
+
+/* True when the image has a fair amount of code but hardly any of it is covered by unwind data (.pdata): a clang driver
+ * built without -funwind-tables. Stack walks and exception handling through such code go wrong; worth a warning. */
+bool image_lacks_unwind(const struct image_file *file);
 
 /* Walk the imports in order. Start with a zeroed cursor; false = no more (or damaged: cursor->damaged is set). */
 struct image_import {
@@ -52,10 +58,14 @@ struct image_mapper {
     uint64_t guard_check;     /* address of a routine that returns at once, for CFG check pointers */
     uint64_t guard_dispatch;  /* address of a routine that jumps to RAX, for CFG dispatch pointers */
     uint64_t shared_data;     /* where 0xFFFFF78000000000 constants are redirected; 0 = leave them */
-    bool patch;               /* rewrite hot instructions, see patch.h */
+    bool patch;               /* rewrite instructions, see patch.h; false for kernel modules */
     const struct door_up *up; /* entries patched code calls */
+    struct patch_table *table; /* needed when patch is true: the patched images' side table and scratch memory */
 };
 
-/* Copy headers and sections to memory at va (writable, info.bytes + info.extra_bytes long), relocate, bind imports, set the
- * security cookie and guard pointers, patch, protect section by section. False: damaged; *reason is one static sentence. */
+/*
+ * Copy headers and sections to memory at va (writable, info.bytes + info.extra_bytes long), relocate, bind imports, set
+ * the security cookie and guard pointers, patch, protect section by section. With mapper->patch false the extra bytes
+ * are neither needed nor touched. False: it cannot be loaded here; *reason is one static sentence, nothing is protected.
+ */
 bool image_map(const struct image_file *file, uint64_t va, const struct image_mapper *mapper, const char **reason);
