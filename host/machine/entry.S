@@ -33,3 +33,16 @@ machine_copy_end:
         .section .rodata
 returned:
         .asciz  "KiSystemStartup returned"
+
+        .text
+# size_t trap_copy(to, from, bytes): for signal handlers; a fault ends it early. Returns the bytes not copied.
+        .globl  trap_copy, trap_copy_instruction, trap_copy_failed
+        .type   trap_copy, @function
+trap_copy:
+        movq    %rdx, %rcx
+trap_copy_instruction:
+        rep movsb
+trap_copy_failed:
+        movq    %rcx, %rax
+        ret
+        .size   trap_copy, . - trap_copy

@@ -64,7 +64,7 @@ enum stacks_fault {
     STACKS_BOTTOM, /* the lowest page, which never opens */
 };
 enum stacks_fault stacks_fault(uint64_t address);
-bool stacks_usable(uint64_t low, uint64_t high); /* all of [low, high) is on one mapped stack, guards aside */
+bool stacks_prepare(uint64_t low, uint64_t high); /* open the guard if need be; false: not all on one mapped stack */
 uint64_t stacks_emergency(void); /* top of a stack for traps that find none */
 
 /* images.c */
