@@ -240,6 +240,15 @@ DECLSPEC_NORETURN VOID KiBugCheck(ULONG Code, UINT64 P1, UINT64 P2, UINT64 P3, U
 DECLSPEC_NORETURN VOID KiInternalError(PCSTR Format, ...);
 #define KI_ASSERT(Condition) ((Condition) ? (VOID)0 : KiInternalError("%s:%d: %s", __FILE_NAME__, __LINE__, #Condition))
 
+/* The public headers read these from a page at an address we can't have. */
+#undef KeQuerySystemTime
+#undef KeQueryTickCount
+#undef KeQueryInterruptTime
+#define KeQuerySystemTime KiExportKeQuerySystemTime
+#define KeQueryTickCount KiExportKeQueryTickCount
+VOID KiExportKeQuerySystemTime(PLARGE_INTEGER CurrentTime);
+VOID KiExportKeQueryTickCount(PLARGE_INTEGER TickCount);
+
 /* Exported by Windows, declared by no public header. */
 VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, PKKERNEL_ROUTINE KernelRoutine,
                      PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode, PVOID Context);

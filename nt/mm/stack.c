@@ -45,7 +45,9 @@ static BOOLEAN MiGrowStacks(VOID)
     if (KiDoor->stacks(First, Count) != DOOR_OK)
         return FALSE;
     MiStackCount += Count;
-    for (UINT64 Slot = First + Count; Slot-- > First;) {
+    if (!First)
+        *MiStackLink(First++) = MI_LINK_USED; /* the boot stack, which we are on */
+    for (UINT64 Slot = MiStackCount; Slot-- > First;) {
         *MiStackLink(Slot) = MiColdHead;
         MiColdHead = (ULONG)Slot;
     }
