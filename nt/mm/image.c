@@ -146,7 +146,7 @@ VOID MiInitializeImages(VOID)
 
 /* An address for Bytes: behind the last image, or the first gap among images unloaded long ago when the range is used
  * up. 0 = none. */
-UINT64 MiReserveImageSpace(UINT64 Bytes)
+static UINT64 MiReserveImage(UINT64 Bytes)
 {
     UINT64 Needed = (Bytes + MI_WINDOW - 1) / MI_WINDOW, Run = 0;
 
@@ -218,7 +218,7 @@ static NTSTATUS MiMapImageMemory(PMI_IMAGE Image)
     Image->Physical = MiAllocatePages(Bytes / DOOR_PAGE);
     if (!Image->Physical)
         return STATUS_INSUFFICIENT_RESOURCES;
-    Image->Base = MiReserveImageSpace(Bytes);
+    Image->Base = MiReserveImage(Bytes);
     if (!Image->Base || KiDoor->map(Image->Base, Image->Physical, Bytes, DOOR_READ | DOOR_WRITE) != DOOR_OK) {
         MiFreePages(Image->Physical, Bytes / DOOR_PAGE);
         return STATUS_INSUFFICIENT_RESOURCES;
