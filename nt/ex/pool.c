@@ -165,7 +165,7 @@ static VOID ExpCheckTag(ULONG Tag, ULONG Type, SIZE_T Bytes, PVOID Caller)
         ExpGoodTag = Tag;
 }
 
-static PVOID ExpAllocateForDriver(POOL_TYPE Type, SIZE_T Bytes, ULONG Tag, BOOLEAN Zero, ULONG Stack, PVOID Caller)
+PVOID ExpAllocateForDriver(POOL_TYPE Type, SIZE_T Bytes, ULONG Tag, BOOLEAN Zero, ULONG Stack, PVOID Caller)
 {
     EX_REQUEST Request = {
         .Bytes = Bytes,
@@ -295,7 +295,7 @@ PVOID NTAPI ExAllocatePool3(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag, P
 
 /* ---- Free by drivers -------------------------------------------------------------------------------------------- */
 
-static VOID ExpFreeForDriver(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stack)
+VOID ExpFreeForDriver(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stack)
 {
     PEX_BLOCK Block = ExpBlockOf(Address);
     PUCHAR Bad;
@@ -317,9 +317,6 @@ static VOID ExpFreeForDriver(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stac
     Block->FreedAt = Stack ? Stack : (UINT64)Caller;
     ExpReleaseBlock(Block);
 }
-
-/* With special pool a free costs a system call anyway, and the whole stack is kept; else only its top. */
-#define ExpFreerStack() (KiDoor->special_pool ? VfCaptureStack() : 0)
 
 VOID NTAPI ExFreePoolWithTag(PVOID P, ULONG Tag)
 {

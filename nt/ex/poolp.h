@@ -118,6 +118,12 @@ static inline PUCHAR ExpCheck(PUCHAR At, UINT64 Bytes, UINT64 Pattern)
     return NULL;
 }
 
+/* What the exported routines do, for a stack they have captured. */
+PVOID ExpAllocateForDriver(POOL_TYPE Type, SIZE_T Bytes, ULONG Tag, BOOLEAN Zero, ULONG Stack, PVOID Caller);
+VOID ExpFreeForDriver(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stack);
+/* With special pool a free costs a system call anyway, and the whole stack is kept; else only its top. */
+#define ExpFreerStack() (KiDoor->special_pool ? VfCaptureStack() : 0)
+
 /* Each returns NULL when there is no memory. Free is called for a live block whose zones were checked. */
 PEX_BLOCK ExpSlabAllocate(const EX_REQUEST *Request);
 VOID ExpSlabFree(PEX_BLOCK Block);

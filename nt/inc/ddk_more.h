@@ -25,6 +25,10 @@ typedef ULONG64 POOL_FLAGS;
 #define POOL_FLAG_SPECIAL_POOL 0x0000000100000000ULL
 #define POOL_FLAG_OPTIONAL_END 0x8000000000000000ULL
 
+#ifndef POOL_NX_ALLOCATION
+#define POOL_NX_ALLOCATION 512
+#endif
+
 typedef enum POOL_EXTENDED_PARAMETER_TYPE {
     PoolExtendedParameterInvalidType = 0,
     PoolExtendedParameterPriority,

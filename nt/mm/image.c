@@ -26,6 +26,7 @@ static LIST_ENTRY MiUnloaded; /* oldest first */
 static MI_IMAGE MiBootImage[RTL_NUMBER_OF_FIELD(struct door, image)];
 static PMI_IMAGE MiImageAt[MI_IMAGE_SLOTS]; /* by 64 KiB of the image range; loaded or unloaded */
 static UINT64 MiImageNext;                  /* no image above */
+static UINT64 MiImageFloor;                 /* no driver below: boot images and what was reserved */
 
 static PMI_IMAGE MiSlotImage(UINT64 Address)
 {
@@ -128,7 +129,7 @@ VOID MiInitializeImages(VOID)
 
     InitializeListHead(&MiImages);
     InitializeListHead(&MiUnloaded);
-    MiImageNext = (KiDoor->image_next + MI_WINDOW - 1) & ~(MI_WINDOW - 1);
+    MiImageNext = MiImageFloor = (KiDoor->image_next + MI_WINDOW - 1) & ~(MI_WINDOW - 1);
     for (ULONG i = 0; i < KiDoor->image_count; i++) {
         PMI_IMAGE Image = &MiBootImage[i];
         Image->Base = KiDoor->image[i].base;
@@ -145,7 +146,7 @@ VOID MiInitializeImages(VOID)
 
 /* An address for Bytes: behind the last image, or the first gap among images unloaded long ago when the range is used
  * up. 0 = none. */
-UINT64 MiReserveImageSpace(UINT64 Bytes)
+static UINT64 MiReserveImage(UINT64 Bytes)
 {
     UINT64 Needed = (Bytes + MI_WINDOW - 1) / MI_WINDOW, Run = 0;
 
@@ -159,12 +160,23 @@ UINT64 MiReserveImageSpace(UINT64 Bytes)
         MiClaimSlots(Oldest, NULL);
         ExpFree(Oldest);
     }
-    for (UINT64 Slot = (KiDoor->image_next - DOOR_IMAGE_BASE + MI_WINDOW - 1) / MI_WINDOW; Slot < MI_IMAGE_SLOTS; Slot++) {
+    for (UINT64 Slot = (MiImageFloor - DOOR_IMAGE_BASE) / MI_WINDOW; Slot < MI_IMAGE_SLOTS; Slot++) {
         Run = MiImageAt[Slot] ? 0 : Run + 1;
         if (Run == Needed)
             return DOOR_IMAGE_BASE + (Slot + 1 - Needed) * MI_WINDOW;
     }
     return 0;
+}
+
+UINT64 MiReserveImageSpace(UINT64 Bytes)
+{
+    UINT64 Base = MiImageNext, Needed = (Bytes + MI_WINDOW - 1) & ~(MI_WINDOW - 1);
+
+    if (Needed > DOOR_IMAGE_END - Base)
+        return 0;
+    MiImageNext += Needed;
+    MiImageFloor = MiImageNext;
+    return Base;
 }
 
 static NTSTATUS MiStatusOf(int Error, PCSTR *Reason)
@@ -206,7 +218,7 @@ static NTSTATUS MiMapImageMemory(PMI_IMAGE Image)
     Image->Physical = MiAllocatePages(Bytes / DOOR_PAGE);
     if (!Image->Physical)
         return STATUS_INSUFFICIENT_RESOURCES;
-    Image->Base = MiReserveImageSpace(Bytes);
+    Image->Base = MiReserveImage(Bytes);
     if (!Image->Base || KiDoor->map(Image->Base, Image->Physical, Bytes, DOOR_READ | DOOR_WRITE) != DOOR_OK) {
         MiFreePages(Image->Physical, Bytes / DOOR_PAGE);
         return STATUS_INSUFFICIENT_RESOURCES;

@@ -42,12 +42,13 @@ static BOOLEAN MiGrowStacks(VOID)
             return FALSE;
         MiStackLinks[First / MI_LINKS_PER_PAGE] = MiLinear(Page);
     }
-    if (KiDoor->stacks(First, Count) != DOOR_OK)
+    /* The host gave us slot 0, on which the machine began to run: it stays as it is and is never free. */
+    if (KiDoor->stacks(First ? First : 1, First ? Count : Count - 1) != DOOR_OK)
         return FALSE;
     MiStackCount += Count;
     if (!First)
-        *MiStackLink(First++) = MI_LINK_USED; /* the boot stack, which we are on */
-    for (UINT64 Slot = MiStackCount; Slot-- > First;) {
+        *MiStackLink(0) = MI_LINK_USED;
+    for (UINT64 Slot = First + Count; Slot-- > (First ? First : 1);) {
         *MiStackLink(Slot) = MiColdHead;
         MiColdHead = (ULONG)Slot;
     }
