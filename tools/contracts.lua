@@ -3,8 +3,8 @@ contracts.lua CONTRACTS OUT            write the files made from the contract ta
 contracts.lua --check-planned CONTRACTS  check the rows of contracts/planned as if they stood in their families
 
 One row a routine (docs/contracts.md). Made from the rows: the kernel's export lists (ntoskrnl.def, hal.def), the checks
-at import thunks (contracts_nt.c), what reports and `explain` say (contracts_host.c). The same input gives the same
-bytes. A mistake in a table ends with status 1 and file:line on standard error; nothing is written then.
+at import thunks (contracts_nt.c), what reports and `explain` say (contracts_host.c), and the test that calls every routine at every level
+(contract_calls.h, contract_findings.tsv). The same input gives the same bytes. A mistake in a table ends with status 1 and file:line on standard error; nothing is written then.
 ]]
 local here = arg[0]:match("^(.*/)") or "./"
 package.path = here .. "contracts/?.lua"
@@ -51,4 +51,5 @@ end
 local kernel = require "kernel"
 kernel.export_lists(rows, out)
 kernel.contracts(rows, out)
+require("tests").write(rows, out)
 require("host").write(rows, facts, fact_order, tables, out)
