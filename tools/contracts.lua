@@ -3,8 +3,9 @@ contracts.lua CONTRACTS OUT            write the files made from the contract ta
 contracts.lua --check-planned CONTRACTS  check the rows of contracts/planned as if they stood in their families
 
 One row a routine (docs/contracts.md). Made from the rows: the kernel's export lists (ntoskrnl.def, hal.def), the checks
-at import thunks (contracts_nt.c), what reports and `explain` say (contracts_host.c). The same input gives the same
-bytes. A mistake in a table ends with status 1 and file:line on standard error; nothing is written then.
+at import thunks (contracts_nt.c), what reports and `explain` say (contracts_host.c), the test that calls every routine at
+every level (contract_calls.h, contract_findings.tsv), and routines.md for readers. The same input gives the same bytes. A
+mistake in a table ends with status 1 and file:line on standard error; nothing is written then.
 ]]
 local here = arg[0]:match("^(.*/)") or "./"
 package.path = here .. "contracts/?.lua"
@@ -25,18 +26,17 @@ for _, folder in ipairs {{"ntoskrnl", "ntoskrnl.exe"}, {"hal", "hal.dll"}} do
     end
 end
 T.read_rows(contracts .. "/callbacks.tsv", nil, seen, rows)
+local plan, plan_seen = {}, {}
+for _, path in ipairs(T.files(contracts .. "/planned")) do
+    T.read_rows(path, path:match("/hal%.tsv$") and "hal.dll" or "ntoskrnl.exe", plan_seen, plan)
+end
 if planned then
-    -- A row that has landed may still stand in the plan; the landed one counts.
-    local landed = seen
-    seen, rows = {}, {}
-    for _, path in ipairs(T.files(contracts .. "/planned")) do
-        T.read_rows(path, path:match("/hal%.tsv$") and "hal.dll" or "ntoskrnl.exe", seen, rows)
-    end
     local left = 0
-    for _, row in ipairs(rows) do
-        left = left + (landed[row.name] and 0 or 1)
+    for _, row in ipairs(plan) do
+        left = left + (seen[row.name] and 0 or 1)
     end
-    print(("%d rows planned, %d not landed"):format(#rows, left))
+    print(("%d rows planned, %d of them not landed"):format(#plan, left))
+    rows = plan
 end
 for _, row in ipairs(rows) do
     T.check_against_facts(row, facts)
@@ -51,4 +51,6 @@ end
 local kernel = require "kernel"
 kernel.export_lists(rows, out)
 kernel.contracts(rows, out)
+require("manual").write(rows, plan, out)
+require("tests").write(rows, out)
 require("host").write(rows, facts, fact_order, tables, out)

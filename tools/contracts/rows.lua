@@ -16,16 +16,18 @@ M.level_name = {
     IPI = "IPI_LEVEL", HIGH = "HIGH_LEVEL",
 }
 
--- Predicates on one argument: the C name of vf.h, and which remedy helps when a condition with it is what was broken.
+-- Predicates on one argument: the C name of vf.h; which remedy helps when a condition with it is what was broken; and for
+-- the generated test (names of tests/contracts/calls.c) an argument for which it does not hold, and all kinds for which it does.
 M.predicates = {
-    waits = {c = "VfWaits", remedy = "no-wait"},
-    ["true"] = {c = "VfTrue", remedy = "wait-flag"},
-    paged_pool = {c = "VfPagedPool", remedy = "nonpaged"},
-    pool_flags = {c = "VfPoolFlags", remedy = "nonpaged"},
-    user_mode = {c = "VfUserMode", remedy = "work-item"},
-    not_null = {c = "VfNotNull", remedy = "work-item"},
-    wide_format = {c = "VfWideFormat", remedy = "narrow-format"},
-    paged_block = {c = "VfPagedBlock", remedy = "free-later"},
+    waits = {c = "VfWaits", remedy = "no-wait", plain = "NO_TIME", holds = {"NULL_POINTER", "SOME_TIME"}},
+    ["true"] = {c = "VfTrue", remedy = "wait-flag", plain = "ZERO", holds = {"ONE"}},
+    paged_pool = {c = "VfPagedPool", remedy = "nonpaged", plain = "NONPAGED_POOL_NX", holds = {"PAGED_POOL", "PAGED_POOL_CACHE_ALIGNED"}},
+    pool_flags = {c = "VfPoolFlags", remedy = "nonpaged", plain = "FLAG_NON_PAGED", holds = {"FLAG_PAGED"}},
+    user_mode = {c = "VfUserMode", remedy = "work-item", plain = "ZERO", holds = {"ONE"}},
+    not_null = {c = "VfNotNull", remedy = "work-item", plain = "NULL_POINTER", holds = {"SOME_TIME"}},
+    wide_format = {c = "VfWideFormat", remedy = "narrow-format", plain = "NARROW_FORMAT",
+                   holds = {"WIDE_S_FORMAT", "WIDE_STRING_FORMAT", "WIDE_COUNTED_FORMAT", "WIDE_CHARACTER_FORMAT"}},
+    paged_block = {c = "VfPagedBlock", remedy = "free-later", plain = "NONPAGED_BLOCK", holds = {"PAGED_BLOCK"}},
 }
 M.MAX_CONDITIONS = 2
 
