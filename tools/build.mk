@@ -19,7 +19,7 @@ NTOBJ := $(NTSRC:%.c=$(B)/%.o) $(NTASM:%.S=$(B)/%.o) $(B)/gen/contracts_nt.o
 # ---- the host: ELF ----
 CC := gcc
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Iinclude -Ihost -I$(B)/gen -MMD -MP \
-	-ffile-prefix-map=$(CURDIR)=. $(shell pkg-config --cflags lua5.4 zydis 2>/dev/null)
+	-ffile-prefix-map=$(CURDIR)=. $(shell pkg-config --cflags lua5.4 2>/dev/null)
 LIBS := -lZydis $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
 HOSTSRC := $(wildcard host/*/*.c)
 HOSTASM := $(wildcard host/*/*.S)
