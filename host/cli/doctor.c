@@ -31,7 +31,7 @@ static void show_host(void)
     char line[256] = "", *name = NULL;
     struct utsname u;
     FILE *cpu = fopen("/proc/cpuinfo", "re");
-    while (cpu && fgets(line, sizeof line, cpu) && !name)
+    while (cpu && !name && fgets(line, sizeof line, cpu))
         if (!strncmp(line, "model name", 10))
             name = strchr(line, ':');
     if (cpu)

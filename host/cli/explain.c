@@ -34,7 +34,7 @@ static const char *row_here(const struct contract_row *row)
     if (row->kind == CONTRACT_DATA)
         return "exported by this machine";
     return row->module ? "implemented on this machine; every call by a driver is checked"
-                       : "not implemented on this machine: a driver that calls it stops there (exit status 3)";
+                       : "not implemented on this machine: a driver that calls it stops there";
 }
 
 static void explain_row(const struct contract_row *row)
@@ -71,7 +71,7 @@ static void explain_level(const struct contract_level *level)
 {
     char range[16];
     level_range(level, range, sizeof range);
-    printf("%s: IRQL %s on x64%s%s\n", level->name, range, level->talk ? ", on the x86 ladder: " : "",
+    printf("%s: IRQL %s on x64%s%s\n", level->name, range, level->talk ? "; on the talk's x86 ladder " : "",
            level->talk ? level->talk : "");
     field("means", level->meaning);
     field("runs there", level->runs);
@@ -84,8 +84,8 @@ static void explain_level(const struct contract_level *level)
 
 static void explain_ladder(void)
 {
-    puts("The ladder of IRQLs, highest first. Code at a level is interrupted by what runs above it only, and calls\n"
-         "nothing that needs a level below it.\n");
+    puts("The ladder of IRQLs, highest first. Code at a level is interrupted only by what runs above it,\n"
+         "and calls nothing that needs a level below it.\n");
     for (size_t i = 0; i < contract_level_count; i++) {
         const struct contract_level *level = &contract_levels[i];
         char range[16], label[64];
@@ -93,7 +93,7 @@ static void explain_ladder(void)
         snprintf(label, sizeof label, "%5s  %-15s %-14s  ", range, level->name, level->talk ? level->talk : "");
         wrap_print(stdout, label, 40, level->runs);
     }
-    puts("\nThird column: the name on the x86 ladder. `irqlab explain DISPATCH_LEVEL` says more about a level.");
+    puts("\nThird column: the name on the ladder of x86. `irqlab explain DISPATCH_LEVEL` says more about a level.");
 }
 
 static void explain_bugcheck(const struct contract_bugcheck *bugcheck)

@@ -57,7 +57,8 @@ static void show(const struct image_import *import, bool only_missing, struct co
 {
     char level[96], module[80], name[300];
     const struct contract_row *row = import->name ? contract_find(import->name) : NULL;
-    bool here = row && row->module && kernel_module(import->module);
+    bool here = row && row->module && (!strcasecmp(row->module, import->module) ||
+                                       (kernel_module(row->module) && kernel_module(import->module)));
     counts->all++;
     counts->missing += !here;
     if (here && only_missing)
