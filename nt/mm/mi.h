@@ -67,3 +67,6 @@ static inline BOOLEAN MiIsStack(UINT64 Address)
 {
     return Address >= DOOR_STACK_BASE && Address < DOOR_IMAGE_BASE;
 }
+
+/* Patched code: the original of an instruction pointer into a driver's stubs, see stub.c. */
+BOOLEAN MmUnpatch(UINT64 *Rip, UINT64 *Rsp);

@@ -101,17 +101,6 @@ VOID VfNoteCaller(const CONTEXT *Context)
     VfDropKernelFrames(Note);
 }
 
-/* A raise inside patched code is noted by the return address into its stub; the instruction behind it carries the way to
- * the place that was patched: nop dword ptr [rax + disp32] (host/loader/patch.c). */
-static UINT64 VfRaiseSite(UINT64 Site)
-{
-    static const UCHAR Nop[] = {0x0f, 0x1f, 0x80};
-
-    if (MmImageOf(Site) && !memcmp((PVOID)Site, Nop, sizeof(Nop)))
-        return Site + *(LONG UNALIGNED *)(Site + sizeof(Nop));
-    return Site;
-}
-
 static PCSTR VfArticle(PCSTR Word)
 {
     return strchr("AEIOUaeiou", Word[0]) ? "an" : "a";
@@ -131,7 +120,7 @@ VOID VfNoteLevel(VOID)
     KIRQL Irql = KiReadCr8();
     KI_RAISE *Raise = &KiProcessor()->Raise[Irql];
     struct door_note *Note;
-    UINT64 Site;
+    UINT64 Site, Unused = 0;
 
     if (Irql == PASSIVE_LEVEL)
         return;
@@ -143,7 +132,8 @@ VOID VfNoteLevel(VOID)
     }
     if (Raise->Cause == KiCauseNone)
         return;
-    Site = VfRaiseSite(Raise->Site);
+    Site = Raise->Site;
+    MmUnpatch(&Site, &Unused);
     VfNote(DOOR_NOTE_LEVEL, VfStackOf(&Site, 1), Raise->Object, NULL, "The level is %u because it %s at:", Irql,
            Raised[Raise->Cause]);
     Note = &VfNow.note[VfNow.notes - 1];
