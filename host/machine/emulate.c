@@ -6,6 +6,7 @@
  * Registers whose change would change the machine itself (descriptor tables, system call entry, paging control) cannot be
  * written: a write of the value they have is accepted, any other is a general protection fault.
  */
+#define _GNU_SOURCE
 #include "machine/operand.h"
 #include "machine/msr.h"
 

@@ -6,14 +6,18 @@
  * are compared without letter case and without extension, and the names Windows has used for its kernel all mean
  * ntoskrnl.exe.
  */
+#define _GNU_SOURCE
 #include "machine/machine.h"
 
 #include <string.h>
 
 #include "base/text.h"
-#include "loader/image.h"
+#include "loader/patch.h"
+#include "machine/trap.h"
 
 #define IMAGES_LIMIT 256
+#define IMAGES_MARKERS 65536
+#define IMAGES_SCRATCH (32u << 20) /* what patching the largest image takes, some 60 MiB of code */
 #define IMAGES_FORWARDS 8 /* forwarders followed before giving up */
 
 struct loaded {
@@ -25,6 +29,10 @@ struct loaded {
 };
 
 static struct loaded loaded[IMAGES_LIMIT]; /* base 0 = free */
+static struct patch_site markers[IMAGES_MARKERS];
+static uint64_t scratch[IMAGES_SCRATCH / 8];
+struct patch_table marker_table = {
+    .site = markers, .capacity = IMAGES_MARKERS, .scratch = scratch, .scratch_bytes = sizeof(scratch)};
 static uint64_t boot_end;                  /* boot images lie in [DOOR_IMAGE_BASE, boot_end) */
 static uint64_t gate;                      /* page with the guard routines */
 
@@ -150,8 +158,11 @@ static uint64_t bind_import(void *context, const char *module, const char *name,
 
     import.target = exporter ? find_export(&exporter, name, ordinal) : 0;
     import.exporter = import.target ? exporter->base : 0;
-    if (importer->driver)
-        return machine.door.up->bind(&import);
+    if (importer->driver) {
+        import.target = machine.door.up->bind(&import);
+        machine_enter(); /* the kernel may have called the door meanwhile */
+        return import.target;
+    }
     if (!import.target)
         machine_internal("a boot image wants %s!%s, which does not exist", (uint64_t)module, (uint64_t)(name ? name : "#"), 0);
     return import.target;
@@ -186,6 +197,7 @@ static int map_image(struct loaded *image, const struct image_file *file, uint64
         .shared_data = DOOR_SHARED_DATA,
         .patch = driver,
         .up = machine.door.up,
+        .table = &marker_table,
     };
     const char *reason;
 
@@ -195,6 +207,7 @@ static int map_image(struct loaded *image, const struct image_file *file, uint64
                              .driver = driver};
     text_copy(image->name, sizeof(image->name), name);
     if (!image_map(file, va, &mapper, &reason)) {
+        patch_remove(&marker_table, va, image->bytes);
         image->base = 0;
         return DOOR_BAD_IMAGE;
     }
@@ -263,6 +276,7 @@ int DOOR_CALL images_forget(uint64_t va)
     if (!image)
         return DOOR_NOT_FOUND;
     debug_image_unloaded(image->name, va, image->image_bytes);
+    patch_remove(&marker_table, va, image->bytes);
     image->base = 0;
     return DOOR_OK;
 }

@@ -2,6 +2,7 @@
  * The processor the machine has, see msr.h: x86-64 up to SSE4.2, 3 GHz, without the extensions that only some hosts have.
  * Values are those Windows sets up or an ordinary processor shows after it, as far as drivers look at them.
  */
+#define _GNU_SOURCE
 #include "machine/msr.h"
 
 #include <string.h>

@@ -1,6 +1,7 @@
 /*
  * Operands of instructions, see operand.h.
  */
+#define _GNU_SOURCE
 #include "machine/operand.h"
 
 #include <string.h>

@@ -7,6 +7,7 @@
  * [imm64]) is loaded by hand. What uses the base register's value besides for the address is not done: that is a page
  * fault.
  */
+#define _GNU_SOURCE
 #include "machine/operand.h"
 
 #include <string.h>

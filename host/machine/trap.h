@@ -6,7 +6,9 @@
  */
 #pragma once
 
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
+#endif
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>

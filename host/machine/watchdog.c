@@ -7,6 +7,7 @@
  * depend on when we looked. Elsewhere (the kernel itself turns in circles) five times as long is allowed, then it is an internal
  * error. Each sign of life is passed on to the supervisor, which has limits of its own.
  */
+#define _GNU_SOURCE
 #include "machine/trap.h"
 
 #include <sys/time.h>

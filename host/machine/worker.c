@@ -4,9 +4,23 @@
 #define _GNU_SOURCE
 #include "machine/worker.h"
 
-#include <sys/resource.h>
-
 #include "machine/machine.h"
+#include "machine/trap.h"
+#include "sandbox/sandbox.h"
+
+static void lock_in(void)
+{
+    const struct sandbox_rules rules = {
+        .wake = CHANNEL_FD_WAKE,
+        .ram = CHANNEL_FD_RAM,
+        .high = DOOR_KERNEL_END,
+        .debugger = machine.debugger,
+    };
+    const char *failed = sandbox_enter(&rules);
+
+    if (failed)
+        machine_internal("no sandbox: %s", (uint64_t)failed, 0, 0);
+}
 
 int worker_main(void)
 {
@@ -19,6 +33,9 @@ int worker_main(void)
     if (stacks_map(0, 1) != DOOR_OK)
         machine_internal("no memory for the first stack", 0, 0, 0);
     machine.door.processor_select(DOOR_PROCESSOR_BASE);
+    trap_install();
+    watchdog_start();
+    lock_in();
     machine.running = true;
     entry_boot(DOOR_STACK_BASE + DOOR_STACK_SLOT, images_entry(), &machine.door);
 }

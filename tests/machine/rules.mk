@@ -2,7 +2,6 @@
 TM := $(B)/tests/machine
 TM_KERNELS := $(patsubst tests/machine/kernel_%.c,%,$(wildcard tests/machine/kernel_*.c))
 TM_PARTS := $(wildcard host/base/*.c host/machine/*.c host/machine/*.S host/sandbox/*.c host/sandbox/*.S host/supervisor/*.c host/loader/*.c)
-TM_PARTS := $(if $(wildcard host/loader/*.c),$(TM_PARTS),$(TM_PARTS) tests/machine/standin.c)
 TM_OBJ := $(patsubst %,$(TM)/obj/%.o,$(TM_PARTS) tests/machine/harness.c)
 
 $(TM)/obj/%.o: %
