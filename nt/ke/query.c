@@ -4,7 +4,7 @@
  */
 #include "nt.h"
 
-CCHAR KeNumberProcessors;
+volatile CCHAR KeNumberProcessors;
 
 ULONG KeGetProcessorIndexFromNumber(PPROCESSOR_NUMBER ProcNumber)
 {
