@@ -19,7 +19,7 @@ NTOBJ := $(NTSRC:%.c=$(B)/%.o) $(NTASM:%.S=$(B)/%.o) $(B)/gen/contracts_nt.o
 # ---- the host: ELF ----
 CC := gcc
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Iinclude -Ihost -I$(B)/gen -MMD -MP \
-	-ffile-prefix-map=$(CURDIR)=. $(shell pkg-config --cflags lua5.4 zydis 2>/dev/null)
+	-ffile-prefix-map=$(CURDIR)=. $(shell pkg-config --cflags lua5.4 2>/dev/null)
 LIBS := -lZydis $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
 HOSTSRC := $(wildcard host/*/*.c)
 HOSTASM := $(wildcard host/*/*.S)
@@ -28,7 +28,7 @@ HOSTOBJ := $(HOSTSRC:%.c=$(B)/%.o) $(HOSTASM:%.S=$(B)/%.o) $(B)/gen/contracts_ho
 .PHONY: all tests
 all: $(B)/irqlab $(B)/nt/ntoskrnl.exe $(B)/nt/hal.dll examples
 
-$(B)/gen/contracts.stamp: tools/contracts.lua $(wildcard contracts/* contracts/*/*)
+$(B)/gen/contracts.stamp: $(wildcard tools/contracts.lua tools/contracts/*.lua contracts/*.tsv contracts/*/*.tsv)
 	@mkdir -p $(B)/gen
 	lua5.4 tools/contracts.lua contracts $(B)/gen
 	@touch $@
@@ -54,8 +54,11 @@ $(B)/host/%.o: host/%.S
 $(B)/nt/ntoskrnl.exe: $(NTOBJ) $(B)/gen/ntoskrnl.def
 	ld.lld -m i386pep --subsystem native -e KiSystemStartup -shared --gc-sections --image-base 0x1a0000000000 \
 		--dynamicbase -o $@ $(NTOBJ) $(B)/gen/ntoskrnl.def --out-implib $(B)/nt/libntoskrnl.a
-$(B)/nt/hal.dll: $(B)/gen/hal.def $(B)/nt/ntoskrnl.exe
-	ld.lld -m i386pep --subsystem native -Xlink=-noentry -shared -o $@ $(B)/gen/hal.def $(B)/nt/libntoskrnl.a --out-implib $(B)/nt/libhal.a
+# hal.dll holds forwarders only. lld writes no image without an object, and its mingw front end has no --no-entry.
+$(B)/nt/hal.dll: $(B)/gen/hal.def
+	@mkdir -p $(@D)
+	$(NTCC) -g0 -c -x c /dev/null -o $(B)/nt/hal.o
+	ld.lld -m i386pep --subsystem native -Xlink=-noentry -shared -o $@ $(B)/nt/hal.o $(B)/gen/hal.def --out-implib $(B)/nt/libhal.a
 
 $(B)/irqlab: $(HOSTOBJ)
 	$(CC) -Wl,-z,now -o $@ $^ $(LIBS)

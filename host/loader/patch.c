@@ -116,6 +116,11 @@ uint32_t patch_room(const struct image_file *file)
 
 /* ---- One site --------------------------------------------------------------------------------------------------- */
 
+static bool is_hot(enum patch_kind kind)
+{
+    return kind != PATCH_NONE && kind <= PATCH_POPF;
+}
+
 /* Nothing can jump into the stretch behind its first byte, and none of it is data. */
 static bool untouched(const struct patch_work *w, uint32_t begin, uint32_t end)
 {
@@ -125,34 +130,86 @@ static bool untouched(const struct patch_work *w, uint32_t begin, uint32_t end)
     return true;
 }
 
+static bool in_code(const struct patch_work *w, uint32_t rva)
+{
+    uint32_t count;
+    const struct pe_section *section = pe_sections(w->file, &count);
+    for (; count; count--, section++)
+        if (section->characteristics & PE_SCN_EXECUTE && rva >= section->rva &&
+            rva - section->rva < pe_section_file_bytes(w->file, section))
+            return true;
+    return false;
+}
+
+/* Length of the padding instruction at rva, 0 when there is none. */
+static uint32_t padding_at(const struct patch_work *w, uint32_t rva)
+{
+    patch_insn insn;
+    if (!in_code(w, rva) || !patch_decode(w, rva, w->high, &insn) || !in_code(w, rva + insn.length - 1) ||
+        (insn.mnemonic != ZYDIS_MNEMONIC_NOP && insn.mnemonic != ZYDIS_MNEMONIC_INT3))
+        return 0;
+    return insn.length;
+}
+
+/* Let the stretch from begin to the end of the site grow to a jump's size, and move it. */
 static bool stub_from(struct patch_work *w, const struct patch_found *f, uint32_t begin)
 {
-    uint32_t end = f->rva + f->length;
+    uint32_t end = f->rva + f->length, padding;
     bool last = false;
-    patch_insn insn;
+    patch_insn insn = {0};
 
-    while (end - begin < JUMP_BYTES) {
-        if (last || !patch_decode(w, end, f->high, &insn) || !patch_movable(w, &insn, end, &last))
+    while (end - begin < JUMP_BYTES && !last) {
+        if (!patch_decode(w, end, f->high, &insn) || !patch_movable(w, &insn, end, &last))
             return false;
         end += insn.length;
     }
-    return untouched(w, begin, end) && patch_write_stub(w, begin, end);
+    while (end - begin < JUMP_BYTES && patch_is_unconditional(&insn) && (padding = padding_at(w, end)) != 0)
+        end += padding; /* behind the function's end: nothing runs there */
+    if (end - begin < JUMP_BYTES || !untouched(w, begin, end))
+        return false;
+    /* Sites that follow at once come along: alone they might find no room, and it saves a jump there and back. */
+    while (!last && patch_decode(w, end, f->high, &insn) && end + insn.length - begin <= PATCH_TOGETHER &&
+           is_hot(patch_classify(&insn)) && untouched(w, end - 1, end + insn.length))
+        end += insn.length;
+    return patch_write_stub(w, begin, end);
+}
+
+/* All of [begin, end) can move and runs on to end. */
+static bool flows_to(const struct patch_work *w, uint32_t begin, uint32_t end)
+{
+    patch_insn insn;
+    bool last = false;
+    for (; begin < end && !last; begin += insn.length)
+        if (!patch_decode(w, begin, end, &insn) || !patch_movable(w, &insn, begin, &last))
+            return false;
+    return begin == end && !last;
+}
+
+/* Two sites that lie close together may need the same neighbours: move both with all that is between them. */
+static bool stub_joined(struct patch_work *w, const struct patch_found *f)
+{
+    uint32_t begin = w->last.begin, end = w->last.end;
+    if (w->covered == 0 || w->covered != end || begin < f->low || f->rva - begin > PATCH_TOGETHER)
+        return false;
+    patch_take_back(w);
+    if (flows_to(w, begin, f->rva) && stub_from(w, f, begin))
+        return true;
+    patch_write_stub(w, begin, end); /* as it was; it fits, having fitted before */
+    return false;
 }
 
 static bool stub_around(struct patch_work *w, const struct patch_found *f)
 {
     uint32_t begin = f->rva;
-    for (int back = 0;; back++) {
-        patch_insn insn;
-        bool last;
-        if (stub_from(w, f, begin))
-            return true;
+    for (int back = 0; !stub_from(w, f, begin); back++) {
         if (back == PATCH_BACK || f->back[back] == 0 || begin - w->covered < f->back[back])
-            return false;
+            return stub_joined(w, f);
         begin -= f->back[back];
-        if (!patch_decode(w, begin, f->high, &insn) || !patch_movable(w, &insn, begin, &last) || last)
-            return false;
+        if (!flows_to(w, begin, f->rva))
+            return stub_joined(w, f);
     }
+    w->table->figures.stubs++;
+    return true;
 }
 
 static bool mark(struct patch_work *w, const struct patch_found *f)
@@ -172,10 +229,8 @@ static bool patch_site(struct patch_work *w, const struct patch_found *f)
 {
     if (f->rva < w->covered || !untouched(w, f->rva, f->rva + 1))
         return true;
-    if (f->kind <= PATCH_POPF && stub_around(w, f)) {
-        w->table->figures.stubs++;
+    if (is_hot(f->kind) && stub_around(w, f))
         return true;
-    }
     if (f->kind >= PATCH_PAUSE)
         return mark(w, f);
     w->table->figures.left++;

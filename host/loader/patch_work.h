@@ -10,6 +10,7 @@
 
 typedef ZydisDecodedInstruction patch_insn;
 
+#define PATCH_TOGETHER 64u /* the longest stretch that moves into one stub */
 #define PATCH_BACK 3 /* how many instructions before a site are remembered */
 
 /* An instruction that was found and has to be patched. */
@@ -42,6 +43,10 @@ struct patch_work {
     uint32_t out, out_end;    /* next free byte; entries grow down from out_end */
     uint32_t stub_count;
     uint32_t covered;         /* end of the bytes already written over */
+    struct {                  /* the stub written last, to be able to take it back */
+        uint32_t begin, end, out, out_end, stub_count, covered;
+        uint8_t bytes[PATCH_TOGETHER]; /* the original's */
+    } last;
 };
 
 static inline bool patch_bit(const struct patch_work *w, const uint8_t *map, uint32_t rva)
@@ -93,3 +98,6 @@ bool patch_movable(const struct patch_work *w, const patch_insn *insn, uint32_t 
 
 /* Write the stub for the instructions in [begin, end), and the jump to it at begin. False = no room. */
 bool patch_write_stub(struct patch_work *w, uint32_t begin, uint32_t end);
+
+/* Put the original bytes of the last stub back. Only once after each patch_write_stub. */
+void patch_take_back(struct patch_work *w);

@@ -255,7 +255,7 @@ static bool put_all(struct patch_work *w, uint32_t begin, uint32_t end)
     const uint32_t needed = STUB_BYTES_MAX + ENTRIES_MAX * sizeof(struct door_stub);
     patch_insn insn = {0};
 
-    for (uint32_t rva = begin; rva < end; rva += insn.length) {
+    for (uint32_t rva = begin; rva < end && !patch_is_unconditional(&insn); rva += insn.length) {
         if (w->out_end - w->out < needed || !patch_decode(w, rva, end, &insn))
             return false;
         enum patch_kind kind = patch_classify(&insn);
@@ -274,20 +274,41 @@ static bool put_all(struct patch_work *w, uint32_t begin, uint32_t end)
     return put_rel32(w, end);
 }
 
+static void rewind_to(struct patch_work *w, uint32_t out, uint32_t out_end, uint32_t stub_count)
+{
+    memset(w->memory + out, 0xcc, out_end - out);
+    w->out = out;
+    w->out_end = out_end;
+    w->stub_count = stub_count;
+}
+
 bool patch_write_stub(struct patch_work *w, uint32_t begin, uint32_t end)
 {
     uint32_t out = w->out, out_end = w->out_end, count = w->stub_count;
 
+    if (end - begin > PATCH_TOGETHER)
+        return false;
     if (!put_all(w, begin, end)) {
-        memset(w->memory + out, 0xcc, out_end - out);
-        w->out = out;
-        w->out_end = out_end;
-        w->stub_count = count;
+        rewind_to(w, out, out_end, count);
         return false;
     }
+    w->last.begin = begin;
+    w->last.end = end;
+    w->last.out = out;
+    w->last.out_end = out_end;
+    w->last.stub_count = count;
+    w->last.covered = w->covered;
+    memcpy(w->last.bytes, w->memory + begin, end - begin);
     w->memory[begin] = 0xe9;
     pe_put32(w->memory + begin + 1, out - (begin + 5));
     memset(w->memory + begin + 5, 0xcc, end - begin - 5);
     w->covered = end;
     return true;
+}
+
+void patch_take_back(struct patch_work *w)
+{
+    memcpy(w->memory + w->last.begin, w->last.bytes, w->last.end - w->last.begin);
+    rewind_to(w, w->last.out, w->last.out_end, w->last.stub_count);
+    w->covered = w->last.covered;
 }

@@ -2,9 +2,9 @@
  * Finding instructions: which bytes of an image are code, which of them need patching, and which may be jumped to.
  *
  * Functions that .pdata names are swept from end to end. Between them lie leaf functions, but also jump tables and other
- * data (MSVC puts its tables there), so a gap is only swept from places known to be code, following the flow. Code
- * without unwind data (image_lacks_unwind) is swept section by section: only GNU-like tool chains make such images, and
- * they keep data out of code sections.
+ * data, so a gap is only swept from places known to be code, following the flow. Code without unwind data
+ * (image_lacks_unwind) is swept section by section: there is nothing better to go by, and the tool chains that make such
+ * images keep no data but jump tables in code sections.
  *
  * Jump targets are collected widely, because missing one would let a patch cover it, while a false one costs nothing but
  * a patch: direct branches, addresses of code operands, relocated pointers, every aligned 32-bit value in the image that
@@ -105,13 +105,31 @@ static void note_table(struct patch_work *w, uint64_t table, uint32_t low, uint3
     }
 }
 
-/* A pointer to code is taken for a function's address when it looks like a linker had put a function there. */
+/* True when an instruction that ends or pads a function ends at rva. */
+static bool follows_an_end(const struct patch_work *w, uint32_t rva)
+{
+    patch_insn insn;
+    for (uint32_t length = 1; length <= ZYDIS_MAX_INSTRUCTION_LENGTH && length <= rva - w->low; length++)
+        if (patch_decode(w, rva - length, rva, &insn) && insn.length == length &&
+            (insn.mnemonic == ZYDIS_MNEMONIC_NOP || insn.mnemonic == ZYDIS_MNEMONIC_INT3 || patch_is_unconditional(&insn)))
+            return true;
+    return false;
+}
+
+/* A pointer to code is taken for a function's address when a compiler may have put one there and it reads like one. */
 static void note_pointer(struct patch_work *w, uint64_t rva)
 {
+    patch_insn insn;
     patch_set_bit(w, w->target, rva);
-    if (rva > w->low && rva < w->high && rva % 16 == 0 &&
-        (w->memory[rva - 1] == 0xcc || w->memory[rva - 1] == 0x90 || w->memory[rva - 1] == 0xc3))
-        patch_set_bit(w, w->entry, rva);
+    if (rva < w->low || rva >= w->high || rva % 16 || !follows_an_end(w, (uint32_t)rva))
+        return;
+    uint32_t at = (uint32_t)rva;
+    for (int count = 0; count < 64; count++, at += insn.length)
+        if (!patch_decode(w, at, w->high, &insn))
+            return;
+        else if (patch_is_unconditional(&insn))
+            break;
+    patch_set_bit(w, w->entry, rva);
 }
 
 static void note_found(struct patch_work *w, const struct patch_found *found)
@@ -258,8 +276,10 @@ static void note_entries(struct patch_work *w)
     const char *name;
     patch_set_bit(w, w->target, w->file->info.entry);
     patch_set_bit(w, w->entry, w->file->info.entry);
-    while (image_export_next(w->memory, w->file->info.bytes, &index, &name, &rva))
-        note_pointer(w, rva);
+    while (image_export_next(w->memory, w->file->info.bytes, &index, &name, &rva)) {
+        patch_set_bit(w, w->target, rva);
+        patch_set_bit(w, w->entry, rva);
+    }
 }
 
 /* Ascending by place, each once: a gap may have been entered twice. Shell's method; lists are short or nearly sorted. */

@@ -9,6 +9,8 @@
 #define _NTSYSTEM_
 #define _NTOSKRNL_
 #define _NTHAL_
+#define _CRTIMP
+#define _SECIMP
 #define NTDDI_VERSION 0x0A000008
 #define _WIN32_WINNT 0x0A00
 
@@ -19,8 +21,13 @@
 static inline unsigned long long KiReadCr8(void);
 void KiWriteCr8(unsigned long long Irql);
 
+/* <intrin.h> has declared these extern by the time wdm.h defines them static, so each object would export them. */
+#define InterlockedBitTestAndSet KiWdmBitTestAndSet
+#define InterlockedBitTestAndReset KiWdmBitTestAndReset
+
 #include <ntifs.h>
 #include <ntddk.h>
+#include "ddk_more.h"
 
 #include "door.h"
 

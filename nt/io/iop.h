@@ -1,5 +1,8 @@
 /*
  * I/O manager, drivers and devices, files on volumes, and the operator that carries out the host's commands.
+ *
+ * A request is an IRP that goes down a stack of devices. IofCallDriver makes every call of a driver's dispatch routine,
+ * IofCompleteRequest every call of a completion routine: what drivers owe each other there is checked in irp.c alone.
  */
 #pragma once
 
@@ -9,3 +12,95 @@ NTSTATUS IopLoadDriver(PCSTR FileName, PDRIVER_OBJECT *Driver);
 NTSTATUS IopUnloadDriver(PCSTR FileName); /* "" = all, last loaded first */
 /* The first thread of the machine: asks the host for commands until END. */
 VOID IopOperator(PVOID Context);
+
+#ifndef DRIVER_VERIFIER_IOMANAGER_VIOLATION
+#define DRIVER_VERIFIER_IOMANAGER_VIOLATION 0xC9
+#endif
+
+/* ---- Drivers ------------------------------------------------------------------------------------------------------- */
+
+typedef struct _IOP_EXTENSION {
+    struct _IOP_EXTENSION *Next;
+    PVOID Id;
+    ULONG Bytes, Spare;
+} IOP_EXTENSION, *PIOP_EXTENSION;
+
+/* What follows a DRIVER_OBJECT in its object. */
+typedef struct _IOP_DRIVER {
+    DRIVER_EXTENSION Public;   /* DriverObject->DriverExtension */
+    PMI_IMAGE Image;           /* NULL = part of the kernel */
+    LIST_ENTRY Entry;          /* in IopDrivers, load order */
+    PIOP_EXTENSION Extensions; /* IoAllocateDriverObjectExtension */
+    CHAR FileName[64];
+} IOP_DRIVER, *PIOP_DRIVER;
+
+#define IopDriverOf(DriverObject) ((PIOP_DRIVER)(DriverObject)->DriverExtension)
+extern LIST_ENTRY IopDrivers;
+extern POBJECT_TYPE IopDriverType, IopDeviceType, IopFileType;
+
+PDRIVER_OBJECT IopMakeDriver(PCWSTR ObjectName, PMI_IMAGE Image);
+PDRIVER_OBJECT IopFindDriver(PCSTR FileName);
+DRIVER_DISPATCH IopInvalidDeviceRequest;
+/* Findings for everything a driver left behind. TRUE: the image may go away. */
+BOOLEAN IopCheckLeft(PDRIVER_OBJECT Driver);
+VOID IopInitializeTypes(VOID);
+
+/* ---- Devices ------------------------------------------------------------------------------------------------------- */
+
+/* Lies behind the device's own extension; the first three fields are public. */
+typedef struct _IOP_DEVICE {
+    CSHORT Type;
+    USHORT Size;
+    PDEVICE_OBJECT DeviceObject;
+    PDEVICE_OBJECT AttachedTo;
+    BOOLEAN DeletePending, ShutdownRegistered;
+    BOOLEAN StartIoBusy, StartIoDeferred, StartIoNonCancelable;
+    UCHAR StartIoPending;
+    ULONG StartIoKey;
+    ULONG CreatedBy;
+} IOP_DEVICE, *PIOP_DEVICE;
+
+#define IopDeviceOf(DeviceObject) ((PIOP_DEVICE)(DeviceObject)->DeviceObjectExtension)
+VOID IopDereferenceDevice(PDEVICE_OBJECT Device); /* a file object on it has gone */
+VOID IopTimerGoes(PDEVICE_OBJECT Device);
+VOID IopCancelShutdown(PDEVICE_OBJECT Device);
+
+/* ---- Requests ------------------------------------------------------------------------------------------------------ */
+
+#define IopStackOf(Irp, Location) ((PIO_STACK_LOCATION)((Irp) + 1) + (Location)-1)
+/* Completion wants nothing but the status block and the event: the issuer, still there, does the rest. */
+#define IOP_ISSUER_WAITS (IRP_CLOSE_OPERATION | IRP_CREATE_OPERATION)
+
+PIRP IopAllocateIrp(CCHAR StackSize, PFILE_OBJECT File);
+/* Send an IRP whose issuer waits and whose completion is IOP_ISSUER_WAITS; frees it. */
+NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb);
+VOID IopQueueThreadIrp(PIRP Irp);
+VOID IopThreadEnds(PETHREAD Thread);
+/* A driver's routine is about to be called on behalf of Device. */
+VOID IopEnter(struct _VF_CALLBACK *Callback, PCSTR Contract, PCSTR What, PVOID Routine, PVOID Object);
+
+/* ---- Files --------------------------------------------------------------------------------------------------------- */
+
+/* What a create request carries through the namespace to a device's parse routine. */
+typedef struct _IOP_OPEN {
+    PFILE_OBJECT File;      /* result */
+    PFILE_OBJECT Related;
+    ULONG Access, Options, Disposition, Attributes, Share, Flags;
+    ULONG ObjectAttributes;
+    PVOID Ea;
+    ULONG EaBytes;
+    LARGE_INTEGER AllocationSize;
+    BOOLEAN HaveAllocationSize;
+    BOOLEAN AttributesOnly;
+    IO_STATUS_BLOCK Iosb;
+} IOP_OPEN, *PIOP_OPEN;
+
+NTSTATUS IopParseDevice(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object);
+NTSTATUS IopParseFile(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object);
+VOID IopCloseFile(PVOID Body, ULONG RemainingHandles);
+VOID IopDeleteFile(PVOID Body);
+NTSTATUS IopLockFile(PFILE_OBJECT File);
+VOID IopUnlockFile(PFILE_OBJECT File);
+
+VOID FsdInitialize(VOID); /* the volume C: */
+VOID IopPrintUnloaded(VOID);

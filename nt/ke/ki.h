@@ -72,7 +72,10 @@ typedef struct _KI_PROCESSOR {
     LIST_ENTRY Ready[32];
 
     KI_RAISE Raise[16];           /* by level: the raise that brought the processor there */
-    struct _VF_CALLBACK *Callback; /* innermost callback that runs above DISPATCH_LEVEL or as a DPC */
+    struct _VF_CALLBACK *Callback; /* innermost callback that runs as a DPC or above DISPATCH_LEVEL */
+    PVOID DpcStackBase;
+    struct _KTHREAD *DeadThread;   /* ended; its stack goes once another thread runs */
+    VOID (*ReapRoutine)(struct _KTHREAD *Thread);
 } KI_PROCESSOR, *PKI_PROCESSOR;
 
 C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Irql) == DOOR_PCR_IRQL);
@@ -82,6 +85,11 @@ C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, InterruptFlag) == DOOR_PCR_INTERRUPT_FLAG);
 C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Budget) == DOOR_PCR_BUDGET);
 C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Points) == DOOR_PCR_POINTS);
 C_ASSERT(sizeof(KI_PROCESSOR) <= DOOR_PROCESSOR_BYTES);
+/* For context.S and entry.S. */
+C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, PendingLevels) == 0x1010);
+C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, SuspendedStack) == 0x1020);
+C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Raise) == 0x1240 && sizeof(KI_RAISE) == 24);
+C_ASSERT(KiCauseRaise == 1);
 
 static inline PKI_PROCESSOR KiProcessor(void)
 {
@@ -103,6 +111,24 @@ static inline unsigned long long KiReadCr8(void)
 /* Levels of the x64 ladder that the public headers do not all name. */
 #define KI_CLOCK_LEVEL 13
 #define KI_IPI_LEVEL 14
+
+/* Types of dispatcher and control objects (KOBJECTS), the first byte of each. */
+typedef enum _KOBJECTS {
+    EventNotificationObject = 0,
+    EventSynchronizationObject,
+    MutantObject,
+    ProcessObject,
+    QueueObject,
+    SemaphoreObject,
+    ThreadObject,
+    GateObject,
+    TimerNotificationObject,
+    TimerSynchronizationObject,
+    ApcObject = 18,
+    DpcObject,
+} KOBJECTS;
+
+typedef enum _KAPC_ENVIRONMENT { OriginalApcEnvironment, AttachedApcEnvironment, CurrentApcEnvironment } KAPC_ENVIRONMENT;
 
 /* ---- Threads and processes ------------------------------------------------------------------------------------- */
 
@@ -145,8 +171,8 @@ struct _KTHREAD {
     PKWAIT_BLOCK WaitBlockList;
     KWAIT_BLOCK WaitBlock[THREAD_WAIT_OBJECTS + 1];
     KTIMER Timer; /* time-out and delay */
-    LIST_ENTRY QueueListEntry;
-    struct _KQUEUE *Queue;
+    struct _KQUEUE *Queue;  /* it belongs to: the one it last took an entry from */
+    PLIST_ENTRY QueueEntry; /* what the queue gave it while it waited */
 
     /* APCs. KernelApcDisable < 0: in a critical region; SpecialApcDisable < 0: in a guarded region. */
     union {
@@ -160,7 +186,9 @@ struct _KTHREAD {
 
     PKPROCESS Process;
     LIST_ENTRY ThreadListEntry;
-    PKSTART_ROUTINE StartRoutine; /* the driver's; KiThreadStartup calls it by way of SystemRoutine */
+    PKSTART_ROUTINE SystemRoutine; /* ours, where the thread begins; calls StartRoutine */
+    PVOID SystemContext;
+    PKSTART_ROUTINE StartRoutine;
     PVOID StartContext;
 
     struct _VF_CALLBACK *Callback; /* innermost callback this thread runs below DISPATCH_LEVEL */
@@ -170,6 +198,8 @@ struct _KTHREAD {
     BOOLEAN SystemThread;
     PVOID Teb;
 };
+
+C_ASSERT(FIELD_OFFSET(struct _KTHREAD, KernelStack) == 0x40); /* context.S */
 
 /* ---- Interface ------------------------------------------------------------------------------------------------- */
 
@@ -182,9 +212,6 @@ static inline UINT64 KiNow(void)
 /* Let Duration (100 ns) of virtual time pass on this processor: a stall, a clock read. Interrupts become pending. */
 VOID KiSpendTime(UINT64 Duration);
 
-VOID KiInitializeProcessors(VOID);
-DECLSPEC_NORETURN VOID KiStartMachine(PKSTART_ROUTINE FirstThread);
-
 /* A delivery point at the current IRQL. */
 VOID KiDeliver(VOID);
 
@@ -195,13 +222,103 @@ VOID KiRequestInterrupt(PKI_PROCESSOR Processor, KIRQL Level);
 KIRQL KiRaiseIrql(KIRQL NewIrql);
 VOID KiLowerIrql(KIRQL NewIrql);
 
-/* Make a thread whose stack is at MmCreateKernelStack's slot; it does not run before KiReadyThread. */
-VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PKSTART_ROUTINE SystemRoutine,
+/* Virtual time (100 ns since boot) at which the present command must be done; passing it is a finding. 0 = never. */
+VOID KiSetTimeLimit(UINT64 Limit, PCSTR What);
+
+/* Make a thread whose stack is at MmCreateKernelStack's slot; it does not run before KiReadyThread. StackBase may lie below
+ * the slot's end when the caller keeps something there. SystemRoutine must not return. */
+VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PVOID StackBase, PKSTART_ROUTINE SystemRoutine,
                         PVOID SystemContext);
 VOID KiReadyThread(PKTHREAD Thread);
-/* End the current thread: signals it, and gives its stack back once another one runs. */
+/* End the current thread: signals it; Reap is called on another stack once it runs no more. */
 DECLSPEC_NORETURN VOID KiTerminateThread(LONG ExitStatus, VOID (*Reap)(PKTHREAD Thread));
 
-/* Bug check of the kernel itself (an invariant of ours is broken): exit status 70, never blamed on a driver. */
+/* The bug check itself: callbacks, blue screen, end. Findings come here by VfCommit. */
+DECLSPEC_NORETURN VOID KiBugCheck(ULONG Code, UINT64 P1, UINT64 P2, UINT64 P3, UINT64 P4);
+
+/* A bug check of the kernel itself (an invariant of ours is broken): exit status 70, never blamed on a driver. */
 DECLSPEC_NORETURN VOID KiInternalError(PCSTR Format, ...);
 #define KI_ASSERT(Condition) ((Condition) ? (VOID)0 : KiInternalError("%s:%d: %s", __FILE_NAME__, __LINE__, #Condition))
+
+/* The public headers read these from a page at an address we can't have. */
+#undef KeQuerySystemTime
+#undef KeQueryTickCount
+#undef KeQueryInterruptTime
+#define KeQuerySystemTime KiExportKeQuerySystemTime
+#define KeQueryTickCount KiExportKeQueryTickCount
+VOID KiExportKeQuerySystemTime(PLARGE_INTEGER CurrentTime);
+VOID KiExportKeQueryTickCount(PLARGE_INTEGER TickCount);
+
+/* Exported by Windows, declared by no public header. */
+VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, PKKERNEL_ROUTINE KernelRoutine,
+                     PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode, PVOID Context);
+BOOLEAN KeInsertQueueApc(PKAPC Apc, PVOID SystemArgument1, PVOID SystemArgument2, KPRIORITY Increment);
+BOOLEAN KeRemoveQueueApc(PKAPC Apc);
+
+/* ---- Between the files of nt/ke ------------------------------------------------------------------------------------ */
+
+/* processor.c */
+VOID KiInitializeProcessors(VOID);
+VOID KiSwitchTo(PKI_PROCESSOR Target);
+VOID KiBuildStack(PVOID StackBase, VOID (*Routine)(PVOID), PVOID Argument, UINT64 *Stack);
+DECLSPEC_NORETURN VOID KiIdleLoop(PVOID Context);
+VOID KiSpin(PVOID Lock);
+
+/* irql.c: run what the present level lets through. */
+VOID KiDispatchPending(VOID);
+/* Note where a driver raised the level, for reports. */
+static inline VOID KiNoteRaise(KIRQL OldIrql, KIRQL NewIrql, KI_LEVEL_CAUSE Cause, PVOID Site, PVOID Object)
+{
+    KI_RAISE *Raise = &KiProcessor()->Raise[NewIrql & 15];
+    Raise->Cause = Cause;
+    Raise->From = OldIrql;
+    Raise->Site = (UINT64)Site;
+    Raise->Object = Object;
+}
+
+/* dispatch.c (DISPATCH_LEVEL unless said otherwise) */
+VOID KiInitializeDispatcher(VOID);
+VOID KiExitDispatcher(KIRQL OldIrql);  /* take the thread switch that became due, then lower */
+LONG KiSwapThread(VOID);               /* the current thread stops here; returns its WaitStatus */
+VOID KiPreempt(VOID);
+VOID KiQuantumEnd(VOID);
+VOID KiUnwaitThread(PKTHREAD Thread, LONG WaitStatus, KPRIORITY Increment);
+VOID KiWaitTest(PVOID Object, KPRIORITY Increment); /* Object became signalled: wake who can go */
+VOID KiUnlinkWaits(PKTHREAD Thread);
+BOOLEAN KiSatisfyWait(DISPATCHER_HEADER *Object, PKTHREAD Thread, LONG *Status);
+BOOLEAN KiIsSignalled(DISPATCHER_HEADER *Object, PKTHREAD Thread);
+BOOLEAN KiWakeQueueWaiter(struct _KQUEUE *Queue);
+VOID KiSetThreadPriority(PKTHREAD Thread, KPRIORITY Priority);
+VOID KiWaitingContext(PKTHREAD Thread, PCONTEXT Context); /* of a thread that does not run: enough to walk its stack */
+
+/* timer.c */
+VOID KiInitializeTimers(VOID);
+BOOLEAN KiInsertTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, ULONG Stack);
+BOOLEAN KiRemoveTimer(PKTIMER Timer);
+UINT64 KiNextDueTime(VOID); /* (UINT64)-1 = none */
+VOID KiExpireTimers(VOID);
+BOOLEAN KiTimersPending(VOID);
+
+/* dpc.c */
+VOID KiRetireDpcs(VOID);
+VOID KiQueueTimerDpc(PKDPC Dpc, PKTIMER Timer, ULONG Stack);
+PKDPC KiFindQueuedDpc(UINT64 Start, UINT64 Bytes, BOOLEAN ByRoutine, ULONG *Stack);
+
+/* apc.c */
+VOID KiDeliverApcs(VOID);
+
+/* clock.c */
+VOID KiInitializeClock(VOID);
+VOID KiAdvanceTo(UINT64 Time);
+VOID KiClockInterrupt(VOID);
+
+/* context.S, entry.S */
+VOID KiSwapContext(PKTHREAD Old, PKTHREAD New);
+VOID KiCallOnStack(VOID (*Routine)(VOID), PVOID StackBase);
+VOID KiCaptureFrame(PCONTEXT Context);
+VOID KiTrap(VOID);
+VOID KiResumeTrap(VOID);
+VOID KiPatchedWriteCr8(VOID);
+VOID KiPatchedEnableInterrupts(VOID);
+VOID KiPatchedPause(VOID);
+extern ULONG KiXstateBytes;

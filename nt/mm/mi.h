@@ -33,6 +33,8 @@ VOID MiCloseWindows(VOID);
  * *What then names the memory if it is known ("paged pool", "freed pool", "guard page of ...", "PAGE section of x.sys",
  * "discarded INIT section of x.sys", "no memory"), for reports; *Stack is a stack id of its history or 0. */
 BOOLEAN MmAccessFault(UINT64 Address, ULONG Error, KIRQL Irql, PCSTR *What, ULONG *Stack);
+/* After FALSE: the bug check that says it best (0xD5 freed special pool, 0xD6 beyond a block, 0xCE unloaded driver), or 0. */
+extern ULONG MiFaultCode;
 
 /* Kernel stacks. Returns FALSE when there is no memory. */
 BOOLEAN MmCreateKernelStack(UINT64 *Slot);
@@ -55,12 +57,16 @@ typedef struct _MI_IMAGE {
 /* Load from the operator (FromVolume FALSE) or from a path on C:. Reports nothing; *Reason (static text) explains. */
 NTSTATUS MmLoadImage(PCSTR Source, PCSTR Name, BOOLEAN FromVolume, PMI_IMAGE *Image, PCSTR *Reason);
 VOID MmUnloadImage(PMI_IMAGE Image);
+UINT64 MiReserveImageSpace(UINT64 Bytes); /* addresses in the image range, never given back; 0 = none left */
 VOID MmDiscardInit(PMI_IMAGE Image);
 PMI_IMAGE MmImageOf(UINT64 Address); /* NULL = in none */
-extern LIST_ENTRY MiImages;
+extern LIST_ENTRY MiImages; /* in load order */
 
 /* Called by pool and stacks: is Address on the stack of Thread, or of any thread. */
 static inline BOOLEAN MiIsStack(UINT64 Address)
 {
     return Address >= DOOR_STACK_BASE && Address < DOOR_IMAGE_BASE;
 }
+
+/* Patched code: the original of an instruction pointer into a driver's stubs, see stub.c. */
+BOOLEAN MmUnpatch(UINT64 *Rip, UINT64 *Rsp);

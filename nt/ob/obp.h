@@ -1,5 +1,9 @@
 /*
  * Objects, handles, the namespace.
+ *
+ * An object is a header and a body. Its memory stays as long as references remain; a handle and a name in the
+ * namespace hold one reference each. All of this may run up to DISPATCH_LEVEL as far as references go (the last
+ * reference given up there is worked off at PASSIVE_LEVEL); names and handles are for PASSIVE_LEVEL.
  */
 #pragma once
 
@@ -10,23 +14,104 @@ typedef struct _OB_TYPE_INIT {
     GENERIC_MAPPING Mapping;
     VOID (*Close)(PVOID Body, ULONG RemainingHandles); /* a handle was closed */
     VOID (*Delete)(PVOID Body);                        /* last reference gone */
-    /* Rest of a path below this object (devices, files); NULL = none can follow. */
+    VOID (*Free)(PVOID Memory);                        /* gives back ObpInitializeObject's memory; NULL = pool */
+    /* Rest of a path below this object (devices, files); NULL = none can follow. Context: what the opener handed to
+     * ObpLookupName. The object returned is referenced. */
     NTSTATUS (*Parse)(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object);
+    BOOLEAN CaseInsensitive; /* names of this type are compared so even when the opener does not ask for it */
     BOOLEAN Waitable;       /* body starts with a DISPATCHER_HEADER, or WaitOffset says where one is */
     ULONG WaitOffset;
 } OB_TYPE_INIT;
+
+/*
+ * What POBJECT_TYPE points to. TypeList comes first and is empty, as on Windows where nobody asked for it to be kept:
+ * so the first word points at the type itself, and drivers built from headers that import the exported type variables
+ * with one indirection too many (mingw-w64's) find the same type.
+ */
+struct _OBJECT_TYPE {
+    LIST_ENTRY TypeList;
+    UNICODE_STRING Name;
+    OB_TYPE_INIT Init;
+    ULONG TotalObjects, TotalHandles;
+};
+
+struct _OBP_NAME;
+
+typedef struct _OBP_HEADER {
+    LONG_PTR PointerCount;
+    LONG_PTR HandleCount; /* PointerCount is never below it */
+    struct _OBP_NAME *Name;
+    POBJECT_TYPE Type;
+    struct _OBP_HEADER *NextDead; /* waits for deletion at PASSIVE_LEVEL */
+    ULONG CreatedBy;              /* stack id */
+    BOOLEAN Permanent, Dead;
+    USHORT Spare;
+} OBP_HEADER, *POBP_HEADER;
+C_ASSERT(sizeof(OBP_HEADER) == 48); /* as Windows' own, and keeps bodies 16-byte aligned */
+
+#define ObpHeaderOf(Body) ((POBP_HEADER)(Body)-1)
+#define ObpTypeOf(Body) (ObpHeaderOf(Body)->Type)
 
 VOID ObInitialize(VOID);
 POBJECT_TYPE ObpCreateType(const OB_TYPE_INIT *Init);
 /* A new object with one reference, zeroed. Nonpaged. */
 NTSTATUS ObpAllocateObject(POBJECT_TYPE Type, ULONG BodyBytes, PVOID *Body);
+/* The same in memory the caller brings (zeroed, sizeof(OBP_HEADER) more than the body); returns the body. */
+PVOID ObpInitializeObject(POBJECT_TYPE Type, PVOID Memory);
 /* Enter into the namespace; Name is absolute ("\\Device\\X"). The namespace holds a reference until made temporary. */
 NTSTATUS ObpInsertName(PVOID Body, PCUNICODE_STRING Name, ULONG Attributes);
 VOID ObpRemoveName(PVOID Body);
 NTSTATUS ObpLookupName(PCUNICODE_STRING Name, ULONG Attributes, POBJECT_TYPE Type, ULONG Access, PVOID Context,
                        PVOID *Body);
+/* The same, where Name may be relative to Root (a directory, device, file or key). Root NULL = absolute. */
+NTSTATUS ObpLookupFrom(PVOID Root, PCUNICODE_STRING Name, ULONG Attributes, POBJECT_TYPE Type, ULONG Access,
+                       PVOID Context, PVOID *Body);
+/* Lookup by OBJECT_ATTRIBUTES, and a handle on what was found. */
+NTSTATUS ObpOpen(POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type, ULONG Access, PVOID Context, PHANDLE Handle);
+/* Give a new object its name (if Attributes have one) and a handle; takes over the caller's reference in any case.
+ * With OBJ_OPENIF an object that has the name already is opened instead: STATUS_OBJECT_NAME_EXISTS. */
+NTSTATUS ObpInsertObject(PVOID Body, POBJECT_ATTRIBUTES Attributes, ULONG Access, PHANDLE Handle);
 NTSTATUS ObpCreateHandle(PVOID Body, ULONG Access, ULONG Attributes, PHANDLE Handle); /* takes a reference of its own */
 /* UTF-8 name for reports; "" if it has none. */
 ULONG ObpNameOf(PVOID Body, PCHAR Buffer, ULONG Bytes);
+/* Absolute name as UTF-16, "" if none; *Length in bytes. STATUS_INFO_LENGTH_MISMATCH when Bytes do not suffice. */
+NTSTATUS ObpFullName(PVOID Body, PWSTR Buffer, ULONG Bytes, PULONG Length);
 /* The dispatcher header to wait on for an object. */
 PVOID ObpWaitableOf(PVOID Body);
+
+/* ---- Handle tables (also the table of process and thread ids) ---------------------------------------------------- */
+
+#define OBP_TABLE_CHUNK 256
+
+typedef struct _OBP_ENTRY {
+    PVOID Object;     /* NULL = free */
+    ULONG Access;
+    union {
+        ULONG Attributes;
+        ULONG NextFree; /* 0 = none */
+    };
+} OBP_ENTRY, *POBP_ENTRY;
+
+/* Entry n stands for the value 4n; entry 0 is never used. Freed entries come back first in, first out, so that a stale
+ * value stays stale for long. */
+typedef struct _OBP_TABLE {
+    POBP_ENTRY *Chunk;
+    ULONG Chunks, ChunkRoom;
+    ULONG Count;
+    ULONG FirstFree, LastFree;
+} OBP_TABLE, *POBP_TABLE;
+
+ULONG ObpTableInsert(POBP_TABLE Table, PVOID Object, ULONG Access, ULONG Attributes); /* the index */
+POBP_ENTRY ObpTableEntry(POBP_TABLE Table, ULONG Index);                              /* NULL = free or none */
+VOID ObpTableRemove(POBP_TABLE Table, ULONG Index);
+
+/* ---- Between the files of ob ------------------------------------------------------------------------------------- */
+
+VOID ObpInitializeNames(VOID);
+VOID ObpInitializeEvents(VOID);
+VOID ObpHandleClosed(PVOID Body); /* bookkeeping after the entry of a handle is gone; gives up its reference */
+NTSTATUS ObpCaptureAccess(POBJECT_TYPE Type, ULONG Desired, PULONG Granted);
+extern POBJECT_TYPE ObpTypeType, ObpDirectoryType, ObpSymbolicLinkType, ObpEventType, ObpSemaphoreType, ObpMutantType,
+    ObpTimerType;
+/* Symbolic links that code of this image made and left behind: NULL = none (left). Referenced by the caller not. */
+PVOID ObpNextLinkOf(PVOID Previous, UINT64 Base, UINT64 Bytes, PULONG Stack);

@@ -27,6 +27,14 @@ VOID VfNote(ULONG Kind, ULONG Stack, PVOID Object, PCSTR Origin, PCSTR Text, ...
 VOID VfNoteCaller(const CONTEXT *ContextOrNull);
 VOID VfNoteLevel(VOID);
 VOID VfCommit(VOID);
+/* After VfCommit, where nothing sensible can follow even with --on-finding=continue: the bug check just composed. */
+DECLSPEC_NORETURN VOID VfContinueIsImpossible(VOID);
+/* Notes for each thread that waits: for whom, since where. */
+VOID VfNoteWaiters(VOID);
+/* The blue screen event. */
+VOID VfRecordStop(ULONG Code, UINT64 P1, UINT64 P2, UINT64 P3, UINT64 P4);
+/* Append an event with the header filled in. */
+VOID VfRecord(ULONG Type, const VOID *Payload, ULONG Bytes);
 
 /* A remark for the user that is no finding. */
 VOID VfRemark(PCSTR Format, ...);
@@ -67,8 +75,12 @@ typedef enum _VF_OBJECT_KIND {
  * Stack: who handed it over. A second call for the same object only replaces Routine and Stack. */
 VOID VfTrack(PVOID Object, ULONG Bytes, VF_OBJECT_KIND Kind, PVOID Routine, ULONG Stack);
 VOID VfUntrack(PVOID Object, VF_OBJECT_KIND Kind);
+/* Stack given to VfTrack, 0 if Object is not tracked. */
+ULONG VfTrackedStack(PVOID Object);
 /* Memory goes away: a finding for the first object tracked in it. Why: "freed", "unloaded", "left". */
 VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why);
+/* Callback has returned; its frames lay below Frame on the current stack. */
+VOID VfStackGoes(UINT64 Frame, PVF_CALLBACK Callback);
 /* An image goes away: finding for objects in it, and for objects whose routine lies in it. */
 VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name);
 

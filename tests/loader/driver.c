@@ -14,8 +14,8 @@ __attribute__((section("PAGE"))) NTSTATUS PagedWork(PVOID Context);
 __attribute__((section("INIT"))) NTSTATUS InitWork(PDRIVER_OBJECT Driver);
 
 ULONG_PTR __security_cookie = 0x00002B992DDFA232;
-static void *GuardCheck = (void *)0x1111;
-static void *GuardDispatch = (void *)0x2222;
+static void *GuardCheck = (void *)0xC0DE0001;
+static void *GuardDispatch = (void *)0xC0DE0002;
 
 /* The public layout, up to the guard pointers. */
 const struct {
@@ -94,7 +94,7 @@ EXPORT ULONG Switch(ULONG Value)
         __asm__ volatile("sti" ::: "memory");
         break;
     case 6:
-        Result = (ULONG)__readcr8();
+        Result = (ULONG)__readcr8() + Counter;
         break;
     }
     return Result;

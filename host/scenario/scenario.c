@@ -1,0 +1,254 @@
+/*
+ * See scenario.h. A run of the same scenario must be the same run: so `pairs` goes in the order of the keys (Lua's own
+ * order depends on addresses), math.random starts from the machine's seed, and nothing shows a pointer.
+ */
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include "scenario/scenario.h"
+
+enum { MEMORY_LIMIT = 64 << 20, HOOK_INTERVAL = 1000000, HOOK_LIMIT = 2000 };
+
+struct scenario {
+    const struct scenario_machine *machine;
+    struct scenario_result *result;
+    size_t memory;
+    unsigned hooks;
+    bool ended; /* the machine is gone: unwind */
+};
+
+static struct scenario *self(lua_State *L)
+{
+    return *(struct scenario **)lua_getextraspace(L);
+}
+
+/* The machine has ended in a call: leave the script, whatever it would catch. */
+static int leave(lua_State *L)
+{
+    self(L)->ended = true;
+    return luaL_error(L, "the machine has ended");
+}
+
+static int call_advance(lua_State *L)
+{
+    lua_Number seconds = luaL_checknumber(L, 1);
+    luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "seconds from 0 to 1e9 expected");
+    const struct scenario_machine *m = self(L)->machine;
+    return m->advance(m->context, (uint64_t)llround(seconds * 1e7)) ? 0 : leave(L);
+}
+
+static int load_or_unload(lua_State *L, bool (*call)(void *, const char *, uint32_t *))
+{
+    const struct scenario_machine *m = self(L)->machine;
+    const char *name = luaL_checkstring(L, 1);
+    uint32_t status = 0;
+    luaL_argcheck(L, m->known(m->context, name), 1, "no driver of that name was given on the command line");
+    if (!call(m->context, name, &status))
+        return leave(L);
+    lua_pushinteger(L, status);
+    return 1;
+}
+
+static int call_load(lua_State *L)
+{
+    return load_or_unload(L, self(L)->machine->load);
+}
+
+static int call_unload(lua_State *L)
+{
+    return load_or_unload(L, self(L)->machine->unload);
+}
+
+static int call_expect_bugcheck(lua_State *L)
+{
+    lua_Integer code = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, code >= 0 && code <= UINT32_MAX, 1, "a bug check code expected, such as 0xA");
+    self(L)->result->expects_bugcheck = true;
+    self(L)->result->bugcheck = (uint32_t)code;
+    return 0;
+}
+
+/* As Lua's tostring, but a table is "table", not its address. Pushes the text. */
+static const char *show(lua_State *L, int index)
+{
+    int type = lua_type(L, index);
+    bool address = type == LUA_TTABLE || type == LUA_TFUNCTION || type == LUA_TUSERDATA || type == LUA_TTHREAD ||
+                   type == LUA_TLIGHTUSERDATA;
+    if (address && luaL_getmetafield(L, index, "__tostring") == LUA_TNIL)
+        return lua_pushstring(L, lua_typename(L, type));
+    if (address)
+        lua_pop(L, 1);
+    return luaL_tolstring(L, index, NULL);
+}
+
+static int call_print(lua_State *L)
+{
+    FILE *out = self(L)->machine->out;
+    for (int i = 1, n = lua_gettop(L); i <= n; i++) {
+        fprintf(out, "%s%s", i > 1 ? "\t" : "", show(L, i));
+        lua_pop(L, 1);
+    }
+    fputc('\n', out);
+    return 0;
+}
+
+static int call_tostring(lua_State *L)
+{
+    luaL_checkany(L, 1);
+    show(L, 1);
+    return 1;
+}
+
+/* string.format with arguments that would show their address turned into words first. */
+static int call_format(lua_State *L)
+{
+    luaL_argcheck(L, !strstr(luaL_checkstring(L, 1), "%p"), 1, "'%p' would show an address of the host");
+    for (int i = 2; i <= lua_gettop(L); i++)
+        if (lua_type(L, i) > LUA_TSTRING || lua_type(L, i) == LUA_TLIGHTUSERDATA) {
+            show(L, i);
+            lua_replace(L, i);
+        }
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+/* What a script may call, apart from Lua's own libraries. */
+static const struct {
+    const char *name;
+    lua_CFunction call;
+    const char *shape, *help;
+} functions[] = {
+    {"advance", call_advance, "advance(seconds)", "let that much virtual time pass"},
+    {"load", call_load, "load(driver)", "load a driver of the command line again; returns the NTSTATUS"},
+    {"unload", call_unload, "unload(driver)", "unload it; returns the NTSTATUS"},
+    {"expect_bugcheck", call_expect_bugcheck, "expect_bugcheck(code)", "the run is to end in this bug check, e.g. 0xA"},
+    {"print", call_print, "print(...)", "show values"},
+    {"tostring", call_tostring, "tostring(value)", "as in Lua, without addresses"},
+};
+
+void scenario_help(FILE *out)
+{
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+        fprintf(out, "  %-26s %s\n", functions[i].shape, functions[i].help);
+}
+
+/* pairs in the order of the keys: numbers, then strings, then the rest as they come. */
+static const char prelude[] =
+    "local next, sort, type, getmetatable = next, table.sort, type, getmetatable\n"
+    "local rank = {number = 1, string = 2}\n"
+    "local function before(a, b)\n"
+    "  local x, y = rank[type(a)] or 3, rank[type(b)] or 3\n"
+    "  if x ~= y then return x < y end\n"
+    "  return x < 3 and a < b\n"
+    "end\n"
+    "function pairs(t)\n"
+    "  local m = getmetatable(t)\n"
+    "  if m and m.__pairs then return m.__pairs(t) end\n"
+    "  local keys, i = {}, 0\n"
+    "  for k in next, t do keys[#keys + 1] = k end\n"
+    "  sort(keys, before)\n"
+    "  return function()\n"
+    "    repeat i = i + 1 until keys[i] == nil or t[keys[i]] ~= nil\n"
+    "    return keys[i], t[keys[i]]\n"
+    "  end, t, nil\n"
+    "end\n";
+
+static void *allocate(void *context, void *block, size_t old, size_t bytes)
+{
+    struct scenario *s = context;
+    if (!block)
+        old = 0;
+    if (bytes > old && bytes - old > MEMORY_LIMIT - s->memory)
+        return NULL;
+    void *grown = bytes ? realloc(block, bytes) : (free(block), NULL);
+    if (!bytes || grown)
+        s->memory += bytes - old;
+    return grown;
+}
+
+/* Called every HOOK_INTERVAL instructions, and at every one once the script must end: pcall can't hold it back. */
+static void hook(lua_State *L, lua_Debug *debug)
+{
+    struct scenario *s = self(L);
+    if (s->ended || ++s->hooks >= HOOK_LIMIT) {
+        lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+        luaL_error(L, s->ended ? "the machine has ended" : "the script runs for too long");
+    }
+}
+
+static void open_sandbox(lua_State *L, uint64_t seed)
+{
+    static const char *const removed[] = {"collectgarbage", "dofile", "loadfile", "require", "warn"};
+    static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base}, {LUA_STRLIBNAME, luaopen_string},
+        {LUA_TABLIBNAME, luaopen_table}, {LUA_MATHLIBNAME, luaopen_math}, {LUA_UTF8LIBNAME, luaopen_utf8}};
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        luaL_requiref(L, libraries[i].name, libraries[i].func, 1);
+        lua_pop(L, 1);
+    }
+    for (size_t i = 0; i < sizeof removed / sizeof *removed; i++) {
+        lua_pushnil(L);
+        lua_setglobal(L, removed[i]);
+    }
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+        lua_register(L, functions[i].name, functions[i].call);
+    lua_getglobal(L, "string");
+    lua_pushnil(L);
+    lua_setfield(L, -2, "dump");
+    lua_getfield(L, -1, "format");
+    lua_pushcclosure(L, call_format, 1);
+    lua_setfield(L, -2, "format");
+    lua_getglobal(L, "math");
+    lua_getfield(L, -1, "randomseed");
+    lua_pushinteger(L, (lua_Integer)seed);
+    lua_call(L, 1, 0);
+    lua_settop(L, 0);
+    if (luaL_loadbufferx(L, prelude, sizeof prelude - 1, "=pairs", "t") == LUA_OK)
+        lua_call(L, 0, 0);
+}
+
+struct script {
+    const char *path, *text;
+    size_t bytes;
+};
+
+static int protected_run(lua_State *L)
+{
+    struct script *script = lua_touserdata(L, 1);
+    open_sandbox(L, self(L)->machine->seed);
+    lua_pushfstring(L, "@%s", script->path);
+    if (luaL_loadbufferx(L, script->text, script->bytes, lua_tostring(L, -1), "t") != LUA_OK)
+        return lua_error(L);
+    lua_sethook(L, hook, LUA_MASKCOUNT, HOOK_INTERVAL);
+    lua_call(L, 0, 0);
+    return 0;
+}
+
+void scenario_run(const char *path, const char *text, size_t bytes, const struct scenario_machine *machine,
+                  struct scenario_result *result)
+{
+    struct scenario s = {.machine = machine, .result = result};
+    struct script script = {path, text, bytes};
+    memset(result, 0, sizeof *result);
+    lua_State *L = lua_newstate(allocate, &s);
+    if (!L) {
+        snprintf(result->error, sizeof result->error, "%s: out of memory", path);
+        return;
+    }
+    *(struct scenario **)lua_getextraspace(L) = &s;
+    lua_pushcfunction(L, protected_run);
+    lua_pushlightuserdata(L, &script);
+    if (lua_pcall(L, 1, 0, 0) != LUA_OK && !s.ended) {
+        const char *why = lua_tostring(L, -1);
+        snprintf(result->error, sizeof result->error, "%s", why ? why : "an error that is no text");
+        result->error[strcspn(result->error, "\n")] = 0;
+        if (strncmp(result->error, path, strlen(path))) /* e.g. "not enough memory" */
+            snprintf(result->error, sizeof result->error, "%s: %s", path, why ? why : "an error that is no text");
+    }
+    lua_sethook(L, NULL, 0, 0);
+    lua_close(L);
+}

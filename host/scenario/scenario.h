@@ -1,0 +1,36 @@
+/*
+ * Scenarios: Lua 5.4 scripts that operate a machine. The script sees the functions of one table (scenario.c) and Lua's
+ * string, table, math and utf8 libraries; no files, no processes, no modules, no byte code, no clock, no addresses. It
+ * gets a bounded number of instructions and a bounded amount of memory, so it ends.
+ *
+ * What a script can reach is what the command line granted: drivers are named as given there.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* The machine, as the caller operates it. False: it has ended (a bug check, for instance); the script ends too. */
+struct scenario_machine {
+    void *context;
+    bool (*advance)(void *context, uint64_t time); /* 100 ns */
+    bool (*load)(void *context, const char *name, uint32_t *status);
+    bool (*unload)(void *context, const char *name, uint32_t *status);
+    bool (*known)(void *context, const char *name); /* a driver given on the command line? */
+    FILE *out;     /* where print goes */
+    uint64_t seed; /* of math.random */
+};
+
+struct scenario_result {
+    char error[512]; /* "" = ran to its end, or until the machine ended; else one line, "file.lua:3: what" */
+    bool expects_bugcheck;
+    uint32_t bugcheck;
+};
+
+void scenario_run(const char *path, const char *text, size_t bytes, const struct scenario_machine *machine,
+                  struct scenario_result *result);
+
+/* The functions a script may call, one line each. */
+void scenario_help(FILE *out);

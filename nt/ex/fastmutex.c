@@ -1,0 +1,152 @@
+/*
+ * Fast mutexes and guarded mutexes: a count (1 = free), the owner, and an event to wait on. Drivers initialise a fast mutex
+ * inline (ExInitializeFastMutex), so the layout and the meaning of the count are Windows'.
+ *
+ * The two differ in what they keep away from the owner: a fast mutex raises to APC_LEVEL, a guarded one begins a guarded
+ * region; the "unsafe" forms leave that to the caller. Neither can be acquired twice by one thread: it would wait for
+ * itself for ever, which is reported here instead. (docs: "Fast Mutexes and Guarded Mutexes", ExAcquireFastMutex)
+ */
+#include "nt.h"
+
+C_ASSERT(FIELD_OFFSET(FAST_MUTEX, Event) == FIELD_OFFSET(KGUARDED_MUTEX, Gate));
+C_ASSERT(FIELD_OFFSET(FAST_MUTEX, Owner) == FIELD_OFFSET(KGUARDED_MUTEX, Owner));
+
+static VOID ExpReportRecursion(PFAST_MUTEX Mutex, PCSTR Kind)
+{
+    VfFinding("mutex.recursive", 0xC4, 0x1000, (UINT64)Mutex, 0, 0);
+    VfSubject(Kind);
+    VfText("a thread acquires a %s that it holds already, and would wait for itself for ever", Kind);
+    VfNoteCaller(NULL);
+    VfNote(DOOR_NOTE_OBJECT, 0, Mutex, NULL, "The %s is %%o.", Kind);
+    VfCommit();
+    VfContinueIsImpossible();
+}
+
+static VOID ExpReportNotOwned(PFAST_MUTEX Mutex, PCSTR Kind)
+{
+    VfFinding("mutex.not-owned", 0xC4, Mutex->Owner ? 0x1004 : 0x1007, (UINT64)Mutex, (UINT64)Mutex->Owner,
+              (UINT64)KeGetCurrentThread());
+    VfSubject(Kind);
+    VfText(Mutex->Owner ? "a %s was released by a thread that does not hold it" : "a %s was released that nobody holds", Kind);
+    VfNoteCaller(NULL);
+    VfNote(DOOR_NOTE_OBJECT, 0, Mutex, NULL, "The %s is %%o.", Kind);
+    VfCommit();
+}
+
+static VOID ExpAcquire(PFAST_MUTEX Mutex, PCSTR Kind, KWAIT_REASON Reason)
+{
+    PKTHREAD Thread = KeGetCurrentThread();
+
+    if (Mutex->Owner == Thread && Mutex->Count <= 0)
+        ExpReportRecursion(Mutex, Kind);
+    if (--Mutex->Count) {
+        Mutex->Contention++;
+        KeWaitForSingleObject(&Mutex->Event, Reason, KernelMode, FALSE, NULL);
+    }
+    Mutex->Owner = Thread;
+}
+
+static BOOLEAN ExpTryAcquire(PFAST_MUTEX Mutex)
+{
+    if (Mutex->Count != 1)
+        return FALSE;
+    Mutex->Count = 0;
+    Mutex->Owner = KeGetCurrentThread();
+    return TRUE;
+}
+
+static BOOLEAN ExpRelease(PFAST_MUTEX Mutex, PCSTR Kind)
+{
+    if (Mutex->Owner != KeGetCurrentThread()) {
+        ExpReportNotOwned(Mutex, Kind);
+        return FALSE;
+    }
+    Mutex->Owner = NULL;
+    if (++Mutex->Count <= 0)
+        KeSetEvent(&Mutex->Event, EVENT_INCREMENT, FALSE);
+    return TRUE;
+}
+
+/* ---- Fast mutexes -------------------------------------------------------------------------------------------------- */
+
+VOID FASTCALL ExAcquireFastMutex(PFAST_MUTEX FastMutex)
+{
+    KIRQL OldIrql = KiRaiseIrql(APC_LEVEL);
+
+    KiNoteRaise(OldIrql, APC_LEVEL, KiCauseMutex, __builtin_return_address(0), FastMutex);
+    ExpAcquire(FastMutex, "fast mutex", WrFastMutex);
+    FastMutex->OldIrql = OldIrql;
+}
+
+BOOLEAN FASTCALL ExTryToAcquireFastMutex(PFAST_MUTEX FastMutex)
+{
+    KIRQL OldIrql;
+
+    if (!ExpTryAcquire(FastMutex))
+        return FALSE;
+    OldIrql = KiRaiseIrql(APC_LEVEL);
+    KiNoteRaise(OldIrql, APC_LEVEL, KiCauseMutex, __builtin_return_address(0), FastMutex);
+    FastMutex->OldIrql = OldIrql;
+    return TRUE;
+}
+
+VOID FASTCALL ExReleaseFastMutex(PFAST_MUTEX FastMutex)
+{
+    KIRQL OldIrql = (KIRQL)FastMutex->OldIrql;
+
+    if (ExpRelease(FastMutex, "fast mutex") && OldIrql <= APC_LEVEL)
+        KiLowerIrql(OldIrql);
+}
+
+VOID FASTCALL ExAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex)
+{
+    ExpAcquire(FastMutex, "fast mutex", WrFastMutex);
+}
+
+VOID FASTCALL ExReleaseFastMutexUnsafe(PFAST_MUTEX FastMutex)
+{
+    ExpRelease(FastMutex, "fast mutex");
+}
+
+/* ---- Guarded mutexes ----------------------------------------------------------------------------------------------- */
+
+VOID FASTCALL KeInitializeGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
+{
+    GuardedMutex->Count = 1;
+    GuardedMutex->Owner = NULL;
+    GuardedMutex->Contention = 0;
+    GuardedMutex->CombinedApcDisable = 0;
+    KeInitializeEvent((PKEVENT)&GuardedMutex->Gate, SynchronizationEvent, FALSE);
+}
+
+VOID FASTCALL KeAcquireGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
+{
+    KeEnterGuardedRegion();
+    ExpAcquire((PFAST_MUTEX)GuardedMutex, "guarded mutex", WrGuardedMutex);
+    GuardedMutex->CombinedApcDisable = KeGetCurrentThread()->CombinedApcDisable;
+}
+
+BOOLEAN FASTCALL KeTryToAcquireGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
+{
+    if (!ExpTryAcquire((PFAST_MUTEX)GuardedMutex))
+        return FALSE;
+    KeEnterGuardedRegion();
+    GuardedMutex->CombinedApcDisable = KeGetCurrentThread()->CombinedApcDisable;
+    return TRUE;
+}
+
+VOID FASTCALL KeReleaseGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
+{
+    if (ExpRelease((PFAST_MUTEX)GuardedMutex, "guarded mutex"))
+        KeLeaveGuardedRegion();
+}
+
+VOID FASTCALL KeAcquireGuardedMutexUnsafe(PKGUARDED_MUTEX GuardedMutex)
+{
+    ExpAcquire((PFAST_MUTEX)GuardedMutex, "guarded mutex", WrGuardedMutex);
+}
+
+VOID FASTCALL KeReleaseGuardedMutexUnsafe(PKGUARDED_MUTEX GuardedMutex)
+{
+    ExpRelease((PFAST_MUTEX)GuardedMutex, "guarded mutex");
+}

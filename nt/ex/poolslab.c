@@ -1,0 +1,229 @@
+/*
+ * The tracked pool: blocks below a page. A slab is 16 pages cut into equal strides, none of which crosses a page
+ * boundary; a stride holds 16 bytes of red zone, the block, and 16 to 31 bytes of red zone behind its last byte.
+ *
+ * Freed blocks are poisoned and wait in a queue of at least EX_QUARANTINE blocks of their size before they serve again;
+ * then their poison is looked at. Allocation takes the oldest freed block, or the next unused stride of the newest slab, so
+ * an address depends only on the calls made before.
+ *
+ * All steps are a few loads and stores: an allocation and its free are budgeted at 40 ns together, of which half is the
+ * stack capture in the caller.
+ */
+#include "nt.h"
+#include "ex/poolp.h"
+
+#define EX_SLAB_PAGES 16ull
+#define EX_QUARANTINE 16
+
+typedef struct _EX_SLAB {
+    struct _EX_SLAB *Next;
+    UINT64 Base;     /* of the blocks, as drivers know it */
+    UINT64 Physical; /* of the blocks */
+    UINT64 RecordPhysical;
+    ULONG RecordPages;
+    ULONG Stride, PerPage, Capacity;
+    ULONG Reciprocal; /* 2^20 / Stride, rounded up: exact for offsets below a page */
+    ULONG Used;       /* strides that have been handed out at least once */
+    ULONG Free;       /* used while counting, by ExpSlabTrim */
+    UCHAR Kind;
+    EX_BLOCK Block[];
+} EX_SLAB, *PEX_SLAB;
+
+typedef struct _EX_CLASS {
+    EX_QUEUE Freed;
+    PEX_SLAB Slabs; /* newest first: only that one has unused strides */
+} EX_CLASS;
+
+/* Largest strides that go n times into a page, in steps that waste at most a quarter. */
+static const USHORT ExpStride[] = {48,  64,  80,  96,  112, 128, 144, 160, 192, 224,  256,
+                                   320, 384, 448, 576, 672, 816, 1024, 1360, 2048, 4096};
+#define EX_CLASSES RTL_NUMBER_OF(ExpStride)
+
+static UCHAR ExpClassOf[DOOR_PAGE / 16 + 1]; /* by (bytes with zones) / 16 */
+static EX_CLASS ExpClass[ExPoolKinds][EX_CLASSES];
+
+static VOID ExpInitializeClasses(VOID)
+{
+    ULONG Class = 0;
+
+    for (ULONG i = 0; i <= DOOR_PAGE / 16; i++) {
+        if (i * 16 > ExpStride[Class])
+            Class++;
+        ExpClassOf[i] = (UCHAR)Class;
+    }
+}
+
+static PEX_SLAB ExpCreateSlab(EX_POOL_KIND Kind, ULONG Class)
+{
+    /* Aligned to what one window of the pageable view opens. */
+    const MI_PLACE Place = {0, ~0ull, EX_SLAB_PAGES, 0};
+    ULONG Stride = ExpStride[Class], PerPage = (ULONG)DOOR_PAGE / Stride;
+    ULONG Capacity = PerPage * (ULONG)EX_SLAB_PAGES;
+    UINT64 RecordPages = (sizeof(EX_SLAB) + Capacity * sizeof(EX_BLOCK) + DOOR_PAGE - 1) / DOOR_PAGE;
+    UINT64 Physical = MiAllocatePagesAt(EX_SLAB_PAGES, &Place), Records;
+    PEX_SLAB Slab;
+
+    if (!Physical)
+        return NULL;
+    Records = MiAllocatePages(RecordPages);
+    if (!Records) {
+        MiFreePages(Physical, EX_SLAB_PAGES);
+        return NULL;
+    }
+    Slab = MiLinear(Records);
+    Slab->Base = Physical + (Kind == ExPoolPaged ? DOOR_PAGED_BASE : DOOR_LINEAR_BASE);
+    Slab->Physical = Physical;
+    Slab->RecordPhysical = Records;
+    Slab->RecordPages = (ULONG)RecordPages;
+    Slab->Stride = Stride;
+    Slab->PerPage = PerPage;
+    Slab->Capacity = Capacity;
+    Slab->Reciprocal = (1u << 20) / Stride + 1;
+    Slab->Kind = (UCHAR)Kind;
+    MiSetPages(Physical, EX_SLAB_PAGES, MiUseSlab, Kind == ExPoolPaged ? MI_PAGE_PAGED : 0, Slab);
+    Slab->Next = ExpClass[Kind][Class].Slabs;
+    ExpClass[Kind][Class].Slabs = Slab;
+    return Slab;
+}
+
+/* A stride that was never used. */
+static PEX_BLOCK ExpFreshBlock(EX_POOL_KIND Kind, ULONG Class)
+{
+    PEX_SLAB Slab = ExpClass[Kind][Class].Slabs;
+    PEX_BLOCK Block;
+    ULONG Index;
+
+    if (!Slab || Slab->Used == Slab->Capacity)
+        Slab = ExpCreateSlab(Kind, Class);
+    if (!Slab)
+        return NULL;
+    Index = Slab->Used++;
+    Block = &Slab->Block[Index];
+    Block->Kind = (UCHAR)Kind;
+    Block->Class = (UCHAR)Class;
+    Block->Address = Slab->Base + Index / Slab->PerPage * DOOR_PAGE + Index % Slab->PerPage * Slab->Stride + EX_ZONE;
+    return Block;
+}
+
+PEX_BLOCK ExpSlabBlockOf(PVOID Owner, UINT64 Address)
+{
+    PEX_SLAB Slab = Owner;
+    ULONG InPage = (ULONG)((UINT64)Address & (DOOR_PAGE - 1));
+    ULONG InStride = (ULONG)(((UINT64)InPage * Slab->Reciprocal) >> 20);
+    ULONG Index = (ULONG)((Address - Slab->Base) / DOOR_PAGE) * Slab->PerPage + InStride;
+
+    return InStride < Slab->PerPage && Index < Slab->Used ? &Slab->Block[Index] : NULL;
+}
+
+static inline UINT64 ExpZoneEnd(UINT64 Bytes)
+{
+    return ((Bytes + 15) & ~15ull) + EX_ZONE;
+}
+
+PEX_BLOCK ExpSlabAllocate(const EX_REQUEST *Request)
+{
+    UINT64 Bytes = Request->Bytes, Whole = ExpZoneEnd(Bytes) + EX_ZONE;
+    EX_CLASS *Class;
+    PEX_BLOCK Block;
+    PUCHAR At, Stale;
+    ULONG Index;
+
+    if (!ExpClassOf[DOOR_PAGE / 16])
+        ExpInitializeClasses();
+    if (Request->CacheAligned && Bytes > 16)
+        Whole += 48; /* room to move the block up to a multiple of 64 */
+    if (Whole > DOOR_PAGE)
+        return NULL;
+    Index = ExpClassOf[Whole / 16];
+    Class = &ExpClass[Request->Kind][Index];
+    if (Class->Freed.Count < EX_QUARANTINE || (Block = ExpDequeue(&Class->Freed)) == NULL) {
+        Block = ExpFreshBlock(Request->Kind, Index);
+        if (!Block && (Block = ExpDequeue(&Class->Freed)) == NULL)
+            return NULL;
+    }
+    if (Block->State == ExBlockFreed &&
+        (Stale = ExpCheck(ExpLinear(Block->Address), Block->Bytes, EX_FILL_FREED)) != NULL)
+        ExpReportStaleWrite(Block, Stale);
+    Block->Address -= Block->Shift;
+    Block->Shift = Request->CacheAligned && Bytes > 16 ? (ULONG)(-Block->Address & 63) : 0;
+    Block->Address += Block->Shift;
+    At = ExpLinear(Block->Address);
+    Block->State = ExBlockLive;
+    Block->FreedAt = 0;
+    ExpFill(At - EX_ZONE, EX_ZONE, EX_FILL_ZONE);
+    ExpFill(At, Bytes, Request->Zero ? 0 : EX_FILL_ALLOCATED);
+    ExpFill(At + Bytes, ExpZoneEnd(Bytes) - Bytes, EX_FILL_ZONE);
+    return Block;
+}
+
+VOID ExpSlabFree(PEX_BLOCK Block)
+{
+    ExpFill(ExpLinear(Block->Address), Block->Bytes, EX_FILL_FREED);
+    ExpEnqueue(&ExpClass[Block->Kind][Block->Class].Freed, Block);
+}
+
+PUCHAR ExpSlabDamageOf(PEX_BLOCK Block)
+{
+    PUCHAR At = ExpLinear(Block->Address), Bad;
+    UINT64 Bytes = Block->Bytes;
+
+    Bad = ExpCheck(At - EX_ZONE, EX_ZONE, EX_FILL_ZONE);
+    return Bad ? Bad : ExpCheck(At + Bytes, ExpZoneEnd(Bytes) - Bytes, EX_FILL_ZONE);
+}
+
+/* Take the freed blocks of slabs without a live one out of the queue, and give those slabs back. */
+static BOOLEAN ExpTrimClass(EX_CLASS *Class)
+{
+    EX_QUEUE Kept = {0};
+    PEX_SLAB *Link;
+    PEX_BLOCK Block;
+    BOOLEAN Any = FALSE;
+
+    for (PEX_SLAB Slab = Class->Slabs; Slab; Slab = Slab->Next)
+        Slab->Free = 0;
+    for (Block = Class->Freed.Head; Block; Block = Block->Next) {
+        UINT64 Physical;
+        ((PEX_SLAB)MiPageOfView(Block->Address, &Physical)->Owner)->Free++;
+    }
+    while ((Block = ExpDequeue(&Class->Freed)) != NULL) {
+        UINT64 Physical;
+        PEX_SLAB Slab = MiPageOfView(Block->Address, &Physical)->Owner;
+        if (Slab->Free != Slab->Used)
+            ExpEnqueue(&Kept, Block);
+    }
+    Class->Freed = Kept;
+    for (Link = &Class->Slabs; *Link;) {
+        PEX_SLAB Slab = *Link;
+        if (Slab->Free != Slab->Used) {
+            Link = &Slab->Next;
+            continue;
+        }
+        *Link = Slab->Next;
+        if (Slab->Kind == ExPoolPaged)
+            MiClosePaged(Slab->Base, EX_SLAB_PAGES * DOOR_PAGE);
+        MiFreePages(Slab->Physical, EX_SLAB_PAGES);
+        MiFreePages(Slab->RecordPhysical, Slab->RecordPages);
+        Any = TRUE;
+    }
+    return Any;
+}
+
+BOOLEAN ExpSlabTrim(VOID)
+{
+    BOOLEAN Any = FALSE;
+
+    for (ULONG Kind = 0; Kind < ExPoolKinds; Kind++)
+        for (ULONG Class = 0; Class < EX_CLASSES; Class++)
+            Any |= ExpTrimClass(&ExpClass[Kind][Class]);
+    return Any;
+}
+
+VOID ExpSlabEnumerate(VOID (*Visit)(PEX_BLOCK Block, PVOID Context), PVOID Context)
+{
+    for (ULONG Kind = ExPoolNonPaged; Kind <= ExPoolPaged; Kind++)
+        for (ULONG Class = 0; Class < EX_CLASSES; Class++)
+            for (PEX_SLAB Slab = ExpClass[Kind][Class].Slabs; Slab; Slab = Slab->Next)
+                for (ULONG i = 0; i < Slab->Used; i++)
+                    if (Slab->Block[i].State == ExBlockLive)
+                        Visit(&Slab->Block[i], Context);
+}

@@ -1,0 +1,222 @@
+/*
+ * I/O request packets: made, reused, freed; and their end in the thread that issued them.
+ *
+ * An IRP whose issuer is a thread hangs on that thread's list until the end of its completion, which runs in the
+ * thread's context (a special kernel APC): only there may results be copied to the issuer's buffers.
+ */
+#include "nt.h"
+
+#define IOP_IRP_TAG ' prI'
+
+USHORT NTAPI IopSizeOfIrp(CCHAR StackSize)
+{
+    return IoSizeOfIrp(StackSize);
+}
+
+VOID NTAPI IoInitializeIrp(PIRP Irp, USHORT Size, CCHAR StackSize)
+{
+    RtlZeroMemory(Irp, Size);
+    Irp->Type = IO_TYPE_IRP;
+    Irp->Size = Size;
+    Irp->StackCount = StackSize;
+    Irp->CurrentLocation = StackSize + 1;
+    Irp->ApcEnvironment = 0;
+    InitializeListHead(&Irp->ThreadListEntry);
+    Irp->Tail.Overlay.CurrentStackLocation = IopStackOf(Irp, Irp->CurrentLocation);
+}
+
+/* docs: IoAllocateIrp: NULL when there is no memory. ChargeQuota has no effect: there are no quotas here. */
+PIRP NTAPI IoAllocateIrp(CCHAR StackSize, BOOLEAN ChargeQuota)
+{
+    if (StackSize < 0)
+        return NULL;
+    USHORT Bytes = IoSizeOfIrp(StackSize);
+    PIRP Irp = ExpAllocate(Bytes, IOP_IRP_TAG);
+    IoInitializeIrp(Irp, Bytes, StackSize);
+    return Irp;
+}
+
+PIRP IopAllocateIrp(CCHAR StackSize, PFILE_OBJECT File)
+{
+    PIRP Irp = IoAllocateIrp(StackSize, FALSE);
+    Irp->Tail.Overlay.Thread = PsGetCurrentThread();
+    Irp->Tail.Overlay.OriginalFileObject = File;
+    Irp->RequestorMode = KernelMode;
+    return Irp;
+}
+
+VOID NTAPI IoReuseIrp(PIRP Irp, NTSTATUS Status)
+{
+    UCHAR Flags = Irp->AllocationFlags;
+    IoInitializeIrp(Irp, Irp->Size, Irp->StackCount);
+    Irp->AllocationFlags = Flags;
+    Irp->IoStatus.Status = Status;
+}
+
+static VOID IopReportFree(PIRP Irp, ULONG Code, PCSTR Text)
+{
+    VfFinding("irp.bad-free", DRIVER_VERIFIER_IOMANAGER_VIOLATION, Code, (UINT64)Irp, 0, 0);
+    VfSubject("IoFreeIrp");
+    VfText("IoFreeIrp given %s", Text);
+    VfNoteCaller(NULL);
+    VfCommit();
+}
+
+VOID NTAPI IoFreeIrp(PIRP Irp)
+{
+    if (Irp->Type != IO_TYPE_IRP) {
+        IopReportFree(Irp, 1, "something that is no IRP");
+        return;
+    }
+    if (!IsListEmpty(&Irp->ThreadListEntry)) {
+        IopReportFree(Irp, 2, "an IRP that still belongs to the thread that issued it");
+        return;
+    }
+    Irp->Type = 0;
+    ExpFree(Irp);
+}
+
+/* docs: IoMakeAssociatedIrp. */
+PIRP NTAPI IoMakeAssociatedIrp(PIRP Master, CCHAR StackSize)
+{
+    PIRP Irp = IoAllocateIrp(StackSize, FALSE);
+    if (Irp) {
+        Irp->Flags |= IRP_ASSOCIATED_IRP;
+        Irp->AssociatedIrp.MasterIrp = Master;
+        Irp->Tail.Overlay.Thread = Master->Tail.Overlay.Thread;
+    }
+    return Irp;
+}
+
+VOID IopQueueThreadIrp(PIRP Irp)
+{
+    InsertTailList(&((PETHREAD)Irp->Tail.Overlay.Thread)->IrpList, &Irp->ThreadListEntry);
+}
+
+VOID NTAPI IoQueueThreadIrp(PIRP Irp)
+{
+    IopQueueThreadIrp(Irp);
+}
+
+/* ---- The end of a request ---------------------------------------------------------------------------------------- */
+
+static VOID IopFreeMdls(PIRP Irp)
+{
+    for (PMDL Mdl = Irp->MdlAddress, Next; Mdl; Mdl = Next) {
+        Next = Mdl->Next;
+        IoFreeMdl(Mdl);
+    }
+    Irp->MdlAddress = NULL;
+}
+
+/* Hand the result out, as the issuer sees it: whether an error that was never pending reaches the status block is
+ * decided here (docs: IoBuildDeviceIoControlRequest: not set when IoCallDriver itself returned the error). */
+static VOID IopSignal(PIRP Irp, PFILE_OBJECT File)
+{
+    BOOLEAN Synchronous = (Irp->Flags & IRP_SYNCHRONOUS_API) || (File && (File->Flags & FO_SYNCHRONOUS_IO));
+    BOOLEAN Failed = NT_ERROR(Irp->IoStatus.Status);
+    PKEVENT Event = Irp->UserEvent;
+    if (!Failed || Irp->PendingReturned) {
+        if (Irp->UserIosb)
+            *Irp->UserIosb = Irp->IoStatus;
+        if (Event)
+            KeSetEvent(Event, 0, FALSE);
+        if (File && (!Event || Synchronous)) {
+            File->FinalStatus = Irp->IoStatus.Status;
+            KeSetEvent(&File->Event, 0, FALSE);
+        }
+    }
+    /* An event that came by handle was referenced for this request; a driver's own was not. */
+    if (File && Event && Event != &File->Event)
+        ObfDereferenceObject(Event);
+}
+
+static VOID IopFinish(PIRP Irp, PFILE_OBJECT File)
+{
+    if (Irp->Flags & IRP_BUFFERED_IO) {
+        if ((Irp->Flags & IRP_INPUT_OPERATION) && !NT_ERROR(Irp->IoStatus.Status) &&
+            Irp->IoStatus.Status != STATUS_VERIFY_REQUIRED)
+            RtlCopyMemory(Irp->UserBuffer, Irp->AssociatedIrp.SystemBuffer, Irp->IoStatus.Information);
+        if (Irp->Flags & IRP_DEALLOCATE_BUFFER)
+            ExpFree(Irp->AssociatedIrp.SystemBuffer);
+    }
+    IopFreeMdls(Irp);
+    if (!IsListEmpty(&Irp->ThreadListEntry)) {
+        RemoveEntryList(&Irp->ThreadListEntry);
+        InitializeListHead(&Irp->ThreadListEntry);
+    }
+    IopSignal(Irp, File);
+    Irp->Type = 0;
+    ExpFree(Irp);
+    if (File)
+        ObfDereferenceObject(File);
+}
+
+static VOID NTAPI IopFinishApc(PKAPC Apc, PKNORMAL_ROUTINE *Normal, PVOID *Context, PVOID *File, PVOID *Unused)
+{
+    IopFinish(CONTAINING_RECORD(Apc, IRP, Tail.Apc), *File);
+}
+
+/* The thread has ended before its request: nobody wants the result. */
+static VOID NTAPI IopFinishRundown(PKAPC Apc)
+{
+    PIRP Irp = CONTAINING_RECORD(Apc, IRP, Tail.Apc);
+    PFILE_OBJECT File = Apc->SystemArgument1;
+    Irp->Flags &= ~IRP_INPUT_OPERATION;
+    Irp->UserIosb = NULL;
+    IopFinish(Irp, File);
+}
+
+/* Called by IofCompleteRequest once no completion routine is left. */
+VOID IopEndRequest(PIRP Irp, CCHAR Boost)
+{
+    PETHREAD Thread = Irp->Tail.Overlay.Thread;
+    PFILE_OBJECT File = Irp->Tail.Overlay.OriginalFileObject;
+    if (Irp->Flags & IOP_ISSUER_WAITS) {
+        PKEVENT Event = Irp->UserEvent;
+        *Irp->UserIosb = Irp->IoStatus;
+        KeSetEvent(Event, Boost, FALSE);
+        return;
+    }
+    for (PMDL Mdl = Irp->MdlAddress; Mdl; Mdl = Mdl->Next)
+        if (Mdl->MdlFlags & MDL_PAGES_LOCKED)
+            MmUnlockPages(Mdl);
+    if (!Thread) {
+        /* A driver's own IRP, whose completion routine let it through. Windows would fault on the missing thread. */
+        VfFinding("irp.completed-unowned", DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x239, (UINT64)Irp, 0, 0);
+        VfSubject("IoCompleteRequest");
+        VfText("an IRP from IoAllocateIrp was completed up to the I/O manager: its completion routine must free it and "
+               "return STATUS_MORE_PROCESSING_REQUIRED");
+        VfNoteCaller(NULL);
+        VfCommit();
+        return;
+    }
+    KIRQL Irql = KeGetCurrentIrql();
+    if (Irql < APC_LEVEL && Thread == PsGetCurrentThread() && !Thread->Tcb.SpecialApcDisable) {
+        IopFinish(Irp, File);
+        return;
+    }
+    KeInitializeApc(&Irp->Tail.Apc, &Thread->Tcb, Irp->ApcEnvironment, IopFinishApc, IopFinishRundown, NULL, KernelMode,
+                    NULL);
+    if (!KeInsertQueueApc(&Irp->Tail.Apc, File, NULL, Boost)) {
+        Irp->Tail.Apc.SystemArgument1 = File;
+        IopFinishRundown(&Irp->Tail.Apc);
+    }
+}
+
+/* docs: PsTerminateSystemThread: a thread's requests are cancelled when it ends. What is not complete after that goes
+ * on without an issuer. */
+VOID IopCancelThread(PETHREAD Thread)
+{
+    for (PLIST_ENTRY Entry = Thread->IrpList.Flink, Next; Entry != &Thread->IrpList; Entry = Next) {
+        Next = Entry->Flink;
+        IoCancelIrp(CONTAINING_RECORD(Entry, IRP, ThreadListEntry));
+    }
+    LARGE_INTEGER Step = {.QuadPart = -100 * 10000};
+    for (ULONG i = 0; !IsListEmpty(&Thread->IrpList) && i < 3000; i++)
+        KeDelayExecutionThread(KernelMode, FALSE, &Step);
+    while (!IsListEmpty(&Thread->IrpList)) {
+        PIRP Irp = CONTAINING_RECORD(RemoveHeadList(&Thread->IrpList), IRP, ThreadListEntry);
+        InitializeListHead(&Irp->ThreadListEntry);
+    }
+}

@@ -1,0 +1,181 @@
+/*
+ * IRQL: raising, lowering, and what a lower level lets through.
+ *
+ * The level is one byte of the processor area, so a raise is a store. Three things hang on it: pageable memory is closed
+ * when the level reaches DISPATCH_LEVEL (mm), what waits for a lower level is delivered when it falls, and where a
+ * driver raised it is noted for reports.
+ *
+ * Drivers reach this in three ways: the exported routines, `mov cr8` patched at load (KiPatchedWriteCr8 in entry.S), and
+ * `mov cr8` trapped. A `mov cr8` says only the new level, so misuse (raising downward, lowering upward) is recognised for the
+ * exported routines alone. (docs: KeRaiseIrql, KeLowerIrql)
+ */
+#include "nt.h"
+
+static inline VOID KiSetIrql(PKI_PROCESSOR Processor, KIRQL NewIrql)
+{
+    if (NewIrql >= DISPATCH_LEVEL && MiOpenWindows && Processor->Irql < DISPATCH_LEVEL)
+        MiCloseWindows();
+    Processor->Irql = NewIrql;
+}
+
+KIRQL KiRaiseIrql(KIRQL NewIrql)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+    KIRQL OldIrql = Processor->Irql;
+
+    KiSetIrql(Processor, NewIrql);
+    return OldIrql;
+}
+
+VOID KiLowerIrql(KIRQL NewIrql)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+
+    Processor->Irql = NewIrql;
+    if (Processor->PendingLevels >> (NewIrql + 1))
+        KiDispatchPending();
+}
+
+void KiWriteCr8(unsigned long long Irql)
+{
+    if (Irql > KiReadCr8())
+        KiRaiseIrql((KIRQL)Irql);
+    else
+        KiLowerIrql((KIRQL)Irql);
+}
+
+/* DISPATCH_LEVEL's own interrupt: DPCs, then the thread switch that became due. */
+static VOID KiDispatchInterrupt(VOID)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+
+    KiRetireDpcs();
+    if (Processor->QuantumEnd) {
+        Processor->QuantumEnd = FALSE;
+        KiQuantumEnd();
+    }
+    KiPreempt();
+}
+
+VOID KiDispatchPending(VOID)
+{
+    for (;;) {
+        PKI_PROCESSOR Processor = KiProcessor();
+        ULONG Waiting = Processor->PendingLevels >> (Processor->Irql + 1);
+        KIRQL OldIrql = Processor->Irql;
+        KIRQL Level;
+
+        if (!Waiting || !Processor->InterruptFlag)
+            return;
+        Level = (KIRQL)(OldIrql + 1 + 31 - __builtin_clz(Waiting));
+        Processor->PendingLevels &= ~(1u << Level);
+        KiSetIrql(Processor, Level);
+        if (Level == KI_CLOCK_LEVEL)
+            KiClockInterrupt();
+        else if (Level == DISPATCH_LEVEL)
+            KiDispatchInterrupt();
+        else if (Level == APC_LEVEL)
+            KiDeliverApcs();
+        else
+            KiInternalError("no source for an interrupt of level %u", Level);
+        KiProcessor()->Irql = OldIrql; /* perhaps another processor by now */
+    }
+}
+
+VOID KiRequestInterrupt(PKI_PROCESSOR Processor, KIRQL Level)
+{
+    Processor->PendingLevels |= 1u << Level;
+}
+
+/* ---- What drivers import ----------------------------------------------------------------------------------------- */
+
+static VOID KiReportBadChange(PCSTR Routine, PCSTR Rule, ULONG SubCode, KIRQL Old, KIRQL New)
+{
+    VfFinding(Rule, 0xC4, SubCode, Old, New, 0);
+    VfSubject(Routine);
+    VfText("%s to %s at %s", Routine, VfLevelName(New), VfLevelName(Old));
+    VfNoteCaller(NULL);
+    VfNoteLevel();
+    VfCommit();
+}
+
+static KIRQL KiRaiseByDriver(PCSTR Routine, KIRQL NewIrql, PVOID Site)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+    KIRQL OldIrql = Processor->Irql;
+
+    if (NewIrql < OldIrql || NewIrql > HIGH_LEVEL) {
+        KiReportBadChange(Routine, "irql.raise-down", 0x30, OldIrql, NewIrql);
+        NewIrql &= HIGH_LEVEL;
+        KiWriteCr8(NewIrql); /* a free build sets what it was told */
+        return OldIrql;
+    }
+    KiSetIrql(Processor, NewIrql);
+    if (NewIrql > OldIrql)
+        KiNoteRaise(OldIrql, NewIrql, KiCauseRaise, Site, NULL);
+    return OldIrql;
+}
+
+KIRQL KiExportKfRaiseIrql(KIRQL NewIrql)
+{
+    return KiRaiseByDriver("KeRaiseIrql", NewIrql, __builtin_return_address(0));
+}
+
+KIRQL KiExportKeRaiseIrqlToDpcLevel(VOID)
+{
+    return KiRaiseByDriver("KeRaiseIrqlToDpcLevel", DISPATCH_LEVEL, __builtin_return_address(0));
+}
+
+KIRQL KiExportKeRaiseIrqlToSynchLevel(VOID)
+{
+    return KiRaiseByDriver("KeRaiseIrqlToSynchLevel", 12, __builtin_return_address(0));
+}
+
+VOID KiExportKeLowerIrql(KIRQL NewIrql)
+{
+    KIRQL OldIrql = KiReadCr8();
+
+    if (NewIrql > OldIrql) {
+        KiReportBadChange("KeLowerIrql", "irql.lower-up", 0x31, OldIrql, NewIrql);
+        KiRaiseIrql(NewIrql & HIGH_LEVEL);
+        return;
+    }
+    KiLowerIrql(NewIrql);
+}
+
+KIRQL KiExportKeGetCurrentIrql(VOID)
+{
+    return KiReadCr8();
+}
+
+/* From entry.S: `mov cr8`, `sti`, `pause` of patched driver code. Site is a return address into the patch's stub. */
+VOID KiPatchedInstruction(ULONG Which, UINT64 Argument, UINT64 Site, UINT64 StackPointer)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+    KIRQL OldIrql = Processor->Irql;
+
+    switch (Which) {
+    case 0:
+        if (Argument > HIGH_LEVEL) {
+            VfFinding("irql.bad-level", 0xC4, 0x30, OldIrql, Argument, 0);
+            VfText("CR8 is set to %llu, which is no IRQL", Argument);
+            VfNoteCaller(NULL);
+            VfCommit();
+            return;
+        }
+        if (Argument > OldIrql) {
+            KiSetIrql(Processor, (KIRQL)Argument);
+            KiNoteRaise(OldIrql, (KIRQL)Argument, KiCauseRaise, (PVOID)Site, NULL);
+        } else {
+            KiLowerIrql((KIRQL)Argument);
+        }
+        break;
+    case 1:
+        Processor->InterruptFlag = 1;
+        KiDispatchPending();
+        break;
+    default:
+        KiDeliver();
+        break;
+    }
+}

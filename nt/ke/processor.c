@@ -1,0 +1,197 @@
+/*
+ * Processors: their areas, the switch from one to another, the idle loop, and the schedule's decisions.
+ *
+ * All processors share one host thread. Exactly one runs; the others stand still at a delivery point with their registers on
+ * the stack they were on. A processor keeps running until it has nothing to do, spins, or its budget of calls is used up;
+ * then the next one in order that has something to do goes on (the schedule "in order").
+ *
+ * Time passes when all processors are idle: the clock jumps to the next timer.
+ */
+#include "nt.h"
+
+/* Calls into the kernel between two looks at the other processors; each such span costs a little virtual time, so that
+ * a driver that polls makes the clock go on. */
+#define KI_BUDGET 1000
+#define KI_BUDGET_TIME 100 /* 10 us */
+
+/* Rounds that all processors may spin without virtual time to go to before a lock is called dead. */
+#define KI_SPIN_ROUNDS 1000
+
+static ULONG KiSpinRounds;
+
+VOID KiSwapProcessor(PKI_PROCESSOR From, PKI_PROCESSOR To);
+VOID KiSwapProcessorByDoor(PKI_PROCESSOR From, PKI_PROCESSOR To, void(DOOR_CALL *Select)(uint64_t));
+VOID KiStackStart(VOID);
+
+/* Lay out a stack on which the first switch to it calls Routine(Argument): the frame that context.S restores. */
+VOID KiBuildStack(PVOID StackBase, VOID (*Routine)(PVOID), PVOID Argument, UINT64 *Stack)
+{
+    UINT64 *Top = (UINT64 *)((UINT64)StackBase & ~15ull) - 6;
+    UINT64 *Frame = Top - 9; /* r15 r14 r13 r12 rsi rdi rbx rbp return */
+
+    RtlZeroMemory(Frame, 15 * sizeof(UINT64));
+    Frame[3] = (UINT64)Argument; /* r12 */
+    Frame[6] = (UINT64)Routine;  /* rbx */
+    Frame[8] = (UINT64)KiStackStart;
+    *Stack = (UINT64)Frame - 0xa8;
+    RtlZeroMemory((PVOID)*Stack, 0xa8);
+}
+
+static VOID KiInitializeArea(ULONG Number)
+{
+    PKI_PROCESSOR Processor = KiProcessorBlock(Number);
+
+    Processor->Self = Processor;
+    Processor->CurrentPrcb = (PUCHAR)Processor + 0x180;
+    Processor->Irql = DISPATCH_LEVEL;
+    Processor->MajorVersion = Processor->MinorVersion = 1;
+    Processor->StallScaleFactor = 3000;
+    Processor->LegacyNumber = (UCHAR)Number;
+    Processor->ObsoleteNumber = (UCHAR)Number;
+    Processor->Number = Number;
+    Processor->MxCsr = 0x1f80;
+    Processor->InterruptFlag = 1;
+    Processor->Budget = KI_BUDGET;
+    InitializeListHead(&Processor->DpcList);
+    for (ULONG i = 0; i < 32; i++)
+        InitializeListHead(&Processor->Ready[i]);
+}
+
+/* Before MmInitialize: the areas' memory is taken straight from the unused end of the boot images. */
+VOID KiInitializeProcessors(VOID)
+{
+    UINT64 Bytes = KiDoor->processors * DOOR_PROCESSOR_BYTES;
+
+    if (KiDoor->map(DOOR_PROCESSOR_BASE, KiDoor->ram_used, Bytes, DOOR_READ | DOOR_WRITE) != DOOR_OK)
+        KiDoor->halt(DOOR_HALT_INTERNAL, "no memory for processor areas");
+    KiDoor->ram_used += Bytes;
+    for (ULONG i = 0; i < KiDoor->processors; i++)
+        KiInitializeArea(i);
+    KiDoor->processor_select(DOOR_PROCESSOR_BASE);
+}
+
+VOID KiSwitchTo(PKI_PROCESSOR Target)
+{
+    PKI_PROCESSOR Self = KiProcessor();
+
+    if (Target == Self)
+        return;
+    if (KiDoor->fsgsbase)
+        KiSwapProcessor(Self, Target);
+    else
+        KiSwapProcessorByDoor(Self, Target, KiDoor->processor_select);
+    /* We go on: what another processor opened meanwhile must be closed to us if we stand above APC_LEVEL. */
+    if (MiOpenWindows && KiReadCr8() >= DISPATCH_LEVEL)
+        MiCloseWindows();
+}
+
+/* Something the processor could do at its present level: not merely its idle loop. */
+static BOOLEAN KiHasWork(PKI_PROCESSOR Processor)
+{
+    if (!Processor->Idle)
+        return TRUE;
+    return Processor->NextThread || Processor->ReadySummary ||
+           (Processor->InterruptFlag && (Processor->PendingLevels >> (Processor->Irql + 1)));
+}
+
+/* The next processor in order after Self that has something to do; NULL if no other has. */
+static PKI_PROCESSOR KiNextBusy(PKI_PROCESSOR Self)
+{
+    for (ULONG i = 1; i < KiDoor->processors; i++) {
+        PKI_PROCESSOR Other = KiProcessorBlock((Self->Number + i) % KiDoor->processors);
+        if (KiHasWork(Other))
+            return Other;
+    }
+    return NULL;
+}
+
+VOID KiDeliver(VOID)
+{
+    PKI_PROCESSOR Self = KiProcessor();
+    PKI_PROCESSOR Other;
+
+    Self->Points++;
+    Self->Budget = KI_BUDGET;
+    KiSpinRounds = 0;
+    KiSpendTime(KI_BUDGET_TIME);
+    Other = KiNextBusy(Self);
+    if (Other)
+        KiSwitchTo(Other);
+    KiDispatchPending();
+}
+
+/* Every flow stands still and no timer is set: nothing will ever happen again. */
+static VOID KiEverythingWaits(VOID)
+{
+    VfFinding("driver.machine-stuck", 0xE2, 0, 0, 0, 0);
+    VfText("every thread waits and nothing is pending: the machine would stand still for ever");
+    VfNoteWaiters();
+    VfCommit();
+    KiDoor->halt(DOOR_HALT_STOP, "everything waits");
+}
+
+/* Move the clock to the next thing that is due. */
+static VOID KiAdvanceToNextEvent(VOID)
+{
+    UINT64 Due = KiNextDueTime();
+
+    if (Due == (UINT64)-1)
+        KiEverythingWaits();
+    KiAdvanceTo(Due);
+}
+
+/*
+ * The idle thread of a processor, at DISPATCH_LEVEL between looks. It leaves by a thread switch and comes back when
+ * there is no thread to run.
+ */
+DECLSPEC_NORETURN VOID KiIdleLoop(PVOID Context)
+{
+    for (;;) {
+        PKI_PROCESSOR Self = KiProcessor();
+        PKI_PROCESSOR Other;
+
+        Self->Points++;
+        Self->Idle = TRUE;
+        KiLowerIrql(PASSIVE_LEVEL);
+        KiRaiseIrql(DISPATCH_LEVEL);
+        if (Self->NextThread || Self->ReadySummary) {
+            Self->Idle = FALSE;
+            KiSwapThread();
+            continue;
+        }
+        Other = KiNextBusy(Self);
+        if (Other)
+            KiSwitchTo(Other);
+        else if (!KiHasWork(Self))
+            KiAdvanceToNextEvent();
+    }
+}
+
+/*
+ * A processor waits for Lock, which another flow holds. Let the others go on; when none of them can, let time go on;
+ * when there is no time to go to, the lock will never be released.
+ */
+VOID KiSpin(PVOID Lock)
+{
+    PKI_PROCESSOR Self = KiProcessor();
+    PKI_PROCESSOR Other = KiNextBusy(Self);
+
+    Self->Points++;
+    if (!Other || ++KiSpinRounds > KI_SPIN_ROUNDS * KiDoor->processors) {
+        UINT64 Due = KiNextDueTime();
+        if (Due == (UINT64)-1 || KiSpinRounds > 2 * KI_SPIN_ROUNDS * KiDoor->processors) {
+            VfFinding("lock.never-released", 0x0F, (UINT64)Lock, 0, 0, 0);
+            VfText("the spin lock is held and its holder will never release it");
+            VfNoteCaller(NULL);
+            VfNoteLevel();
+            VfCommit();
+            KiDoor->halt(DOOR_HALT_STOP, "a spin lock is never released");
+        }
+        KiSpinRounds++;
+        KiAdvanceTo(Due);
+        Other = KiNextBusy(Self);
+    }
+    if (Other)
+        KiSwitchTo(Other);
+    KiDispatchPending();
+}

@@ -1,0 +1,184 @@
+/*
+ * Spin locks of every family, on one mechanism: acquire raises (or expects) the level and spins; release checks the owner and
+ * lowers.
+ *
+ * While held the lock word is the owning thread | 1, so that a recursive acquisition, which on Windows hangs the
+ * processor, is found at once. Spinning is a delivery point: another processor goes on.
+ *
+ * A queued lock keeps its own word in the lock queue handle's lock. (docs: KeAcquireSpinLock, KeAcquireInStackQueuedSpinLock,
+ * KeTryToAcquireSpinLockAtDpcLevel, KeReleaseSpinLockFromDpcLevel)
+ */
+#include "nt.h"
+
+#define KI_SYNCH_LEVEL 12
+
+static UINT64 KiLockWord(VOID)
+{
+    return (UINT64)KeGetCurrentThread() | 1;
+}
+
+static VOID KiReportRecursion(PKSPIN_LOCK Lock)
+{
+    VfFinding("lock.recursive", 0x0F, (UINT64)Lock, 0, 0, 0);
+    VfSubject("spin lock");
+    VfText("the spin lock is acquired again by its owner");
+    VfNoteCaller(NULL);
+    VfNoteLevel();
+    VfNote(DOOR_NOTE_OBJECT, VfTrackedStack(Lock), Lock, NULL, "Spin lock %%o was acquired at:");
+    VfCommit();
+    KiBugCheck(0x0F, (UINT64)Lock, 0, 0, 0); /* SPIN_LOCK_ALREADY_OWNED; nothing could go on here */
+}
+
+static inline VOID KiAcquire(PKSPIN_LOCK Lock, PVOID Site)
+{
+    while (*(volatile KSPIN_LOCK *)Lock) {
+        if (*Lock == KiLockWord())
+            KiReportRecursion(Lock);
+        KiSpin(Lock);
+    }
+    *Lock = KiLockWord();
+    KiProcessor()->SpinLocksHeld++;
+}
+
+static VOID KiReportNotHeld(PKSPIN_LOCK Lock)
+{
+    VfFinding("lock.not-held", 0x10, (UINT64)Lock, *Lock, 0, 0);
+    VfSubject("spin lock");
+    VfText("a spin lock is released that %s", *Lock ? "another thread holds" : "nobody holds");
+    VfNoteCaller(NULL);
+    VfNote(DOOR_NOTE_OBJECT, 0, Lock, NULL, "The spin lock is %%o.");
+    VfCommit();
+}
+
+static inline VOID KiRelease(PKSPIN_LOCK Lock)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+
+    if (*Lock != KiLockWord())
+        KiReportNotHeld(Lock);
+    *Lock = 0;
+    if (Processor->SpinLocksHeld)
+        Processor->SpinLocksHeld--;
+}
+
+static inline KIRQL KiAcquireRaise(PKSPIN_LOCK Lock, KIRQL Level, PVOID Site)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+    KIRQL OldIrql = Processor->Irql;
+
+    if (OldIrql < Level) {
+        KiRaiseIrql(Level);
+        KiNoteRaise(OldIrql, Level, KiCauseSpinLock, Site, Lock);
+    }
+    KiAcquire(Lock, Site);
+    return OldIrql;
+}
+
+#define SITE __builtin_return_address(0)
+
+KIRQL KeAcquireSpinLockRaiseToDpc(PKSPIN_LOCK SpinLock)
+{
+    return KiAcquireRaise(SpinLock, DISPATCH_LEVEL, SITE);
+}
+
+KIRQL KeAcquireSpinLockRaiseToSynch(PKSPIN_LOCK SpinLock)
+{
+    return KiAcquireRaise(SpinLock, KI_SYNCH_LEVEL, SITE);
+}
+
+VOID KiExportKeAcquireSpinLock(PKSPIN_LOCK SpinLock, PKIRQL OldIrql)
+{
+    *OldIrql = KiAcquireRaise(SpinLock, DISPATCH_LEVEL, SITE);
+}
+
+VOID KeReleaseSpinLock(PKSPIN_LOCK SpinLock, KIRQL NewIrql)
+{
+    KiRelease(SpinLock);
+    KiLowerIrql(NewIrql);
+}
+
+VOID KeAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
+{
+    KiAcquire(SpinLock, SITE);
+}
+
+VOID KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock)
+{
+    KiRelease(SpinLock);
+}
+
+KIRQL KeAcquireSpinLockForDpc(PKSPIN_LOCK SpinLock)
+{
+    return KiAcquireRaise(SpinLock, DISPATCH_LEVEL, SITE);
+}
+
+VOID KeReleaseSpinLockForDpc(PKSPIN_LOCK SpinLock, KIRQL OldIrql)
+{
+    KiRelease(SpinLock);
+    KiLowerIrql(OldIrql);
+}
+
+BOOLEAN KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
+{
+    if (*SpinLock)
+        return FALSE;
+    KiAcquire(SpinLock, SITE);
+    return TRUE;
+}
+
+BOOLEAN KeTestSpinLock(PKSPIN_LOCK SpinLock)
+{
+    return *SpinLock == 0;
+}
+
+VOID KiExportKeInitializeSpinLock(PKSPIN_LOCK SpinLock)
+{
+    *SpinLock = 0;
+}
+
+/* ---- In-stack queued ------------------------------------------------------------------------------------------------ */
+
+static VOID KiFillHandle(PKLOCK_QUEUE_HANDLE Handle, PKSPIN_LOCK Lock, KIRQL OldIrql)
+{
+    Handle->LockQueue.Next = NULL;
+    Handle->LockQueue.Lock = Lock;
+    Handle->OldIrql = OldIrql;
+}
+
+VOID KeAcquireInStackQueuedSpinLock(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
+{
+    KiFillHandle(LockHandle, SpinLock, KiAcquireRaise(SpinLock, DISPATCH_LEVEL, SITE));
+}
+
+VOID KeAcquireInStackQueuedSpinLockRaiseToSynch(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
+{
+    KiFillHandle(LockHandle, SpinLock, KiAcquireRaise(SpinLock, KI_SYNCH_LEVEL, SITE));
+}
+
+VOID KeReleaseInStackQueuedSpinLock(PKLOCK_QUEUE_HANDLE LockHandle)
+{
+    KiRelease((PKSPIN_LOCK)LockHandle->LockQueue.Lock);
+    KiLowerIrql(LockHandle->OldIrql);
+}
+
+VOID KeAcquireInStackQueuedSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
+{
+    KiFillHandle(LockHandle, SpinLock, KiReadCr8());
+    KiAcquire(SpinLock, SITE);
+}
+
+VOID KeReleaseInStackQueuedSpinLockFromDpcLevel(PKLOCK_QUEUE_HANDLE LockHandle)
+{
+    KiRelease((PKSPIN_LOCK)LockHandle->LockQueue.Lock);
+}
+
+VOID KeAcquireInStackQueuedSpinLockForDpc(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
+{
+    KiFillHandle(LockHandle, SpinLock, KiAcquireRaise(SpinLock, DISPATCH_LEVEL, SITE));
+}
+
+VOID KeReleaseInStackQueuedSpinLockForDpc(PKLOCK_QUEUE_HANDLE LockHandle)
+{
+    KiRelease((PKSPIN_LOCK)LockHandle->LockQueue.Lock);
+    KiLowerIrql(LockHandle->OldIrql);
+}

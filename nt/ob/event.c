@@ -1,0 +1,321 @@
+/*
+ * Synchronization objects that have handles and names: events, semaphores, mutants, timers; and waiting on handles.
+ *
+ * The objects themselves are the kernel core's; here they only get headers, names and access rights.
+ */
+#include "nt.h"
+
+#define OBP_TIMER_QUERY 1u
+#define OBP_TIMER_MODIFY 2u
+#define OBP_MUTANT_QUERY 1u
+
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
+
+NTSTATUS NTAPI NtCreateEvent(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, EVENT_TYPE Kind,
+                             BOOLEAN Signalled)
+{
+    PVOID Event;
+    if (Kind != NotificationEvent && Kind != SynchronizationEvent)
+        return STATUS_INVALID_PARAMETER;
+    NTSTATUS Status = ObpAllocateObject(ObpEventType, 0, &Event);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    KeInitializeEvent(Event, Kind, Signalled);
+    return ObpInsertObject(Event, Attributes, Access, Handle);
+}
+
+NTSTATUS NTAPI NtOpenEvent(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes)
+{
+    return ObpOpen(Attributes, ObpEventType, Access, NULL, Handle);
+}
+
+typedef enum { ObpSet, ObpReset, ObpClear, ObpPulse } OBP_EVENT_ACTION;
+
+static NTSTATUS ObpEventAction(HANDLE Handle, PLONG Previous, OBP_EVENT_ACTION Action)
+{
+    PKEVENT Event;
+    LONG State = 0;
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(Handle, EVENT_MODIFY_STATE, ObpEventType, KernelMode, (PVOID *)&Event, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    switch (Action) {
+    case ObpSet: State = KeSetEvent(Event, 1, FALSE); break;
+    case ObpReset: State = KeResetEvent(Event); break;
+    case ObpClear: KeClearEvent(Event); break;
+    case ObpPulse: State = KePulseEvent(Event, 1, FALSE); break;
+    }
+    ObfDereferenceObject(Event);
+    if (Previous)
+        *Previous = State;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI NtSetEvent(HANDLE Handle, PLONG Previous)
+{
+    return ObpEventAction(Handle, Previous, ObpSet);
+}
+
+NTSTATUS NTAPI NtResetEvent(HANDLE Handle, PLONG Previous)
+{
+    return ObpEventAction(Handle, Previous, ObpReset);
+}
+
+NTSTATUS NTAPI NtClearEvent(HANDLE Handle)
+{
+    return ObpEventAction(Handle, NULL, ObpClear);
+}
+
+NTSTATUS NTAPI NtPulseEvent(HANDLE Handle, PLONG Previous)
+{
+    return ObpEventAction(Handle, Previous, ObpPulse);
+}
+
+NTSTATUS NTAPI NtQueryEvent(HANDLE Handle, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
+{
+    struct {
+        EVENT_TYPE Kind;
+        LONG State;
+    } *Information = Buffer;
+    PKEVENT Event;
+    if (Class != 0)
+        return STATUS_INVALID_INFO_CLASS;
+    if (Bytes != sizeof(*Information))
+        return STATUS_INFO_LENGTH_MISMATCH;
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(Handle, EVENT_QUERY_STATE, ObpEventType, KernelMode, (PVOID *)&Event, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Information->Kind = (EVENT_TYPE)(Event->Header.Type & 0x7f);
+    Information->State = KeReadStateEvent(Event);
+    if (Returned)
+        *Returned = sizeof(*Information);
+    ObfDereferenceObject(Event);
+    return STATUS_SUCCESS;
+}
+
+/* docs: IoCreateNotificationEvent: made signalled, or opened when it exists; the caller closes the handle. */
+static PKEVENT ObpNamedEvent(PUNICODE_STRING Name, PHANDLE Handle, EVENT_TYPE Kind)
+{
+    OBJECT_ATTRIBUTES Attributes;
+    PKEVENT Event = NULL;
+    InitializeObjectAttributes(&Attributes, Name, OBJ_OPENIF | OBJ_KERNEL_HANDLE, NULL, NULL);
+    if (!NT_SUCCESS(NtCreateEvent(Handle, EVENT_ALL_ACCESS, &Attributes, Kind, TRUE)))
+        return NULL;
+    ObReferenceObjectByHandle(*Handle, 0, ObpEventType, KernelMode, (PVOID *)&Event, NULL);
+    ObfDereferenceObject(Event); /* the handle keeps it */
+    return Event;
+}
+
+PKEVENT NTAPI IoCreateNotificationEvent(PUNICODE_STRING Name, PHANDLE Handle)
+{
+    return ObpNamedEvent(Name, Handle, NotificationEvent);
+}
+
+PKEVENT NTAPI IoCreateSynchronizationEvent(PUNICODE_STRING Name, PHANDLE Handle)
+{
+    return ObpNamedEvent(Name, Handle, SynchronizationEvent);
+}
+
+/* ---- Semaphores, mutants, timers --------------------------------------------------------------------------------- */
+
+NTSTATUS NTAPI NtCreateSemaphore(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, LONG Count,
+                                 LONG Limit)
+{
+    PVOID Semaphore;
+    if (Limit <= 0 || Count < 0 || Count > Limit)
+        return STATUS_INVALID_PARAMETER;
+    NTSTATUS Status = ObpAllocateObject(ObpSemaphoreType, 0, &Semaphore);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    KeInitializeSemaphore(Semaphore, Count, Limit);
+    return ObpInsertObject(Semaphore, Attributes, Access, Handle);
+}
+
+NTSTATUS NTAPI NtOpenSemaphore(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes)
+{
+    return ObpOpen(Attributes, ObpSemaphoreType, Access, NULL, Handle);
+}
+
+NTSTATUS NTAPI NtReleaseSemaphore(HANDLE Handle, LONG Count, PLONG Previous)
+{
+    PKSEMAPHORE Semaphore;
+    if (Count <= 0)
+        return STATUS_INVALID_PARAMETER;
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, SEMAPHORE_MODIFY_STATE, ObpSemaphoreType, KernelMode,
+                                                (PVOID *)&Semaphore, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    LONG State = KeReadStateSemaphore(Semaphore);
+    if (State + Count > Semaphore->Limit || State + Count < State)
+        Status = STATUS_SEMAPHORE_LIMIT_EXCEEDED;
+    else
+        State = KeReleaseSemaphore(Semaphore, 1, Count, FALSE);
+    ObfDereferenceObject(Semaphore);
+    if (Previous && NT_SUCCESS(Status))
+        *Previous = State;
+    return Status;
+}
+
+NTSTATUS NTAPI NtCreateMutant(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, BOOLEAN Owned)
+{
+    PVOID Mutant;
+    NTSTATUS Status = ObpAllocateObject(ObpMutantType, 0, &Mutant);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    KeInitializeMutex(Mutant, 0);
+    ((PRKMUTEX)Mutant)->ApcDisable = 0; /* a mutant does not keep APCs out */
+    if (Owned)
+        KeWaitForSingleObject(Mutant, Executive, KernelMode, FALSE, NULL);
+    return ObpInsertObject(Mutant, Attributes, Access, Handle);
+}
+
+NTSTATUS NTAPI NtOpenMutant(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes)
+{
+    return ObpOpen(Attributes, ObpMutantType, Access, NULL, Handle);
+}
+
+NTSTATUS NTAPI NtReleaseMutant(HANDLE Handle, PLONG Previous)
+{
+    PRKMUTEX Mutant;
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(Handle, OBP_MUTANT_QUERY, ObpMutantType, KernelMode, (PVOID *)&Mutant, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (Mutant->OwnerThread != KeGetCurrentThread())
+        Status = STATUS_MUTANT_NOT_OWNED;
+    else {
+        LONG State = KeReleaseMutex(Mutant, FALSE);
+        if (Previous)
+            *Previous = State;
+    }
+    ObfDereferenceObject(Mutant);
+    return Status;
+}
+
+static VOID ObpDeleteTimer(PVOID Body)
+{
+    KeCancelTimer(Body);
+}
+
+NTSTATUS NTAPI NtCreateTimer(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, TIMER_TYPE Kind)
+{
+    PVOID Timer;
+    if (Kind != NotificationTimer && Kind != SynchronizationTimer)
+        return STATUS_INVALID_PARAMETER;
+    NTSTATUS Status = ObpAllocateObject(ObpTimerType, 0, &Timer);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    KeInitializeTimerEx(Timer, Kind);
+    return ObpInsertObject(Timer, Attributes, Access, Handle);
+}
+
+NTSTATUS NTAPI NtOpenTimer(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes)
+{
+    return ObpOpen(Attributes, ObpTimerType, Access, NULL, Handle);
+}
+
+/* DIFFERS: a routine (delivered as a user APC on Windows) is refused. */
+NTSTATUS NTAPI NtSetTimer(HANDLE Handle, PLARGE_INTEGER Due, PTIMER_APC_ROUTINE Routine, PVOID Context, BOOLEAN Resume,
+                          LONG Period, PBOOLEAN Previous)
+{
+    PKTIMER Timer;
+    if (Period < 0)
+        return STATUS_INVALID_PARAMETER_6;
+    if (Routine)
+        return STATUS_NOT_SUPPORTED;
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(Handle, OBP_TIMER_MODIFY, ObpTimerType, KernelMode, (PVOID *)&Timer, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    BOOLEAN State = KeReadStateTimer(Timer);
+    KeSetTimerEx(Timer, *Due, Period, NULL);
+    if (Previous)
+        *Previous = State;
+    ObfDereferenceObject(Timer);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI NtCancelTimer(HANDLE Handle, PBOOLEAN Previous)
+{
+    PKTIMER Timer;
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(Handle, OBP_TIMER_MODIFY, ObpTimerType, KernelMode, (PVOID *)&Timer, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    KeCancelTimer(Timer);
+    if (Previous)
+        *Previous = KeReadStateTimer(Timer);
+    ObfDereferenceObject(Timer);
+    return STATUS_SUCCESS;
+}
+
+/* ---- Waiting ----------------------------------------------------------------------------------------------------- */
+
+NTSTATUS NTAPI NtWaitForSingleObject(HANDLE Handle, BOOLEAN Alertable, PLARGE_INTEGER Timeout)
+{
+    PVOID Object;
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, SYNCHRONIZE, NULL, KernelMode, &Object, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    PVOID Waitable = ObpWaitableOf(Object);
+    Status = Waitable ? KeWaitForSingleObject(Waitable, UserRequest, KernelMode, Alertable, Timeout)
+                      : STATUS_OBJECT_TYPE_MISMATCH;
+    ObfDereferenceObject(Object);
+    return Status;
+}
+
+NTSTATUS NTAPI NtWaitForMultipleObjects(ULONG Count, PHANDLE Handles, WAIT_TYPE Type, BOOLEAN Alertable,
+                                        PLARGE_INTEGER Timeout)
+{
+    PVOID Object[MAXIMUM_WAIT_OBJECTS], Waitable[MAXIMUM_WAIT_OBJECTS];
+    NTSTATUS Status = STATUS_SUCCESS;
+    ULONG Held = 0;
+    if (Count == 0 || Count > MAXIMUM_WAIT_OBJECTS)
+        return STATUS_INVALID_PARAMETER_1;
+    while (Held < Count && NT_SUCCESS(Status)) {
+        Status = ObReferenceObjectByHandle(Handles[Held], SYNCHRONIZE, NULL, KernelMode, &Object[Held], NULL);
+        if (!NT_SUCCESS(Status))
+            break;
+        Waitable[Held] = ObpWaitableOf(Object[Held]);
+        if (!Waitable[Held++])
+            Status = STATUS_OBJECT_TYPE_MISMATCH;
+    }
+    if (NT_SUCCESS(Status)) {
+        PKWAIT_BLOCK Blocks = ExpAllocate(Count * sizeof(*Blocks), 'tiaW');
+        Status = KeWaitForMultipleObjects(Count, Waitable, Type, UserRequest, KernelMode, Alertable, Timeout, Blocks);
+        ExpFree(Blocks);
+    }
+    while (Held)
+        ObfDereferenceObject(Object[--Held]);
+    return Status;
+}
+
+/* ---- Start ------------------------------------------------------------------------------------------------------- */
+
+POBJECT_TYPE *ExEventObjectType, *ExSemaphoreObjectType, *ExMutantObjectType, *ExTimerObjectType;
+
+VOID ObpInitializeEvents(VOID)
+{
+    ObpEventType = ObpCreateType(&(OB_TYPE_INIT){
+        .Name = L"Event", .BodyBytes = sizeof(KEVENT), .Waitable = TRUE, .ValidAccess = EVENT_ALL_ACCESS,
+        .Mapping = {STANDARD_RIGHTS_READ | EVENT_QUERY_STATE, STANDARD_RIGHTS_WRITE | EVENT_MODIFY_STATE,
+                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, EVENT_ALL_ACCESS}});
+    ObpSemaphoreType = ObpCreateType(&(OB_TYPE_INIT){
+        .Name = L"Semaphore", .BodyBytes = sizeof(KSEMAPHORE), .Waitable = TRUE, .ValidAccess = SEMAPHORE_ALL_ACCESS,
+        .Mapping = {STANDARD_RIGHTS_READ | 1, STANDARD_RIGHTS_WRITE | SEMAPHORE_MODIFY_STATE,
+                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, SEMAPHORE_ALL_ACCESS}});
+    ObpMutantType = ObpCreateType(&(OB_TYPE_INIT){
+        .Name = L"Mutant", .BodyBytes = sizeof(KMUTANT), .Waitable = TRUE, .ValidAccess = 0x1F0001,
+        .Mapping = {STANDARD_RIGHTS_READ | OBP_MUTANT_QUERY, STANDARD_RIGHTS_WRITE,
+                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, 0x1F0001}});
+    ObpTimerType = ObpCreateType(&(OB_TYPE_INIT){
+        .Name = L"Timer", .BodyBytes = sizeof(KTIMER), .Waitable = TRUE, .ValidAccess = 0x1F0003,
+        .Mapping = {STANDARD_RIGHTS_READ | OBP_TIMER_QUERY, STANDARD_RIGHTS_WRITE | OBP_TIMER_MODIFY,
+                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, 0x1F0003},
+        .Delete = ObpDeleteTimer});
+    ExEventObjectType = (PVOID)ObpEventType;
+    ExSemaphoreObjectType = (PVOID)ObpSemaphoreType;
+    ExMutantObjectType = (PVOID)ObpMutantType;
+    ExTimerObjectType = (PVOID)ObpTimerType;
+}

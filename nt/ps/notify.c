@@ -1,0 +1,185 @@
+/*
+ * Notification routines of processes, threads and image loads; and the list of loaded modules.
+ *
+ * Each kind has a fixed number of places as on Windows (64). A registered routine is tracked, so an image that goes
+ * away while one of its routines is registered is a finding. Thread routines run in the creating thread, and in the
+ * ending one (docs: PsSetCreateThreadNotifyRoutine). No user process exists yet, so process routines are not called.
+ */
+#include "nt.h"
+
+#define PSP_NOTIFY_ROUTINES 64
+
+typedef enum { PspThreadNotify, PspProcessNotify, PspProcessNotifyEx, PspImageNotify, PspNotifyKinds } PSP_NOTIFY_KIND;
+
+typedef struct _PSP_NOTIFY {
+    PVOID Routine;
+    ULONG Stack;
+} PSP_NOTIFY;
+
+static PSP_NOTIFY PspNotify[PspNotifyKinds][PSP_NOTIFY_ROUTINES];
+static ULONG PspNotifyCount[PspNotifyKinds];
+LIST_ENTRY PsLoadedModuleList = {&PsLoadedModuleList, &PsLoadedModuleList}; /* exported: the list head itself */
+
+/* ---- Registration ------------------------------------------------------------------------------------------------ */
+
+static PSP_NOTIFY *PspFindNotify(PSP_NOTIFY_KIND Kind, PVOID Routine)
+{
+    for (ULONG i = 0; i < PSP_NOTIFY_ROUTINES; i++)
+        if (PspNotify[Kind][i].Routine == Routine)
+            return &PspNotify[Kind][i];
+    return NULL;
+}
+
+static NTSTATUS PspSetNotify(PSP_NOTIFY_KIND Kind, PVOID Routine, ULONG Stack)
+{
+    PSP_NOTIFY *Notify = PspFindNotify(Kind, NULL);
+    if (!Notify)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    Notify->Routine = Routine;
+    Notify->Stack = Stack;
+    PspNotifyCount[Kind]++;
+    VfTrack(Notify, sizeof(*Notify), VfCallbackObject, Routine, Stack);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS PspRemoveNotify(PSP_NOTIFY_KIND Kind, PVOID Routine)
+{
+    PSP_NOTIFY *Notify = Routine ? PspFindNotify(Kind, Routine) : NULL;
+    if (!Notify)
+        return STATUS_PROCEDURE_NOT_FOUND;
+    VfUntrack(Notify, VfCallbackObject);
+    Notify->Routine = NULL;
+    PspNotifyCount[Kind]--;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI PsSetCreateThreadNotifyRoutine(PCREATE_THREAD_NOTIFY_ROUTINE Routine)
+{
+    return PspSetNotify(PspThreadNotify, Routine, VfCaptureStack());
+}
+
+NTSTATUS NTAPI PsRemoveCreateThreadNotifyRoutine(PCREATE_THREAD_NOTIFY_ROUTINE Routine)
+{
+    return PspRemoveNotify(PspThreadNotify, Routine);
+}
+
+NTSTATUS NTAPI PsSetLoadImageNotifyRoutine(PLOAD_IMAGE_NOTIFY_ROUTINE Routine)
+{
+    return PspSetNotify(PspImageNotify, Routine, VfCaptureStack());
+}
+
+NTSTATUS NTAPI PsRemoveLoadImageNotifyRoutine(PLOAD_IMAGE_NOTIFY_ROUTINE Routine)
+{
+    return PspRemoveNotify(PspImageNotify, Routine);
+}
+
+/* docs: PsSetCreateProcessNotifyRoutine: registering the same routine twice, or removing an unknown one, fails. */
+static NTSTATUS PspProcessRoutine(PSP_NOTIFY_KIND Kind, PVOID Routine, BOOLEAN Remove, ULONG Stack)
+{
+    if (Remove)
+        return PspRemoveNotify(Kind, Routine);
+    if (PspFindNotify(Kind, Routine))
+        return STATUS_INVALID_PARAMETER;
+    NTSTATUS Status = PspSetNotify(Kind, Routine, Stack);
+    return NT_SUCCESS(Status) ? Status : STATUS_INVALID_PARAMETER;
+}
+
+NTSTATUS NTAPI PsSetCreateProcessNotifyRoutine(PCREATE_PROCESS_NOTIFY_ROUTINE Routine, BOOLEAN Remove)
+{
+    return PspProcessRoutine(PspProcessNotify, Routine, Remove, VfCaptureStack());
+}
+
+NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx(PCREATE_PROCESS_NOTIFY_ROUTINE_EX Routine, BOOLEAN Remove)
+{
+    return PspProcessRoutine(PspProcessNotifyEx, Routine, Remove, VfCaptureStack());
+}
+
+/* ---- Calling ----------------------------------------------------------------------------------------------------- */
+
+VOID PspNotifyThread(PETHREAD Thread, BOOLEAN Created)
+{
+    if (!PspNotifyCount[PspThreadNotify])
+        return;
+    for (ULONG i = 0; i < PSP_NOTIFY_ROUTINES; i++) {
+        PSP_NOTIFY Notify = PspNotify[PspThreadNotify][i];
+        if (!Notify.Routine)
+            continue;
+        VF_CALLBACK Callback = {.Contract = "PCREATE_THREAD_NOTIFY_ROUTINE",
+                                .What = Created ? "notification of a thread's creation"
+                                                : "notification of a thread's end",
+                                .Routine = Notify.Routine,
+                                .Object = Notify.Routine,
+                                .Stack = Notify.Stack,
+                                .StackText = "The routine was registered at:"};
+        VfEnterCallback(&Callback);
+        ((PCREATE_THREAD_NOTIFY_ROUTINE)Notify.Routine)(Thread->Cid.UniqueProcess, Thread->Cid.UniqueThread, Created);
+        VfLeaveCallback(&Callback);
+    }
+}
+
+/* ---- Modules ----------------------------------------------------------------------------------------------------- */
+
+/* Windows' own layout (KLDR_DATA_TABLE_ENTRY), because drivers walk this list. */
+typedef struct _PSP_MODULE {
+    LIST_ENTRY InLoadOrderLinks;
+    PVOID ExceptionTable;
+    ULONG ExceptionTableSize;
+    PVOID GpValue;
+    PVOID NonPagedDebugInfo;
+    PVOID DllBase;
+    PVOID EntryPoint;
+    ULONG SizeOfImage;
+    UNICODE_STRING FullDllName;
+    UNICODE_STRING BaseDllName;
+    ULONG Flags;
+    USHORT LoadCount;
+    USHORT Signature;
+    PVOID SectionPointer;
+    ULONG CheckSum;
+    ULONG CoverageSectionSize;
+    PVOID CoverageSection;
+    PVOID LoadedImports;
+    PVOID Spare;
+    ULONG SizeOfImageNotRounded;
+    ULONG TimeDateStamp;
+} PSP_MODULE, *PPSP_MODULE;
+C_ASSERT(FIELD_OFFSET(PSP_MODULE, DllBase) == 0x30);
+C_ASSERT(FIELD_OFFSET(PSP_MODULE, FullDllName) == 0x48);
+C_ASSERT(FIELD_OFFSET(PSP_MODULE, Flags) == 0x68);
+C_ASSERT(FIELD_OFFSET(PSP_MODULE, CheckSum) == 0x78);
+
+#define PSP_MODULE_FLAGS 0x49104000 /* as seen on a loaded and entered driver */
+
+PVOID PspEnterModule(PMI_IMAGE Image, PCUNICODE_STRING FullName)
+{
+    SIZE_T Bytes = sizeof(PSP_MODULE) + FullName->Length + sizeof(WCHAR);
+    PPSP_MODULE Module = ExpAllocate(Bytes, 'dLmM');
+    RtlZeroMemory(Module, Bytes);
+    Module->DllBase = (PVOID)Image->Base;
+    Module->SizeOfImage = Module->SizeOfImageNotRounded = Image->Info.bytes;
+    Module->EntryPoint = Image->Info.entry ? (PVOID)(Image->Base + Image->Info.entry) : NULL;
+    Module->ExceptionTable = Image->Info.unwind ? (PVOID)(Image->Base + Image->Info.unwind) : NULL;
+    Module->ExceptionTableSize = Image->Info.unwind_bytes;
+    Module->CheckSum = Image->Info.check_sum;
+    Module->TimeDateStamp = Image->Info.time_stamp;
+    Module->Flags = PSP_MODULE_FLAGS;
+    Module->LoadCount = 1;
+    Module->FullDllName.Buffer = (PWSTR)(Module + 1);
+    Module->FullDllName.Length = FullName->Length;
+    Module->FullDllName.MaximumLength = FullName->Length + sizeof(WCHAR);
+    RtlCopyMemory(Module->FullDllName.Buffer, FullName->Buffer, FullName->Length);
+    ULONG Start = FullName->Length / sizeof(WCHAR);
+    while (Start && Module->FullDllName.Buffer[Start - 1] != L'\\')
+        Start--;
+    Module->BaseDllName.Buffer = Module->FullDllName.Buffer + Start;
+    Module->BaseDllName.Length = FullName->Length - (USHORT)(Start * sizeof(WCHAR));
+    Module->BaseDllName.MaximumLength = Module->BaseDllName.Length + sizeof(WCHAR);
+    InsertTailList(&PsLoadedModuleList, &Module->InLoadOrderLinks);
+    return Module;
+}
+
+VOID PspRemoveModule(PVOID Module)
+{
+    RemoveEntryList(&((PPSP_MODULE)Module)->InLoadOrderLinks);
+    ExpFree(Module);
+}

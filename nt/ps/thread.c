@@ -1,0 +1,221 @@
+/*
+ * System threads.
+ *
+ * A thread is created with its routine's contract around it: the routine is entered at PASSIVE_LEVEL and must end
+ * there, holding nothing. It ends by returning or by PsTerminateSystemThread, whose effect is the same.
+ *
+ * The thread object is the topmost thing in its stack's slot (see psp.h), so its memory must outlive the last switch
+ * away from it: KiTerminateThread gives up the thread's own reference only when another thread runs.
+ */
+#include "nt.h"
+
+POBJECT_TYPE PspThreadType;
+POBJECT_TYPE *PsThreadType;
+
+#define PSP_OBJECT_BYTES ((sizeof(OBP_HEADER) + sizeof(ETHREAD) + 63) & ~63ull)
+
+static VOID PspFreeThread(PVOID Memory)
+{
+    MmDeleteKernelStack(((UINT64)Memory - DOOR_STACK_BASE) / DOOR_STACK_SLOT);
+}
+
+static VOID PspDeleteThread(PVOID Body)
+{
+    PETHREAD Thread = Body;
+    PspForgetId(Thread->Cid.UniqueThread);
+}
+
+VOID PspInitializeThreads(VOID)
+{
+    PspThreadType = ObpCreateType(&(OB_TYPE_INIT){
+        .Name = L"Thread", .BodyBytes = sizeof(ETHREAD), .Waitable = TRUE, .ValidAccess = THREAD_ALL_ACCESS,
+        .Mapping = {STANDARD_RIGHTS_READ | 0x48, STANDARD_RIGHTS_WRITE | 0x437, STANDARD_RIGHTS_EXECUTE | 0x100800,
+                    THREAD_ALL_ACCESS},
+        .Delete = PspDeleteThread, .Free = PspFreeThread});
+    PsThreadType = (PVOID)PspThreadType;
+}
+
+/* ---- The life of a thread ---------------------------------------------------------------------------------------- */
+
+static VOID PspReap(PKTHREAD Thread)
+{
+    ObfDereferenceObject(Thread);
+}
+
+static DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
+{
+    PETHREAD Thread = (PETHREAD)KeGetCurrentThread();
+    Thread->ExitStatus = Status;
+    if (Thread->Start) {
+        VfLeaveCallback(Thread->Start);
+        Thread->Start = NULL;
+        VfUntrack(Thread, VfThread);
+    }
+    PspNotifyThread(Thread, FALSE);
+    Thread->Terminating = TRUE;
+    KiTerminateThread(Status, PspReap);
+}
+
+static VOID NTAPI PspSystemThreadStartup(PVOID Context)
+{
+    PETHREAD Thread = Context;
+    Thread->Started = TRUE;
+    if (!Thread->Tcb.SystemThread) { /* a driver's, see PspCreateSystemThread */
+        VF_CALLBACK Callback = {.Contract = "KSTART_ROUTINE",
+                                .What = "system thread %o",
+                                .Routine = Thread->StartRoutine,
+                                .Object = Thread->StartRoutine,
+                                .Stack = Thread->Tcb.CreatedBy,
+                                .StackText = "The thread was created at:"};
+        Thread->Start = &Callback;
+        VfEnterCallback(&Callback);
+        Thread->StartRoutine(Thread->StartContext);
+    } else
+        Thread->StartRoutine(Thread->StartContext);
+    PspExitThread(STATUS_SUCCESS);
+}
+
+NTSTATUS PspCreateSystemThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver, PETHREAD *Result)
+{
+    UINT64 Slot;
+    if (!MmCreateKernelStack(&Slot))
+        return STATUS_INSUFFICIENT_RESOURCES;
+    PVOID Memory = (PVOID)(MiStackBase(Slot) - PSP_OBJECT_BYTES);
+    RtlZeroMemory(Memory, PSP_OBJECT_BYTES);
+    PETHREAD Thread = ObpInitializeObject(PspThreadType, Memory);
+    KiInitializeThread(&Thread->Tcb, &PsInitialSystemProcess->Pcb, Slot, Memory, PspSystemThreadStartup, Thread);
+    Thread->StartRoutine = Routine;
+    Thread->StartContext = Context;
+    Thread->Tcb.SystemThread = !OfDriver;
+    Thread->Tcb.CreatedBy = ObpHeaderOf(Thread)->CreatedBy;
+    Thread->Cid.UniqueProcess = PsInitialSystemProcess->UniqueProcessId;
+    Thread->Cid.UniqueThread = PspNewId(Thread);
+    Thread->ExitStatus = STATUS_PENDING;
+    InitializeListHead(&Thread->IrpList);
+    KeQuerySystemTime(&Thread->CreateTime);
+    if (OfDriver)
+        VfTrack(Thread, 0, VfThread, Routine, Thread->Tcb.CreatedBy);
+    ObfReferenceObject(Thread);
+    PspNotifyThread(Thread, TRUE);
+    KiReadyThread(&Thread->Tcb);
+    *Result = Thread;
+    return STATUS_SUCCESS;
+}
+
+/* docs: PsCreateSystemThread: in the System process when no process is given. */
+NTSTATUS NTAPI PsCreateSystemThread(PHANDLE Handle, ULONG Access, POBJECT_ATTRIBUTES Attributes, HANDLE Process,
+                                    PCLIENT_ID Cid, PKSTART_ROUTINE Routine, PVOID Context)
+{
+    PMI_IMAGE Image = MmImageOf((UINT64)Routine);
+    PETHREAD Thread;
+    PVOID Owner;
+    if (Process) {
+        NTSTATUS Found = ObReferenceObjectByHandle(Process, 0, PspProcessType, KernelMode, &Owner, NULL);
+        if (!NT_SUCCESS(Found))
+            return Found;
+        ObfDereferenceObject(Owner);
+    }
+    NTSTATUS Status = PspCreateSystemThread(Routine, Context, !Image || Image->Driver, &Thread);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (Cid)
+        *Cid = Thread->Cid;
+    ULONG Granted;
+    ObpCaptureAccess(PspThreadType, Access, &Granted);
+    Status = ObpCreateHandle(Thread, Granted, Attributes ? Attributes->Attributes : 0, Handle);
+    ObfDereferenceObject(Thread);
+    return Status;
+}
+
+/* docs: PsTerminateSystemThread: ends the calling system thread; does not return then. */
+NTSTATUS NTAPI PsTerminateSystemThread(NTSTATUS ExitStatus)
+{
+    PETHREAD Thread = (PETHREAD)KeGetCurrentThread();
+    if (Thread->Tcb.PreviousMode != KernelMode)
+        return STATUS_INVALID_PARAMETER;
+    PspExitThread(ExitStatus);
+}
+
+/* ---- Exports ----------------------------------------------------------------------------------------------------- */
+
+HANDLE NTAPI PsGetThreadId(PETHREAD Thread)
+{
+    return Thread->Cid.UniqueThread;
+}
+
+HANDLE NTAPI PsGetThreadProcessId(PETHREAD Thread)
+{
+    return Thread->Cid.UniqueProcess;
+}
+
+PEPROCESS NTAPI PsGetThreadProcess(PETHREAD Thread)
+{
+    return (PEPROCESS)Thread->Tcb.Process;
+}
+
+PEPROCESS NTAPI IoThreadToProcess(PETHREAD Thread)
+{
+    return (PEPROCESS)Thread->Tcb.Process;
+}
+
+NTSTATUS NTAPI PsGetThreadExitStatus(PETHREAD Thread)
+{
+    return Thread->ExitStatus;
+}
+
+LONGLONG NTAPI PsGetThreadCreateTime(PETHREAD Thread)
+{
+    return Thread->CreateTime.QuadPart;
+}
+
+BOOLEAN NTAPI PsIsThreadTerminating(PETHREAD Thread)
+{
+    return Thread->Terminating;
+}
+
+/* All threads are system threads here. */
+BOOLEAN NTAPI PsIsSystemThread(PETHREAD Thread)
+{
+    return Thread->Tcb.Process == &PsInitialSystemProcess->Pcb;
+}
+
+BOOLEAN NTAPI IoIsSystemThread(PETHREAD Thread)
+{
+    return PsIsSystemThread(Thread);
+}
+
+PVOID NTAPI IoGetInitialStack(VOID)
+{
+    return KeGetCurrentThread()->StackBase;
+}
+
+VOID NTAPI IoGetStackLimits(PULONG_PTR Low, PULONG_PTR High)
+{
+    PKTHREAD Thread = KeGetCurrentThread();
+    *Low = (ULONG_PTR)Thread->StackLimit;
+    *High = (ULONG_PTR)Thread->StackBase;
+}
+
+ULONG NTAPI IoWithinStackLimits(ULONG_PTR Start, SIZE_T Bytes)
+{
+    PKTHREAD Thread = KeGetCurrentThread();
+    return Start >= (ULONG_PTR)Thread->StackLimit && Start + Bytes <= (ULONG_PTR)Thread->StackBase &&
+           Start + Bytes >= Start;
+}
+
+/* ---- For reports ------------------------------------------------------------------------------------------------- */
+
+ULONG PspCurrentThreadNumber(VOID)
+{
+    PKTHREAD Thread = KeGetCurrentThread();
+
+    return Thread && Thread->Process ? (ULONG)(UINT64)((PETHREAD)Thread)->Cid.UniqueThread : 0;
+}
+
+PKTHREAD PspNextThread(PKTHREAD Thread)
+{
+    PLIST_ENTRY Head = &PsInitialSystemProcess->Pcb.ThreadListHead;
+    PLIST_ENTRY Entry = Thread ? Thread->ThreadListEntry.Flink : Head->Flink;
+
+    return Entry == Head ? NULL : CONTAINING_RECORD(Entry, struct _KTHREAD, ThreadListEntry);
+}

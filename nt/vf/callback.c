@@ -1,0 +1,75 @@
+/*
+ * Calls of drivers' routines by the kernel: what must be as it was when they return.
+ *
+ * Each callback notes level, held spin locks and stack pointer on entry. On return the level must be the same, no lock may be
+ * held that was not, and nothing the kernel still uses may lie on the stack that has just been given up (talk, T22).
+ * (docs: DRIVER_VERIFIER_DETECTED_VIOLATION 0xC4, IRQL_UNEXPECTED_VALUE 0xC8, WORKER_THREAD_RETURNED_AT_BAD_IRQL 0xE1)
+ */
+#include "nt.h"
+
+static PVF_CALLBACK *VfChain(VOID)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+
+    return Processor->DpcRoutineActive ? &Processor->Callback : &Processor->CurrentThread->Callback;
+}
+
+VOID VfEnterCallback(PVF_CALLBACK Callback)
+{
+    PVF_CALLBACK *Chain = VfChain();
+    PKI_PROCESSOR Processor = KiProcessor();
+
+    Callback->Outer = *Chain;
+    Callback->Irql = Processor->Irql;
+    Callback->SpinLocks = Processor->SpinLocksHeld;
+    Callback->Frame = (UINT64)__builtin_frame_address(0);
+    *Chain = Callback;
+}
+
+static VOID VfNoteRoutine(PVF_CALLBACK Callback)
+{
+    UINT64 Frame = (UINT64)Callback->Routine + 1; /* frames are return addresses */
+
+    VfNote(DOOR_NOTE_CALLER, VfStackOf(&Frame, 1), Callback->Object, Callback->What, "");
+    if (Callback->Stack)
+        VfNote(DOOR_NOTE_OBJECT, Callback->Stack, Callback->Object, NULL, "%s", Callback->StackText);
+}
+
+static VOID VfReportLevel(PVF_CALLBACK Callback, KIRQL Irql)
+{
+    BOOLEAN Worker = !strcmp(Callback->Contract, "WORKER_THREAD_ROUTINE");
+
+    VfFinding("irql.callback-level", Worker ? 0xE1 : 0xC8, (UINT64)Callback->Routine, Irql, Callback->Irql, 0);
+    VfSubject(Callback->Contract);
+    VfText("the routine was called at %s and returned at %s", VfLevelName(Callback->Irql), VfLevelName(Irql));
+    VfNoteRoutine(Callback);
+    VfNoteLevel();
+    VfCommit();
+}
+
+VOID VfLeaveCallback(PVF_CALLBACK Callback)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+    UINT64 Here = (UINT64)__builtin_frame_address(0);
+
+    if (Processor->SpinLocksHeld != Callback->SpinLocks) {
+        VfFinding("lock.held-on-return", 0xC8, (UINT64)Callback->Routine, Processor->SpinLocksHeld, Callback->SpinLocks, 0);
+        VfSubject(Callback->Contract);
+        VfText("the routine returned holding %u spin lock%s more than when it was called",
+               Processor->SpinLocksHeld - Callback->SpinLocks,
+               Processor->SpinLocksHeld - Callback->SpinLocks == 1 ? "" : "s");
+        VfNoteRoutine(Callback);
+        VfNoteLevel();
+        VfCommit();
+        Processor->SpinLocksHeld = Callback->SpinLocks;
+    }
+    if (Processor->Irql != Callback->Irql) {
+        VfReportLevel(Callback, Processor->Irql);
+        if (Processor->Irql > Callback->Irql)
+            KiLowerIrql(Callback->Irql);
+        else
+            KiRaiseIrql(Callback->Irql);
+    }
+    *VfChain() = Callback->Outer;
+    VfStackGoes(Here, Callback);
+}

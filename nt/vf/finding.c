@@ -1,0 +1,189 @@
+/*
+ * Findings: composed in one place, recorded, and made a bug check unless the user asked to go on.
+ */
+#include "nt.h"
+
+static struct door_finding VfNow;
+
+VOID VfRecord(ULONG Type, const VOID *Payload, ULONG Bytes)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+    struct door_event Event = {0};
+
+    Event.payload = Bytes;
+    Event.bytes = (sizeof(Event) + Bytes + 7) & ~7u;
+    Event.type = (USHORT)Type;
+    Event.processor = (UCHAR)Processor->Number;
+    Event.irql = Processor->Irql;
+    Event.thread = PspCurrentThreadNumber();
+    Event.time = KiNow();
+    KiDoor->record(&Event, Payload);
+}
+
+VOID VfFinding(PCSTR Rule, ULONG Code, UINT64 P1, UINT64 P2, UINT64 P3, UINT64 P4)
+{
+    RtlZeroMemory(&VfNow, sizeof(VfNow));
+    RtlpFormat(VfNow.rule, sizeof(VfNow.rule), "%s", Rule);
+    VfNow.code = Code;
+    VfNow.parameter[0] = P1;
+    VfNow.parameter[1] = P2;
+    VfNow.parameter[2] = P3;
+    VfNow.parameter[3] = P4;
+}
+
+VOID VfSubject(PCSTR Subject)
+{
+    RtlpFormat(VfNow.subject, sizeof(VfNow.subject), "%s", Subject);
+}
+
+VOID VfText(PCSTR Format, ...)
+{
+    va_list Arguments;
+
+    va_start(Arguments, Format);
+    RtlpFormatV(VfNow.text, sizeof(VfNow.text), Format, Arguments);
+    va_end(Arguments);
+}
+
+static struct door_note *VfAddNote(ULONG Kind, ULONG Stack, PVOID Object, PCSTR Origin)
+{
+    struct door_note *Note = &VfNow.note[VfNow.notes < DOOR_NOTES ? VfNow.notes++ : DOOR_NOTES - 1];
+
+    RtlZeroMemory(Note, sizeof(*Note));
+    Note->kind = Kind;
+    Note->frames = VfStackFrames(Stack, Note->frame);
+    Note->object = (UINT64)Object;
+    RtlpFormat(Note->origin, sizeof(Note->origin), "%s", Origin ? Origin : "");
+    return Note;
+}
+
+VOID VfNote(ULONG Kind, ULONG Stack, PVOID Object, PCSTR Origin, PCSTR Text, ...)
+{
+    struct door_note *Note = VfAddNote(Kind, Stack, Object, Origin);
+    va_list Arguments;
+
+    va_start(Arguments, Text);
+    RtlpFormatV(Note->text, sizeof(Note->text), Text, Arguments);
+    va_end(Arguments);
+}
+
+/* Frames of ours between the driver and the finding say nothing to the user. */
+static VOID VfDropKernelFrames(struct door_note *Note)
+{
+    ULONG First = 0;
+
+    while (First < Note->frames) {
+        PMI_IMAGE Image = MmImageOf(Note->frame[First]);
+        if (Image && Image->Driver)
+            break;
+        First++;
+    }
+    if (First == Note->frames)
+        return; /* no driver at all: keep what there is */
+    Note->frames -= First;
+    memmove(Note->frame, Note->frame + First, Note->frames * sizeof(UINT64));
+}
+
+static PVF_CALLBACK VfCurrentCallback(VOID)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+
+    return Processor->DpcRoutineActive ? Processor->Callback : Processor->CurrentThread->Callback;
+}
+
+VOID VfNoteCaller(const CONTEXT *Context)
+{
+    PVF_CALLBACK Callback = VfCurrentCallback();
+    ULONG Stack = Context ? VfCaptureStackFrom(Context) : VfCaptureStack();
+    struct door_note *Note =
+        VfAddNote(DOOR_NOTE_CALLER, Stack, Callback ? Callback->Object : NULL, Callback ? Callback->What : NULL);
+
+    VfDropKernelFrames(Note);
+}
+
+static PCSTR VfArticle(PCSTR Word)
+{
+    return strchr("AEIOUaeiou", Word[0]) ? "an" : "a";
+}
+
+/* "KDEFERRED_ROUTINE" -> "DPC routine"; what users call the callbacks that raise the level. */
+static PCSTR VfPlainName(PCSTR Contract)
+{
+    return !strcmp(Contract, "KDEFERRED_ROUTINE") ? "DPC routine" : Contract;
+}
+
+VOID VfNoteLevel(VOID)
+{
+    static const PCSTR Raised[] = {"was raised", "was raised", "was raised by acquiring a spin lock",
+                                   "was raised by acquiring a mutex"};
+    PVF_CALLBACK Callback = VfCurrentCallback();
+    KIRQL Irql = KiReadCr8();
+    KI_RAISE *Raise = &KiProcessor()->Raise[Irql];
+    struct door_note *Note;
+    UINT64 Site, Unused = 0;
+
+    if (Irql == PASSIVE_LEVEL)
+        return;
+    if (Callback && Callback->Irql == Irql) {
+        PCSTR Name = VfPlainName(Callback->Contract);
+        VfNote(DOOR_NOTE_LEVEL, Callback->Stack, Callback->Object, NULL, "The level is %u because %s %s runs at %s. %s", Irql,
+               VfArticle(Name), Name, VfLevelName(Irql), Callback->StackText ? Callback->StackText : "");
+        return;
+    }
+    if (Raise->Cause == KiCauseNone)
+        return;
+    Site = Raise->Site;
+    MmUnpatch(&Site, &Unused);
+    VfNote(DOOR_NOTE_LEVEL, VfStackOf(&Site, 1), Raise->Object, NULL, "The level is %u because it %s at:", Irql,
+           Raised[Raise->Cause]);
+    Note = &VfNow.note[VfNow.notes - 1];
+    VfDropKernelFrames(Note);
+}
+
+VOID VfRecordStop(ULONG Code, UINT64 P1, UINT64 P2, UINT64 P3, UINT64 P4)
+{
+    VfFinding("", Code, P1, P2, P3, P4);
+    VfRecord(DOOR_EVENT_STOP, &VfNow, FIELD_OFFSET(struct door_finding, note));
+}
+
+DECLSPEC_NORETURN VOID VfContinueIsImpossible(VOID)
+{
+    KiBugCheck(VfNow.code, VfNow.parameter[0], VfNow.parameter[1], VfNow.parameter[2], VfNow.parameter[3]);
+}
+
+VOID VfCommit(VOID)
+{
+    VfRecord(DOOR_EVENT_FINDING, &VfNow, FIELD_OFFSET(struct door_finding, note) + VfNow.notes * sizeof(VfNow.note[0]));
+    if (KiDoor->stop_on_finding)
+        VfContinueIsImpossible();
+}
+
+VOID VfRemark(PCSTR Format, ...)
+{
+    CHAR Text[256];
+    va_list Arguments;
+    ULONG Length;
+
+    va_start(Arguments, Format);
+    Length = RtlpFormatV(Text, sizeof(Text), Format, Arguments);
+    va_end(Arguments);
+    VfRecord(DOOR_EVENT_NOTE, Text, Length);
+}
+
+/* Which threads wait, and where: for the machine that stands still. */
+VOID VfNoteWaiters(VOID)
+{
+    for (PKTHREAD Thread = PspNextThread(NULL); Thread && VfNow.notes < DOOR_NOTES; Thread = PspNextThread(Thread)) {
+        CONTEXT Context;
+        ULONG Stack;
+
+        if (Thread->State != KiWaiting || !Thread->Callback)
+            continue;
+        RtlZeroMemory(&Context, sizeof(Context));
+        KiWaitingContext(Thread, &Context);
+        Stack = VfCaptureStackFrom(&Context);
+        VfNote(VfNow.notes ? DOOR_NOTE_OTHER : DOOR_NOTE_CALLER, Stack, Thread->Callback->Object, Thread->Callback->What,
+               "A thread waits here:");
+        VfDropKernelFrames(&VfNow.note[VfNow.notes - 1]);
+    }
+}

@@ -1,0 +1,261 @@
+/*
+ * What drivers have handed to the kernel and must not take away: set timers, queued work items, initialised lookaside
+ * lists, registered callbacks. Found by address, and by the page they lie in, so that freeing memory can ask cheaply.
+ *
+ * Queued DPCs are not entered here: the DPC queues, nearly always empty, are looked through instead.
+ */
+#include "nt.h"
+
+typedef struct _VF_OBJECT {
+    struct _VF_OBJECT *NextByAddress, *NextInPage;
+    PVOID Object;
+    PVOID Routine;
+    ULONG Bytes;
+    ULONG Stack;
+    UCHAR Kind;
+} VF_OBJECT, *PVF_OBJECT;
+
+static PVF_OBJECT *VfByAddress, *VfByPage;
+static ULONG VfBuckets, VfObjects;
+static PVF_OBJECT VfFree;
+static ULONG VfOnStacks; /* how many lie on a kernel stack */
+
+static const struct {
+    PCSTR Name;  /* "timer %o" */
+    PCSTR State; /* "is still set" */
+    PCSTR Past;  /* "was set at:" */
+    PCSTR Rule;
+    ULONG Code, SubCode;
+} VfKinds[] = {
+    [VfTimer] = {"timer", "is still set", "It was set at:", "unload.timer", 0xC7, 0},
+    [VfDpc] = {"DPC", "is still queued", "It was queued at:", "unload.dpc", 0xC7, 1},
+    [VfWorkItem] = {"work item", "is still queued", "It was queued at:", "unload.workitem", 0xE4, 0},
+    [VfEvent] = {"event", "is still waited for", "The wait is at:", "unload.event", 0xC4, 0x93},
+    [VfLookaside] = {"lookaside list", "has not been deleted", "It was initialised at:", "unload.lookaside", 0xC4, 0xD2},
+    [VfResource] = {"resource", "has not been deleted", "It was initialised at:", "unload.resource", 0xC4, 0xD2},
+    [VfLock] = {"spin lock", "is still held", "It was acquired at:", "unload.lock", 0xC4, 0x32},
+    [VfThread] = {"system thread", "still runs", "It was created at:", "unload.thread", 0xCE, 0},
+    [VfCallbackObject] = {"callback", "is still registered", "It was registered at:", "unload.callback", 0xC4, 0xDA},
+};
+
+static ULONG VfHash(UINT64 Value)
+{
+    return (ULONG)((Value * 0x9e3779b97f4a7c15ull) >> 32) & (VfBuckets - 1);
+}
+
+static PVF_OBJECT *VfAddressBucket(PVOID Object)
+{
+    return &VfByAddress[VfHash((UINT64)Object >> 3)];
+}
+
+static PVF_OBJECT *VfPageBucket(PVOID Object)
+{
+    return &VfByPage[VfHash((UINT64)Object >> 12)];
+}
+
+static VOID VfEnterTables(PVF_OBJECT Entry)
+{
+    PVF_OBJECT *ByAddress = VfAddressBucket(Entry->Object), *ByPage = VfPageBucket(Entry->Object);
+
+    Entry->NextByAddress = *ByAddress;
+    *ByAddress = Entry;
+    Entry->NextInPage = *ByPage;
+    *ByPage = Entry;
+}
+
+static VOID VfGrow(VOID)
+{
+    PVF_OBJECT *Old = VfByAddress;
+    ULONG OldBuckets = VfBuckets;
+
+    VfBuckets = OldBuckets ? OldBuckets * 4 : 256;
+    if (Old)
+        ExpFree(VfByPage);
+    VfByAddress = ExpAllocate(VfBuckets * sizeof(PVOID), 'jbOV');
+    VfByPage = ExpAllocate(VfBuckets * sizeof(PVOID), 'jbOV');
+    RtlZeroMemory(VfByAddress, VfBuckets * sizeof(PVOID));
+    RtlZeroMemory(VfByPage, VfBuckets * sizeof(PVOID));
+    for (ULONG i = 0; i < OldBuckets; i++) {
+        for (PVF_OBJECT Entry = Old[i], Next; Entry; Entry = Next) {
+            Next = Entry->NextByAddress;
+            VfEnterTables(Entry);
+        }
+    }
+    if (Old)
+        ExpFree(Old);
+}
+
+static PVF_OBJECT VfNewEntry(VOID)
+{
+    PVF_OBJECT Entry = VfFree;
+
+    if (!Entry) {
+        Entry = ExpAllocate(64 * sizeof(VF_OBJECT), 'jbOV');
+        for (ULONG i = 1; i < 64; i++) {
+            Entry[i].NextByAddress = VfFree;
+            VfFree = &Entry[i];
+        }
+        return Entry;
+    }
+    VfFree = Entry->NextByAddress;
+    return Entry;
+}
+
+static PVF_OBJECT VfFind(PVOID Object)
+{
+    PVF_OBJECT Entry = VfBuckets ? *VfAddressBucket(Object) : NULL;
+
+    while (Entry && Entry->Object != Object)
+        Entry = Entry->NextByAddress;
+    return Entry;
+}
+
+VOID VfTrack(PVOID Object, ULONG Bytes, VF_OBJECT_KIND Kind, PVOID Routine, ULONG Stack)
+{
+    PVF_OBJECT Entry = VfFind(Object);
+
+    if (!Entry) {
+        if (VfObjects == VfBuckets)
+            VfGrow();
+        Entry = VfNewEntry();
+        Entry->Object = Object;
+        VfEnterTables(Entry);
+        VfObjects++;
+        if (MiIsStack((UINT64)Object))
+            VfOnStacks++;
+    }
+    Entry->Bytes = Bytes;
+    Entry->Kind = (UCHAR)Kind;
+    Entry->Routine = Routine;
+    Entry->Stack = Stack;
+}
+
+VOID VfUntrack(PVOID Object, VF_OBJECT_KIND Kind)
+{
+    PVF_OBJECT *Link, Entry = VfFind(Object);
+
+    if (!Entry || Entry->Kind != Kind)
+        return;
+    for (Link = VfAddressBucket(Object); *Link != Entry; Link = &(*Link)->NextByAddress)
+        ;
+    *Link = Entry->NextByAddress;
+    for (Link = VfPageBucket(Object); *Link != Entry; Link = &(*Link)->NextInPage)
+        ;
+    *Link = Entry->NextInPage;
+    Entry->NextByAddress = VfFree;
+    VfFree = Entry;
+    VfObjects--;
+    if (MiIsStack((UINT64)Object))
+        VfOnStacks--;
+}
+
+ULONG VfTrackedStack(PVOID Object)
+{
+    PVF_OBJECT Entry = VfFind(Object);
+
+    return Entry ? Entry->Stack : 0;
+}
+
+/* The first object that touches [Start, Start + Bytes); one may begin in the page before. */
+static PVF_OBJECT VfFindInRange(UINT64 Start, UINT64 Bytes)
+{
+    if (!VfObjects)
+        return NULL;
+    for (UINT64 Page = (Start >> 12) - 1; Page <= (Start + Bytes - 1) >> 12; Page++) {
+        for (PVF_OBJECT Entry = VfByPage[VfHash(Page)]; Entry; Entry = Entry->NextInPage) {
+            UINT64 Object = (UINT64)Entry->Object;
+            if (Object < Start + Bytes && Object + Entry->Bytes > Start)
+                return Entry;
+        }
+    }
+    return NULL;
+}
+
+/* The object cannot be left in the kernel's queues when its memory is gone: take it out as its owner should have. */
+static VOID VfWithdraw(PVF_OBJECT Entry)
+{
+    PVOID Object = Entry->Object;
+
+    if (Entry->Kind == VfTimer)
+        KiRemoveTimer(Object);
+    else if (Entry->Kind == VfWorkItem)
+        ExpWithdrawWorkItem(Object);
+    VfUntrack(Object, Entry->Kind);
+}
+
+static VOID VfReportGone(PVF_OBJECT Entry, PCSTR Rule, ULONG Code, UINT64 P1, PCSTR Format, PCSTR Argument)
+{
+    CHAR Text[128];
+
+    RtlpFormat(Text, sizeof(Text), Format, Argument);
+    VfFinding(Rule, Code, P1, (UINT64)Entry->Object, (UINT64)Entry->Routine, 0);
+    VfSubject(VfKinds[Entry->Kind].Name);
+    VfText("%s while the %s in it %s", Text, VfKinds[Entry->Kind].Name, VfKinds[Entry->Kind].State);
+    VfNoteCaller(NULL);
+    VfNote(DOOR_NOTE_OBJECT, Entry->Stack, Entry->Object, NULL, "The %s is %%o. %s", VfKinds[Entry->Kind].Name,
+           VfKinds[Entry->Kind].Past);
+    VfCommit();
+}
+
+VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
+{
+    PVF_OBJECT Entry;
+    PKDPC Dpc;
+    ULONG Stack;
+
+    while ((Entry = VfFindInRange(Start, Bytes)) != NULL) {
+        VfReportGone(Entry, "object.freed-in-use", VfKinds[Entry->Kind].Code, VfKinds[Entry->Kind].SubCode,
+                     "memory is %s", Why);
+        VfWithdraw(Entry);
+    }
+    while ((Dpc = KiFindQueuedDpc(Start, Bytes, FALSE, &Stack)) != NULL) {
+        VF_OBJECT Queued = {.Object = Dpc, .Routine = (PVOID)Dpc->DeferredRoutine, .Stack = Stack, .Kind = VfDpc};
+        VfReportGone(&Queued, "object.freed-in-use", 0xC7, 1, "memory is %s", Why);
+        KeRemoveQueueDpc(Dpc);
+    }
+}
+
+/* A callback has returned: what lay on the stack below its frame is gone. */
+VOID VfStackGoes(UINT64 Frame, PVF_CALLBACK Callback)
+{
+    UINT64 Bottom = (Frame & ~(DOOR_STACK_SLOT - 1));
+    PVF_OBJECT Entry;
+
+    if (!VfOnStacks)
+        return;
+    while ((Entry = VfFindInRange(Bottom, Frame - Bottom)) != NULL) {
+        UINT64 Routine = (UINT64)Callback->Routine + 1;
+
+        VfFinding("object.stack-gone", VfKinds[Entry->Kind].Code, VfKinds[Entry->Kind].SubCode, (UINT64)Entry->Object,
+                  (UINT64)Entry->Routine, 0);
+        VfSubject(VfKinds[Entry->Kind].Name);
+        VfText("a %s lies on the stack of a routine that has returned, and %s", VfKinds[Entry->Kind].Name,
+               VfKinds[Entry->Kind].State);
+        VfNote(DOOR_NOTE_CALLER, VfStackOf(&Routine, 1), Callback->Object, Callback->What, "");
+        VfNote(DOOR_NOTE_OBJECT, Entry->Stack, NULL, NULL, "%s", VfKinds[Entry->Kind].Past);
+        VfCommit();
+        VfWithdraw(Entry);
+    }
+}
+
+VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name)
+{
+    ULONG Stack;
+    PKDPC Dpc;
+
+    for (ULONG i = 0; i < VfBuckets; i++) {
+        for (PVF_OBJECT Entry = VfByAddress[i], Next; Entry; Entry = Next) {
+            Next = Entry->NextByAddress;
+            if ((UINT64)Entry->Object - Base >= Bytes && (UINT64)Entry->Routine - Base >= Bytes)
+                continue;
+            VfReportGone(Entry, VfKinds[Entry->Kind].Rule, VfKinds[Entry->Kind].Code, VfKinds[Entry->Kind].SubCode,
+                         "%s is unloaded", Name);
+            VfWithdraw(Entry);
+        }
+    }
+    while ((Dpc = KiFindQueuedDpc(Base, Bytes, FALSE, &Stack)) || (Dpc = KiFindQueuedDpc(Base, Bytes, TRUE, &Stack))) {
+        VF_OBJECT Queued = {.Object = Dpc, .Routine = (PVOID)Dpc->DeferredRoutine, .Stack = Stack, .Kind = VfDpc};
+        VfReportGone(&Queued, "unload.dpc", 0xCE, (UINT64)Dpc, "%s is unloaded", Name);
+        KeRemoveQueueDpc(Dpc);
+    }
+}

@@ -1,0 +1,89 @@
+/*
+ * Captured stacks: a depot in which equal stacks are stored once, so that an object's history is one number.
+ *
+ * Capturing happens at every timer set, work item queued and block allocated by a driver, so it must be cheap: the walk uses
+ * cached frame sizes (RtlpWalkStack), and the depot is one hash table that never forgets.
+ */
+#include "nt.h"
+
+#define VF_CHUNK 1024 /* stacks in a piece of the depot */
+#define VF_CHUNKS 1024
+
+typedef struct _VF_STACK {
+    ULONG Next; /* in the hash chain */
+    ULONG Count;
+    UINT64 Frame[DOOR_FRAMES];
+} VF_STACK;
+
+static VF_STACK *VfChunk[VF_CHUNKS];
+static ULONG VfStackCount = 1; /* number 0 is "none" */
+static ULONG VfBucket[4096];
+
+static VF_STACK *VfStackAt(ULONG Number)
+{
+    return &VfChunk[Number / VF_CHUNK][Number % VF_CHUNK];
+}
+
+static VF_STACK *VfNewStack(ULONG *Number)
+{
+    if (VfStackCount == VF_CHUNK * VF_CHUNKS)
+        return NULL;
+    *Number = VfStackCount++;
+    if (!VfChunk[*Number / VF_CHUNK])
+        VfChunk[*Number / VF_CHUNK] = ExpAllocate(VF_CHUNK * sizeof(VF_STACK), 'ktSV');
+    return VfStackAt(*Number);
+}
+
+ULONG VfStackOf(const UINT64 *Frames, ULONG Count)
+{
+    UINT64 Hash = Count;
+    ULONG *Bucket, Number;
+    VF_STACK *Stack;
+
+    for (ULONG i = 0; i < Count; i++)
+        Hash = (Hash ^ Frames[i]) * 0x9e3779b97f4a7c15ull;
+    Bucket = &VfBucket[Hash >> 52];
+    for (Number = *Bucket; Number; Number = Stack->Next) {
+        Stack = VfStackAt(Number);
+        if (Stack->Count == Count && !memcmp(Stack->Frame, Frames, Count * sizeof(UINT64)))
+            return Number;
+    }
+    Stack = VfNewStack(&Number);
+    if (!Stack)
+        return 0;
+    Stack->Count = Count;
+    memcpy(Stack->Frame, Frames, Count * sizeof(UINT64));
+    Stack->Next = *Bucket;
+    *Bucket = Number;
+    return Number;
+}
+
+ULONG VfCaptureStackFrom(const CONTEXT *Context)
+{
+    UINT64 Frames[DOOR_FRAMES];
+
+    return VfStackOf(Frames, RtlpWalkStack(Context, Frames, DOOR_FRAMES));
+}
+
+/* noinline: the walk begins in this frame, which it drops. */
+__attribute__((noinline)) ULONG VfCaptureStack(VOID)
+{
+    CONTEXT Context; /* only the fields a walk needs are set */
+    UINT64 Frames[DOOR_FRAMES + 1];
+    ULONG Count;
+
+    KiCaptureFrame(&Context);
+    Count = RtlpWalkStack(&Context, Frames, DOOR_FRAMES + 1);
+    return Count > 1 ? VfStackOf(Frames + 1, Count - 1) : 0;
+}
+
+ULONG VfStackFrames(ULONG Number, UINT64 Frames[DOOR_FRAMES])
+{
+    VF_STACK *Stack;
+
+    if (!Number || Number >= VfStackCount)
+        return 0;
+    Stack = VfStackAt(Number);
+    memcpy(Frames, Stack->Frame, Stack->Count * sizeof(UINT64));
+    return Stack->Count;
+}

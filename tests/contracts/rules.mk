@@ -1,0 +1,18 @@
+# Contracts: what the tables tool refuses, the look-ups of the host, and every routine called at every level.
+CT := $(B)/tests/contracts
+CT_PARTS := $(wildcard host/base/*.c host/machine/*.c host/machine/*.S host/sandbox/*.c host/sandbox/*.S host/supervisor/*.c host/loader/*.c)
+CT_OBJ := $(patsubst %.S,$(B)/%.o,$(patsubst %.c,$(B)/%.o,$(CT_PARTS)))
+
+$(CT)/%.o: tests/contracts/%.c | $(B)/gen/contracts.stamp
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+$(CT)/contracts_test: $(CT)/contracts_test.o $(CT_OBJ)
+	$(CC) -o $@ $^ $(LIBS)
+$(CT)/lookup_test: $(CT)/lookup_test.o $(B)/host/report/contracts.o $(B)/gen/contracts_host.o
+	$(CC) -o $@ $^ -lcmocka
+# Its imports come from our own import libraries: mingw's lack the newer names. hal.dll first, so that forwarders are used.
+$(CT)/contract_test.sys: tests/contracts/calls.c $(B)/gen/contracts.stamp $(B)/nt/ntoskrnl.exe $(B)/nt/hal.dll
+	@mkdir -p $(@D)
+	$(DRVCC) -Wextra -Werror -fno-builtin -ffreestanding -Iinclude -I$(B)/gen $(DRVLD) -o $@ $< $(B)/nt/libhal.a $(B)/nt/libntoskrnl.a
+
+tests: $(CT)/contracts_test $(CT)/lookup_test $(CT)/contract_test.sys
