@@ -61,7 +61,7 @@ $(B)/nt/hal.dll: $(B)/gen/hal.def
 	ld.lld -m i386pep --subsystem native -Xlink=-noentry -shared -o $@ $(B)/nt/hal.o $(B)/gen/hal.def --out-implib $(B)/nt/libhal.a
 
 $(B)/irqlab: $(HOSTOBJ)
-	$(CC) -o $@ $^ $(LIBS)
+	$(CC) -Wl,-z,now -o $@ $^ $(LIBS)
 
 # ---- examples: mingw gcc by default ----
 DRVCC := x86_64-w64-mingw32-gcc -std=gnu11 -O2 -g -gdwarf-4 -Wall -fno-strict-aliasing -fno-stack-protector -ffile-prefix-map=$(CURDIR)/= \

@@ -17,10 +17,8 @@
 
 static struct {
     bool active;
-    greg_t *reg;   /* the register moved, NULL in between; a place in the frame, so kept as an index */
-    unsigned place;
-    uint64_t by;   /* what was added */
-    uint64_t moved; /* its value before the step */
+    unsigned place; /* of the register moved, REG_* */
+    uint64_t moved; /* its value when the step began */
     bool advances; /* string instruction: the register moves on by itself */
     bool stepping_before;
 } step;
@@ -61,9 +59,10 @@ bool shared_load(struct trap *t, uint64_t address)
     struct operand_instruction in;
     const ZydisDecodedOperand *memory = NULL;
     ZydisRegister name;
+    uint8_t byte;
 
-    if (!operand_decode(t, &in))
-        return false;
+    if (!trap_read(&byte, address + DELTA, 1) || !operand_decode(t, &in))
+        return false; /* the kernel has no page there yet, or code that cannot be read */
     for (unsigned i = 0; i < in.i.operand_count && !memory; i++)
         if (in.operand[i].type == ZYDIS_OPERAND_TYPE_MEMORY && in.operand[i].mem.type != ZYDIS_MEMOP_TYPE_AGEN &&
             operand_address(t, &in, &in.operand[i]) - UPPER < DOOR_PAGE)
@@ -76,9 +75,7 @@ bool shared_load(struct trap *t, uint64_t address)
     if (!operand_of(t, name) || uses_value(&in, memory, name))
         return false;
     step.active = true;
-    step.reg = NULL;
     step.place = (unsigned)(operand_of(t, name) - t->reg);
-    step.by = DELTA;
     step.advances = is_string(&in);
     t->reg[step.place] += (greg_t)DELTA;
     step.moved = (uint64_t)t->reg[step.place];
@@ -91,7 +88,7 @@ static void put_back(struct trap *t)
 {
     step.active = false;
     if (step.advances || (uint64_t)t->reg[step.place] == step.moved)
-        t->reg[step.place] -= (greg_t)step.by;
+        t->reg[step.place] -= (greg_t)DELTA;
     if (!step.stepping_before)
         t->reg[REG_EFL] &= ~(greg_t)TRAP_FLAG_STEP;
 }

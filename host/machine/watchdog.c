@@ -80,7 +80,8 @@ void watchdog_tick(struct trap *t)
         watch.lowest = 0;
         step_on(t);
     } else if (watch.quiet >= 5 * limit) {
-        machine_internal("no delivery point is reached; code at %X runs in circles", trap_rip(t), 0, 0);
+        machine_internal("no delivery point is reached; code at %X (rsp %X, last fault at %X) runs in circles", trap_rip(t),
+                         (uint64_t)t->reg[REG_RSP], (uint64_t)t->reg[REG_CR2]);
     }
 }
 

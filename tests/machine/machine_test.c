@@ -29,10 +29,19 @@ static void kernel_boots_and_maps_memory(void **state)
     assert_true(harness_said(&h, "image 0 at 0x1a0000000000"));
 }
 
+static void every_trap_arrives_as_documented(void **state)
+{
+    static struct harness h;
+
+    run_clean(&h, "trap");
+    assert_true(harness_said(&h, "all traps"));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernel_boots_and_maps_memory),
+        cmocka_unit_test(every_trap_arrives_as_documented),
     };
 
     if (argc > 0 && !strcmp(argv[0], "irqlab-worker"))

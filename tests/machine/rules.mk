@@ -7,17 +7,17 @@ TM_OBJ := $(patsubst %,$(TM)/obj/%.o,$(TM_PARTS) tests/machine/harness.c)
 $(TM)/obj/%.o: %
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Itests/machine -c $< -o $@
-$(TM)/pe/%.o: tests/machine/%.c tests/machine/kernel.h include/door.h
+$(TM)/pe/%.o: tests/machine/%.c tests/machine/kernel.h tests/machine/traps.h include/door.h
 	@mkdir -p $(@D)
 	$(NTCC) -c $< -o $@
-$(TM)/%/ntoskrnl.exe: $(TM)/pe/kernel_%.o $(TM)/pe/kernel.o
+$(TM)/%/ntoskrnl.exe: $(TM)/pe/kernel_%.o $(TM)/pe/kernel.o $(TM)/pe/traps.o
 	@mkdir -p $(@D)
 	ld.lld -m i386pep --subsystem native -e KiSystemStartup -shared --export-all-symbols --image-base 0x1a0000000000 \
 		--dynamicbase -o $@ $^ --out-implib $(@D)/libnt.a
 $(TM)/%/hal.dll: $(TM)/pe/hal.o $(TM)/%/ntoskrnl.exe
 	ld.lld -m i386pep --subsystem native -Xlink=-noentry -shared --export-all-symbols -o $@ $< $(@D)/libnt.a
 $(TM)/%_test: $(TM)/obj/tests/machine/%_test.c.o $(TM_OBJ)
-	$(CC) -o $@ $^ $(LIBS) -lcmocka
+	$(CC) -Wl,-z,now -o $@ $^ $(LIBS) -lcmocka
 
 TM_TESTS := $(patsubst tests/machine/%.c,$(TM)/%,$(wildcard tests/machine/*_test.c))
 .PHONY: tests-machine
