@@ -8,9 +8,9 @@
  * The refusals follow the checks Windows makes when it creates an image section and loads a system image: sections in
  * ascending order without gaps, file data wholly present, at most 96 sections, alignments that are powers of two, base
  * a multiple of 64 KiB, a check sum that is right when there is one (docs: PE Format, "CheckSum"). Statuses:
- * no MZ -> INVALID_IMAGE_NOT_MZ; MZ without PE -> INVALID_IMAGE_PROTECT, or the NE/LE form's own; a 32-bit x86 driver ->
- * DRIVER_BLOCKED_CRITICAL, which is what ZwLoadDriver of 64-bit Windows 10 was seen to return (error 1275 of the service
- * manager); no relocations where they are needed -> CONFLICTING_ADDRESSES; all else -> INVALID_IMAGE_FORMAT.
+ * no MZ -> INVALID_IMAGE_NOT_MZ; MZ without PE -> INVALID_IMAGE_PROTECT, or the NE/LE form's own; a 32-bit x86 driver
+ * -> DRIVER_BLOCKED_CRITICAL, which is what ZwLoadDriver of 64-bit Windows 10 was seen to return (error 1275 of the
+ * service manager); no relocations where they are needed -> CONFLICTING_ADDRESSES; all else -> INVALID_IMAGE_FORMAT.
  * DIFFERS: Windows looks at the subsystem and the CLR header only later or not at all; here both are refusals.
  */
 #include <stdarg.h>
@@ -218,7 +218,8 @@ static bool check_signature(struct image_file *file)
         return refuse(file, STATUS_INVALID_IMAGE_PROTECT, "this file ends inside its DOS header");
     uint32_t at = pe_get32(b + 0x3c);
     if (at > file->size - 4 || at + 4ull > IMAGE_BYTES_MAX)
-        return refuse(file, STATUS_INVALID_IMAGE_PROTECT, "this is a DOS program or a truncated file: it has no PE header");
+        return refuse(file, STATUS_INVALID_IMAGE_PROTECT,
+                      "this is a DOS program or a truncated file: it has no PE header");
     if (b[at] == 'N' && b[at + 1] == 'E')
         return refuse(file, STATUS_INVALID_IMAGE_NE_FORMAT, "this is a 16-bit Windows or OS/2 file (NE), not a driver");
     if (b[at] == 'L' && (b[at + 1] == 'E' || b[at + 1] == 'X'))

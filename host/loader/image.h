@@ -17,7 +17,9 @@ struct image_file {
     size_t size;
     struct door_image info; /* info.status != 0: refused, info.reason says why */
     /* directories, file-checked: rva and size, 0 = absent */
-    struct { uint32_t rva, bytes; } export_dir, import_dir, reloc_dir, exception_dir, load_config_dir, debug_dir;
+    struct {
+        uint32_t rva, bytes;
+    } export_dir, import_dir, reloc_dir, exception_dir, load_config_dir, debug_dir;
     uint32_t characteristics, dll_characteristics, header_bytes;
 };
 
@@ -35,15 +37,16 @@ bool image_lacks_unwind(const struct image_file *file);
 struct image_import {
     uint32_t descriptor, index; /* the cursor's own */
     bool damaged;
-    const char *module, *name;  /* name NULL: by ordinal */
+    const char *module, *name; /* name NULL: by ordinal */
     uint32_t ordinal;
-    uint32_t slot;              /* rva of the table entry to fill */
+    uint32_t slot; /* rva of the table entry to fill */
 };
 bool image_import_next(const struct image_file *file, struct image_import *cursor);
 
 /* Exports of an image that is MAPPED at base (bytes long). Returns the rva, or 0; when it is a forwarder, *forwarder
  * points to its "module.name" text inside the image. */
-uint32_t image_export_find(const void *base, uint32_t bytes, const char *name, uint32_t ordinal, const char **forwarder);
+uint32_t image_export_find(const void *base, uint32_t bytes, const char *name, uint32_t ordinal,
+                           const char **forwarder);
 /* Walk named exports in order; false = no more. */
 bool image_export_next(const void *base, uint32_t bytes, uint32_t *index, const char **name, uint32_t *rva);
 
@@ -54,18 +57,19 @@ struct image_mapper {
     uint64_t (*bind)(void *context, const char *module, const char *name, uint32_t ordinal);
     /* Set the protection of [va, va+bytes), page multiples; protection is enum door_protection. */
     bool (*protect)(void *context, uint64_t va, uint64_t bytes, uint32_t protection);
-    uint64_t cookie_seed;     /* deterministic source for /GS cookies */
-    uint64_t guard_check;     /* address of a routine that returns at once, for CFG check pointers */
-    uint64_t guard_dispatch;  /* address of a routine that jumps to RAX, for CFG dispatch pointers */
-    uint64_t shared_data;     /* where 0xFFFFF78000000000 constants are redirected; 0 = leave them */
-    bool patch;               /* rewrite instructions, see patch.h; false for kernel modules */
-    const struct door_up *up; /* entries patched code calls */
+    uint64_t cookie_seed;      /* deterministic source for /GS cookies */
+    uint64_t guard_check;      /* address of a routine that returns at once, for CFG check pointers */
+    uint64_t guard_dispatch;   /* address of a routine that jumps to RAX, for CFG dispatch pointers */
+    uint64_t shared_data;      /* where 0xFFFFF78000000000 constants are redirected; 0 = leave them */
+    bool patch;                /* rewrite instructions, see patch.h; false for kernel modules */
+    const struct door_up *up;  /* entries patched code calls */
     struct patch_table *table; /* needed when patch is true: the patched images' side table and scratch memory */
 };
 
 /*
  * Copy headers and sections to memory at va (writable, info.bytes + info.extra_bytes long), relocate, bind imports, set
  * the security cookie and guard pointers, patch, protect section by section. With mapper->patch false the extra bytes
- * are neither needed nor touched. False: it cannot be loaded here; *reason is one static sentence, nothing is protected.
+ * are neither needed nor touched. False: it cannot be loaded here; *reason is one static sentence, nothing is
+ * protected.
  */
 bool image_map(const struct image_file *file, uint64_t va, const struct image_mapper *mapper, const char **reason);

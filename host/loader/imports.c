@@ -32,7 +32,7 @@ static bool damaged(struct image_import *cursor)
     return false;
 }
 
-/* The descriptor's fields of the entry the cursor stands at. 1 = filled, 0 = the module's last was passed, -1 = damaged. */
+/* Fill in what the cursor stands at. 1 = filled, 0 = the module's last entry was passed, -1 = damaged. */
 static int read_entry(const struct image_file *file, const struct pe_import *descriptor, struct image_import *cursor)
 {
     uint32_t offset = cursor->index * 8;
@@ -62,7 +62,8 @@ bool image_import_next(const struct image_file *file, struct image_import *curso
 {
     while (file->import_dir.rva) {
         uint64_t rva = file->import_dir.rva + (uint64_t)cursor->descriptor * sizeof(struct pe_import);
-        const struct pe_import *descriptor = rva <= UINT32_MAX ? image_at(file, (uint32_t)rva, sizeof *descriptor) : NULL;
+        const struct pe_import *descriptor =
+            rva <= UINT32_MAX ? image_at(file, (uint32_t)rva, sizeof *descriptor) : NULL;
         if (!descriptor)
             return damaged(cursor);
         if (descriptor->module == 0 || descriptor->table == 0)

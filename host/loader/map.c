@@ -79,8 +79,10 @@ static void set_config(const struct image_file *file, uint8_t *memory, uint64_t 
         uint32_t field;
         uint64_t value;
     } guard[] = {
-        {CONFIG_GUARD_CHECK, mapper->guard_check},        {CONFIG_GUARD_DISPATCH, mapper->guard_dispatch},
-        {CONFIG_XFG_CHECK, mapper->guard_check},          {CONFIG_XFG_DISPATCH, mapper->guard_dispatch},
+        {CONFIG_GUARD_CHECK, mapper->guard_check},
+        {CONFIG_GUARD_DISPATCH, mapper->guard_dispatch},
+        {CONFIG_XFG_CHECK, mapper->guard_check},
+        {CONFIG_XFG_DISPATCH, mapper->guard_dispatch},
         {CONFIG_XFG_TABLE_DISPATCH, mapper->guard_dispatch},
     };
 
@@ -102,7 +104,8 @@ static void set_config(const struct image_file *file, uint8_t *memory, uint64_t 
 
 static uint32_t protection_of(uint32_t characteristics)
 {
-    return (characteristics & PE_SCN_READ ? DOOR_READ : 0) | (characteristics & PE_SCN_WRITE ? DOOR_READ | DOOR_WRITE : 0) |
+    return (characteristics & PE_SCN_READ ? DOOR_READ : 0) |
+           (characteristics & PE_SCN_WRITE ? DOOR_READ | DOOR_WRITE : 0) |
            (characteristics & PE_SCN_EXECUTE ? DOOR_READ | DOOR_EXECUTE : 0);
 }
 

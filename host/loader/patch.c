@@ -87,8 +87,8 @@ size_t patch_scratch_bytes(const struct image_file *file)
     return 4 * map_bytes(low, high) + FOUND_BYTES;
 }
 
-/* Counts byte patterns rather than instructions: the two-byte forms are nearly exact, the one-byte forms are mostly bytes
- * of something else, so what they may claim is bounded by the size of the code. */
+/* Counts byte patterns rather than instructions: the two-byte forms are nearly exact, the one-byte forms are mostly
+ * bytes of something else, so what they may claim is bounded by the size of the code. */
 uint32_t patch_room(const struct image_file *file)
 {
     uint32_t count, exact = 0, loose = 0, code = 0;
@@ -151,15 +151,17 @@ static uint32_t padding_at(const struct patch_work *w, uint32_t rva)
     return insn.length;
 }
 
-/* Let the stretch from begin to the end of the site grow to a jump's size, and move it. */
-static bool stub_from(struct patch_work *w, const struct patch_found *f, uint32_t begin)
+/* Let the stretch from begin to the end of the site grow to a jump's size, and move it. A moved call costs a
+ * mispredicted return, some 20 ns, so calls are only taken when nothing else will do. */
+static bool stub_from(struct patch_work *w, const struct patch_found *f, uint32_t begin, bool calls)
 {
     uint32_t end = f->rva + f->length, padding;
     bool last = false;
     patch_insn insn = {0};
 
     while (end - begin < JUMP_BYTES && !last) {
-        if (!patch_decode(w, end, f->high, &insn) || !patch_movable(w, &insn, end, &last))
+        if (!patch_decode(w, end, f->high, &insn) || !patch_movable(w, &insn, end, &last) ||
+            (insn.mnemonic == ZYDIS_MNEMONIC_CALL && !calls))
             return false;
         end += insn.length;
     }
@@ -192,7 +194,7 @@ static bool stub_joined(struct patch_work *w, const struct patch_found *f)
     if (w->covered == 0 || w->covered != end || begin < f->low || f->rva - begin > PATCH_TOGETHER)
         return false;
     patch_take_back(w);
-    if (flows_to(w, begin, f->rva) && stub_from(w, f, begin))
+    if (flows_to(w, begin, f->rva) && (stub_from(w, f, begin, false) || stub_from(w, f, begin, true)))
         return true;
     patch_write_stub(w, begin, end); /* as it was; it fits, having fitted before */
     return false;
@@ -200,16 +202,19 @@ static bool stub_joined(struct patch_work *w, const struct patch_found *f)
 
 static bool stub_around(struct patch_work *w, const struct patch_found *f)
 {
-    uint32_t begin = f->rva;
-    for (int back = 0; !stub_from(w, f, begin); back++) {
-        if (back == PATCH_BACK || f->back[back] == 0 || begin - w->covered < f->back[back])
-            return stub_joined(w, f);
-        begin -= f->back[back];
-        if (!flows_to(w, begin, f->rva))
-            return stub_joined(w, f);
+    for (int calls = 0; calls < 2; calls++) {
+        uint32_t begin = f->rva;
+        for (int back = 0; back <= PATCH_BACK && flows_to(w, begin, f->rva); back++) {
+            if (stub_from(w, f, begin, calls)) {
+                w->table->figures.stubs++;
+                return true;
+            }
+            if (back == PATCH_BACK || f->back[back] == 0 || begin - w->covered < f->back[back])
+                break;
+            begin -= f->back[back];
+        }
     }
-    w->table->figures.stubs++;
-    return true;
+    return stub_joined(w, f);
 }
 
 static bool mark(struct patch_work *w, const struct patch_found *f)

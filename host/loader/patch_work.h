@@ -1,6 +1,6 @@
 /*
- * What the three parts of the patcher share while they work on one image: sweep.c finds, patch.c decides, stub.c writes.
- * Private to host/loader.
+ * What the three parts of the patcher share while they work on one image: sweep.c finds, patch.c decides, stub.c
+ * writes. Private to host/loader.
  */
 #pragma once
 
@@ -11,12 +11,12 @@
 typedef ZydisDecodedInstruction patch_insn;
 
 #define PATCH_TOGETHER 64u /* the longest stretch that moves into one stub */
-#define PATCH_BACK 3 /* how many instructions before a site are remembered */
+#define PATCH_BACK 3       /* how many instructions before a site are remembered */
 
 /* An instruction that was found and has to be patched. */
 struct patch_found {
     uint32_t rva;
-    uint32_t low, high;       /* the stretch of code swept in one go: neighbours come from inside it */
+    uint32_t low, high; /* the stretch of code swept in one go: neighbours come from inside it */
     uint8_t kind, length;
     uint8_t back[PATCH_BACK]; /* lengths of the instructions before it, nearest first; 0 = not known */
 };
@@ -40,10 +40,10 @@ struct patch_work {
     uint32_t found_count, found_capacity;
 
     /* Stubs. All rvas. */
-    uint32_t out, out_end;    /* next free byte; entries grow down from out_end */
+    uint32_t out, out_end; /* next free byte; entries grow down from out_end */
     uint32_t stub_count;
-    uint32_t covered;         /* end of the bytes already written over */
-    struct {                  /* the stub written last, to be able to take it back */
+    uint32_t covered; /* end of the bytes already written over */
+    struct {          /* the stub written last, to be able to take it back */
         uint32_t begin, end, out, out_end, stub_count, covered;
         uint8_t bytes[PATCH_TOGETHER]; /* the original's */
     } last;
@@ -63,7 +63,8 @@ static inline void patch_set_bit(const struct patch_work *w, uint8_t *map, uint6
 /* Decode the instruction at rva, which must end at or before `end`. */
 static inline bool patch_decode(const struct patch_work *w, uint32_t rva, uint32_t end, patch_insn *insn)
 {
-    return rva < end && ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&w->decoder, NULL, w->memory + rva, end - rva, insn));
+    return rva < end &&
+           ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&w->decoder, NULL, w->memory + rva, end - rva, insn));
 }
 
 static inline bool patch_is_rip_relative(const patch_insn *insn)

@@ -63,9 +63,9 @@ struct PE_PACKED pe_headers {
     } directory[PE_DIRECTORIES];
 };
 
-#define PE_FILE_HEADER_BYTES 24u  /* signature and file header: where the optional header begins */
-#define PE_OPTIONAL_BYTES 112u    /* optional header without directories */
-#define PE_OPTIONAL_BYTES_32 96u  /* the same of PE32 */
+#define PE_FILE_HEADER_BYTES 24u /* signature and file header: where the optional header begins */
+#define PE_OPTIONAL_BYTES 112u   /* optional header without directories */
+#define PE_OPTIONAL_BYTES_32 96u /* the same of PE32 */
 
 struct PE_PACKED pe_section {
     char name[8];
@@ -132,7 +132,7 @@ uint32_t pe_section_file_offset(const struct image_file *file, const struct pe_s
 /* Debugging information that linkers of the GNU kind put into sections: never needed at run time, so never mapped. */
 bool pe_section_unmapped(const struct image_file *file, const struct pe_section *section);
 
-/* True when sections are aligned to less than a page: such an image is one writable, executable piece, as on Windows. */
+/* Sections aligned to less than a page: such an image is one writable, executable piece, as on Windows. */
 bool pe_single_piece(const struct image_file *file);
 
 /* Walk the relocations; start with a zeroed cursor. False = no more (or damaged). */

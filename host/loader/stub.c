@@ -2,9 +2,9 @@
  * Stubs: code moved out of a driver, with the hot instructions replaced by what they mean to the simulated processor.
  *
  * A stub is the moved instructions in order, then a jump back. Registers and flags come out as the original would have
- * left them, except that mov to cr8 leaves flags undefined, as the processor does. Windows code has no red zone, so stubs
- * may push. No return address ever points into a stub except during the calls into the kernel: a moved call pushes the
- * address behind the original by hand and jumps, so unwinding through it sees only original code.
+ * left them, except that mov to cr8 leaves flags undefined, as the processor does. Windows code has no red zone, so
+ * stubs may push. No return address ever points into a stub except during the calls into the kernel: a moved call
+ * pushes the address behind the original by hand and jumps, so unwinding through it sees only original code.
  *
  * Each instruction gets a struct door_stub entry with which the kernel's unwinder finds back to the original.
  */
@@ -164,7 +164,8 @@ static bool has_prefix(const patch_insn *insn, uint8_t value)
 static bool is_rsp_call(const patch_insn *insn)
 {
     bool sib = insn->attributes & ZYDIS_ATTRIB_HAS_SIB;
-    return insn->raw.rex.B == 0 && (sib ? insn->raw.sib.base == 4 : insn->raw.modrm.mod == 3 && insn->raw.modrm.rm == 4);
+    return insn->raw.rex.B == 0 &&
+           (sib ? insn->raw.sib.base == 4 : insn->raw.modrm.mod == 3 && insn->raw.modrm.rm == 4);
 }
 
 bool patch_movable(const struct patch_work *w, const patch_insn *insn, uint32_t rva, bool *last)

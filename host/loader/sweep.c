@@ -1,19 +1,19 @@
 /*
  * Finding instructions: which bytes of an image are code, which of them need patching, and which may be jumped to.
  *
- * Functions that .pdata names are swept from end to end. Between them lie leaf functions, but also jump tables and other
- * data, so a gap is only swept from places known to be code, following the flow. Code without unwind data
- * (image_lacks_unwind) is swept section by section: there is nothing better to go by, and the tool chains that make such
- * images keep no data but jump tables in code sections.
+ * Functions that .pdata names are swept from end to end. Between them lie leaf functions, but also jump tables and
+ * other data, so a gap is only swept from places known to be code, following the flow. Code without unwind data
+ * (image_lacks_unwind) is swept section by section: there is nothing better to go by, and the tool chains that make
+ * such images keep no data but jump tables in code sections.
  *
- * Jump targets are collected widely, because missing one would let a patch cover it, while a false one costs nothing but
- * a patch: direct branches, addresses of code operands, relocated pointers, every aligned 32-bit value in the image that
- * would be the rva of code (.pdata, scope tables, export tables, tables of rvas), and entries of tables relative to
- * themselves. Bytes that do not decode are stepped over one by one.
+ * Jump targets are collected widely, because missing one would let a patch cover it, while a false one costs nothing
+ * but a patch: direct branches, addresses of code operands, relocated pointers, every aligned 32-bit value in the image
+ * that would be the rva of code (.pdata, scope tables, export tables, tables of rvas), and entries of tables relative
+ * to themselves. Bytes that do not decode are stepped over one by one.
  */
 #include "patch_work.h"
 
-#define SWEEP_ROUNDS 16     /* over the gaps; each follows branches found by the one before */
+#define SWEEP_ROUNDS 16 /* over the gaps; each follows branches found by the one before */
 #define SWEEP_TABLE_MAX 1024u
 
 #define SHARED_DATA 0xFFFFF78000000000ull
@@ -85,7 +85,7 @@ static void rewrite_constant(struct patch_work *w, const patch_insn *insn, uint3
     }
 }
 
-/* A possible jump table at rva: entries relative to the image or to the table. They end where one leaves [low, high). */
+/* Perhaps a jump table, its entries relative to the image or to itself. It ends where one leaves [low, high). */
 static void note_table(struct patch_work *w, uint64_t table, uint32_t low, uint32_t high)
 {
     if (table & 3 || table == 0)
@@ -111,7 +111,8 @@ static bool follows_an_end(const struct patch_work *w, uint32_t rva)
     patch_insn insn;
     for (uint32_t length = 1; length <= ZYDIS_MAX_INSTRUCTION_LENGTH && length <= rva - w->low; length++)
         if (patch_decode(w, rva - length, rva, &insn) && insn.length == length &&
-            (insn.mnemonic == ZYDIS_MNEMONIC_NOP || insn.mnemonic == ZYDIS_MNEMONIC_INT3 || patch_is_unconditional(&insn)))
+            (insn.mnemonic == ZYDIS_MNEMONIC_NOP || insn.mnemonic == ZYDIS_MNEMONIC_INT3 ||
+             patch_is_unconditional(&insn)))
             return true;
     return false;
 }
@@ -291,7 +292,7 @@ static void note_entries(struct patch_work *w)
     }
 }
 
-/* Ascending by place, each once: a gap may have been entered twice. Shell's method; lists are short or nearly sorted. */
+/* Ascending, each once: a gap may have been entered twice. Shell's method; lists are short or nearly sorted. */
 static void sort_found(struct patch_work *w)
 {
     struct patch_found *f = w->found;

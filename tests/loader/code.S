@@ -112,9 +112,12 @@ FUNCTION no_room_cli
     jb 1b
     ret
 END
-FUNCTION call_behind            // the callee sees the return address of the original
+FUNCTION call_behind            // the callee sees the return address of the original; a label keeps what is before
     sub $8, %rsp
-    cli
+    test %edi, %edi
+    je 1f
+    nop
+1:  cli
     call return_address
     .globl code_call_behind_return
 code_call_behind_return:
@@ -123,7 +126,10 @@ code_call_behind_return:
 END
 FUNCTION call_through_pointer
     sub $8, %rsp
-    sti
+    test %edi, %edi
+    je 1f
+    nop
+1:  sti
     call *pointer(%rip)
     .globl code_call_through_pointer_return
 code_call_through_pointer_return:
@@ -133,8 +139,12 @@ END
 FUNCTION call_through_register
     sub $8, %rsp
     lea return_address(%rip), %rax
-    sti
+    test %edi, %edi
+    je 1f
+    nop
+1:  sti
     cli
+    nop
     call *%rax
     .globl code_call_through_register_return
 code_call_through_register_return:

@@ -1,8 +1,8 @@
 /*
  * A driver with a little of everything the loader handles: imports by name and by ordinal, relocated pointers, exports,
  * a security cookie and guard pointers in its load configuration, PAGE and INIT sections, a jump table, and the inlined
- * privileged instructions of the DDK headers. Built with each of the three tool chains; test_image.c maps it, test_patch.c
- * also calls its exports.
+ * privileged instructions of the DDK headers. Built with each of the three tool chains; test_image.c maps it,
+ * test_patch.c also calls its exports.
  */
 #include <ntddk.h>
 

@@ -1,9 +1,9 @@
 /*
- * Mutation fuzzer for the loader: fuzz [CASES [SEED]]. Takes the images of the three tool chains in turn, damages them in
- * a few places, and does everything the machine would: parse, list imports, map into memory of exactly the size asked
- * for, patch, walk the exports. Built with ASan and UBSan, so a step outside ends the program. Same arguments, same
- * cases. Half of the damage goes to headers and tables, where it matters; check sums are set to "none", or nearly all
- * cases would end there.
+ * Mutation fuzzer for the loader: fuzz [CASES [SEED]]. Takes the images of the three tool chains in turn, damages them
+ * in a few places, and does everything the machine would: parse, list imports, map into memory of exactly the size
+ * asked for, patch, walk the exports. Built with ASan and UBSan, so a step outside ends the program. Same arguments,
+ * same cases. Half of the damage goes to headers and tables, where it matters; check sums are set to "none", or nearly
+ * all cases would end there.
  */
 #include "tests.h"
 
@@ -18,7 +18,8 @@ static uint32_t random_below(uint32_t limit)
     return (uint32_t)((mix ^ mix >> 31) >> 16) % limit;
 }
 
-static const uint32_t values[] = {0, 1, 2, 7, 0x10, 0x80, 0xff, 0x100, 0x1000, 0x1001, 0x2000, 0x7fff, 0x8000, 0xffff,
+static const uint32_t values[] = {0,       1,          2,          7,          0x10,       0x80,      0xff,
+                                  0x100,   0x1000,     0x1001,     0x2000,     0x7fff,     0x8000,    0xffff,
                                   0x10000, 0x7fffffff, 0x80000000, 0xfffff000, 0xfffffffe, 0xffffffff};
 
 static void mutate(uint8_t *bytes, size_t size, uint8_t *good)
@@ -74,8 +75,15 @@ static bool run(const uint8_t *bytes, size_t size, struct patch_table *table)
 
     uint8_t *memory = malloc((size_t)file.info.bytes + file.info.extra_bytes);
     notes.base = (uint64_t)memory;
-    struct image_mapper mapper = {.context = &notes, .bind = note_bind, .protect = note_protect, .cookie_seed = 1,
-                                  .guard_check = 1, .guard_dispatch = 2, .shared_data = 0x1000, .patch = true, .up = &up,
+    struct image_mapper mapper = {.context = &notes,
+                                  .bind = note_bind,
+                                  .protect = note_protect,
+                                  .cookie_seed = 1,
+                                  .guard_check = 1,
+                                  .guard_dispatch = 2,
+                                  .shared_data = 0x1000,
+                                  .patch = true,
+                                  .up = &up,
                                   .table = table};
     if (image_map(&file, (uint64_t)memory, &mapper, &reason)) {
         uint32_t index = 0, rva;

@@ -8,6 +8,7 @@ LTCC := gcc -std=gnu11 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missi
 LTCLANG := -std=gnu11 -fms-extensions -ffreestanding -O2 -fno-stack-protector -isystem $(W) -isystem $(W)/ddk -w
 
 .PHONY: tests-loader
+tests: tests-loader
 tests-loader: $(LT)/test_image $(LT)/test_patch $(LT)/test_random $(LT)/fuzz
 
 $(LT)/libnt.a: tests/loader/nt.def

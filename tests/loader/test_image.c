@@ -240,10 +240,10 @@ struct damage {
     const char *word;
 };
 
-#define DAMAGE(name, ...) \
-    static void name(struct pe_headers *h, struct pe_section *s, uint8_t *bytes) \
-    { \
-        __VA_ARGS__; \
+#define DAMAGE(name, ...)                                                                                              \
+    static void name(struct pe_headers *h, struct pe_section *s, uint8_t *bytes)                                       \
+    {                                                                                                                  \
+        __VA_ARGS__;                                                                                                   \
     }
 DAMAGE(i386, h->machine = 0x14c)
 DAMAGE(arm64, h->machine = 0xaa64)
@@ -392,10 +392,20 @@ static void a_small_alignment_image_is_one_piece(void **state)
     memcpy(bytes, "MZ", 2);
     pe_put32(bytes + 0x3c, 0x40);
     struct pe_headers *h = file_headers(bytes);
-    *h = (struct pe_headers){.signature = 0x4550, .machine = 0x8664, .section_count = 2, .characteristics = 2,
-                             .optional_bytes = 240, .magic = 0x20b, .image_base = 0x10000, .section_alignment = 0x20,
-                             .file_alignment = 0x20, .image_bytes = 0x1200, .header_bytes = 0x400, .subsystem = 1,
-                             .entry = 0x400, .directory_count = 16};
+    *h = (struct pe_headers){.signature = 0x4550,
+                             .machine = 0x8664,
+                             .section_count = 2,
+                             .characteristics = 2,
+                             .optional_bytes = 240,
+                             .magic = 0x20b,
+                             .image_base = 0x10000,
+                             .section_alignment = 0x20,
+                             .file_alignment = 0x20,
+                             .image_bytes = 0x1200,
+                             .header_bytes = 0x400,
+                             .subsystem = 1,
+                             .entry = 0x400,
+                             .directory_count = 16};
     struct pe_section *s = file_sections(bytes);
     s[0] = (struct pe_section){".text", 0x20, 0x400, 0x20, 0x400, .characteristics = 0x60000020};
     s[1] = (struct pe_section){".data", 0xde0, 0x420, 0xde0, 0x420, .characteristics = 0xc0000040};

@@ -1,4 +1,5 @@
-/* The patcher: what patched code does when it runs, what is left alone, the side table, and the way back for unwinders. */
+/* The patcher: what patched code does when it runs, what is left alone, the side table, and the way back for unwinders.
+ */
 #define _GNU_SOURCE
 #include "tests.h"
 #include <asm/prctl.h>
@@ -43,11 +44,16 @@ static bool map(const void *bytes, size_t size, const char **reason)
 {
     if (!image_parse(&file, bytes, size))
         fail_msg("%s", file.info.reason);
-    memory = mmap(NULL, file.info.bytes + file.info.extra_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memory =
+        mmap(NULL, file.info.bytes + file.info.extra_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(memory != MAP_FAILED);
     va = (uint64_t)memory;
-    struct image_mapper mapper = {.bind = note_bind, .protect = protect, .shared_data = (uint64_t)shared, .patch = true,
-                                  .up = entries(), .table = &table};
+    struct image_mapper mapper = {.bind = note_bind,
+                                  .protect = protect,
+                                  .shared_data = (uint64_t)shared,
+                                  .patch = true,
+                                  .up = entries(),
+                                  .table = &table};
     return image_map(&file, va, &mapper, reason);
 }
 
@@ -104,10 +110,10 @@ static int unload_code(void **state)
 }
 
 /* The rva of a label of code.S, and a call of the patched function there. */
-#define RVA(name) \
-    ({ \
-        extern const uint8_t code_##name[]; \
-        (uint32_t)(code_##name - code_begin) + TEXT; \
+#define RVA(name)                                                                                                      \
+    ({                                                                                                                 \
+        extern const uint8_t code_##name[];                                                                            \
+        (uint32_t)(code_##name - code_begin) + TEXT;                                                                   \
     })
 #define CALL(name, ...) ((uint64_t(*)(uint64_t, ...))(va + RVA(name)))(__VA_ARGS__)
 
@@ -190,6 +196,8 @@ static void instructions_before_the_site_move_when_a_label_follows(void **state)
 
 static void a_moved_call_returns_to_the_original(void **state)
 {
+    assert_true(jumps(RVA(call_behind_return) - 6) && jumps(RVA(call_through_pointer_return) - 7));
+    assert_true(jumps(RVA(call_through_register_return) - 5));
     assert_int_equal(CALL(call_behind, 0), va + RVA(call_behind_return));
     assert_int_equal(interrupt_flag(), 0);
     assert_int_equal(CALL(call_through_pointer, 0), va + RVA(call_through_pointer_return));
@@ -247,7 +255,8 @@ static void table_labels_are_targets_too(void **state)
     assert_int_equal(CALL(switch, 0), 101);
     assert_int_equal(interrupt_flag(), 0);
     memset(area + DOOR_PCR_INTERRUPT_FLAG, 1, 1);
-    assert_int_equal((uint32_t)CALL(switch, 1) - (uint32_t)(va + RVA(switch)), 22 + 1); /* label 11's offset, plus one */
+    assert_int_equal((uint32_t)CALL(switch, 1) - (uint32_t)(va + RVA(switch)),
+                     22 + 1); /* label 11's offset, plus one */
     assert_int_equal(interrupt_flag(), 1);
 }
 
@@ -292,7 +301,7 @@ static void instructions_that_answer_for_the_host_are_marked(void **state)
     static const struct {
         uint8_t kind, length;
     } expected[] = {
-        {PATCH_CPUID, 2}, {PATCH_RDRAND, 3}, {PATCH_RDSEED, 4}, {PATCH_SGDT, 5}, {PATCH_SIDT, 3}, {PATCH_SLDT, 3},
+        {PATCH_CPUID, 2}, {PATCH_RDRAND, 3}, {PATCH_RDSEED, 4}, {PATCH_SGDT, 5}, {PATCH_SIDT, 3},   {PATCH_SLDT, 3},
         {PATCH_STR, 4},   {PATCH_SMSW, 3},   {PATCH_SMSW, 3},   {PATCH_NONE, 2}, {PATCH_XGETBV, 3}, {PATCH_RDPID, 4},
     };
     uint32_t rva = RVA(answers);
@@ -404,9 +413,9 @@ static void code_without_unwind_data_is_swept_whole(void **state)
     free(bytes);
 }
 
-#define MSCALL(name, result, ...) \
-    ((result(__attribute__((ms_abi)) *)(uint64_t, ...))(va + \
-        image_export_find(memory, file.info.bytes, name, 0, NULL)))(__VA_ARGS__)
+#define MSCALL(name, result, ...)                                                                                      \
+    ((result(__attribute__((ms_abi)) *)(uint64_t, ...))(                                                               \
+        va + image_export_find(memory, file.info.bytes, name, 0, NULL)))(__VA_ARGS__)
 
 static void compiled_drivers_run_patched(void **state)
 {
@@ -452,8 +461,13 @@ static void patching_is_repeatable(void **state)
     size_t whole = file.info.bytes + file.info.extra_bytes;
     place = aligned_alloc(DOOR_PAGE, whole);
     for (int round = 0; round < 2; round++) {
-        struct image_mapper mapper = {.bind = note_bind, .protect = note_protect, .context = &(struct notes){0},
-                                      .shared_data = 0x5000, .patch = true, .up = entries(), .table = &table};
+        struct image_mapper mapper = {.bind = note_bind,
+                                      .protect = note_protect,
+                                      .context = &(struct notes){0},
+                                      .shared_data = 0x5000,
+                                      .patch = true,
+                                      .up = entries(),
+                                      .table = &table};
         memset(place, 0x5a + round, whole);
         memset(table.scratch, 0x5a + round, table.scratch_bytes);
         assert_true(image_map(&file, (uint64_t)place, &mapper, &reason));

@@ -1,7 +1,8 @@
 /*
  * Patched code does what unpatched code does. Random functions of hot instructions, arithmetic, branches, calls and
  * reads through rip are run twice: as they are, with every privileged instruction trapping into a handler that emulates
- * it, and patched. All registers, the interrupt flag and the IRQL must come out the same. test_random [FUNCTIONS [SEED]]
+ * it, and patched. All registers, the interrupt flag and the IRQL must come out the same. test_random [FUNCTIONS
+ * [SEED]]
  */
 #define _GNU_SOURCE
 #include "tests.h"
@@ -104,13 +105,16 @@ static void emit_piece(struct program *p, uint32_t piece)
         ahead = PIECES;
 
     switch (random_below(20)) {
-    case 0: case 1:
+    case 0:
+    case 1:
         emit(p, 1, 0xfa);
         break;
-    case 2: case 3:
+    case 2:
+    case 3:
         emit(p, 1, 0xfb);
         break;
-    case 4: case 5:
+    case 4:
+    case 5:
         emit(p, 2, 0xf3, 0x90);
         break;
     case 6:
@@ -129,7 +133,8 @@ static void emit_piece(struct program *p, uint32_t piece)
         emit(p, 3, 0x48 | (r >> 3) << 2, 0x8b, 0x05 | (r & 7) << 3); /* mov r, [rip + constant] */
         emit_fix(p, 4, TO_CONSTANT);
         break;
-    case 11: case 12:
+    case 11:
+    case 12:
         emit(p, 1, 0x70 | condition);
         emit_fix(p, 1, ahead);
         break;
@@ -174,7 +179,9 @@ static void generate(struct program *p)
     p->constant = p->used = (p->used + 8) & ~7u;
     emit(p, 8, 0xfa, 0xfb, 0xf3, 0x90, 0x12, 0x34, 0x56, 0x78);
     for (uint32_t i = 0; i < p->fixes; i++) {
-        uint32_t to = p->fix[i].to == TO_LEAF ? p->leaf : p->fix[i].to == TO_CONSTANT ? p->constant : p->start[p->fix[i].to];
+        uint32_t to = p->fix[i].to == TO_LEAF       ? p->leaf
+                      : p->fix[i].to == TO_CONSTANT ? p->constant
+                                                    : p->start[p->fix[i].to];
         uint32_t distance = to - (p->fix[i].at + p->fix[i].bytes);
         memcpy(p->code + p->fix[i].at, &distance, p->fix[i].bytes);
     }
@@ -208,7 +215,8 @@ static void run(const struct program *p, bool patch, uint8_t *memory, uint64_t b
     entries.write_cr8 = (uint64_t)up_write_cr8_exact;
     entries.enable_interrupts = (uint64_t)up_enable_interrupts;
     entries.pause = (uint64_t)up_pause;
-    struct image_mapper mapper = {.bind = note_bind, .protect = no_protect, .patch = patch, .up = &entries, .table = &table};
+    struct image_mapper mapper = {
+        .bind = note_bind, .protect = no_protect, .patch = patch, .up = &entries, .table = &table};
 
     assert_true(image_parse(&file, image, size));
     assert_true(file.info.bytes + file.info.extra_bytes <= bytes);

@@ -75,14 +75,23 @@ static inline uint8_t *file_build(size_t *size, const void *code, uint32_t code_
     memcpy(bytes, "MZ", 2);
     pe_put32(bytes + 0x3c, 0x80);
     struct pe_headers *h = file_headers(bytes);
-    *h = (struct pe_headers){.signature = 0x4550, .machine = 0x8664, .section_count = 2, .characteristics = 2,
-                             .optional_bytes = 240, .magic = 0x20b, .image_base = 0x140000000,
-                             .section_alignment = 0x1000, .file_alignment = 0x200,
-                             .image_bytes = BUILT_TEXT + text + 0x1000, .header_bytes = 0x400, .subsystem = 1,
+    *h = (struct pe_headers){.signature = 0x4550,
+                             .machine = 0x8664,
+                             .section_count = 2,
+                             .characteristics = 2,
+                             .optional_bytes = 240,
+                             .magic = 0x20b,
+                             .image_base = 0x140000000,
+                             .section_alignment = 0x1000,
+                             .file_alignment = 0x200,
+                             .image_bytes = BUILT_TEXT + text + 0x1000,
+                             .header_bytes = 0x400,
+                             .subsystem = 1,
                              .directory_count = 16};
     struct pe_section *s = file_sections(bytes);
     s[0] = (struct pe_section){".text", code_bytes, BUILT_TEXT, text, 0x400, .characteristics = 0x60000020};
-    s[1] = (struct pe_section){".rdata", 0x1000, BUILT_TEXT + text, 0x1000, 0x400 + text, .characteristics = 0x40000040};
+    s[1] =
+        (struct pe_section){".rdata", 0x1000, BUILT_TEXT + text, 0x1000, 0x400 + text, .characteristics = 0x40000040};
     memcpy(bytes + 0x400, code, code_bytes);
     return bytes;
 }
