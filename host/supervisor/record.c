@@ -19,8 +19,12 @@ static void ring_get(const struct supervisor *s, uint64_t at, void *to, size_t b
 
 #define TERMINATE(text) ((text)[sizeof(text) - 1] = 0)
 
-static void clean_finding(struct door_finding *finding)
+/* A finding ends with the notes it has; what is not there is zero for the reader. */
+static bool clean_finding(struct door_finding *finding, uint32_t bytes)
 {
+    if (bytes < offsetof(struct door_finding, note) || bytes > sizeof(*finding))
+        return false;
+    memset((uint8_t *)finding + bytes, 0, sizeof(*finding) - bytes);
     TERMINATE(finding->rule);
     TERMINATE(finding->subject);
     TERMINATE(finding->text);
@@ -32,6 +36,7 @@ static void clean_finding(struct door_finding *finding)
         if (finding->note[i].frames > DOOR_FRAMES)
             finding->note[i].frames = DOOR_FRAMES;
     }
+    return true;
 }
 
 static bool clean(struct door_event *event, void *payload)
@@ -47,8 +52,7 @@ static bool clean(struct door_event *event, void *payload)
         return event->payload == sizeof(struct door_event_image);
     case DOOR_EVENT_FINDING:
     case DOOR_EVENT_STOP:
-        clean_finding(payload);
-        return event->payload == sizeof(struct door_finding);
+        return clean_finding(payload, event->payload);
     }
     return false;
 }

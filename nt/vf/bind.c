@@ -167,8 +167,8 @@ static BOOLEAN VfPrintsWide(PCSTR Format)
             continue;
         for (Format++; *Format && strchr("-+ #0123456789.*", *Format); Format++)
             ;
-        if (*Format == 'S' || *Format == 'C' || *Format == 'Z')
-            return *Format != 'Z';
+        if (*Format == 'S' || *Format == 'C')
+            return TRUE;
         if ((*Format == 'w' || *Format == 'l') && strchr("scZ", Format[1]) && Format[1])
             return TRUE;
         if (!*Format)

@@ -60,6 +60,8 @@ static void sink(void *context, const struct door_event *event, const void *payl
     f->parameter = finding->code == 0xc4 ? finding->parameter[0] : 0;
     memcpy(f->rule, finding->rule, sizeof(f->rule));
     memcpy(f->routine, finding->subject, sizeof(f->routine));
+    if (strncmp(finding->rule, "irql.call-", 10))
+        printf("%s: %s, at 0x%" PRIx64 "\n", finding->rule, finding->text, finding->note[0].frame[0]);
 }
 
 static bool same(const struct finding *a, const struct finding *b)
