@@ -257,16 +257,25 @@ static void note_relocations(struct patch_work *w)
             note_pointer(w, pe_get64(w->memory + reloc.rva) - w->va);
 }
 
+/* Of .pdata only the functions' beginnings: their ends are often padding, which a stub may use. */
+static void note_functions(struct patch_work *w)
+{
+    const struct pe_function *f = image_at(w->file, w->file->exception_dir.rva, w->file->exception_dir.bytes);
+    for (uint32_t count = f ? w->file->info.unwind_bytes / sizeof *f : 0; count; count--, f++)
+        patch_set_bit(w, w->target, f->begin);
+}
+
 static void note_rvas(struct patch_work *w)
 {
-    uint32_t count;
+    uint32_t count, unwind = w->file->info.unwind, unwind_end = unwind + w->file->info.unwind_bytes;
     const struct pe_section *section = pe_sections(w->file, &count);
     for (; count; count--, section++) {
         if (pe_section_unmapped(w->file, section))
             continue;
         uint32_t end = section->rva + pe_section_file_bytes(w->file, section);
         for (uint32_t rva = (section->rva + 3) & ~3u; rva + 4 <= end; rva += 4)
-            patch_set_bit(w, w->target, pe_get32(w->memory + rva));
+            if (rva < unwind || rva >= unwind_end)
+                patch_set_bit(w, w->target, pe_get32(w->memory + rva));
     }
 }
 
@@ -309,6 +318,7 @@ void patch_sweep(struct patch_work *w)
     bool bare = image_lacks_unwind(w->file) || w->file->info.unwind_bytes == 0, more = !bare;
 
     note_relocations(w);
+    note_functions(w);
     note_rvas(w);
     note_entries(w);
     for (const struct pe_section *s = first; s < first + count; s++) {

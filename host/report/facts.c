@@ -66,9 +66,11 @@ void finding_json(struct json *j, const struct finding *f)
     json_string(j, "verdict", f->verdict);
     json_number(j, "times", f->times);
     stop_json(j, f);
-    json_number(j, "cpu", f->processor);
-    json_number(j, "irql", f->irql);
-    json_string(j, "level", contract_level_name((int)f->irql));
+    if (!f->outside) {
+        json_number(j, "cpu", f->processor);
+        json_number(j, "irql", f->irql);
+        json_string(j, "level", contract_level_name((int)f->irql));
+    }
     json_number(j, "time", f->time);
     if (f->place >= 0) {
         const struct symbols_frame *at = &f->note[0].frame[f->place];

@@ -33,6 +33,7 @@ struct finding {
     unsigned processor, irql;
     uint64_t key; /* equal for findings of the same kind at the same place */
     unsigned times;
+    bool outside; /* found from outside the machine: no processor, no level */
     bool stopped; /* it was the machine's bug check */
     const struct contract_bugcheck *bugcheck; /* NULL = a code nobody named */
     char parameter_place[4][160];             /* "stuck.sys!TimerDpc+0x2c" where a parameter lies in an image */

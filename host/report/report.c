@@ -230,6 +230,7 @@ void report_end(struct report *r, const struct supervisor_end *end)
         struct finding *f = finding_make(r->options.symbols, &event, raw);
         free(raw);
         if (f) {
+            f->outside = true;
             add(r, f);
             release(r);
         }

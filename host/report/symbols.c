@@ -43,6 +43,7 @@ struct symbols_string {
 
 struct symbols {
     char *kernel_dir, *directory;
+    char here[PATH_MAX]; /* working directory with a slash: paths below it are shown relative to it; "" = not known */
     struct symbolizer *symbolizer;
     struct symbols_module *modules; /* newest first */
     struct symbols_source *sources;
@@ -57,6 +58,10 @@ struct symbols *symbols_open(const char *kernel_dir, const char *directory)
     s->kernel_dir = kernel_dir ? strdup(kernel_dir) : NULL;
     s->directory = directory ? strdup(directory) : NULL;
     s->symbolizer = symbolizer_open();
+    if (getcwd(s->here, sizeof s->here - 1))
+        strcat(s->here, "/");
+    else
+        *s->here = 0;
     return s;
 }
 
@@ -277,7 +282,8 @@ unsigned symbols_resolve(struct symbols *s, uint64_t address, enum symbols_addre
         if (count && *told[i].function)
             frames[i].function = keep(s, told[i].function);
         if (count && *told[i].file) {
-            frames[i].file = keep(s, told[i].file);
+            size_t below = strncmp(told[i].file, s->here, strlen(s->here)) ? 0 : strlen(s->here);
+            frames[i].file = keep(s, told[i].file + below);
             frames[i].line = told[i].line;
             frames[i].column = told[i].column;
         }

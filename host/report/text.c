@@ -88,13 +88,15 @@ void finding_print(FILE *out, const struct finding *f, const struct finding_styl
 {
     char level[40];
     print_verdict(out, f, style);
-    fputs("  ", out);
-    if (f->place >= 0) {
-        print_place(out, f);
-        fputs(", ", out);
+    if (!f->outside) {
+        fputs("  ", out);
+        if (f->place >= 0) {
+            print_place(out, f);
+            fputs(", ", out);
+        }
+        fprintf(out, "cpu %u, %s, t = %llu.%03u s\n", f->processor, words_level(level, sizeof level, f->irql),
+                (unsigned long long)(f->time / 10000000), (unsigned)(f->time / 10000 % 1000));
     }
-    fprintf(out, "cpu %u, %s, t = %llu.%03u s\n", f->processor, words_level(level, sizeof level, f->irql),
-            (unsigned long long)(f->time / 10000000), (unsigned)(f->time / 10000 % 1000));
     for (unsigned i = 0; i < f->note_count; i++) {
         if (*f->note[i].text)
             fprintf(out, "  %s\n", f->note[i].text);

@@ -6,18 +6,17 @@
 
 const char *words_level(char *text, size_t room, unsigned irql)
 {
-    const char *name = contract_level_name((int)irql);
-    snprintf(text, room, "%s (%u)", name ? name : "IRQL", irql);
+    snprintf(text, room, "%s (%u)", irql <= 15 ? contract_level_name((int)irql) : "IRQL", irql);
     return text;
 }
 
 const char *words_level_short(char *text, size_t room, unsigned irql)
 {
-    const char *name = contract_level_name((int)irql);
-    if (!name || !strcmp(name, "DIRQL"))
-        snprintf(text, room, "%s%u", name ? name : "IRQL", irql);
+    const char *name = irql <= 15 ? contract_level_name((int)irql) : "IRQL", *tail = strstr(name, "_LEVEL");
+    if (tail)
+        snprintf(text, room, "%.*s", (int)(tail - name), name);
     else
-        snprintf(text, room, "%.*s", (int)(strstr(name, "_LEVEL") ? strstr(name, "_LEVEL") - name : (long)strlen(name)), name);
+        snprintf(text, room, "%s%u", name, irql);
     return text;
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include "scenario/scenario.h"
 
-enum { MEMORY_LIMIT = 64 << 20, HOOK_INTERVAL = 1000000, HOOK_LIMIT = 2000 };
+enum { MEMORY_LIMIT = 64 << 20, HOOK_INTERVAL = 1000000, HOOK_LIMIT = 200 };
 
 struct scenario {
     const struct scenario_machine *machine;
@@ -25,10 +25,26 @@ static struct scenario *self(lua_State *L)
     return *(struct scenario **)lua_getextraspace(L);
 }
 
+/*
+ * Called every HOOK_INTERVAL instructions, and at each one as soon as the script must end: no pcall holds it then. The place
+ * is given here because a hook has no call of its own that luaL_error could take it from.
+ */
+static void hook(lua_State *L, lua_Debug *debug)
+{
+    struct scenario *s = self(L);
+    if (!s->ended && ++s->hooks < HOOK_LIMIT)
+        return;
+    lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+    lua_getinfo(L, "Sl", debug);
+    lua_pushfstring(L, "%s:%d: the script runs for too long", debug->short_src, debug->currentline);
+    lua_error(L);
+}
+
 /* The machine has ended in a call: leave the script, whatever it would catch. */
 static int leave(lua_State *L)
 {
     self(L)->ended = true;
+    lua_sethook(L, hook, LUA_MASKCOUNT, 1);
     return luaL_error(L, "the machine has ended");
 }
 
@@ -169,16 +185,6 @@ static void *allocate(void *context, void *block, size_t old, size_t bytes)
     if (!bytes || grown)
         s->memory += bytes - old;
     return grown;
-}
-
-/* Called every HOOK_INTERVAL instructions, and at every one once the script must end: pcall can't hold it back. */
-static void hook(lua_State *L, lua_Debug *debug)
-{
-    struct scenario *s = self(L);
-    if (s->ended || ++s->hooks >= HOOK_LIMIT) {
-        lua_sethook(L, hook, LUA_MASKCOUNT, 1);
-        luaL_error(L, s->ended ? "the machine has ended" : "the script runs for too long");
-    }
 }
 
 static void open_sandbox(lua_State *L, uint64_t seed)

@@ -43,6 +43,8 @@ static inline PEX_BLOCK ExpTakeBlock(const EX_REQUEST *Request)
 {
     PEX_BLOCK Block;
 
+    if (Request->Place)
+        return ExpBigAllocate(Request);
     if (Request->Special && Request->Bytes <= DOOR_PAGE && (Block = ExpSpecialAllocate(Request)) != NULL)
         return Block;
     if (Request->Bytes <= EX_SMALL_MAXIMUM && (Block = ExpSlabAllocate(Request)) != NULL)
@@ -295,12 +297,47 @@ PVOID NTAPI ExAllocatePool3(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag, P
 
 /* ---- Free by drivers -------------------------------------------------------------------------------------------- */
 
+static VOID ExpFreeLive(PEX_BLOCK Block, PVOID Caller, ULONG Stack)
+{
+    UINT64 Physical;
+    PMI_PAGE Page = MiPageOfView(Block->Address, &Physical);
+    PUCHAR Bad;
+
+    if ((Bad = ExpDamageOf(Block)) != NULL)
+        ExpReportDamage(Block, Bad);
+    if (Page->Use != MiUseSlab && MiAnyLocked(Physical, Page->Use == MiUseBig ? Block->Pages : 1))
+        ExpReportLocked(Block);
+    VfRangeGoes(Block->Address, Block->Bytes, "freed");
+    Block->FreedAt = Stack ? Stack : (UINT64)Caller;
+    ExpReleaseBlock(Block);
+}
+
+PVOID ExpAllocatePlaced(SIZE_T Bytes, ULONG Tag, const MI_PLACE *Place, ULONG Stack)
+{
+    return ExpAllocateBlock(&(EX_REQUEST){.Bytes = Bytes,
+                                          .Tag = Tag,
+                                          .Stack = Stack,
+                                          .Kind = ExPoolNonPaged,
+                                          .Special = (BOOLEAN)KiDoor->special_pool,
+                                          .Place = Place});
+}
+
+BOOLEAN ExpFreePlaced(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stack)
+{
+    PEX_BLOCK Block = ExpBlockOf(Address);
+
+    if (!Block || Block->Address != Address || Block->State != ExBlockLive || !(Block->Flags & EX_BLOCK_PLACED) ||
+        Block->Tag != Tag)
+        return FALSE;
+    ExpFreeLive(Block, Caller, Stack);
+    return TRUE;
+}
+
 VOID ExpFreeForDriver(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stack)
 {
     PEX_BLOCK Block = ExpBlockOf(Address);
-    PUCHAR Bad;
 
-    if (!Block || Block->Address != Address || Block->State == ExBlockFresh || Block->Kind == ExPoolKernel) {
+    if (!Block || (Block->Flags & EX_BLOCK_PLACED) || Block->Address != Address || Block->State == ExBlockFresh || Block->Kind == ExPoolKernel) {
         ExpReportBadFree(Address);
         return;
     }
@@ -311,11 +348,7 @@ VOID ExpFreeForDriver(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stack)
     /* docs: ExFreePoolWithTag: a tag of zero is not compared, unless the block was protected by its tag. */
     if (Tag != Block->Tag && (Tag || (Block->Tag & EX_TAG_PROTECTED)))
         ExpReportWrongTag(Block, Tag);
-    if ((Bad = ExpDamageOf(Block)) != NULL)
-        ExpReportDamage(Block, Bad);
-    VfRangeGoes(Address, Block->Bytes, "freed");
-    Block->FreedAt = Stack ? Stack : (UINT64)Caller;
-    ExpReleaseBlock(Block);
+    ExpFreeLive(Block, Caller, Stack);
 }
 
 VOID NTAPI ExFreePoolWithTag(PVOID P, ULONG Tag)

@@ -63,7 +63,9 @@ PEX_BLOCK ExpBigAllocate(const EX_REQUEST *Request)
 
     if (Pages + 1 >= MiPageCount || (Big = ExpTryAllocate(sizeof(*Big), EX_TAG_RECORD)) == NULL)
         return NULL;
-    Physical = MiAllocatePages(Pages + (Request->Special ? 1 : 0));
+    Pages += Request->Special ? 1 : 0;
+    Physical = Request->Place ? MiAllocatePagesAt(Pages, Request->Place) : MiAllocatePages(Pages);
+    Pages -= Request->Special ? 1 : 0;
     if (!Physical) {
         ExpFree(Big);
         return NULL;
@@ -75,7 +77,7 @@ PEX_BLOCK ExpBigAllocate(const EX_REQUEST *Request)
     Big->Block.Pages = (ULONG)Pages;
     Big->Block.Kind = Request->Kind;
     Big->Block.State = ExBlockLive;
-    Big->Block.Flags = Request->Special ? EX_BLOCK_GUARDED : 0;
+    Big->Block.Flags = (Request->Special ? EX_BLOCK_GUARDED : 0) | (Request->Place ? EX_BLOCK_PLACED : 0);
     MiSetPages(Physical, Pages, MiUseBig, Paged, &Big->Block);
     if (Request->Special) {
         MiSetPages(Physical + Pages * DOOR_PAGE, 1, MiUseGuard, Paged | MI_PAGE_CLOSED, &Big->Block);

@@ -24,6 +24,7 @@ typedef enum _EX_POOL_KIND { ExPoolNonPaged, ExPoolPaged, ExPoolKernel, ExPoolKi
 
 #define EX_BLOCK_EXECUTABLE 1
 #define EX_BLOCK_GUARDED 2 /* whole pages with a closed one behind */
+#define EX_BLOCK_PLACED 4  /* contiguous memory: no block for ExFreePool */
 
 typedef struct _EX_BLOCK {
     ULONG Tag;
@@ -84,6 +85,7 @@ typedef struct _EX_REQUEST {
     ULONG Stack;
     UCHAR Kind;
     BOOLEAN Zero, Executable, CacheAligned, Special;
+    const MI_PLACE *Place; /* whole pages at such addresses; NULL: as it comes */
 } EX_REQUEST;
 
 /* Where Address can be read and written whatever the view's state. */
@@ -121,6 +123,9 @@ static inline PUCHAR ExpCheck(PUCHAR At, UINT64 Bytes, UINT64 Pattern)
 /* What the exported routines do, for a stack they have captured. */
 PVOID ExpAllocateForDriver(POOL_TYPE Type, SIZE_T Bytes, ULONG Tag, BOOLEAN Zero, ULONG Stack, PVOID Caller);
 VOID ExpFreeForDriver(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stack);
+/* Contiguous memory, whole pages. Free: FALSE if Address is no such block or Tag is not its tag. */
+PVOID ExpAllocatePlaced(SIZE_T Bytes, ULONG Tag, const MI_PLACE *Place, ULONG Stack);
+BOOLEAN ExpFreePlaced(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stack);
 /* With special pool a free costs a system call anyway, and the whole stack is kept; else only its top. */
 #define ExpFreerStack() (KiDoor->special_pool ? VfCaptureStack() : 0)
 
@@ -153,6 +158,7 @@ PUCHAR ExpSlabDamageOf(PEX_BLOCK Block);
 VOID ExpReportDamage(PEX_BLOCK Block, PUCHAR At);
 VOID ExpReportStaleWrite(PEX_BLOCK Block, PUCHAR At);
 VOID ExpReportBadFree(UINT64 Address);
+VOID ExpReportLocked(PEX_BLOCK Block);
 VOID ExpReportDoubleFree(PEX_BLOCK Block);
 VOID ExpReportWrongTag(PEX_BLOCK Block, ULONG Tag);
 VOID ExpReportRequest(PCSTR Rule, ULONG Code, UINT64 P1, UINT64 P2, UINT64 P3, UINT64 P4, PCSTR Format, ...);

@@ -109,7 +109,8 @@ VOID ExpReportBadFree(UINT64 Address)
     UINT64 PageOffset = (Address - DOOR_PAGED_BASE) / DOOR_PAGE;
     CHAR Name[80];
 
-    if (Block && Block->State == ExBlockLive && Block->Kind != ExPoolKernel && Address - Block->Address < Block->Bytes) {
+    if (Block && Block->State == ExBlockLive && Block->Kind != ExPoolKernel && Address > Block->Address &&
+        Address - Block->Address < Block->Bytes) {
         /* The middle of a block. */
         if (Block->Kind == ExPoolPaged)
             VfFinding("pool.bad-free", 0xC2, 0x41286, 0, 0, PageOffset);
@@ -137,6 +138,20 @@ VOID ExpReportBadFree(UINT64 Address)
     else
         VfText("an address was freed that is no pool block");
     VfNoteCaller(NULL);
+    VfCommit();
+}
+
+VOID ExpReportLocked(PEX_BLOCK Block)
+{
+    CHAR Name[80];
+
+    ExpNameBlock(Block, Name, sizeof(Name));
+    /* PFN_LIST_CORRUPT: a page was freed that is locked for I/O. */
+    VfFinding("pool.freed-locked", 0x4E, 0x9A, ((UINT64)ExpLinear(Block->Address) - DOOR_LINEAR_BASE) / DOOR_PAGE, 0, 0);
+    VfSubject("pool");
+    VfText("%s freed while an MDL holds its pages locked", Name);
+    VfNoteCaller(NULL);
+    ExpNoteHistory(Block);
     VfCommit();
 }
 

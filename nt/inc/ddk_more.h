@@ -68,6 +68,11 @@ typedef struct _MM_COPY_ADDRESS {
     };
 } MM_COPY_ADDRESS, *PMMCOPY_ADDRESS;
 
+#ifndef MdlMappingNoWrite
+#define MdlMappingNoWrite 0x80000000
+#define MdlMappingNoExecute 0x40000000
+#endif
+
 #define MM_COPY_MEMORY_PHYSICAL 0x1
 #define MM_COPY_MEMORY_VIRTUAL 0x2
 

@@ -65,6 +65,7 @@ VOID KiInitializeProcessors(VOID)
     if (KiDoor->map(DOOR_PROCESSOR_BASE, KiDoor->ram_used, Bytes, DOOR_READ | DOOR_WRITE) != DOOR_OK)
         KiDoor->halt(DOOR_HALT_INTERNAL, "no memory for processor areas");
     KiDoor->ram_used += Bytes;
+    KeNumberProcessors = (CCHAR)KiDoor->processors;
     for (ULONG i = 0; i < KiDoor->processors; i++)
         KiInitializeArea(i);
     KiDoor->processor_select(DOOR_PROCESSOR_BASE);

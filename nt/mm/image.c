@@ -85,13 +85,13 @@ BOOLEAN MiIsInitSection(const struct door_section *Section)
            (MiNameBegins(Section->name, "INIT") && !Section->name[4]);
 }
 
-static BOOLEAN MiIsPageSection(const struct door_section *Section)
+BOOLEAN MiIsPageSection(const struct door_section *Section)
 {
     return MiNameBegins(Section->name, "PAGE") && !(Section->characteristics & IMAGE_SCN_MEM_NOT_PAGED) &&
            !MiIsInitSection(Section);
 }
 
-static ULONG MiSectionProtection(const struct door_section *Section)
+ULONG MiSectionProtection(const struct door_section *Section)
 {
     return DOOR_READ | (Section->characteristics & IMAGE_SCN_MEM_WRITE ? DOOR_WRITE : 0) |
            (Section->characteristics & IMAGE_SCN_MEM_EXECUTE ? DOOR_EXECUTE : 0);
@@ -289,8 +289,7 @@ VOID MmDiscardInit(PMI_IMAGE Image)
 VOID MmUnloadImage(PMI_IMAGE Image)
 {
     for (ULONG i = 0; i < Image->Info.section_count; i++)
-        if (MiIsPageSection(&Image->Info.section[i]))
-            MiUnregisterPageable(Image->Base + Image->Info.section[i].rva);
+        MiUnregisterPageable(Image->Base + Image->Info.section[i].rva);
     KiDoor->image_forget(Image->Base);
     KiDoor->unmap(Image->Base, Image->MappedBytes);
     MiFreePages(Image->Physical, Image->MappedBytes / DOOR_PAGE);

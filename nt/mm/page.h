@@ -13,7 +13,6 @@ typedef enum _MI_USE {
     MiUseBoot,         /* images of the boot, and this database */
     MiUseKernel,       /* allocated with MiAllocatePages, no more is known */
     MiUseImage,        /* Owner: PMI_IMAGE */
-    MiUseContiguous,   /* Owner: PEX_BLOCK-like record of MmAllocateContiguousMemory and its kin */
     MiUseMdl,          /* MmAllocatePagesForMdl */
     MiUseSlab,         /* pool; Owner: PEX_SLAB */
     MiUseBig,          /* pool, whole pages; Owner: PEX_BLOCK */
@@ -30,7 +29,7 @@ typedef struct _MI_PAGE {
     UCHAR Use; /* MI_USE */
     UCHAR Flags;
     USHORT Locks; /* MmProbeAndLockPages */
-    ULONG Count;  /* on the first page of a MmAllocateContiguousMemory range: its pages */
+    ULONG Spare;
     PVOID Owner;
 } MI_PAGE, *PMI_PAGE;
 
@@ -97,4 +96,9 @@ UINT64 MiMappedPhysical(UINT64 Address, BOOLEAN *Was);
 PMI_IMAGE MiUnloadedImageOf(UINT64 Address);
 const struct door_section *MiSectionOf(PMI_IMAGE Image, UINT64 Address);
 BOOLEAN MiIsInitSection(const struct door_section *Section);
+BOOLEAN MiIsPageSection(const struct door_section *Section);
+ULONG MiSectionProtection(const struct door_section *Section);
 VOID MiInitializeImages(VOID);
+
+/* mdl.c: is any of these pages locked by an MDL. */
+BOOLEAN MiAnyLocked(UINT64 Physical, UINT64 Pages);

@@ -215,6 +215,35 @@ FUNCTION switch                 // a table relative to itself: its labels are no
 11: add $1, %eax
 12: ret
 END
+FUNCTION switch_by_rva          // as MSVC does: rvas in the code section; rsi is the image's base
+    mov 40f-code_begin+0x1000(%rsi,%rdi,4), %eax
+    add %rsi, %rax
+    jmp *%rax
+30: mov $8, %eax
+    cli
+    ret
+31: mov $2, %eax
+    sti
+32: add %eax, %eax
+    ret
+33: mov $8, %eax
+    jmp 32b
+END
+    .p2align 2
+    .globl code_rva_table
+code_rva_table:
+40: .long 33b-code_begin+0x1000, 31b-code_begin+0x1000, 30b-code_begin+0x1000, 0xfafafafa, 0xfafafafa
+FUNCTION close_pair             // each alone would take the instructions that the other needs
+    cli
+    lea 1(%rdi,%rdi,2), %eax
+    sti
+    ret
+END
+FUNCTION end_of_function        // nothing but padding behind
+    xor %eax, %eax
+    sti
+    ret
+END
 LEAF leaf
     cli
     mov $99, %eax
@@ -247,13 +276,19 @@ code_end:
 
 // ---- The kernel's side. Counters lie in the processor area behind what the door fixes. ----
 
-    .globl up_write_cr8, up_enable_interrupts, up_pause
+    .globl up_write_cr8_exact, up_write_cr8, up_enable_interrupts, up_pause
 up_write_cr8:                   // argument at 8(%rsp); registers kept, flags deliberately not
     push %rax
     mov 16(%rsp), %rax
     mov %al, %gs:0x50
     incq %gs:0x2000
     xor %eax, %eax
+    pop %rax
+    ret
+up_write_cr8_exact:             // keeps flags too
+    push %rax
+    mov 16(%rsp), %rax
+    mov %al, %gs:0x50
     pop %rax
     ret
 up_enable_interrupts:
@@ -268,7 +303,7 @@ up_pause:
     popfq
     ret
 
-// void run_with(uint64_t registers[16], void *routine): rsp's place is unused. [15] is r15; flags kept as given by stc.
+// void run_with(uint64_t registers[16], void *routine): by encoding order; rsp's place is unused.
     .globl run_with
 run_with:
     push %rbx
@@ -280,6 +315,7 @@ run_with:
     push %rdi
     push %rsi
     mov %rdi, %rax
+    xor %ecx, %ecx              // the same flags each time
     mov 8(%rax), %rcx
     mov 16(%rax), %rdx
     mov 24(%rax), %rbx

@@ -8,7 +8,7 @@ LTCC := gcc -std=gnu11 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missi
 LTCLANG := -std=gnu11 -fms-extensions -ffreestanding -O2 -fno-stack-protector -isystem $(W) -isystem $(W)/ddk -w
 
 .PHONY: tests-loader
-tests-loader: $(LT)/test_image $(LT)/test_patch $(LT)/fuzz
+tests-loader: $(LT)/test_image $(LT)/test_patch $(LT)/test_random $(LT)/fuzz
 
 $(LT)/libnt.a: tests/loader/nt.def
 	@mkdir -p $(@D)
@@ -33,6 +33,9 @@ $(LT)/bare.sys: tests/loader/driver.c $(LT)/libnt.a
 $(LT)/test_image: tests/loader/test_image.c $(LTSRC) $(LTHDR) | $(LTIMG)
 	$(LTCC) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $< $(LTSRC) -lcmocka -lZydis
 $(LT)/test_patch: tests/loader/test_patch.c tests/loader/code.S $(LTSRC) $(LTHDR) | $(LTIMG)
+	$(LTCC) -O1 -o $@ $< tests/loader/code.S $(LTSRC) -lcmocka -lZydis
+$(LT)/test_random: tests/loader/test_random.c tests/loader/code.S $(LTSRC) $(LTHDR)
+	@mkdir -p $(@D)
 	$(LTCC) -O1 -o $@ $< tests/loader/code.S $(LTSRC) -lcmocka -lZydis
 $(LT)/fuzz: tests/loader/fuzz.c $(LTSRC) $(LTHDR) | $(LTIMG)
 	$(LTCC) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -o $@ $< $(LTSRC) -lZydis

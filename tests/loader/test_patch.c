@@ -13,7 +13,7 @@ extern const uint8_t *const code_functions[];
 extern const uint8_t up_write_cr8[], up_enable_interrupts[], up_pause[];
 void run_with(uint64_t registers[16], const void *routine);
 
-#define TEXT 0x1000u
+#define TEXT BUILT_TEXT
 
 /* A machine with one processor and one image. */
 static uint8_t *area;   /* the processor's */
@@ -61,22 +61,12 @@ static void unmap(void)
 /* An image whose text is code.S. */
 static uint8_t *build(size_t *size, bool unwind)
 {
-    uint32_t code = (uint32_t)(code_end - code_begin), text = (code + 0xfff) & ~0xfffu;
-    uint8_t *bytes = calloc(1, *size = 0x400 + text + 0x1000);
-    memcpy(bytes, "MZ", 2);
-    pe_put32(bytes + 0x3c, 0x80);
+    uint8_t *bytes = file_build(size, code_begin, (uint32_t)(code_end - code_begin));
     struct pe_headers *h = file_headers(bytes);
-    *h = (struct pe_headers){.signature = 0x4550, .machine = 0x8664, .section_count = 2, .characteristics = 2,
-                             .optional_bytes = 240, .magic = 0x20b, .image_base = 0x140000000,
-                             .section_alignment = 0x1000, .file_alignment = 0x200, .image_bytes = TEXT + text + 0x1000,
-                             .header_bytes = 0x400, .subsystem = 1, .directory_count = 16};
     struct pe_section *s = file_sections(bytes);
-    s[0] = (struct pe_section){".text", code, TEXT, text, 0x400, .characteristics = 0x60000020};
-    s[1] = (struct pe_section){".rdata", 0x1000, TEXT + text, 0x1000, 0x400 + text, .characteristics = 0x40000040};
-    memcpy(bytes + 0x400, code_begin, code);
 
     /* .reloc: the one pointer, which leads to what follows the tables. */
-    uint8_t *rdata = bytes + 0x400 + text;
+    uint8_t *rdata = bytes + s[1].raw;
     uint32_t pointer = (uint32_t)(code_pointer - code_begin);
     pe_put32(rdata, TEXT + (pointer & ~0xfffu));
     pe_put32(rdata + 4, 12);
@@ -265,6 +255,27 @@ static void data_between_functions_stays(void **state)
 {
     assert_memory_equal(memory + RVA(data), code_data, code_data_end - code_data);
     assert_memory_equal(memory + RVA(constant_table), code_constant_table, 8);
+}
+
+static void tables_of_rvas_are_seen_in_code(void **state)
+{
+    assert_int_equal(CALL(switch_by_rva, 2, va), 8);
+    assert_int_equal(interrupt_flag(), 0);
+    pe_put32(area + DOOR_PCR_INTERRUPT_FLAG, 1);
+    assert_int_equal(CALL(switch_by_rva, 0, va), 16);
+    assert_int_equal(CALL(switch_by_rva, 1, va), 4);
+    assert_int_equal(interrupt_flag(), 1);
+    assert_memory_equal(memory + RVA(rva_table), code_begin + RVA(rva_table) - TEXT, 20);
+}
+
+static void sites_close_together_move_together(void **state)
+{
+    assert_int_equal(CALL(close_pair, 20), 61);
+    assert_int_equal(enables(), 1);
+    assert_true(jumps(RVA(close_pair)));
+    assert_int_equal(CALL(end_of_function, 0), 0);
+    assert_int_equal(enables(), 2);
+    assert_true(jumps(RVA(end_of_function) + 2));
 }
 
 static void a_leaf_function_is_found_by_its_call(void **state)
@@ -474,6 +485,8 @@ int main(void)
         WITH_CODE(shared_data_constants_lead_to_the_page),
         WITH_CODE(a_jump_target_is_never_covered),
         WITH_CODE(table_labels_are_targets_too),
+        WITH_CODE(tables_of_rvas_are_seen_in_code),
+        WITH_CODE(sites_close_together_move_together),
         WITH_CODE(data_between_functions_stays),
         WITH_CODE(a_leaf_function_is_found_by_its_call),
         WITH_CODE(instructions_that_answer_for_the_host_are_marked),

@@ -64,3 +64,25 @@ static inline bool note_protect(void *context, uint64_t va, uint64_t bytes, uint
             notes->protection[page] = (uint8_t)protection;
     return true;
 }
+
+#define BUILT_TEXT 0x1000u
+
+/* A driver file with these bytes as its .text and an empty page of .rdata behind it. */
+static inline uint8_t *file_build(size_t *size, const void *code, uint32_t code_bytes)
+{
+    uint32_t text = (code_bytes + 0xfff) & ~0xfffu;
+    uint8_t *bytes = calloc(1, *size = 0x400 + text + 0x1000);
+    memcpy(bytes, "MZ", 2);
+    pe_put32(bytes + 0x3c, 0x80);
+    struct pe_headers *h = file_headers(bytes);
+    *h = (struct pe_headers){.signature = 0x4550, .machine = 0x8664, .section_count = 2, .characteristics = 2,
+                             .optional_bytes = 240, .magic = 0x20b, .image_base = 0x140000000,
+                             .section_alignment = 0x1000, .file_alignment = 0x200,
+                             .image_bytes = BUILT_TEXT + text + 0x1000, .header_bytes = 0x400, .subsystem = 1,
+                             .directory_count = 16};
+    struct pe_section *s = file_sections(bytes);
+    s[0] = (struct pe_section){".text", code_bytes, BUILT_TEXT, text, 0x400, .characteristics = 0x60000020};
+    s[1] = (struct pe_section){".rdata", 0x1000, BUILT_TEXT + text, 0x1000, 0x400 + text, .characteristics = 0x40000040};
+    memcpy(bytes + 0x400, code, code_bytes);
+    return bytes;
+}

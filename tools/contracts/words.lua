@@ -52,10 +52,11 @@ function M.conditions(row)
                                                           WHEN[condition.predicate]:format(condition.argument))
     end
     -- What the documentation knows of a routine that is not here, as far as the facts can tell.
-    local bound = not row.module and row.note and row.note:match("conditional%-max=([%u_]+)")
+    local note = not row.where and row.max ~= "PASSIVE" and row.note or ""
+    local bound = note:match("conditional%-max=([%u_]+)")
     if bound then
         parts[#parts + 1] = bound .. " at most in some case that its page names"
-    elseif not row.module and row.note and row.note:find("see-remarks", 1, true) then
+    elseif note:find("see-remarks", 1, true) then
         parts[#parts + 1] = "the remarks of its page may narrow this"
     end
     return #parts > 0 and table.concat(parts, "; ") or nil

@@ -1,0 +1,430 @@
+/*
+ * Memory descriptor lists: a buffer as a list of page frames. Life of one: allocated; described (locked, built for nonpaged
+ * pool, partial of another, or made of fresh pages); mapped perhaps; unmapped, unlocked, freed. Each routine keeps the flags
+ * Windows keeps, for drivers look at them inline (MmGetSystemAddressForMdlSafe), and refuses the steps that Driver
+ * Verifier refuses (bug check 0xC4, 0x70 to 0x85 and 0xB0 to 0xB8).
+ *
+ * A mapping is always a second view of its own (address.c), even of contiguous RAM, so that a use after MmUnmapLockedPages
+ * is seen. Memory whose pages are locked stays pageable at its own address: at DISPATCH_LEVEL only the mapping may be
+ * used (docs: "Using MDLs").
+ *
+ * DIFFERS: there is no user memory yet, so user addresses fail as invalid ones and mappings into user space fail.
+ */
+#include "nt.h"
+#include "mm/page.h"
+#include "ex/poolp.h"
+
+#define MI_TAG_MDL ' ldM'
+#define MI_MDL_LIMIT 0x80000000u /* longest buffer */
+
+#define MI_DESCRIBED (MDL_PAGES_LOCKED | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL)
+
+static ULONG MiLockedPages; /* in all MDLs */
+
+static VOID MiReportMdl(PMDL Mdl, ULONG SubCode, UINT64 P2, UINT64 P3, UINT64 P4, PCSTR Rule, PCSTR Text)
+{
+    VfFinding(Rule, 0xC4, SubCode, P2, P3, P4);
+    VfSubject("MDL");
+    VfText("%s", Text);
+    VfNoteCaller(NULL);
+    VfCommit();
+}
+
+static UINT64 MiMdlPages(PMDL Mdl)
+{
+    return ADDRESS_AND_SIZE_TO_SPAN_PAGES(Mdl->ByteOffset, Mdl->ByteCount);
+}
+
+/* ---- Allocation ---------------------------------------------------------------------------------------------------- */
+
+static PMDL MiAllocateMdl(PVOID VirtualAddress, SIZE_T Length, ULONG Stack, PVOID Caller)
+{
+    SIZE_T Bytes = MmSizeOfMdl(VirtualAddress, Length);
+    PMDL Mdl = ExpAllocateForDriver(NonPagedPoolNx, Bytes, MI_TAG_MDL, TRUE, Stack, Caller);
+
+    if (Mdl)
+        MmInitializeMdl(Mdl, VirtualAddress, Length);
+    return Mdl;
+}
+
+SIZE_T NTAPI MmSizeOfMdl(PVOID Base, SIZE_T Length)
+{
+    return sizeof(MDL) + ADDRESS_AND_SIZE_TO_SPAN_PAGES(Base, Length) * sizeof(PFN_NUMBER);
+}
+
+PMDL NTAPI IoAllocateMdl(PVOID VirtualAddress, ULONG Length, BOOLEAN SecondaryBuffer, BOOLEAN ChargeQuota, PIRP Irp)
+{
+    PMDL Mdl;
+
+    if (Length > MI_MDL_LIMIT)
+        return NULL;
+    Mdl = MiAllocateMdl(VirtualAddress, Length, VfCaptureStack(), __builtin_return_address(0));
+    if (!Mdl || !Irp)
+        return Mdl;
+    if (!SecondaryBuffer) {
+        Irp->MdlAddress = Mdl;
+    } else if (Irp->MdlAddress) {
+        PMDL Last = Irp->MdlAddress;
+        while (Last->Next)
+            Last = Last->Next;
+        Last->Next = Mdl;
+    }
+    return Mdl;
+}
+
+PMDL NTAPI MmCreateMdl(PMDL MemoryDescriptorList, PVOID Base, SIZE_T Length)
+{
+    if (MemoryDescriptorList) {
+        MmInitializeMdl(MemoryDescriptorList, Base, Length);
+        return MemoryDescriptorList;
+    }
+    return MiAllocateMdl(Base, Length, VfCaptureStack(), __builtin_return_address(0));
+}
+
+VOID NTAPI IoFreeMdl(PMDL Mdl)
+{
+    USHORT Flags = (USHORT)Mdl->MdlFlags;
+
+    if (Flags & MDL_PARTIAL_HAS_BEEN_MAPPED)
+        MmUnmapLockedPages(Mdl->MappedSystemVa, Mdl);
+    else if ((Flags & MDL_PAGES_LOCKED) && !(Flags & MDL_PARTIAL))
+        MiReportMdl(Mdl, 0xB8, (UINT64)Mdl, Flags, 0, "mdl.freed-locked", "an MDL was freed whose pages are still locked");
+    ExpFreeForDriver((UINT64)Mdl, 0, __builtin_return_address(0), ExpFreerStack());
+}
+
+VOID NTAPI IoBuildPartialMdl(PMDL SourceMdl, PMDL TargetMdl, PVOID VirtualAddress, ULONG Length)
+{
+    UINT64 Offset = (UINT64)VirtualAddress - (UINT64)MmGetMdlVirtualAddress(SourceMdl);
+    UINT64 Skip, Pages;
+    USHORT Flags = TargetMdl->MdlFlags & (MDL_ALLOCATED_FIXED_SIZE | MDL_ALLOCATED_MUST_SUCCEED);
+
+    if (!Length)
+        Length = SourceMdl->ByteCount - (ULONG)Offset;
+    Pages = ADDRESS_AND_SIZE_TO_SPAN_PAGES(VirtualAddress, Length);
+    if (Pages > (TargetMdl->Size - sizeof(MDL)) / sizeof(PFN_NUMBER) || Offset + Length > SourceMdl->ByteCount) {
+        VfFinding("mdl.partial-too-small", 0x40, (UINT64)TargetMdl, Length, TargetMdl->Size, 0); /* TARGET_MDL_TOO_SMALL */
+        VfSubject("MDL");
+        VfText("IoBuildPartialMdl: the range is not inside the source, or the target has too few page entries");
+        VfNoteCaller(NULL);
+        VfCommit();
+        VfContinueIsImpossible();
+    }
+    TargetMdl->Process = SourceMdl->Process;
+    TargetMdl->StartVa = PAGE_ALIGN(VirtualAddress);
+    TargetMdl->ByteOffset = BYTE_OFFSET(VirtualAddress);
+    TargetMdl->ByteCount = Length;
+    TargetMdl->MappedSystemVa = (PUCHAR)SourceMdl->MappedSystemVa + Offset;
+    Flags |= MDL_PARTIAL | (SourceMdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_IO_PAGE_READ | MDL_IO_SPACE));
+    if (SourceMdl->MdlFlags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_PARENT_MAPPED_SYSTEM_VA))
+        Flags |= MDL_PARENT_MAPPED_SYSTEM_VA;
+    TargetMdl->MdlFlags = (CSHORT)Flags;
+    Skip = (SourceMdl->ByteOffset + Offset) / PAGE_SIZE;
+    for (UINT64 i = 0; i < Pages; i++)
+        MmGetMdlPfnArray(TargetMdl)[i] = MmGetMdlPfnArray(SourceMdl)[Skip + i];
+}
+
+/* ---- Describing memory --------------------------------------------------------------------------------------------- */
+
+VOID NTAPI MmBuildMdlForNonPagedPool(PMDL MemoryDescriptorList)
+{
+    PMDL Mdl = MemoryDescriptorList;
+    UINT64 Va = (UINT64)MmGetMdlVirtualAddress(Mdl), Bytes;
+
+    if (MiIsPagedView(Va))
+        MiReportMdl(Mdl, 0x7F, KeGetCurrentIrql(), (UINT64)Mdl, (USHORT)Mdl->MdlFlags, "mdl.paged-as-nonpaged",
+                    "MmBuildMdlForNonPagedPool was called for paged pool");
+    else if (MiPageableOf(Va, &Bytes))
+        MiReportMdl(Mdl, 0x140, KeGetCurrentIrql(), (UINT64)Mdl, Va, "mdl.paged-as-nonpaged",
+                    "MmBuildMdlForNonPagedPool was called for a pageable section");
+    for (UINT64 i = 0; i < MiMdlPages(Mdl); i++)
+        MmGetMdlPfnArray(Mdl)[i] = (PFN_NUMBER)(MiPhysical((PUCHAR)Mdl->StartVa + i * PAGE_SIZE) >> MI_PAGE_SHIFT);
+    Mdl->Process = NULL;
+    Mdl->MappedSystemVa = (PVOID)Va;
+    Mdl->MdlFlags |= MDL_SOURCE_IS_NONPAGED_POOL;
+}
+
+/* The frame behind a page that is to be locked; FALSE if there is none, or it may not be written. */
+static BOOLEAN MiLockableFrame(UINT64 Va, BOOLEAN Write, PFN_NUMBER *Frame)
+{
+    UINT64 Physical = Va < DOOR_KERNEL_BASE ? (UINT64)-1 : MiPhysical((PVOID)Va), Same;
+    PMI_PAGE Page = MiPageOfView(Va, &Same);
+    PMI_IMAGE Image = MmImageOf(Va);
+
+    if (Physical == (UINT64)-1)
+        return FALSE;
+    if (Page && (Page->Use == MiUseGuard || (Page->Flags & MI_PAGE_CLOSED)))
+        return FALSE;
+    if (Page && MiIsPagedView(Va) && !(Page->Flags & MI_PAGE_PAGED))
+        return FALSE;
+    if (Image && Write) {
+        const struct door_section *Section = MiSectionOf(Image, Va);
+        if (!Section || !(Section->characteristics & 0x80000000)) /* IMAGE_SCN_MEM_WRITE */
+            return FALSE;
+    }
+    *Frame = (PFN_NUMBER)(Physical >> MI_PAGE_SHIFT);
+    return TRUE;
+}
+
+static VOID MiCountLock(PFN_NUMBER Frame, LONG Delta)
+{
+    MiLockedPages += (ULONG)Delta;
+    if (Frame < MiPageCount)
+        MiPages[Frame].Locks = (USHORT)(MiPages[Frame].Locks + Delta);
+}
+
+BOOLEAN MiAnyLocked(UINT64 Physical, UINT64 Pages)
+{
+    if (!MiLockedPages)
+        return FALSE;
+    for (PMI_PAGE Page = MiPageOf(Physical); Pages; Pages--, Page++)
+        if (Page->Locks)
+            return TRUE;
+    return FALSE;
+}
+
+VOID NTAPI MmProbeAndLockPages(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode, LOCK_OPERATION Operation)
+{
+    PMDL Mdl = MemoryDescriptorList;
+    UINT64 Va = (UINT64)Mdl->StartVa, Bytes, Pages = MiMdlPages(Mdl);
+    USHORT Wrong = (USHORT)Mdl->MdlFlags & (MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL |
+                                            MDL_PARTIAL | MDL_IO_SPACE);
+
+    if (Wrong) {
+        MiReportMdl(Mdl, 0xB0, (UINT64)Mdl, (USHORT)Mdl->MdlFlags, Wrong, "mdl.locked-twice",
+                    "MmProbeAndLockPages was called for an MDL that is locked, mapped or built already");
+        return;
+    }
+    if (KeGetCurrentIrql() >= DISPATCH_LEVEL && (MiIsPagedView(Va) || MiPageableOf(Va, &Bytes)))
+        MiReportMdl(Mdl, 0x70, KeGetCurrentIrql(), (UINT64)Mdl, (UINT64)AccessMode, "mdl.lock-paged-at-dispatch",
+                    "MmProbeAndLockPages was called for pageable memory at DISPATCH_LEVEL or above");
+    if (AccessMode != KernelMode && (UINT64)MmGetMdlVirtualAddress(Mdl) + Mdl->ByteCount > MmUserProbeAddress)
+        ExRaiseStatus(STATUS_ACCESS_VIOLATION);
+    for (UINT64 i = 0; i < Pages; i++)
+        if (!MiLockableFrame(Va + i * PAGE_SIZE, Operation != IoReadAccess, &MmGetMdlPfnArray(Mdl)[i]))
+            ExRaiseStatus(STATUS_ACCESS_VIOLATION); /* nothing has been locked */
+    for (UINT64 i = 0; i < Pages; i++)
+        MiCountLock(MmGetMdlPfnArray(Mdl)[i], 1);
+    Mdl->Process = NULL;
+    Mdl->MdlFlags |= MDL_PAGES_LOCKED | (Operation != IoReadAccess ? MDL_WRITE_OPERATION : 0);
+}
+
+VOID NTAPI MmUnlockPages(PMDL MemoryDescriptorList)
+{
+    PMDL Mdl = MemoryDescriptorList;
+    USHORT Flags = (USHORT)Mdl->MdlFlags;
+
+    if (Flags & MDL_PARTIAL) {
+        MiReportMdl(Mdl, 0xB4, (UINT64)Mdl, Flags, MDL_PARTIAL, "mdl.unlock-partial", "MmUnlockPages was called for a partial MDL");
+        return;
+    }
+    if (Flags & MDL_SOURCE_IS_NONPAGED_POOL) {
+        MiReportMdl(Mdl, 0x7D, (UINT64)Mdl, Flags, 0, "mdl.unlock-nonpaged",
+                    "MmUnlockPages was called for an MDL that MmBuildMdlForNonPagedPool made");
+        return;
+    }
+    if (!(Flags & MDL_PAGES_LOCKED)) {
+        MiReportMdl(Mdl, 0x7C, (UINT64)Mdl, Flags, 0, "mdl.not-locked", "MmUnlockPages was called for an MDL that is not locked");
+        return;
+    }
+    if (Flags & MDL_MAPPED_TO_SYSTEM_VA)
+        MmUnmapLockedPages(Mdl->MappedSystemVa, Mdl);
+    for (UINT64 i = 0; i < MiMdlPages(Mdl); i++)
+        MiCountLock(MmGetMdlPfnArray(Mdl)[i], -1);
+    Mdl->MdlFlags &= ~(MDL_PAGES_LOCKED | MDL_WRITE_OPERATION);
+}
+
+/* ---- Mapping -------------------------------------------------------------------------------------------------------- */
+
+PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode, MEMORY_CACHING_TYPE CacheType,
+                                         PVOID RequestedAddress, ULONG BugCheckOnFailure, MM_PAGE_PRIORITY Priority)
+{
+    PMDL Mdl = MemoryDescriptorList;
+    USHORT Flags = (USHORT)Mdl->MdlFlags;
+    USHORT Wrong = Flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL_HAS_BEEN_MAPPED);
+    ULONG Protection = (ULONG)Priority & MdlMappingNoWrite ? DOOR_READ : DOOR_READ | DOOR_WRITE;
+    PVOID Va;
+
+    if (AccessMode != KernelMode)
+        ExRaiseStatus(STATUS_INVALID_ADDRESS);
+    if (Wrong) {
+        MiReportMdl(Mdl, 0xB2, (UINT64)Mdl, Flags, Wrong, "mdl.mapped-twice",
+                    "an MDL was mapped that has a system address already (see MmGetSystemAddressForMdlSafe)");
+        return Mdl->MappedSystemVa;
+    }
+    if (!(Flags & MI_DESCRIBED)) {
+        MiReportMdl(Mdl, 0xB3, (UINT64)Mdl, Flags, MDL_PAGES_LOCKED | MDL_PARTIAL, "mdl.map-unlocked",
+                    "an MDL was mapped whose pages are not locked");
+        return NULL;
+    }
+    Va = MiMapFrames(MmGetMdlPfnArray(Mdl), MiMdlPages(Mdl), Protection);
+    if (!Va) {
+        if (BugCheckOnFailure)
+            KeBugCheckEx(0x3F, 0, MiMdlPages(Mdl), 0, (ULONG_PTR)Mdl); /* NO_MORE_SYSTEM_PTES */
+        return NULL;
+    }
+    Mdl->MappedSystemVa = (PUCHAR)Va + Mdl->ByteOffset;
+    Mdl->MdlFlags |= MDL_MAPPED_TO_SYSTEM_VA | (Flags & MDL_PARTIAL ? MDL_PARTIAL_HAS_BEEN_MAPPED : 0);
+    return Mdl->MappedSystemVa;
+}
+
+PVOID NTAPI MmMapLockedPages(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode)
+{
+    return MmMapLockedPagesSpecifyCache(MemoryDescriptorList, AccessMode, MmCached, NULL, TRUE, HighPagePriority);
+}
+
+VOID NTAPI MmUnmapLockedPages(PVOID BaseAddress, PMDL MemoryDescriptorList)
+{
+    PMDL Mdl = MemoryDescriptorList;
+    USHORT Flags = (USHORT)Mdl->MdlFlags;
+
+    if ((UINT64)BaseAddress < DOOR_KERNEL_BASE) {
+        MiReportMdl(Mdl, 0xB9, (UINT64)BaseAddress, (UINT64)Mdl, 0, "mdl.not-mapped",
+                    "MmUnmapLockedPages was called with a user address at which nothing is mapped");
+        return;
+    }
+    if (Flags & MDL_PARENT_MAPPED_SYSTEM_VA) {
+        MiReportMdl(Mdl, 0xB5, (UINT64)Mdl, Flags, MDL_PARENT_MAPPED_SYSTEM_VA, "mdl.not-mapped",
+                    "MmUnmapLockedPages was called for a partial MDL whose mapping belongs to its source");
+        return;
+    }
+    if (!(Flags & MDL_MAPPED_TO_SYSTEM_VA) || BaseAddress != Mdl->MappedSystemVa ||
+        !MiUnmapFrames(PAGE_ALIGN(BaseAddress), MiMdlPages(Mdl))) {
+        MiReportMdl(Mdl, 0xB6, (UINT64)Mdl, Flags, MDL_MAPPED_TO_SYSTEM_VA, "mdl.not-mapped",
+                    "MmUnmapLockedPages was called for an MDL that is not mapped there");
+        return;
+    }
+    Mdl->MdlFlags &= ~(MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED);
+}
+
+/* docs: MmAdvanceMdl: the MDL begins NumberOfBytes later; pages that are left behind are unlocked. */
+NTSTATUS NTAPI MmAdvanceMdl(PMDL Mdl, ULONG NumberOfBytes)
+{
+    UINT64 Pages = MiMdlPages(Mdl), Gone = (Mdl->ByteOffset + (UINT64)NumberOfBytes) / PAGE_SIZE;
+    PFN_NUMBER *Frames = MmGetMdlPfnArray(Mdl);
+
+    if (NumberOfBytes >= Mdl->ByteCount)
+        return STATUS_INVALID_PARAMETER_2;
+    if (Mdl->MdlFlags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED))
+        return STATUS_INVALID_PARAMETER_1; /* DIFFERS: a mapped MDL is not advanced */
+    for (UINT64 i = 0; i < Pages; i++) {
+        if (i < Gone && (Mdl->MdlFlags & MDL_PAGES_LOCKED))
+            MiCountLock(Frames[i], -1);
+        else if (i >= Gone)
+            Frames[i - Gone] = Frames[i];
+    }
+    if (Mdl->MdlFlags & MDL_SOURCE_IS_NONPAGED_POOL)
+        Mdl->MappedSystemVa = (PUCHAR)Mdl->MappedSystemVa + NumberOfBytes;
+    Mdl->StartVa = (PUCHAR)Mdl->StartVa + Gone * PAGE_SIZE;
+    Mdl->ByteOffset = (ULONG)(Mdl->ByteOffset + NumberOfBytes) & (PAGE_SIZE - 1);
+    Mdl->ByteCount -= NumberOfBytes;
+    return STATUS_SUCCESS;
+}
+
+/* docs: MmProtectMdlSystemAddress */
+NTSTATUS NTAPI MmProtectMdlSystemAddress(PMDL MemoryDescriptorList, ULONG NewProtect)
+{
+    ULONG Protection;
+
+    if (!(MemoryDescriptorList->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA))
+        return STATUS_NOT_MAPPED_VIEW;
+    switch (NewProtect) {
+    case PAGE_NOACCESS:
+        Protection = DOOR_NONE;
+        break;
+    case PAGE_READONLY:
+        Protection = DOOR_READ;
+        break;
+    case PAGE_READWRITE:
+        Protection = DOOR_READ | DOOR_WRITE;
+        break;
+    case PAGE_EXECUTE:
+    case PAGE_EXECUTE_READ:
+        Protection = DOOR_READ | DOOR_EXECUTE;
+        break;
+    case PAGE_EXECUTE_READWRITE:
+        Protection = DOOR_READ | DOOR_WRITE | DOOR_EXECUTE;
+        break;
+    default:
+        return STATUS_INVALID_PAGE_PROTECTION;
+    }
+    MiProtect((UINT64)PAGE_ALIGN(MemoryDescriptorList->MappedSystemVa), MiMdlPages(MemoryDescriptorList) * PAGE_SIZE, Protection);
+    return STATUS_SUCCESS;
+}
+
+/* ---- MDLs of fresh pages -------------------------------------------------------------------------------------------- */
+
+static PMDL MiAllocatePagesForMdl(UINT64 Low, UINT64 High, UINT64 Skip, SIZE_T TotalBytes, ULONG Flags, ULONG Stack, PVOID Caller)
+{
+    UINT64 Wanted = (TotalBytes + PAGE_SIZE - 1) / PAGE_SIZE, Done = 0, Chunk = 1;
+    MI_PLACE Place = {Low / PAGE_SIZE, High / PAGE_SIZE + 1, 1, 0};
+    PMDL Mdl;
+
+    if (!Wanted || TotalBytes > MI_MDL_LIMIT || Wanted > MiPageCount)
+        return NULL;
+    if (Flags & MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS) {
+        Chunk = Skip ? Skip / PAGE_SIZE : Wanted;
+        if (Chunk == 0 || (Chunk & (Chunk - 1)) || Wanted % Chunk)
+            return NULL;
+        Skip = 0;
+    }
+    if ((Mdl = MiAllocateMdl(NULL, TotalBytes, Stack, Caller)) == NULL)
+        return NULL;
+    while (Done < Wanted) {
+        UINT64 Physical = MiAllocatePagesAt(Chunk, &Place);
+        if (!Physical) {
+            if (!Skip || Place.High + Skip / PAGE_SIZE > MiPageCount)
+                break;
+            Place.Low += Skip / PAGE_SIZE;
+            Place.High += Skip / PAGE_SIZE;
+            continue;
+        }
+        MiSetPages(Physical, Chunk, MiUseMdl, 0, NULL);
+        for (UINT64 i = 0; i < Chunk; i++)
+            MmGetMdlPfnArray(Mdl)[Done++] = (PFN_NUMBER)(Physical / PAGE_SIZE + i);
+    }
+    Mdl->ByteCount = Done < Wanted ? (ULONG)(Done * PAGE_SIZE) : (ULONG)TotalBytes;
+    Mdl->MdlFlags |= MDL_PAGES_LOCKED;
+    for (UINT64 i = 0; i < Done; i++)
+        MiCountLock(MmGetMdlPfnArray(Mdl)[i], 1);
+    if (!Done || (Done < Wanted && (Flags & MM_ALLOCATE_FULLY_REQUIRED))) {
+        MmFreePagesFromMdl(Mdl);
+        ExpFreeForDriver((UINT64)Mdl, 0, Caller, 0);
+        return NULL;
+    }
+    return Mdl;
+}
+
+PMDL NTAPI MmAllocatePagesForMdl(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAddress, PHYSICAL_ADDRESS SkipBytes,
+                                 SIZE_T TotalBytes)
+{
+    return MiAllocatePagesForMdl((UINT64)LowAddress.QuadPart, (UINT64)HighAddress.QuadPart, (UINT64)SkipBytes.QuadPart,
+                                 TotalBytes, 0, VfCaptureStack(), __builtin_return_address(0));
+}
+
+PMDL NTAPI MmAllocatePagesForMdlEx(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAddress, PHYSICAL_ADDRESS SkipBytes,
+                                   SIZE_T TotalBytes, MEMORY_CACHING_TYPE CacheType, ULONG Flags)
+{
+    return MiAllocatePagesForMdl((UINT64)LowAddress.QuadPart, (UINT64)HighAddress.QuadPart, (UINT64)SkipBytes.QuadPart,
+                                 TotalBytes, Flags, VfCaptureStack(), __builtin_return_address(0));
+}
+
+/* The MDL itself stays: its owner frees it with ExFreePool (docs: MmFreePagesFromMdl). */
+VOID NTAPI MmFreePagesFromMdl(PMDL MemoryDescriptorList)
+{
+    PMDL Mdl = MemoryDescriptorList;
+
+    if (Mdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA)
+        MmUnmapLockedPages(Mdl->MappedSystemVa, Mdl);
+    for (UINT64 i = 0; i < MiMdlPages(Mdl); i++) {
+        PFN_NUMBER Frame = MmGetMdlPfnArray(Mdl)[i];
+        if (Frame >= MiPageCount || MiPages[Frame].Use != MiUseMdl) {
+            MiReportMdl(Mdl, 0x7C, (UINT64)Mdl, (USHORT)Mdl->MdlFlags, 0, "mdl.bad-free-pages",
+                        "MmFreePagesFromMdl was called for pages that MmAllocatePagesForMdl did not allocate");
+            return;
+        }
+        MiCountLock(Frame, -1);
+        MiFreePages((UINT64)Frame * PAGE_SIZE, 1);
+    }
+    Mdl->MdlFlags &= ~MDL_PAGES_LOCKED;
+    Mdl->ByteCount = 0;
+}

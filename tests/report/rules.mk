@@ -1,0 +1,29 @@
+# Tests of what the user sees: reports against golden files, symbols, options, scenarios, and the command line's answers to
+# bad input. `make -f tools/build.mk rebase-report` writes the golden files anew.
+TR := $(B)/tests/report
+TR_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard host/report/*.c host/scenario/*.c) host/cli/options.c host/cli/near.c tests/report/mock/contracts.c)
+TR_TESTS := $(patsubst tests/report/%.c,$(TR)/%,$(wildcard tests/report/*_test.c))
+
+$(TR)/%.o: tests/report/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+$(TR)/%_test: $(TR)/%_test.o $(TR_OBJ)
+	$(CC) -o $@ $^ $(LIBS) -lcmocka
+$(TR)/stuck.sys: tests/report/stuck.S
+	@mkdir -p $(@D)
+	x86_64-w64-mingw32-gcc -g -ffile-prefix-map=$(CURDIR)/= $(DRVLD) -o $@ $< -lntoskrnl
+$(TR)/dwarf/names.sys: tests/report/names.c
+	@mkdir -p $(@D)
+	$(DRVCC) $(DRVLD) -o $@ $< -lntoskrnl
+$(TR)/pdb/names.sys: tests/report/names.c tests/report/names.def
+	@mkdir -p $(@D)
+	clang --target=x86_64-pc-windows-msvc -fgnuc-version=4.2.1 -fms-extensions -ffreestanding -funwind-tables -gcodeview -g -O1 \
+		-isystem $(W) -isystem $(W)/ddk -c $< -o $(@D)/names.obj
+	llvm-dlltool -m i386:x86-64 -d tests/report/names.def -l $(@D)/nt.lib
+	lld-link /driver /subsystem:native /entry:DriverEntry /nodefaultlib /debug $(@D)/names.obj $(@D)/nt.lib /out:$@
+
+.PHONY: tests-report rebase-report
+tests-report: $(TR_TESTS) $(TR)/stuck.sys $(TR)/dwarf/names.sys $(TR)/pdb/names.sys $(B)/irqlab
+	@for t in $(TR_TESTS); do $$t || exit 1; done
+rebase-report: $(TR)/report_test $(TR)/stuck.sys
+	@$< --rebase
