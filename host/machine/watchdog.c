@@ -5,7 +5,8 @@
  * delivery points and budget of calls. When nothing has for watchdog_ms and the code is a driver's, it is stepped through one
  * instruction at a time for a while; the lowest address it comes by is the place reported, so that the place does not
  * depend on when we looked. Elsewhere (the kernel itself turns in circles) five times as long is allowed, then it is an internal
- * error. Each sign of life is passed on to the supervisor, which has limits of its own.
+ * error. The supervisor, which has limits of its own, is told of each step of the machine's time: the only sign of life that
+ * code cannot give by writing to its processor's area alone.
  */
 #define _GNU_SOURCE
 #include "machine/trap.h"
@@ -65,10 +66,11 @@ void watchdog_tick(struct trap *t)
 {
     uint32_t limit = (machine.watchdog_ms + TICK_MS - 1) / TICK_MS;
 
+    if (machine.door.now != watch.now)
+        atomic_fetch_add_explicit(&channel->progress, 1, memory_order_relaxed);
     if (alive(t)) {
         watch.quiet = 0;
         watchdog_cancel(t);
-        atomic_fetch_add_explicit(&channel->progress, 1, memory_order_relaxed);
         return;
     }
     watch.quiet++;

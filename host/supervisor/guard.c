@@ -60,7 +60,7 @@ const char *guard_check(struct supervisor *s)
     if (s->idle_polls > IDLE_POLLS)
         return "the worker stands still";
     /* The worker's own watchdog acts after watchdog_ms in a driver and five times that elsewhere. */
-    if (cpu - s->quiet_cpu > 8 * s->watchdog_ns + 2000000000ull)
+    if (cpu - s->quiet_cpu > 8 * s->watchdog_ns + 500000000ull)
         return "the worker runs in an endless loop";
     return NULL;
 }

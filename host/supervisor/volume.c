@@ -26,7 +26,7 @@
 
 #include "supervisor/names.h"
 
-#define VOLUME_HANDLES 1024
+#define VOLUME_HANDLES 512 /* well below the usual limit of 1024 descriptors */
 #define VOLUME_PATH 1024
 #define VOLUME_BYTES (64ull << 30)
 #define VOLUME_FREE (32ull << 30)

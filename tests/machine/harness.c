@@ -44,10 +44,11 @@ bool harness_start(struct harness *h)
     return h->machine != NULL;
 }
 
-bool harness_step(struct harness *h)
+bool harness_step(struct harness *h, const char *test)
 {
     struct door_command command = {.code = DOOR_COMMAND_ADVANCE};
 
+    snprintf(command.text, sizeof(command.text), "%s", test);
     return supervisor_command(h->machine, &command);
 }
 

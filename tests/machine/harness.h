@@ -17,7 +17,7 @@ struct harness {
 
 void harness_prepare(struct harness *h, const char *kernel); /* a folder of build/tests/machine */
 bool harness_start(struct harness *h);
-/* Send one command so that the kernel runs its test; false = the machine ended. */
-bool harness_step(struct harness *h);
+/* Send one command so that the kernel runs its test of this name; false = the machine ended. */
+bool harness_step(struct harness *h, const char *test);
 void harness_finish(struct harness *h);
 bool harness_said(const struct harness *h, const char *line);

@@ -59,10 +59,19 @@ void Need(int condition, const char *text)
         Door->halt(DOOR_HALT_INTERNAL, text);
 }
 
+static struct door_command command;
+
+int Asked(const char *text)
+{
+    size_t n = 0;
+
+    while (text[n] && text[n] == command.text[n])
+        n++;
+    return text[n] == command.text[n];
+}
+
 void KiSystemStartup(struct door *door)
 {
-    struct door_command command = {0};
-
     Door = door;
     Need(door->version == DOOR_VERSION && door->bytes == sizeof(*door), "door version");
     Need(door->map(DOOR_PROCESSOR_BASE, door->ram_used, DOOR_PROCESSOR_BYTES, DOOR_READ | DOOR_WRITE) == DOOR_OK, "area");

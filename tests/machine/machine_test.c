@@ -7,14 +7,17 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include <signal.h>
+
 #include "harness.h"
+#include "supervisor/part.h"
 
 /* Run a test kernel to its clean end. */
 static void run_clean(struct harness *h, const char *kernel)
 {
     harness_prepare(h, kernel);
     assert_true(harness_start(h));
-    harness_step(h);
+    harness_step(h, "");
     harness_finish(h);
     assert_string_equal(h->end.detail, "");
     assert_int_equal(h->end.outcome, SUPERVISOR_CLEAN);
@@ -37,11 +40,129 @@ static void every_trap_arrives_as_documented(void **state)
     assert_true(harness_said(&h, "all traps"));
 }
 
+static void no_way_out_for_system_calls(void **state)
+{
+    static struct harness h;
+
+    run_clean(&h, "escape");
+    assert_true(harness_said(&h, "contained"));
+}
+
+/* Run one of the breaking tests; how the machine ended is left in h. */
+static void run_breaking(struct harness *h, const char *test)
+{
+    harness_prepare(h, "break");
+    h->options.watchdog_ms = 200;
+    assert_true(harness_start(h));
+    harness_step(h, test);
+    harness_finish(h);
+}
+
+static void watchdog_names_the_lowest_instruction_of_a_loop(void **state)
+{
+    static struct harness h;
+
+    run_breaking(&h, "watchdog");
+    assert_string_equal(h.end.detail, "");
+    assert_true(harness_said(&h, "watchdog"));
+}
+
+static void kernel_in_a_loop_is_an_internal_error(void **state)
+{
+    static struct harness h;
+
+    run_breaking(&h, "kernel loop");
+    assert_int_equal(h.end.outcome, SUPERVISOR_INTERNAL);
+    assert_non_null(strstr(h.end.detail, "no delivery point"));
+}
+
+static void kernel_recursion_ends(void **state)
+{
+    static struct harness h;
+
+    run_breaking(&h, "kernel recursion");
+    assert_int_not_equal(h.end.outcome, SUPERVISOR_CRASHED);
+}
+
+static void damaged_events_are_refused(void **state)
+{
+    static struct harness h;
+
+    run_breaking(&h, "event type");
+    assert_int_equal(h.end.outcome, SUPERVISOR_CRASHED);
+    assert_int_equal(h.events, 0);
+    run_breaking(&h, "event payload");
+    assert_int_equal(h.end.outcome, SUPERVISOR_CRASHED);
+    assert_int_equal(h.findings, 0);
+}
+
+static void full_record_waits_for_the_reader(void **state)
+{
+    static struct harness h;
+
+    run_breaking(&h, "flood");
+    assert_int_equal(h.end.outcome, SUPERVISOR_CLEAN);
+    assert_int_equal(h.events, 100000);
+}
+
+static void broken_machines_end_and_say_so(void **state)
+{
+    static const char *const tests[] = {"bad map", "overwrite the host", "no kernel", "halt unasked"};
+    static struct harness h;
+
+    for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+        run_breaking(&h, tests[i]);
+        assert_true(h.end.outcome == SUPERVISOR_CRASHED || h.end.outcome == SUPERVISOR_INTERNAL);
+        assert_string_not_equal(h.end.detail, "");
+    }
+}
+
+static void loop_that_fools_the_watchdog_is_killed(void **state)
+{
+    static struct harness h;
+
+    run_breaking(&h, "alive for ever");
+    assert_int_equal(h.end.outcome, SUPERVISOR_CRASHED);
+    assert_string_equal(h.end.detail, "the worker runs in an endless loop");
+}
+
+static void killed_worker_is_noticed(void **state)
+{
+    static struct harness h;
+
+    harness_prepare(&h, "boot");
+    assert_true(harness_start(&h));
+    assert_int_equal(kill(h.machine->pid, SIGKILL), 0);
+    assert_false(harness_step(&h, ""));
+    harness_finish(&h);
+    assert_int_equal(h.end.outcome, SUPERVISOR_CRASHED);
+    assert_string_equal(h.end.detail, "SIGKILL");
+}
+
+static void missing_kernel_is_one_line(void **state)
+{
+    static struct harness h;
+
+    harness_prepare(&h, "nothing-here");
+    assert_null(supervisor_start(&h.options, NULL, NULL, h.why));
+    assert_non_null(strstr(h.why, "nothing-here/ntoskrnl.exe"));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernel_boots_and_maps_memory),
         cmocka_unit_test(every_trap_arrives_as_documented),
+        cmocka_unit_test(no_way_out_for_system_calls),
+        cmocka_unit_test(watchdog_names_the_lowest_instruction_of_a_loop),
+        cmocka_unit_test(kernel_in_a_loop_is_an_internal_error),
+        cmocka_unit_test(kernel_recursion_ends),
+        cmocka_unit_test(damaged_events_are_refused),
+        cmocka_unit_test(full_record_waits_for_the_reader),
+        cmocka_unit_test(broken_machines_end_and_say_so),
+        cmocka_unit_test(loop_that_fools_the_watchdog_is_killed),
+        cmocka_unit_test(killed_worker_is_noticed),
+        cmocka_unit_test(missing_kernel_is_one_line),
     };
 
     if (argc > 0 && !strcmp(argv[0], "irqlab-worker"))

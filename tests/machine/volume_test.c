@@ -1,0 +1,238 @@
+/*
+ * Volumes: what the machine sees of a host directory, and that it sees nothing else.
+ */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "supervisor/names.h"
+#include "supervisor/volume.h"
+
+static char root[64], outside[64];
+static struct volume *volume;
+static struct door_file request;
+static char transfer[4096];
+
+static int make(void **state)
+{
+    strcpy(root, "/tmp/irqlab-test-XXXXXX");
+    strcpy(outside, "/tmp/irqlab-test-XXXXXX");
+    if (!mkdtemp(root) || !mkdtemp(outside))
+        return -1;
+    volume = volume_open(root);
+    return volume ? 0 : -1;
+}
+
+static int unmake(void **state)
+{
+    volume_close(volume);
+    volume_remove_tree(root);
+    volume_remove_tree(outside);
+    return access(root, F_OK) == 0 ? -1 : 0;
+}
+
+static void host_file(const char *dir, const char *name, const char *text)
+{
+    char path[256];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/%s", dir, name);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static int serve(uint32_t op)
+{
+    request.op = op;
+    return volume_serve(volume, &request, transfer, sizeof(transfer));
+}
+
+static int open_file(const char *path, uint32_t flags)
+{
+    memset(&request, 0, sizeof(request));
+    strcpy(request.path, path);
+    request.flags = flags;
+    request.stat.written = 777;
+    return serve(DOOR_FILE_OPEN);
+}
+
+static int put(const char *text)
+{
+    strcpy(transfer, text);
+    request.bytes = strlen(text);
+    request.stat.written = 888;
+    return serve(DOOR_FILE_WRITE);
+}
+
+static const char *get(void)
+{
+    static char text[sizeof(transfer) + 1];
+
+    request.offset = 0;
+    request.bytes = sizeof(transfer);
+    if (serve(DOOR_FILE_READ) != DOOR_OK)
+        return "";
+    memcpy(text, transfer, request.bytes);
+    text[request.bytes] = 0;
+    return text;
+}
+
+static void files_are_made_written_and_read(void **state)
+{
+    assert_int_equal(open_file("a.txt", 0), DOOR_NOT_FOUND);
+    assert_int_equal(open_file("a.txt", DOOR_FILE_CREATE | DOOR_FILE_WRITABLE), DOOR_OK);
+    assert_int_equal(request.created, 1);
+    assert_int_equal(put("hello"), DOOR_OK);
+    assert_string_equal(get(), "hello");
+    assert_int_equal(serve(DOOR_FILE_STAT), DOOR_OK);
+    assert_int_equal(request.stat.size, 5);
+    assert_int_equal(request.stat.created, 777);
+    assert_int_equal(request.stat.written, 888);
+    request.offset = 5;
+    request.bytes = 10;
+    assert_int_equal(serve(DOOR_FILE_READ), DOOR_END);
+    request.offset = 2;
+    assert_int_equal(serve(DOOR_FILE_SET_SIZE), DOOR_OK);
+    assert_string_equal(get(), "he");
+    assert_int_equal(serve(DOOR_FILE_CLOSE), DOOR_OK);
+    assert_int_equal(serve(DOOR_FILE_STAT), DOOR_IO);
+    assert_int_equal(open_file("a.txt", DOOR_FILE_CREATE | DOOR_FILE_EXCLUSIVE), DOOR_EXISTS);
+    assert_int_equal(open_file("a.txt", 0), DOOR_OK);
+    assert_int_equal(put("x"), DOOR_DENIED);
+}
+
+static void names_match_without_letter_case(void **state)
+{
+    mkdir((snprintf(transfer, sizeof(transfer), "%s/Windows", root), transfer), 0777);
+    host_file(root, "Windows/Grüße.TXT", "x");
+    host_file(root, "B", "capital");
+    host_file(root, "b", "small");
+    assert_int_equal(open_file("WINDOWS/GRÜßE.txt", 0), DOOR_OK);
+    assert_int_equal(open_file("b", 0), DOOR_OK);
+    assert_string_equal(get(), "small");
+    assert_int_equal(open_file("B", 0), DOOR_OK);
+    assert_string_equal(get(), "capital");
+    assert_int_equal(open_file("", DOOR_FILE_DIRECTORY), DOOR_OK);
+    assert_int_equal(serve(DOOR_FILE_LIST), DOOR_OK);
+    assert_string_equal(request.path, "B");
+    request.offset = 1;
+    assert_int_equal(serve(DOOR_FILE_LIST), DOOR_OK);
+    assert_string_equal(request.path, "Windows");
+    assert_int_equal(request.stat.directory, 1);
+    request.offset = 2;
+    assert_int_equal(serve(DOOR_FILE_LIST), DOOR_END);
+}
+
+static void nothing_outside_is_reached(void **state)
+{
+    char path[256];
+
+    host_file(outside, "secret", "secret");
+    snprintf(path, sizeof(path), "%s/link", root);
+    assert_int_equal(symlink(outside, path), 0);
+    snprintf(path, sizeof(path), "%s/file-link", root);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    snprintf(path, sizeof(path), "%s/pipe", root);
+    assert_int_equal(mkfifo(path, 0666), 0);
+    assert_int_equal(open_file("link/secret", 0), DOOR_NOT_FOUND);
+    assert_int_equal(open_file("file-link", 0), DOOR_NOT_FOUND);
+    assert_int_equal(open_file("file-link", DOOR_FILE_CREATE | DOOR_FILE_WRITABLE), DOOR_DENIED);
+    assert_int_equal(open_file("pipe", 0), DOOR_NOT_FOUND);
+    assert_int_equal(open_file("../secret", 0), DOOR_BAD_NAME);
+    assert_int_equal(open_file("./a", DOOR_FILE_CREATE), DOOR_BAD_NAME);
+    assert_int_equal(open_file("/etc/passwd", 0), DOOR_BAD_NAME);
+    assert_int_equal(open_file("a//b", 0), DOOR_BAD_NAME);
+    assert_int_equal(open_file("", DOOR_FILE_DIRECTORY), DOOR_OK);
+    assert_int_equal(serve(DOOR_FILE_LIST), DOOR_END);
+    assert_int_equal(serve(DOOR_FILE_REMOVE), DOOR_DENIED);
+}
+
+static void windows_names_only(void **state)
+{
+    static const char *const bad[] = {"a:b", "a*", "a?", "a\"", "a<", "a>", "a|", "a\\b", "a\x01", "\xff", "\xc0\x80"};
+
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        assert_int_equal(open_file(bad[i], DOOR_FILE_CREATE), DOOR_BAD_NAME);
+    assert_int_equal(names_compare("straße", "STRASSE") != 0, 1);
+    assert_int_equal(names_compare("ÄÖÜ.Log", "äöü.log"), 0);
+    assert_int_equal(names_compare("Привет", "пРИВЕТ"), 0);
+}
+
+static void directories_and_renames(void **state)
+{
+    uint64_t dir;
+
+    assert_int_equal(open_file("d", DOOR_FILE_CREATE | DOOR_FILE_DIRECTORY), DOOR_OK);
+    dir = request.handle;
+    assert_int_equal(open_file("d/f", DOOR_FILE_CREATE | DOOR_FILE_WRITABLE), DOOR_OK);
+    assert_int_equal(put("1"), DOOR_OK);
+    request.handle = dir;
+    assert_int_equal(serve(DOOR_FILE_REMOVE), DOOR_NOT_EMPTY);
+    strcpy(request.path, "E");
+    assert_int_equal(serve(DOOR_FILE_RENAME), DOOR_OK);
+    assert_int_equal(open_file("e/F", DOOR_FILE_WRITABLE), DOOR_OK);
+    strcpy(request.path, "e/f2");
+    assert_int_equal(serve(DOOR_FILE_RENAME), DOOR_OK);
+    assert_int_equal(open_file("e/f3", DOOR_FILE_CREATE | DOOR_FILE_WRITABLE), DOOR_OK);
+    strcpy(request.path, "e/F2");
+    request.flags = 0;
+    assert_int_equal(serve(DOOR_FILE_RENAME), DOOR_EXISTS);
+    request.flags = DOOR_FILE_REPLACE;
+    assert_int_equal(serve(DOOR_FILE_RENAME), DOOR_OK);
+    assert_int_equal(serve(DOOR_FILE_REMOVE), DOOR_OK);
+    request.handle = dir;
+    assert_int_equal(serve(DOOR_FILE_REMOVE), DOOR_OK);
+    assert_int_equal(open_file("e", 0), DOOR_NOT_FOUND);
+    assert_int_equal(open_file("x/y", DOOR_FILE_CREATE), DOOR_NOT_FOUND);
+}
+
+static void read_only_files_stay(void **state)
+{
+    char path[256];
+
+    host_file(root, "ro", "x");
+    snprintf(path, sizeof(path), "%s/ro", root);
+    chmod(path, 0444);
+    assert_int_equal(open_file("ro", DOOR_FILE_WRITABLE), DOOR_DENIED);
+    assert_int_equal(open_file("ro", 0), DOOR_OK);
+    assert_int_equal(request.stat.read_only, 1);
+    assert_int_equal(serve(DOOR_FILE_REMOVE), DOOR_DENIED);
+}
+
+static void handles_end_and_come_back(void **state)
+{
+    assert_int_equal(open_file("f", DOOR_FILE_CREATE), DOOR_OK);
+    for (int i = 1; i < 512; i++)
+        assert_int_equal(open_file("f", 0), DOOR_OK);
+    assert_int_equal(open_file("f", 0), DOOR_NO_MEMORY);
+    request.handle = 5;
+    assert_int_equal(serve(DOOR_FILE_CLOSE), DOOR_OK);
+    assert_int_equal(open_file("f", 0), DOOR_OK);
+    assert_int_equal(request.handle, 5);
+    request.handle = ~0ull;
+    assert_int_equal(serve(DOOR_FILE_READ), DOOR_IO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(files_are_made_written_and_read, make, unmake),
+        cmocka_unit_test_setup_teardown(names_match_without_letter_case, make, unmake),
+        cmocka_unit_test_setup_teardown(nothing_outside_is_reached, make, unmake),
+        cmocka_unit_test_setup_teardown(windows_names_only, make, unmake),
+        cmocka_unit_test_setup_teardown(directories_and_renames, make, unmake),
+        cmocka_unit_test_setup_teardown(read_only_files_stay, make, unmake),
+        cmocka_unit_test_setup_teardown(handles_end_and_come_back, make, unmake),
+    };
+
+    return cmocka_run_group_tests_name("volume", tests, NULL, NULL);
+}
