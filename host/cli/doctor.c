@@ -2,28 +2,31 @@
  * irqlab doctor: what this host offers, what is missing, and what that costs. Nothing here changes anything; each layer
  * of the sandbox is tried in a child process that ends at once.
  */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <string.h>
-#include <sys/auxv.h>
-#include <sys/mman.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/options.h"
 #include "report/symbolizer.h"
+#include "sandbox/sandbox.h"
 
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
-enum { HWCAP2_FSGSBASE_BIT = 2 };
+/* What it costs when a layer is missing, where the detail that sandbox_probe gives says only why. */
+static const char *const costs[SANDBOX_LAYERS] = {
+    [SANDBOX_FILTER] = "nothing runs: without it a driver could reach the host",
+    [SANDBOX_LANDLOCK] = "one layer less between a driver and files; the filter still holds",
+    [SANDBOX_NAMESPACES] = "one layer less between a driver and the network; the filter still holds",
+    [SANDBOX_NO_GAIN] = "nothing runs: the filter needs it",
+    [SANDBOX_TIME] = "rdtsc shows the host's clock: runs of drivers that read it differ",
+    [SANDBOX_GUARDS] = "about 32,000 threads are the limit, rather than 100,000 and more",
+    [SANDBOX_FSGSBASE] = "a switch between processors costs a system call (0.2 us)",
+};
 
 static const struct option table[] = {{0}};
 
 static void row(bool good, const char *what, const char *have, const char *cost)
 {
-    printf("  %-7s %-22s %s\n", good ? "ok" : "missing", what, good ? have : cost);
+    printf("  %-7s %-29s %s\n", good ? "ok" : "missing", what, good ? have : cost);
 }
 
 static void show_host(void)
@@ -43,12 +46,19 @@ static void show_host(void)
     row(true, "processor", name ? name + 2 : "unknown", "");
 }
 
-static bool guard_pages(void)
+/* False when something is missing without which nothing runs. */
+static bool show_layers(void)
 {
-    void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    bool good = p != MAP_FAILED && !madvise(p, 4096, MADV_GUARD_INSTALL);
-    if (p != MAP_FAILED)
-        munmap(p, 4096);
+    struct sandbox_report report;
+    bool good = true;
+    sandbox_probe(&report);
+    for (int i = 0; i < SANDBOX_LAYERS; i++) {
+        char text[300];
+        bool present = report.layer[i].present;
+        snprintf(text, sizeof text, "%s%s%s", report.layer[i].detail, *report.layer[i].detail ? "; " : "", costs[i]);
+        row(present, report.layer[i].name, report.layer[i].detail, text);
+        good &= present || !report.layer[i].required;
+    }
     return good;
 }
 
@@ -65,13 +75,10 @@ int command_doctor(int argc, char **argv)
     }
     puts("irqlab " IRQLAB_VERSION);
     show_host();
-    row(getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT, "FSGSBASE", "processors are switched in nanoseconds",
-        "a switch between processors costs a system call each (0.2 us)");
-    row(guard_pages(), "guard pages", "100,000 threads and more",
-        "needs Linux 6.13; about 32,000 threads are the limit");
+    bool good = show_layers();
     row(symbolizer_path(path, sizeof path), "llvm-symbolizer", path,
         "reports name functions but no source lines (Debian: apt-get install llvm)");
     bool kernel = input_kernel_dir(path, sizeof path);
     row(kernel, "ntoskrnl.exe", path, "nothing runs: build it (make), or install irqlab completely");
-    return kernel ? COMMAND_CLEAN : COMMAND_INTERNAL;
+    return kernel && good ? COMMAND_CLEAN : COMMAND_INTERNAL;
 }

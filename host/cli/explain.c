@@ -44,8 +44,6 @@ static void explain_row(const struct contract_row *row)
     printf("%s: %s", row->name, kind);
     if (row->module)
         printf(" of %s", row->module);
-    if (row->header)
-        printf(", declared in %s", row->header);
     putchar('\n');
     field("rule", row->rule ? row->rule : row->kind == CONTRACT_DATA ? NULL : "The documentation states no IRQL.");
     field("but", row->conditions);
@@ -56,6 +54,7 @@ static void explain_row(const struct contract_row *row)
         field("in that case", row->remedy_condition);
     field("too low?", row->remedy_low);
     field("here", row_here(row));
+    field("header", row->header);
     field("source", row->source);
 }
 

@@ -97,6 +97,6 @@ bool input_kernel_dir(char *path, size_t room)
         if (!access(kernel, R_OK))
             return true;
     }
-    fprintf(stderr, "irqlab: the kernel is missing: no ntoskrnl.exe in %s/nt or %s/../lib/irqlab\n", self, self);
+    snprintf(path, room, "%s/%s", self, places[0]);
     return false;
 }

@@ -158,8 +158,10 @@ static int prepare(struct run *r, const struct options *options, char **argv)
         return COMMAND_USAGE;
     if (record)
         fclose(record); /* the supervisor writes it */
-    if (!input_kernel_dir(r->kernel_dir, sizeof r->kernel_dir))
+    if (!input_kernel_dir(r->kernel_dir, sizeof r->kernel_dir)) {
+        fprintf(stderr, "irqlab: the kernel is missing: no ntoskrnl.exe in %s or ../lib/irqlab\n", r->kernel_dir);
         return COMMAND_INTERNAL;
+    }
     make_again(r, options);
     return COMMAND_CLEAN;
 }
