@@ -1,8 +1,8 @@
 /*
  * What the contract tables say, for reports and `explain`.
  *
- * The data is made by the build (tools/contracts.lua) from contracts/ and is constant; every string is UTF-8 and static.
- * Texts are sentences in plain words. A remedy is written so that it can stand after "instead: " and also after
+ * The data is made by the build (tools/contracts.lua) from contracts/ and is constant; every string is UTF-8 and
+ * static. Texts are sentences in plain words. A remedy is written so that it can stand after "instead: " and also after
  * "let the DPC ": "queue a work item (...); its routine runs at PASSIVE_LEVEL."
  */
 #pragma once
@@ -14,20 +14,20 @@ enum contract_kind { CONTRACT_FUNCTION, CONTRACT_CALLBACK, CONTRACT_DATA };
 
 struct contract_row {
     const char *name;
-    const char *module;      /* "ntoskrnl.exe", "hal.dll"; NULL = it does not exist on this machine */
-    const char *header;      /* "wdm.h"; NULL = not known */
-    uint8_t kind;            /* enum contract_kind */
-    int8_t min, max;         /* IRQL 0..15; -1 = the documentation states none */
-    uint8_t macro;           /* 1 = a macro or inline function: nothing is imported, so nothing is checked */
-    uint8_t unlisted;        /* 1 = no documentation page; the level is known otherwise, see source */
-    const char *rule;        /* "ZwCreateFile may be called at PASSIVE_LEVEL only." */
-    const char *conditions;  /* "APC_LEVEL at most when Timeout (argument 5) is NULL or not zero"; NULL = none */
-    const char *effect;      /* "raises to DISPATCH_LEVEL"; NULL = leaves the IRQL alone */
-    const char *resident;    /* "the memory of argument 1 must be resident at DISPATCH_LEVEL and above"; NULL */
-    const char *remedy;      /* called too high; NULL = nothing general can be said */
+    const char *module;           /* "ntoskrnl.exe", "hal.dll"; NULL = it does not exist on this machine */
+    const char *header;           /* "wdm.h"; NULL = not known */
+    uint8_t kind;                 /* enum contract_kind */
+    int8_t min, max;              /* IRQL 0..15; -1 = the documentation states none */
+    uint8_t macro;                /* 1 = a macro or inline function: nothing is imported, so nothing is checked */
+    uint8_t unlisted;             /* 1 = no documentation page; the level is known otherwise, see source */
+    const char *rule;             /* "ZwCreateFile may be called at PASSIVE_LEVEL only." */
+    const char *conditions;       /* "APC_LEVEL at most when Timeout (argument 5) is NULL or not zero"; NULL = none */
+    const char *effect;           /* "raises to DISPATCH_LEVEL"; NULL = leaves the IRQL alone */
+    const char *resident;         /* "the memory of argument 1 must be resident at DISPATCH_LEVEL and above"; NULL */
+    const char *remedy;           /* called too high; NULL = nothing general can be said */
     const char *remedy_condition; /* called at a level that is only too high because a condition holds; NULL = none */
-    const char *remedy_low;  /* called too low; NULL = it can't be */
-    const char *source;      /* where this stands */
+    const char *remedy_low;       /* called too low; NULL = it can't be */
+    const char *source;           /* where this stands */
 };
 
 extern const struct contract_row contract_rows[]; /* strcmp order of name */
@@ -40,15 +40,15 @@ const char *contract_remedy_at(const struct contract_row *row, int level);
 /* ---- Levels: the ladder, highest first -------------------------------------------------------------------------- */
 
 struct contract_level {
-    const char *name;        /* "DISPATCH_LEVEL" */
-    const char *aliases;     /* other names, blank between: "LOW_LEVEL"; NULL */
-    int8_t low, high;        /* IRQL values on x64: 3 and 11 for DIRQL */
-    const char *talk;        /* its name on the x86 ladder of the talk: "CLOCK2, CLOCK1"; NULL = has none there */
-    const char *meaning;     /* one sentence */
-    const char *runs;        /* what runs there */
-    const char *masks;       /* what is held off meanwhile */
-    const char *touch;       /* what may be touched and called */
-    const char *sources;     /* how code comes to run there: routines and callbacks */
+    const char *name;    /* "DISPATCH_LEVEL" */
+    const char *aliases; /* other names, blank between: "LOW_LEVEL"; NULL */
+    int8_t low, high;    /* IRQL values on x64: 3 and 11 for DIRQL */
+    const char *talk;    /* its name on the x86 ladder of the talk: "CLOCK2, CLOCK1"; NULL = has none there */
+    const char *meaning; /* one sentence */
+    const char *runs;    /* what runs there */
+    const char *masks;   /* what is held off meanwhile */
+    const char *touch;   /* what may be touched and called */
+    const char *sources; /* how code comes to run there: routines and callbacks */
 };
 
 extern const struct contract_level contract_levels[];
@@ -61,10 +61,10 @@ const char *contract_level_name(int irql); /* "DISPATCH_LEVEL"; "DIRQL" for devi
 /* ---- Rules: by id, what a finding stands for --------------------------------------------------------------------- */
 
 struct contract_rule {
-    const char *id;          /* "pool.double-free" */
-    uint32_t code;           /* the bug check it usually is; the finding's own code counts */
-    const char *rule;        /* one sentence */
-    const char *instead;     /* as a remedy; NULL = the routine's own remedy is the better one */
+    const char *id;      /* "pool.double-free" */
+    uint32_t code;       /* the bug check it usually is; the finding's own code counts */
+    const char *rule;    /* one sentence */
+    const char *instead; /* as a remedy; NULL = the routine's own remedy is the better one */
 };
 
 extern const struct contract_rule contract_rules[]; /* strcmp order of id */

@@ -1,9 +1,9 @@
 /*
- * Calls every routine the kernel exports, at every IRQL, with arguments for which each condition of its contract holds in
- * turn. Loaded in a dry run: the kernel checks each call and then does not make it, so arguments may be nonsense.
+ * Calls every routine the kernel exports, at every IRQL, with arguments for which each condition of its contract holds
+ * in turn. Loaded in a dry run: the kernel checks each call and then does not make it, so arguments may be nonsense.
  *
- * The order is level by level, variant by variant, routine by routine; tools/contracts/tests.lua writes the findings down
- * in the same order, and contracts_test.c compares. IRQL is changed by mov cr8 alone, which a driver's inlined
+ * The order is level by level, variant by variant, routine by routine; tools/contracts/tests.lua writes the findings
+ * down in the same order, and contracts_test.c compares. IRQL is changed by mov cr8 alone, which a driver's inlined
  * KeRaiseIrql is too, and which is no finding. Nothing but CR8 changes on the way, so the one call site serves all.
  */
 #include <stddef.h>
@@ -12,8 +12,8 @@
 
 #define ARGUMENTS 12 /* as many as the longest routine with a condition, and some */
 
-typedef uint64_t routine(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
-                         uint64_t, uint64_t);
+typedef uint64_t routine(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
+                         uint64_t, uint64_t, uint64_t);
 
 enum value {
     ZERO,
@@ -59,15 +59,15 @@ static uint64_t value_of(enum value value)
     case FLAG_PAGED:
         return 0x100;
     case NARROW_FORMAT:
-        return (uint64_t)"%s of %Z: %5.2d %% %p\n";
+        return (uint64_t) "%s of %Z: %5.2d %% %p\n";
     case WIDE_S_FORMAT:
-        return (uint64_t)"%d %S\n";
+        return (uint64_t) "%d %S\n";
     case WIDE_STRING_FORMAT:
-        return (uint64_t)"%%: %-10ws\n";
+        return (uint64_t) "%%: %-10ws\n";
     case WIDE_COUNTED_FORMAT:
-        return (uint64_t)"%Z is not %wZ\n";
+        return (uint64_t) "%Z is not %wZ\n";
     case WIDE_CHARACTER_FORMAT:
-        return (uint64_t)"%lc\n";
+        return (uint64_t) "%lc\n";
     case NONPAGED_BLOCK:
         return DOOR_LINEAR_BASE + 0x100000;
     case PAGED_BLOCK:

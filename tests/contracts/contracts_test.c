@@ -1,7 +1,7 @@
 /*
- * Loads contract_test.sys, which calls every exported routine at every level, into a machine that checks calls and does not
- * make them, and compares the findings with the list the build made from the same rows: exactly one for each call that a
- * contract forbids, none for any other, in that order.
+ * Loads contract_test.sys, which calls every exported routine at every level, into a machine that checks calls and does
+ * not make them, and compares the findings with the list the build made from the same rows: exactly one for each call
+ * that a contract forbids, none for any other, in that order.
  *
  *     contracts_test KERNEL_DIR contract_test.sys contract_findings.tsv
  */
@@ -113,8 +113,8 @@ static bool read_expected(const char *path)
         if (line[0] == '#')
             continue;
         f = add(&expected);
-        if (sscanf(line, "%d %d %39s %" SCNx32 " %" SCNx64 " %63s", &f->level, &f->variant, f->rule, &f->code, &f->parameter,
-                   f->routine) != 6)
+        if (sscanf(line, "%d %d %39s %" SCNx32 " %" SCNx64 " %63s", &f->level, &f->variant, f->rule, &f->code,
+                   &f->parameter, f->routine) != 6)
             return false;
         if (f->code != 0xc4)
             f->parameter = 0;
@@ -137,8 +137,13 @@ static void *read_image(const char *path, size_t *size)
 
 static bool run(const char *kernel_dir, const void *image, size_t size)
 {
-    struct supervisor_options options = {.processors = 1, .ram_bytes = 256ull << 20, .special_pool = true, .dry_run = true,
-                                         .os_major = 10, .os_build = 19045, .kernel_dir = kernel_dir};
+    struct supervisor_options options = {.processors = 1,
+                                         .ram_bytes = 256ull << 20,
+                                         .special_pool = true,
+                                         .dry_run = true,
+                                         .os_major = 10,
+                                         .os_build = 19045,
+                                         .kernel_dir = kernel_dir};
     struct door_command load = {.code = DOOR_COMMAND_LOAD, .text = "contract_test.sys"};
     struct supervisor_end end;
     char why[256];

@@ -91,12 +91,9 @@ static void bug_checks_are_found_by_name_and_code(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_row_is_found_by_its_name),
-        cmocka_unit_test(a_passive_routine_refers_to_work_items),
-        cmocka_unit_test(a_callback_says_its_level),
-        cmocka_unit_test(levels_are_found_by_name_alias_and_value),
-        cmocka_unit_test(rules_and_remedies_are_in_order),
-        cmocka_unit_test(bug_checks_are_found_by_name_and_code),
+        cmocka_unit_test(every_row_is_found_by_its_name),  cmocka_unit_test(a_passive_routine_refers_to_work_items),
+        cmocka_unit_test(a_callback_says_its_level),       cmocka_unit_test(levels_are_found_by_name_alias_and_value),
+        cmocka_unit_test(rules_and_remedies_are_in_order), cmocka_unit_test(bug_checks_are_found_by_name_and_code),
     };
     return cmocka_run_group_tests_name("contracts", tests, NULL, NULL);
 }

@@ -21,7 +21,8 @@ M.level_name = {
 M.predicates = {
     waits = {c = "VfWaits", remedy = "no-wait", plain = "NO_TIME", holds = {"NULL_POINTER", "SOME_TIME"}},
     ["true"] = {c = "VfTrue", remedy = "wait-flag", plain = "ZERO", holds = {"ONE"}},
-    paged_pool = {c = "VfPagedPool", remedy = "nonpaged", plain = "NONPAGED_POOL_NX", holds = {"PAGED_POOL", "PAGED_POOL_CACHE_ALIGNED"}},
+    paged_pool = {c = "VfPagedPool", remedy = "nonpaged", plain = "NONPAGED_POOL_NX",
+                  holds = {"PAGED_POOL", "PAGED_POOL_CACHE_ALIGNED"}},
     pool_flags = {c = "VfPoolFlags", remedy = "nonpaged", plain = "FLAG_NON_PAGED", holds = {"FLAG_PAGED"}},
     user_mode = {c = "VfUserMode", remedy = "work-item", plain = "ZERO", holds = {"ONE"}},
     not_null = {c = "VfNotNull", remedy = "work-item", plain = "NULL_POINTER", holds = {"SOME_TIME"}},
