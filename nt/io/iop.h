@@ -76,6 +76,13 @@ PIRP IopAllocateIrp(CCHAR StackSize, PFILE_OBJECT File);
 NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb);
 VOID IopQueueThreadIrp(PIRP Irp);
 VOID IopThreadEnds(PETHREAD Thread);
+/* Buffers of a read or write as the device wants them. Event by handle is the caller's to set. */
+NTSTATUS IopSetTransfer(PIRP Irp, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Bytes, BOOLEAN Read);
+/* Buffers of a control request, by the method in its code. */
+NTSTATUS IopSetControl(PIRP Irp, PIO_STACK_LOCATION Stack, ULONG Code, PVOID In, ULONG InBytes, PVOID Out,
+                       ULONG OutBytes);
+/* Send an IRP of this thread on a file (whose reference it takes over) and give the result as the service returns it. */
+NTSTATUS IopIssue(PDEVICE_OBJECT Device, PIRP Irp, PFILE_OBJECT File, BOOLEAN Synchronous, PIO_STATUS_BLOCK Iosb);
 /* A driver's routine is about to be called on behalf of Device. */
 VOID IopEnter(struct _VF_CALLBACK *Callback, PCSTR Contract, PCSTR What, PVOID Routine, PVOID Object);
 
@@ -91,7 +98,6 @@ typedef struct _IOP_OPEN {
     ULONG EaBytes;
     LARGE_INTEGER AllocationSize;
     BOOLEAN HaveAllocationSize;
-    BOOLEAN AttributesOnly;
     IO_STATUS_BLOCK Iosb;
 } IOP_OPEN, *PIOP_OPEN;
 
@@ -103,4 +109,14 @@ NTSTATUS IopLockFile(PFILE_OBJECT File);
 VOID IopUnlockFile(PFILE_OBJECT File);
 
 VOID FsdInitialize(VOID); /* the volume C: */
-VOID IopPrintUnloaded(VOID);
+
+/* ---- Start, end ---------------------------------------------------------------------------------------------------- */
+
+VOID IopReinitialize(PDRIVER_OBJECT Driver);
+VOID IopShutdown(VOID);
+
+/* ---- The registry (nt/cm) ------------------------------------------------------------------------------------------ */
+
+VOID CmInitialize(VOID);
+/* The key a driver finds by its RegistryPath. */
+VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath);

@@ -191,8 +191,12 @@ VOID IopEndRequest(PIRP Irp, CCHAR Boost)
         VfCommit();
         return;
     }
+    /* In the issuer's own thread the APC would come at once; a request that was never pending is not even put off by
+     * a guarded region, because its issuer is in the middle of the service that will return the result. */
     KIRQL Irql = KeGetCurrentIrql();
-    if (Irql < APC_LEVEL && Thread == PsGetCurrentThread() && !Thread->Tcb.SpecialApcDisable) {
+    BOOLEAN Deferred = (Irp->Flags & IRP_DEFER_IO_COMPLETION) && !Irp->PendingReturned;
+    if (Thread == PsGetCurrentThread() && Irql < DISPATCH_LEVEL &&
+        (Deferred || (Irql == PASSIVE_LEVEL && !Thread->Tcb.SpecialApcDisable))) {
         IopFinish(Irp, File);
         return;
     }

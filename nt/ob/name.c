@@ -384,7 +384,8 @@ ULONG ObpNameOf(PVOID Body, PCHAR Buffer, ULONG Bytes)
     return RtlpToUtf8(Buffer, Bytes, Wide, Length / sizeof(WCHAR));
 }
 
-PVOID ObpNextLinkOf(PVOID Previous, UINT64 Base, UINT64 Bytes, PULONG Stack)
+/* The first link behind Previous (NULL = from the start) that was made by code of this image. */
+PVOID ObpNextLinkOf(PVOID Previous, UINT64 Base, UINT64 Bytes)
 {
     PLIST_ENTRY Entry = Previous ? ((POBP_LINK)Previous)->Entry.Flink : ObpLinks.Flink;
     for (; Entry != &ObpLinks; Entry = Entry->Flink) {
@@ -392,12 +393,15 @@ PVOID ObpNextLinkOf(PVOID Previous, UINT64 Base, UINT64 Bytes, PULONG Stack)
         UINT64 Frames[DOOR_FRAMES];
         ULONG Count = VfStackFrames(Link->Stack, Frames);
         for (ULONG i = 0; i < Count; i++)
-            if (Frames[i] - Base < Bytes) {
-                *Stack = Link->Stack;
+            if (Frames[i] - Base < Bytes)
                 return Link;
-            }
     }
     return NULL;
+}
+
+ULONG ObpLinkStack(PVOID Link)
+{
+    return ((POBP_LINK)Link)->Stack;
 }
 
 /* ---- Making directories and links -------------------------------------------------------------------------------- */

@@ -113,5 +113,6 @@ VOID ObpHandleClosed(PVOID Body); /* bookkeeping after the entry of a handle is 
 NTSTATUS ObpCaptureAccess(POBJECT_TYPE Type, ULONG Desired, PULONG Granted);
 extern POBJECT_TYPE ObpTypeType, ObpDirectoryType, ObpSymbolicLinkType, ObpEventType, ObpSemaphoreType, ObpMutantType,
     ObpTimerType;
-/* Symbolic links that code of this image made and left behind: NULL = none (left). Referenced by the caller not. */
-PVOID ObpNextLinkOf(PVOID Previous, UINT64 Base, UINT64 Bytes, PULONG Stack);
+/* Symbolic links that code of an image has made and not removed. */
+PVOID ObpNextLinkOf(PVOID Previous, UINT64 Base, UINT64 Bytes);
+ULONG ObpLinkStack(PVOID Link);

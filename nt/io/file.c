@@ -1,0 +1,270 @@
+/*
+ * File objects: opened through a device's parse routine, closed by handle and by reference.
+ *
+ * Opening goes the way of Windows: the name leads to a device, its parse routine makes a FILE_OBJECT and sends
+ * IRP_MJ_CREATE to the top of the device's stack. The last handle brings IRP_MJ_CLEANUP, the last reference
+ * IRP_MJ_CLOSE (docs: IRP_MJ_CLEANUP, IRP_MJ_CLOSE).
+ */
+#include "nt.h"
+
+#define IOP_NAME_TAG 'mNoI'
+#define IOP_SYNCHRONOUS (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)
+
+/* ---- Locks of synchronous files ---------------------------------------------------------------------------------- */
+
+NTSTATUS IopLockFile(PFILE_OBJECT File)
+{
+    while (File->Busy) {
+        File->Waiters++;
+        NTSTATUS Status = KeWaitForSingleObject(&File->Lock, Executive, KernelMode, FALSE, NULL);
+        File->Waiters--;
+        if (Status != STATUS_SUCCESS)
+            return Status;
+    }
+    File->Busy = TRUE;
+    return STATUS_SUCCESS;
+}
+
+VOID IopUnlockFile(PFILE_OBJECT File)
+{
+    File->Busy = FALSE;
+    if (File->Waiters)
+        KeSetEvent(&File->Lock, IO_NO_INCREMENT, FALSE);
+}
+
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
+
+static NTSTATUS IopMakeFile(PDEVICE_OBJECT Device, PUNICODE_STRING Name, PIOP_OPEN Open, PFILE_OBJECT *Result)
+{
+    PFILE_OBJECT File;
+    NTSTATUS Status = ObpAllocateObject(IopFileType, sizeof(*File), (PVOID *)&File);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    File->Type = IO_TYPE_FILE;
+    File->Size = sizeof(*File);
+    File->RelatedFileObject = Open->Related;
+    File->DeviceObject = Device;
+    KeInitializeEvent(&File->Lock, SynchronizationEvent, FALSE);
+    KeInitializeEvent(&File->Event, NotificationEvent, FALSE);
+    KeInitializeSpinLock(&File->IrpListLock);
+    InitializeListHead(&File->IrpList);
+    if (Open->Options & IOP_SYNCHRONOUS)
+        File->Flags |= FO_SYNCHRONOUS_IO;
+    if (Open->Options & FILE_SYNCHRONOUS_IO_ALERT)
+        File->Flags |= FO_ALERTABLE_IO;
+    if (Open->Options & FILE_NO_INTERMEDIATE_BUFFERING)
+        File->Flags |= FO_NO_INTERMEDIATE_BUFFERING;
+    if (Open->Options & FILE_WRITE_THROUGH)
+        File->Flags |= FO_WRITE_THROUGH;
+    if (Open->Options & FILE_SEQUENTIAL_ONLY)
+        File->Flags |= FO_SEQUENTIAL_ONLY;
+    if (!(Open->ObjectAttributes & OBJ_CASE_INSENSITIVE))
+        File->Flags |= FO_OPENED_CASE_SENSITIVE;
+    if (Name->Length) {
+        File->FileName.Buffer = ExpAllocate(Name->Length + sizeof(WCHAR), IOP_NAME_TAG);
+        File->FileName.Length = Name->Length;
+        File->FileName.MaximumLength = Name->Length + sizeof(WCHAR);
+        RtlCopyMemory(File->FileName.Buffer, Name->Buffer, Name->Length);
+        File->FileName.Buffer[Name->Length / sizeof(WCHAR)] = 0;
+    } else if (!Open->Related)
+        File->Flags |= FO_VOLUME_OPEN;
+    *Result = File;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS IopSendCreate(PDEVICE_OBJECT Device, PFILE_OBJECT File, ULONG Access, PIOP_OPEN Open)
+{
+    PDEVICE_OBJECT Top = IoGetAttachedDevice(Device);
+    PIRP Irp = IopAllocateIrp(Top->StackSize, File);
+    PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Irp);
+    ACCESS_STATE State = {.OriginalDesiredAccess = Access, .PreviouslyGrantedAccess = Access};
+    IO_SECURITY_CONTEXT Security = {.AccessState = &State, .DesiredAccess = Access};
+    Irp->Flags = IRP_CREATE_OPERATION | IRP_SYNCHRONOUS_API | IRP_DEFER_IO_COMPLETION;
+    Irp->AssociatedIrp.SystemBuffer = Open->Ea;
+    if (Open->HaveAllocationSize)
+        Irp->Overlay.AllocationSize = Open->AllocationSize;
+    Stack->MajorFunction = IRP_MJ_CREATE;
+    Stack->FileObject = File;
+    Stack->Flags = (UCHAR)Open->Flags;
+    if (!(Open->ObjectAttributes & OBJ_CASE_INSENSITIVE))
+        Stack->Flags |= SL_CASE_SENSITIVE;
+    Stack->Parameters.Create.SecurityContext = &Security;
+    Stack->Parameters.Create.Options = (Open->Options & 0xffffff) | Open->Disposition << 24;
+    Stack->Parameters.Create.FileAttributes = (USHORT)Open->Attributes;
+    Stack->Parameters.Create.ShareAccess = (USHORT)Open->Share;
+    Stack->Parameters.Create.EaLength = Open->EaBytes;
+    return IopCallAndWait(Top, Irp, &Open->Iosb);
+}
+
+static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Access, PIOP_OPEN Open, PVOID *Object)
+{
+    PFILE_OBJECT File;
+    if ((Device->Flags & DO_DEVICE_INITIALIZING) || IopDeviceOf(Device)->DeletePending)
+        return STATUS_NO_SUCH_DEVICE;
+    if ((Device->Flags & DO_EXCLUSIVE) && Device->ReferenceCount && !Open->Related)
+        return STATUS_ACCESS_DENIED;
+    NTSTATUS Status = IopMakeFile(Device, Rest, Open, &File);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Device->ReferenceCount++;
+    Status = IopSendCreate(Device, File, Access, Open);
+    if (!NT_SUCCESS(Status)) {
+        File->DeviceObject = NULL; /* was never opened: no cleanup, no close */
+        IopDereferenceDevice(Device);
+        ObfDereferenceObject(File);
+        return Status;
+    }
+    if (Open->Related)
+        ObfReferenceObject(Open->Related);
+    *Object = Open->File = File;
+    return Status;
+}
+
+/* Without an open request a device's name names nothing that could be referenced (as on Windows). */
+NTSTATUS IopParseDevice(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object)
+{
+    return Context ? IopOpenOn(Body, Rest, Access, Context, Object) : STATUS_OBJECT_TYPE_MISMATCH;
+}
+
+NTSTATUS IopParseFile(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object)
+{
+    PIOP_OPEN Open = Context;
+    PFILE_OBJECT Related = Body;
+    if (!Open)
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    if (Rest->Length && Rest->Buffer[0] == L'\\')
+        return STATUS_INVALID_PARAMETER;
+    Open->Related = Related;
+    return IopOpenOn(Related->DeviceObject, Rest, Access, Open, Object);
+}
+
+/* docs: ZwCreateFile: the combinations it refuses. */
+static NTSTATUS IopCheckOpen(ULONG Access, ULONG Attributes, ULONG Share, ULONG Disposition, ULONG Options)
+{
+    ULONG Synchronous = Options & IOP_SYNCHRONOUS;
+    if ((Attributes & ~FILE_ATTRIBUTE_VALID_FLAGS) || (Share & ~FILE_SHARE_VALID_FLAGS) ||
+        Disposition > FILE_MAXIMUM_DISPOSITION || (Options & ~FILE_VALID_OPTION_FLAGS))
+        return STATUS_INVALID_PARAMETER;
+    if (Synchronous && (!(Access & SYNCHRONIZE) || Synchronous == IOP_SYNCHRONOUS))
+        return STATUS_INVALID_PARAMETER;
+    if ((Options & FILE_DELETE_ON_CLOSE) && !(Access & (DELETE | GENERIC_ALL | MAXIMUM_ALLOWED)))
+        return STATUS_INVALID_PARAMETER;
+    if ((Options & FILE_DIRECTORY_FILE) &&
+        ((Options & FILE_NON_DIRECTORY_FILE) ||
+         (Disposition != FILE_CREATE && Disposition != FILE_OPEN && Disposition != FILE_OPEN_IF)))
+        return STATUS_INVALID_PARAMETER;
+    if ((Options & FILE_NO_INTERMEDIATE_BUFFERING) && (Access & FILE_APPEND_DATA) && !(Access & FILE_WRITE_DATA))
+        return STATUS_INVALID_PARAMETER;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI IoCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES ObjectAttributes,
+                            PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER AllocationSize, ULONG Attributes, ULONG Share,
+                            ULONG Disposition, ULONG Options, PVOID Ea, ULONG EaBytes, CREATE_FILE_TYPE Kind,
+                            PVOID Extra, ULONG Flags)
+{
+    IOP_OPEN Open = {.Options = Options, .Disposition = Disposition, .Attributes = Attributes, .Share = Share,
+                     .Flags = Flags & 0xff, .Ea = Ea, .EaBytes = EaBytes};
+    if (Kind != CreateFileTypeNone)
+        return STATUS_NOT_IMPLEMENTED; /* no pipes and mailslots here */
+    if (!ObjectAttributes || ObjectAttributes->Length != sizeof(*ObjectAttributes))
+        return STATUS_INVALID_PARAMETER;
+    NTSTATUS Status = Flags & IO_NO_PARAMETER_CHECKING ? STATUS_SUCCESS
+                                                       : IopCheckOpen(Access, Attributes, Share, Disposition, Options);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Open.ObjectAttributes = ObjectAttributes->Attributes;
+    if (AllocationSize) {
+        if (AllocationSize->QuadPart < 0)
+            return STATUS_INVALID_PARAMETER;
+        Open.AllocationSize = *AllocationSize;
+        Open.HaveAllocationSize = TRUE;
+    }
+    Status = ObpOpen(ObjectAttributes, IopFileType, Access, &Open, Handle);
+    if (Open.File)
+        Open.File->Flags |= FO_HANDLE_CREATED;
+    if (NT_SUCCESS(Status) || Open.Iosb.Status) {
+        Iosb->Status = Open.Iosb.Status;
+        Iosb->Information = Open.Iosb.Information;
+    }
+    return Status;
+}
+
+NTSTATUS NTAPI IoCreateFileEx(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES ObjectAttributes,
+                              PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER AllocationSize, ULONG Attributes, ULONG Share,
+                              ULONG Disposition, ULONG Options, PVOID Ea, ULONG EaBytes, CREATE_FILE_TYPE Kind,
+                              PVOID Extra, ULONG Flags, PIO_DRIVER_CREATE_CONTEXT Context)
+{
+    return IoCreateFile(Handle, Access, ObjectAttributes, Iosb, AllocationSize, Attributes, Share, Disposition, Options,
+                        Ea, EaBytes, Kind, Extra, Flags);
+}
+
+NTSTATUS NTAPI NtCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES ObjectAttributes,
+                            PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER AllocationSize, ULONG Attributes, ULONG Share,
+                            ULONG Disposition, ULONG Options, PVOID Ea, ULONG EaBytes)
+{
+    return IoCreateFile(Handle, Access, ObjectAttributes, Iosb, AllocationSize, Attributes, Share, Disposition, Options,
+                        Ea, EaBytes, CreateFileTypeNone, NULL, 0);
+}
+
+NTSTATUS NTAPI NtOpenFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES ObjectAttributes,
+                          PIO_STATUS_BLOCK Iosb, ULONG Share, ULONG Options)
+{
+    return IoCreateFile(Handle, Access, ObjectAttributes, Iosb, NULL, 0, Share, FILE_OPEN, Options, NULL, 0,
+                        CreateFileTypeNone, NULL, 0);
+}
+
+/* docs: ZwDeleteFile. */
+NTSTATUS NTAPI NtDeleteFile(POBJECT_ATTRIBUTES ObjectAttributes)
+{
+    IO_STATUS_BLOCK Iosb;
+    HANDLE Handle;
+    NTSTATUS Status = NtOpenFile(&Handle, DELETE, ObjectAttributes, &Iosb,
+                                 FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_DELETE_ON_CLOSE);
+    return NT_SUCCESS(Status) ? NtClose(Handle) : Status;
+}
+
+/* ---- Closing ----------------------------------------------------------------------------------------------------- */
+
+static VOID IopSendClose(PFILE_OBJECT File, UCHAR Major)
+{
+    PDEVICE_OBJECT Top = IoGetRelatedDeviceObject(File);
+    PIRP Irp = IopAllocateIrp(Top->StackSize, File);
+    PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Irp);
+    IO_STATUS_BLOCK Iosb;
+    Irp->Flags = IRP_CLOSE_OPERATION | IRP_SYNCHRONOUS_API;
+    Stack->MajorFunction = Major;
+    Stack->FileObject = File;
+    IopCallAndWait(Top, Irp, &Iosb);
+}
+
+VOID IopCloseFile(PVOID Body, ULONG RemainingHandles)
+{
+    PFILE_OBJECT File = Body;
+    if (RemainingHandles || !File->DeviceObject || (File->Flags & FO_CLEANUP_COMPLETE))
+        return;
+    BOOLEAN Lock = (File->Flags & FO_SYNCHRONOUS_IO) != 0;
+    if (Lock)
+        IopLockFile(File);
+    IopSendClose(File, IRP_MJ_CLEANUP);
+    File->Flags |= FO_CLEANUP_COMPLETE;
+    if (Lock)
+        IopUnlockFile(File);
+}
+
+VOID IopDeleteFile(PVOID Body)
+{
+    PFILE_OBJECT File = Body;
+    PDEVICE_OBJECT Device = File->DeviceObject;
+    if (Device) {
+        if (!(File->Flags & FO_CLEANUP_COMPLETE) && (File->Flags & FO_HANDLE_CREATED))
+            IopSendClose(File, IRP_MJ_CLEANUP);
+        IopSendClose(File, IRP_MJ_CLOSE);
+        if (File->RelatedFileObject)
+            ObfDereferenceObject(File->RelatedFileObject);
+    }
+    if (File->FileName.Buffer)
+        ExpFree(File->FileName.Buffer);
+    if (Device)
+        IopDereferenceDevice(Device);
+}

@@ -1,0 +1,482 @@
+/*
+ * The file system of the volume C:, whose files are the host's: a driver like any other, with a device named
+ * \Device\HarddiskVolume1 and dispatch routines that carry each IRP through the door.
+ *
+ * A file is known by the id its host side gives it; all openings share one FSD_FCB with the share access. Deletion
+ * happens when the last file object is cleaned up. (docs: ZwCreateFile, IoCheckShareAccess)
+ * DIFFERS: no cache, so nothing is lazily written; no streams, links, extended attributes, byte ranges; a path is at
+ * most 1023 bytes of UTF-8; attributes other than directory and read-only are not kept.
+ */
+#include "nt.h"
+#include "io/fsd.h"
+
+#define FSD_BUFFER 0x10000
+
+struct door_file FsdRequest;
+static LIST_ENTRY FsdFcbs = {&FsdFcbs, &FsdFcbs};
+static UCHAR FsdBuffer[FSD_BUFFER]; /* the host may not touch pageable or closed memory */
+
+/* ---- The door ---------------------------------------------------------------------------------------------------- */
+
+static NTSTATUS FsdStatusOf(int Error)
+{
+    switch (Error) {
+    case DOOR_OK: return STATUS_SUCCESS;
+    case DOOR_NOT_FOUND: return STATUS_OBJECT_NAME_NOT_FOUND;
+    case DOOR_EXISTS: return STATUS_OBJECT_NAME_COLLISION;
+    case DOOR_IS_DIRECTORY: return STATUS_FILE_IS_A_DIRECTORY;
+    case DOOR_NOT_DIRECTORY: return STATUS_NOT_A_DIRECTORY;
+    case DOOR_NOT_EMPTY: return STATUS_DIRECTORY_NOT_EMPTY;
+    case DOOR_DENIED: return STATUS_ACCESS_DENIED;
+    case DOOR_NO_SPACE: return STATUS_DISK_FULL;
+    case DOOR_NO_MEMORY: return STATUS_INSUFFICIENT_RESOURCES;
+    case DOOR_BAD_NAME: return STATUS_OBJECT_NAME_INVALID;
+    case DOOR_END: return STATUS_END_OF_FILE;
+    default: return STATUS_UNEXPECTED_IO_ERROR;
+    }
+}
+
+NTSTATUS FsdAsk(ULONG Op)
+{
+    LARGE_INTEGER Now;
+    KeQuerySystemTime(&Now);
+    FsdRequest.op = Op;
+    FsdRequest.volume = 0;
+    FsdRequest.stat.written = (UINT64)Now.QuadPart;
+    return FsdStatusOf(KiDoor->file(&FsdRequest));
+}
+
+NTSTATUS FsdAskFcb(PFSD_FCB Fcb, ULONG Op)
+{
+    FsdRequest.handle = Fcb->Door;
+    return FsdAsk(Op);
+}
+
+NTSTATUS FsdStat(PFSD_FCB Fcb, struct door_stat *Stat)
+{
+    NTSTATUS Status = FsdAskFcb(Fcb, DOOR_FILE_STAT);
+    *Stat = FsdRequest.stat;
+    return Status;
+}
+
+static NTSTATUS FsdOpenPath(PCSTR Path, ULONG Flags)
+{
+    RtlpFormat(FsdRequest.path, sizeof(FsdRequest.path), "%s", Path);
+    FsdRequest.flags = Flags;
+    return FsdAsk(DOOR_FILE_OPEN);
+}
+
+static VOID FsdCloseDoor(UINT64 Handle)
+{
+    FsdRequest.handle = Handle;
+    FsdAsk(DOOR_FILE_CLOSE);
+}
+
+NTSTATUS FsdFinish(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
+{
+    Irp->IoStatus.Status = Status;
+    Irp->IoStatus.Information = Information;
+    IofCompleteRequest(Irp, IO_NO_INCREMENT);
+    return Status;
+}
+
+ULONG FsdAttributes(const struct door_stat *Stat)
+{
+    return (Stat->directory ? FILE_ATTRIBUTE_DIRECTORY : FILE_ATTRIBUTE_ARCHIVE) |
+           (Stat->read_only ? FILE_ATTRIBUTE_READONLY : 0);
+}
+
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
+
+/* The host judges characters and components; here only what the translation would change is refused. */
+NTSTATUS FsdMakePath(PFSD_FCB Related, PCWSTR Name, ULONG Characters, PCHAR Path, PBOOLEAN MustBeDirectory)
+{
+    ULONG Start = 0;
+    *MustBeDirectory = FALSE;
+    if (Related && *Related->Path)
+        Start = RtlpFormat(Path, FSD_PATH, Characters ? "%s/" : "%s", Related->Path);
+    if (Characters && Name[0] == L'\\' && !Related) {
+        Name++;
+        Characters--;
+    }
+    if (Characters && Name[Characters - 1] == L'\\') {
+        Characters--;
+        *MustBeDirectory = TRUE;
+    }
+    for (ULONG i = 0; i < Characters; i++)
+        if (Name[i] == L'/' || Name[i] == 0 || (Name[i] == L'\\' && (i == 0 || Name[i - 1] == L'\\')))
+            return STATUS_OBJECT_NAME_INVALID;
+    if (Characters * 3 + Start >= FSD_PATH)
+        return STATUS_NAME_TOO_LONG;
+    RtlpToUtf8(Path + Start, FSD_PATH - Start, Name, Characters);
+    for (PCHAR p = Path + Start; *p; p++)
+        if (*p == '\\')
+            *p = '/';
+    return STATUS_SUCCESS;
+}
+
+/* Not found: is it the name or the path that does not exist? */
+static NTSTATUS FsdBlamePath(PCSTR Path, NTSTATUS Status)
+{
+    CHAR Parent[FSD_PATH];
+    if (Status == STATUS_NOT_A_DIRECTORY)
+        return STATUS_OBJECT_PATH_NOT_FOUND;
+    if (Status != STATUS_OBJECT_NAME_NOT_FOUND)
+        return Status;
+    ULONG n = RtlpFormat(Parent, sizeof(Parent), "%s", Path);
+    while (n && Parent[n - 1] != '/')
+        n--;
+    if (n == 0)
+        return Status;
+    Parent[n - 1] = 0;
+    if (!NT_SUCCESS(FsdOpenPath(Parent, DOOR_FILE_DIRECTORY)))
+        return STATUS_OBJECT_PATH_NOT_FOUND;
+    FsdCloseDoor(FsdRequest.handle);
+    return Status;
+}
+
+/* ---- Create ------------------------------------------------------------------------------------------------------ */
+
+typedef struct _FSD_OPEN {
+    PFILE_OBJECT File;
+    PIO_STACK_LOCATION Stack;
+    ULONG Access, Disposition, Options, Attributes, Share;
+    ULONG_PTR Information;
+    CHAR Path[FSD_PATH];
+} FSD_OPEN, *PFSD_OPEN;
+
+static PFSD_FCB FsdFindFcb(UINT64 Id)
+{
+    for (PLIST_ENTRY Entry = FsdFcbs.Flink; Entry != &FsdFcbs; Entry = Entry->Flink)
+        if (CONTAINING_RECORD(Entry, FSD_FCB, Entry)->Id == Id)
+            return CONTAINING_RECORD(Entry, FSD_FCB, Entry);
+    return NULL;
+}
+
+/* The FCB of what FsdRequest has just opened; a second handle of the host for the same file is given back. */
+static PFSD_FCB FsdTakeFcb(PCSTR Path, BOOLEAN Writable)
+{
+    UINT64 Door = FsdRequest.handle;
+    PFSD_FCB Fcb = FsdFindFcb(FsdRequest.stat.id);
+    if (Fcb) {
+        if (Writable && !Fcb->Writable) {
+            FsdCloseDoor(Fcb->Door);
+            Fcb->Door = Door;
+            Fcb->Writable = TRUE;
+        } else
+            FsdCloseDoor(Door);
+        return Fcb;
+    }
+    Fcb = ExpAllocate(sizeof(*Fcb), FSD_TAG);
+    RtlZeroMemory(Fcb, sizeof(*Fcb));
+    Fcb->Header.NodeTypeCode = 0x0502;
+    Fcb->Header.NodeByteSize = sizeof(Fcb->Header);
+    Fcb->Door = Door;
+    Fcb->Writable = Writable;
+    Fcb->Id = FsdRequest.stat.id;
+    Fcb->Directory = FsdRequest.stat.directory != 0;
+    Fcb->ReadOnly = FsdRequest.stat.read_only != 0;
+    Fcb->Header.FileSize.QuadPart = (LONGLONG)FsdRequest.stat.size;
+    RtlpFormat(Fcb->Path, sizeof(Fcb->Path), "%s", Path);
+    InsertTailList(&FsdFcbs, &Fcb->Entry);
+    return Fcb;
+}
+
+static VOID FsdReleaseFcb(PFSD_FCB Fcb)
+{
+    if (Fcb->Opens)
+        return;
+    FsdCloseDoor(Fcb->Door);
+    RemoveEntryList(&Fcb->Entry);
+    ExpFree(Fcb);
+}
+
+/* Names may lead to read-only media or files: what was opened for reading is opened anew when it is written. */
+NTSTATUS FsdMakeWritable(PFSD_FCB Fcb)
+{
+    if (Fcb->Writable)
+        return STATUS_SUCCESS;
+    NTSTATUS Status = FsdOpenPath(Fcb->Path, DOOR_FILE_WRITABLE);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    UINT64 Door = FsdRequest.handle;
+    FsdCloseDoor(Fcb->Door);
+    Fcb->Door = Door;
+    Fcb->Writable = TRUE;
+    return STATUS_SUCCESS;
+}
+
+static BOOLEAN FsdOverwrites(ULONG Disposition)
+{
+    return Disposition == FILE_SUPERSEDE || Disposition == FILE_OVERWRITE || Disposition == FILE_OVERWRITE_IF;
+}
+
+/* The file is there and FsdRequest holds it open. */
+static NTSTATUS FsdOpenExisting(PFSD_OPEN Open, BOOLEAN MustBeDirectory)
+{
+    BOOLEAN Directory = FsdRequest.stat.directory != 0, ReadOnly = FsdRequest.stat.read_only != 0;
+    NTSTATUS Status = STATUS_SUCCESS;
+    ULONG Writes = FILE_WRITE_DATA | FILE_APPEND_DATA;
+    if (Open->Disposition == FILE_CREATE)
+        Status = STATUS_OBJECT_NAME_COLLISION;
+    else if ((Open->Options & FILE_DIRECTORY_FILE) && !Directory)
+        Status = STATUS_NOT_A_DIRECTORY;
+    else if (MustBeDirectory && !Directory)
+        Status = STATUS_OBJECT_NAME_INVALID;
+    else if ((Open->Options & FILE_NON_DIRECTORY_FILE) && Directory)
+        Status = STATUS_FILE_IS_A_DIRECTORY;
+    else if (Directory && FsdOverwrites(Open->Disposition))
+        Status = STATUS_OBJECT_NAME_COLLISION;
+    else if (ReadOnly && !Directory && ((Open->Access & Writes) || FsdOverwrites(Open->Disposition)))
+        Status = STATUS_ACCESS_DENIED;
+    else if (ReadOnly && (Open->Options & FILE_DELETE_ON_CLOSE))
+        Status = STATUS_CANNOT_DELETE;
+    if (!NT_SUCCESS(Status)) {
+        FsdCloseDoor(FsdRequest.handle);
+        return Status;
+    }
+    PFSD_FCB Fcb = FsdTakeFcb(Open->Path, FALSE);
+    ULONG Access = Open->Access | (FsdOverwrites(Open->Disposition) ? FILE_WRITE_DATA : 0);
+    if (Fcb->DeletePending)
+        Status = STATUS_DELETE_PENDING;
+    else if (Fcb->Opens)
+        Status = IoCheckShareAccess(Access, Open->Share, Open->File, &Fcb->Share, FALSE);
+    if (NT_SUCCESS(Status) && !Directory && (Access & Writes))
+        Status = FsdMakeWritable(Fcb);
+    if (NT_SUCCESS(Status) && FsdOverwrites(Open->Disposition))
+        Status = FsdSetSize(Fcb, 0);
+    if (!NT_SUCCESS(Status)) {
+        FsdReleaseFcb(Fcb);
+        return Status;
+    }
+    Open->Information = Open->Disposition == FILE_SUPERSEDE     ? FILE_SUPERSEDED
+                        : FsdOverwrites(Open->Disposition) ? FILE_OVERWRITTEN
+                                                           : FILE_OPENED;
+    Open->File->FsContext = Fcb;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS FsdCreateNew(PFSD_OPEN Open, BOOLEAN MustBeDirectory, NTSTATUS WhyNot)
+{
+    ULONG Flags = DOOR_FILE_CREATE | DOOR_FILE_EXCLUSIVE | DOOR_FILE_WRITABLE;
+    if (Open->Disposition == FILE_OPEN || Open->Disposition == FILE_OVERWRITE || WhyNot != STATUS_OBJECT_NAME_NOT_FOUND)
+        return WhyNot;
+    if (MustBeDirectory && !(Open->Options & FILE_DIRECTORY_FILE))
+        return STATUS_OBJECT_NAME_INVALID;
+    if ((Open->Options & FILE_DELETE_ON_CLOSE) && (Open->Attributes & FILE_ATTRIBUTE_READONLY))
+        return STATUS_CANNOT_DELETE;
+    if (Open->Options & FILE_DIRECTORY_FILE)
+        Flags |= DOOR_FILE_DIRECTORY;
+    NTSTATUS Status = FsdOpenPath(Open->Path, Flags);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Open->File->FsContext = FsdTakeFcb(Open->Path, TRUE);
+    Open->Information = FILE_CREATED;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS FsdCreateBody(PFSD_OPEN Open)
+{
+    PFILE_OBJECT File = Open->File, Related = File->RelatedFileObject;
+    BOOLEAN MustBeDirectory;
+    NTSTATUS Status = FsdMakePath(Related ? FsdFcbOf(Related) : NULL, File->FileName.Buffer,
+                                  File->FileName.Length / sizeof(WCHAR), Open->Path, &MustBeDirectory);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = FsdOpenPath(Open->Path, 0);
+    if (NT_SUCCESS(Status))
+        Status = FsdOpenExisting(Open, MustBeDirectory);
+    else
+        Status = FsdCreateNew(Open, MustBeDirectory, FsdBlamePath(Open->Path, Status));
+    if (!NT_SUCCESS(Status))
+        return Status;
+    PFSD_FCB Fcb = FsdFcbOf(File);
+    PFSD_CCB Ccb = ExpAllocate(sizeof(*Ccb), FSD_TAG);
+    RtlZeroMemory(Ccb, sizeof(*Ccb));
+    Ccb->DeleteOnClose = (Open->Options & FILE_DELETE_ON_CLOSE) != 0;
+    Ccb->SharesTaken = TRUE;
+    File->FsContext2 = Ccb;
+    Fcb->Handles++;
+    if (Fcb->Opens++)
+        IoUpdateShareAccess(File, &Fcb->Share);
+    else
+        IoSetShareAccess(Open->Access, Open->Share, File, &Fcb->Share);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS NTAPI FsdCreate(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
+    PFSD_OPEN Open = ExpAllocate(sizeof(*Open), FSD_TAG);
+    RtlZeroMemory(Open, sizeof(*Open));
+    Open->File = Stack->FileObject;
+    Open->Access = Stack->Parameters.Create.SecurityContext->DesiredAccess;
+    Open->Disposition = Stack->Parameters.Create.Options >> 24;
+    Open->Options = Stack->Parameters.Create.Options & 0xffffff;
+    Open->Attributes = Stack->Parameters.Create.FileAttributes;
+    Open->Share = Stack->Parameters.Create.ShareAccess;
+    NTSTATUS Status = FsdCreateBody(Open);
+    ULONG_PTR Information = Open->Information;
+    if (Status == STATUS_OBJECT_NAME_COLLISION)
+        Information = FILE_EXISTS;
+    else if (Status == STATUS_OBJECT_NAME_NOT_FOUND)
+        Information = FILE_DOES_NOT_EXIST;
+    ExpFree(Open);
+    return FsdFinish(Irp, Status, Information);
+}
+
+/* ---- Cleanup, close ---------------------------------------------------------------------------------------------- */
+
+static NTSTATUS NTAPI FsdCleanup(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PFILE_OBJECT File = IoGetCurrentIrpStackLocation(Irp)->FileObject;
+    PFSD_FCB Fcb = FsdFcbOf(File);
+    PFSD_CCB Ccb = FsdCcbOf(File);
+    if (Ccb && Ccb->SharesTaken) {
+        IoRemoveShareAccess(File, &Fcb->Share);
+        Ccb->SharesTaken = FALSE;
+        if (Ccb->DeleteOnClose)
+            Fcb->DeletePending = TRUE;
+        if (--Fcb->Handles == 0 && Fcb->DeletePending)
+            FsdAskFcb(Fcb, DOOR_FILE_REMOVE);
+    }
+    return FsdFinish(Irp, STATUS_SUCCESS, 0);
+}
+
+static NTSTATUS NTAPI FsdClose(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PFILE_OBJECT File = IoGetCurrentIrpStackLocation(Irp)->FileObject;
+    PFSD_CCB Ccb = FsdCcbOf(File);
+    if (Ccb) {
+        if (Ccb->Pattern.Buffer)
+            ExpFree(Ccb->Pattern.Buffer);
+        ExpFree(Ccb);
+        File->FsContext2 = NULL;
+        FsdFcbOf(File)->Opens--;
+        FsdReleaseFcb(FsdFcbOf(File));
+    }
+    return FsdFinish(Irp, STATUS_SUCCESS, 0);
+}
+
+/* ---- Read, write, flush ------------------------------------------------------------------------------------------ */
+
+NTSTATUS FsdSetSize(PFSD_FCB Fcb, UINT64 Bytes)
+{
+    NTSTATUS Status = FsdMakeWritable(Fcb);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    FsdRequest.offset = Bytes;
+    Status = FsdAskFcb(Fcb, DOOR_FILE_SET_SIZE);
+    if (NT_SUCCESS(Status))
+        Fcb->Header.FileSize.QuadPart = (LONGLONG)Bytes;
+    return Status;
+}
+
+/* Through FsdBuffer in pieces. *Done: bytes moved, also on failure. */
+static NTSTATUS FsdMove(PFSD_FCB Fcb, ULONG Op, UINT64 Offset, PUCHAR Memory, ULONG Bytes, PULONG Done)
+{
+    NTSTATUS Status = STATUS_SUCCESS;
+    *Done = 0;
+    while (*Done < Bytes && NT_SUCCESS(Status)) {
+        ULONG Piece = Bytes - *Done < FSD_BUFFER ? Bytes - *Done : FSD_BUFFER;
+        if (Op == DOOR_FILE_WRITE)
+            RtlCopyMemory(FsdBuffer, Memory + *Done, Piece);
+        FsdRequest.offset = Offset + *Done;
+        FsdRequest.bytes = Piece;
+        FsdRequest.buffer = FsdBuffer;
+        Status = FsdAskFcb(Fcb, Op);
+        if (FsdRequest.bytes > Piece || (NT_SUCCESS(Status) && !FsdRequest.bytes))
+            break;
+        Piece = (ULONG)FsdRequest.bytes;
+        if (Op == DOOR_FILE_READ)
+            RtlCopyMemory(Memory + *Done, FsdBuffer, Piece);
+        *Done += Piece;
+    }
+    return Status;
+}
+
+static PVOID FsdMemoryOf(PIRP Irp)
+{
+    return Irp->MdlAddress ? MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority) : Irp->UserBuffer;
+}
+
+static VOID FsdAdvance(PFILE_OBJECT File, UINT64 Offset)
+{
+    if (File->Flags & FO_SYNCHRONOUS_IO)
+        File->CurrentByteOffset.QuadPart = (LONGLONG)Offset;
+}
+
+static NTSTATUS NTAPI FsdRead(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
+    PFSD_FCB Fcb = FsdFcbOf(Stack->FileObject);
+    UINT64 Offset = (UINT64)Stack->Parameters.Read.ByteOffset.QuadPart;
+    ULONG Bytes = Stack->Parameters.Read.Length, Done;
+    if (!Fcb || Fcb->Directory)
+        return FsdFinish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
+    if (!Bytes)
+        return FsdFinish(Irp, STATUS_SUCCESS, 0);
+    NTSTATUS Status = FsdMove(Fcb, DOOR_FILE_READ, Offset, FsdMemoryOf(Irp), Bytes, &Done);
+    if (Done)
+        Status = STATUS_SUCCESS; /* less than asked for is no failure */
+    else if (NT_SUCCESS(Status))
+        Status = STATUS_END_OF_FILE;
+    if (NT_SUCCESS(Status))
+        FsdAdvance(Stack->FileObject, Offset + Done);
+    return FsdFinish(Irp, Status, Done);
+}
+
+/* docs: ZwWriteFile: -1/FILE_WRITE_TO_END_OF_FILE appends. */
+static NTSTATUS NTAPI FsdWrite(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
+    PFSD_FCB Fcb = FsdFcbOf(Stack->FileObject);
+    LARGE_INTEGER Offset = Stack->Parameters.Write.ByteOffset;
+    ULONG Bytes = Stack->Parameters.Write.Length, Done;
+    struct door_stat Stat;
+    if (!Fcb || Fcb->Directory)
+        return FsdFinish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
+    NTSTATUS Status = FsdMakeWritable(Fcb);
+    if (NT_SUCCESS(Status) && Offset.HighPart == -1 && Offset.LowPart == FILE_WRITE_TO_END_OF_FILE) {
+        Status = FsdStat(Fcb, &Stat);
+        Offset.QuadPart = (LONGLONG)Stat.size;
+    }
+    if (!NT_SUCCESS(Status) || !Bytes)
+        return FsdFinish(Irp, Status, 0);
+    Status = FsdMove(Fcb, DOOR_FILE_WRITE, (UINT64)Offset.QuadPart, FsdMemoryOf(Irp), Bytes, &Done);
+    if (Done) {
+        if (Offset.QuadPart + Done > Fcb->Header.FileSize.QuadPart)
+            Fcb->Header.FileSize.QuadPart = Offset.QuadPart + Done;
+        FsdAdvance(Stack->FileObject, (UINT64)Offset.QuadPart + Done);
+        Stack->FileObject->Flags |= FO_FILE_MODIFIED;
+    }
+    return FsdFinish(Irp, Status, NT_SUCCESS(Status) ? Done : 0);
+}
+
+static NTSTATUS NTAPI FsdFlush(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PFSD_FCB Fcb = FsdFcbOf(IoGetCurrentIrpStackLocation(Irp)->FileObject);
+    return FsdFinish(Irp, Fcb ? FsdAskFcb(Fcb, DOOR_FILE_FLUSH) : STATUS_SUCCESS, 0);
+}
+
+/* ---- Start ------------------------------------------------------------------------------------------------------- */
+
+VOID FsdInitialize(VOID)
+{
+    UNICODE_STRING Name = RTL_CONSTANT_STRING(L"\\Device\\HarddiskVolume1");
+    PDRIVER_OBJECT Driver = IopMakeDriver(L"\\FileSystem\\HostFiles", NULL);
+    PDEVICE_OBJECT Device;
+    Driver->MajorFunction[IRP_MJ_CREATE] = FsdCreate;
+    Driver->MajorFunction[IRP_MJ_CLEANUP] = FsdCleanup;
+    Driver->MajorFunction[IRP_MJ_CLOSE] = FsdClose;
+    Driver->MajorFunction[IRP_MJ_READ] = FsdRead;
+    Driver->MajorFunction[IRP_MJ_WRITE] = FsdWrite;
+    Driver->MajorFunction[IRP_MJ_FLUSH_BUFFERS] = FsdFlush;
+    Driver->MajorFunction[IRP_MJ_QUERY_INFORMATION] = FsdQueryInformation;
+    Driver->MajorFunction[IRP_MJ_SET_INFORMATION] = FsdSetInformation;
+    Driver->MajorFunction[IRP_MJ_QUERY_VOLUME_INFORMATION] = FsdQueryVolume;
+    Driver->MajorFunction[IRP_MJ_DIRECTORY_CONTROL] = FsdDirectory;
+    KI_ASSERT(NT_SUCCESS(IoCreateDevice(Driver, 0, &Name, FILE_DEVICE_DISK_FILE_SYSTEM, FILE_DEVICE_IS_MOUNTED, FALSE,
+                                        &Device)));
+    Device->Flags &= ~DO_DEVICE_INITIALIZING;
+}

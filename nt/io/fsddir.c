@@ -1,0 +1,209 @@
+/*
+ * Enumerating a directory of the volume (docs: ZwQueryDirectoryFile).
+ *
+ * The first call on a handle fixes the pattern; each call gives as many entries as fit, in name order, "." and ".."
+ * first except in the root. An empty first scan is STATUS_NO_SUCH_FILE, a later one STATUS_NO_MORE_FILES.
+ */
+#include "nt.h"
+#include "io/fsd.h"
+
+/* Where the fields lie in each class. Short names (8.3) do not exist here and are left empty. */
+typedef struct _FSD_LAYOUT {
+    ULONG Class;
+    USHORT Name, Length, Id; /* offsets; Id 0 = none */
+    BOOLEAN NamesOnly;
+} FSD_LAYOUT;
+
+static const FSD_LAYOUT FsdLayouts[] = {
+    {FileDirectoryInformation, FIELD_OFFSET(FILE_DIRECTORY_INFORMATION, FileName),
+     FIELD_OFFSET(FILE_DIRECTORY_INFORMATION, FileNameLength), 0, FALSE},
+    {FileFullDirectoryInformation, FIELD_OFFSET(FILE_FULL_DIR_INFORMATION, FileName),
+     FIELD_OFFSET(FILE_FULL_DIR_INFORMATION, FileNameLength), 0, FALSE},
+    {FileIdFullDirectoryInformation, FIELD_OFFSET(FILE_ID_FULL_DIR_INFORMATION, FileName),
+     FIELD_OFFSET(FILE_ID_FULL_DIR_INFORMATION, FileNameLength), FIELD_OFFSET(FILE_ID_FULL_DIR_INFORMATION, FileId), FALSE},
+    {FileBothDirectoryInformation, FIELD_OFFSET(FILE_BOTH_DIR_INFORMATION, FileName),
+     FIELD_OFFSET(FILE_BOTH_DIR_INFORMATION, FileNameLength), 0, FALSE},
+    {FileIdBothDirectoryInformation, FIELD_OFFSET(FILE_ID_BOTH_DIR_INFORMATION, FileName),
+     FIELD_OFFSET(FILE_ID_BOTH_DIR_INFORMATION, FileNameLength), FIELD_OFFSET(FILE_ID_BOTH_DIR_INFORMATION, FileId), FALSE},
+    {FileNamesInformation, FIELD_OFFSET(FILE_NAMES_INFORMATION, FileName),
+     FIELD_OFFSET(FILE_NAMES_INFORMATION, FileNameLength), 0, TRUE},
+};
+
+typedef struct _FSD_SCAN {
+    PFSD_FCB Fcb;
+    PFSD_CCB Ccb;
+    const FSD_LAYOUT *Layout;
+    PUCHAR Buffer;
+    ULONG Room, Used, Last; /* Last: offset of the previous entry, or -1 */
+    UNICODE_STRING Name;
+    WCHAR Text[256];
+    struct door_stat Stat;
+} FSD_SCAN, *PFSD_SCAN;
+
+/* ---- Patterns ---------------------------------------------------------------------------------------------------- */
+
+/* '*' and '?', and their DOS forms '<' (as '*', but stops before the last dot), '>' (as '?', also nothing at the end or
+ * before a dot), '"' (a dot, or nothing at the end). docs: FsRtlIsNameInExpression. */
+static BOOLEAN FsdMatch(PCWSTR Pattern, ULONG p, PCWSTR Name, ULONG n)
+{
+    while (p) {
+        WCHAR c = *Pattern;
+        if (c == L'*' || c == L'<') {
+            ULONG Stop = n;
+            if (c == L'<') /* up to the last dot */
+                while (Stop && Name[Stop - 1] != L'.')
+                    Stop--;
+            for (ULONG i = 0; i <= n; i++)
+                if ((c == L'*' || i < Stop || i == n || Stop == 0) && FsdMatch(Pattern + 1, p - 1, Name + i, n - i))
+                    return TRUE;
+            return FALSE;
+        }
+        if ((c == L'>' && (n == 0 || *Name == L'.')) || (c == L'"' && n == 0)) {
+            Pattern++;
+            p--;
+            continue;
+        }
+        if (n == 0 || (c != L'?' && c != L'>' && !(c == L'"' && *Name == L'.') &&
+                       RtlUpcaseUnicodeChar(c) != RtlUpcaseUnicodeChar(*Name)))
+            return FALSE;
+        Pattern++;
+        p--;
+        Name++;
+        n--;
+    }
+    return n == 0;
+}
+
+static BOOLEAN FsdWanted(PFSD_SCAN Scan)
+{
+    PUNICODE_STRING Pattern = &Scan->Ccb->Pattern;
+    return !Pattern->Length || FsdMatch(Pattern->Buffer, Pattern->Length / sizeof(WCHAR), Scan->Name.Buffer,
+                                        Scan->Name.Length / sizeof(WCHAR));
+}
+
+/* ---- Entries ----------------------------------------------------------------------------------------------------- */
+
+/* The entry at an index: "." and ".." come before the host's. */
+static NTSTATUS FsdEntryAt(PFSD_SCAN Scan, ULONG Index)
+{
+    ULONG Dots = *Scan->Fcb->Path ? 2 : 0;
+    Scan->Name.Buffer = Scan->Text;
+    if (Index < Dots) {
+        Scan->Text[0] = Scan->Text[1] = L'.';
+        Scan->Name.Length = (USHORT)((Index + 1) * sizeof(WCHAR));
+        return FsdStat(Scan->Fcb, &Scan->Stat);
+    }
+    FsdRequest.offset = Index - Dots;
+    NTSTATUS Status = FsdAskFcb(Scan->Fcb, DOOR_FILE_LIST);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Scan->Stat = FsdRequest.stat;
+    Scan->Name.Length = (USHORT)(RtlpFromUtf8(Scan->Text, RTL_NUMBER_OF(Scan->Text), FsdRequest.path) * sizeof(WCHAR));
+    return STATUS_SUCCESS;
+}
+
+static VOID FsdWriteEntry(PFSD_SCAN Scan, PUCHAR Entry, ULONG Index, ULONG NameBytes)
+{
+    PFILE_DIRECTORY_INFORMATION Common = (PFILE_DIRECTORY_INFORMATION)Entry;
+    RtlZeroMemory(Entry, Scan->Layout->Name);
+    Common->FileIndex = Index;
+    if (!Scan->Layout->NamesOnly) {
+        Common->CreationTime.QuadPart = (LONGLONG)Scan->Stat.created;
+        Common->LastAccessTime.QuadPart = (LONGLONG)Scan->Stat.accessed;
+        Common->LastWriteTime.QuadPart = (LONGLONG)Scan->Stat.written;
+        Common->ChangeTime.QuadPart = (LONGLONG)Scan->Stat.changed;
+        Common->EndOfFile.QuadPart = (LONGLONG)Scan->Stat.size;
+        Common->AllocationSize.QuadPart = (LONGLONG)Scan->Stat.allocated;
+        Common->FileAttributes = FsdAttributes(&Scan->Stat);
+    }
+    *(ULONG *)(Entry + Scan->Layout->Length) = Scan->Name.Length;
+    if (Scan->Layout->Id)
+        RtlCopyMemory(Entry + Scan->Layout->Id, &Scan->Stat.id, sizeof(Scan->Stat.id));
+    RtlCopyMemory(Entry + Scan->Layout->Name, Scan->Name.Buffer, NameBytes);
+}
+
+/* docs: a first entry that does not fit is cut: STATUS_BUFFER_OVERFLOW. */
+static NTSTATUS FsdAddEntry(PFSD_SCAN Scan, ULONG Index)
+{
+    ULONG Start = (Scan->Used + 7) & ~7u, Need = Scan->Layout->Name + Scan->Name.Length, Bytes = Scan->Name.Length;
+    NTSTATUS Status = STATUS_SUCCESS;
+    if (Start + Need > Scan->Room) {
+        if (Scan->Used)
+            return STATUS_NO_MORE_ENTRIES;
+        Bytes = Scan->Room - Scan->Layout->Name;
+        Status = STATUS_BUFFER_OVERFLOW;
+    }
+    FsdWriteEntry(Scan, Scan->Buffer + Start, Index, Bytes);
+    if (Scan->Used)
+        *(ULONG *)(Scan->Buffer + Scan->Last) = Start - Scan->Last;
+    Scan->Last = Start;
+    Scan->Used = Start + Scan->Layout->Name + Bytes;
+    return Status;
+}
+
+static NTSTATUS FsdScan(PFSD_SCAN Scan, BOOLEAN Single, BOOLEAN First)
+{
+    for (;;) {
+        NTSTATUS Status = FsdEntryAt(Scan, Scan->Ccb->ScanIndex);
+        if (Status == STATUS_END_OF_FILE) {
+            if (Scan->Used)
+                return STATUS_SUCCESS;
+            return First ? STATUS_NO_SUCH_FILE : STATUS_NO_MORE_FILES;
+        }
+        if (!NT_SUCCESS(Status))
+            return Status;
+        if (FsdWanted(Scan)) {
+            Status = FsdAddEntry(Scan, Scan->Ccb->ScanIndex);
+            if (Status == STATUS_NO_MORE_ENTRIES)
+                return STATUS_SUCCESS;
+            Scan->Ccb->ScanIndex++;
+            if (Status == STATUS_BUFFER_OVERFLOW || Single)
+                return Status;
+        } else
+            Scan->Ccb->ScanIndex++;
+    }
+}
+
+static BOOLEAN FsdBeginScan(PFSD_CCB Ccb, PIO_STACK_LOCATION Stack)
+{
+    PUNICODE_STRING Pattern = (PUNICODE_STRING)Stack->Parameters.QueryDirectory.FileName;
+    BOOLEAN First = !Ccb->ScanStarted;
+    if (First || (Stack->Flags & SL_RESTART_SCAN))
+        Ccb->ScanIndex = 0;
+    if (First && Pattern && Pattern->Length && !(Pattern->Length == sizeof(WCHAR) && *Pattern->Buffer == L'*')) {
+        Ccb->Pattern.Buffer = ExpAllocate(Pattern->Length, FSD_TAG);
+        Ccb->Pattern.Length = Ccb->Pattern.MaximumLength = Pattern->Length;
+        RtlCopyMemory(Ccb->Pattern.Buffer, Pattern->Buffer, Pattern->Length);
+    }
+    Ccb->ScanStarted = TRUE;
+    return First;
+}
+
+NTSTATUS NTAPI FsdDirectory(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
+    FSD_SCAN *Scan;
+    if (Stack->MinorFunction != IRP_MN_QUERY_DIRECTORY)
+        return FsdFinish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
+    if (!FsdFcbOf(Stack->FileObject)->Directory)
+        return FsdFinish(Irp, STATUS_INVALID_PARAMETER, 0);
+    Scan = ExpAllocate(sizeof(*Scan), FSD_TAG);
+    RtlZeroMemory(Scan, sizeof(*Scan));
+    Scan->Fcb = FsdFcbOf(Stack->FileObject);
+    Scan->Ccb = FsdCcbOf(Stack->FileObject);
+    Scan->Buffer = Irp->UserBuffer;
+    Scan->Room = Stack->Parameters.QueryDirectory.Length;
+    for (ULONG i = 0; i < RTL_NUMBER_OF(FsdLayouts); i++)
+        if (FsdLayouts[i].Class == (ULONG)Stack->Parameters.QueryDirectory.FileInformationClass)
+            Scan->Layout = &FsdLayouts[i];
+    NTSTATUS Status = STATUS_SUCCESS;
+    if (!Scan->Layout)
+        Status = STATUS_INVALID_INFO_CLASS;
+    else if (Scan->Room < Scan->Layout->Name + sizeof(WCHAR))
+        Status = STATUS_INFO_LENGTH_MISMATCH;
+    else
+        Status = FsdScan(Scan, (Stack->Flags & SL_RETURN_SINGLE_ENTRY) != 0, FsdBeginScan(Scan->Ccb, Stack));
+    ULONG Used = Scan->Used;
+    ExpFree(Scan);
+    return FsdFinish(Irp, Status, Used);
+}

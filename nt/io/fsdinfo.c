@@ -1,0 +1,300 @@
+/*
+ * What files and the volume say of themselves, and what can be set: sizes, deletion, names.
+ * (docs: FILE_BASIC_INFORMATION and the other information classes)
+ * DIFFERS: times and attributes cannot be set; zero and -1, "leave it", are accepted.
+ */
+#include "nt.h"
+#include "io/fsd.h"
+
+#define FSD_CLUSTER 4096
+
+/* ---- Query ------------------------------------------------------------------------------------------------------- */
+
+static VOID FsdFillBasic(PFILE_BASIC_INFORMATION Basic, const struct door_stat *Stat)
+{
+    RtlZeroMemory(Basic, sizeof(*Basic));
+    Basic->CreationTime.QuadPart = (LONGLONG)Stat->created;
+    Basic->LastAccessTime.QuadPart = (LONGLONG)Stat->accessed;
+    Basic->LastWriteTime.QuadPart = (LONGLONG)Stat->written;
+    Basic->ChangeTime.QuadPart = (LONGLONG)Stat->changed;
+    Basic->FileAttributes = FsdAttributes(Stat);
+}
+
+static VOID FsdFillStandard(PFILE_STANDARD_INFORMATION Standard, PFSD_FCB Fcb, const struct door_stat *Stat)
+{
+    RtlZeroMemory(Standard, sizeof(*Standard));
+    Standard->AllocationSize.QuadPart = (LONGLONG)Stat->allocated;
+    Standard->EndOfFile.QuadPart = (LONGLONG)Stat->size;
+    Standard->NumberOfLinks = Fcb->DeletePending ? 0 : 1;
+    Standard->DeletePending = Fcb->DeletePending;
+    Standard->Directory = Fcb->Directory;
+}
+
+/* The name from the volume's root on; what does not fit is cut (STATUS_BUFFER_OVERFLOW). */
+static NTSTATUS FsdFillName(PFILE_NAME_INFORMATION Name, ULONG Room, PFSD_FCB Fcb, ULONG_PTR *Bytes)
+{
+    PWSTR Wide = ExpAllocate(FSD_PATH * sizeof(WCHAR), FSD_TAG);
+    ULONG Characters = RtlpFromUtf8(Wide + 1, FSD_PATH - 1, Fcb->Path) + 1;
+    ULONG Need = Characters * sizeof(WCHAR);
+    Wide[0] = L'\\';
+    for (ULONG i = 0; i < Characters; i++)
+        if (Wide[i] == L'/')
+            Wide[i] = L'\\';
+    Room -= FIELD_OFFSET(FILE_NAME_INFORMATION, FileName);
+    Name->FileNameLength = Need;
+    RtlCopyMemory(Name->FileName, Wide, Need < Room ? Need : Room);
+    *Bytes += FIELD_OFFSET(FILE_NAME_INFORMATION, FileName) + (Need < Room ? Need : Room);
+    ExpFree(Wide);
+    return Need <= Room ? STATUS_SUCCESS : STATUS_BUFFER_OVERFLOW;
+}
+
+static VOID FsdFillNetwork(PFILE_NETWORK_OPEN_INFORMATION Network, const struct door_stat *Stat)
+{
+    RtlZeroMemory(Network, sizeof(*Network));
+    Network->CreationTime.QuadPart = (LONGLONG)Stat->created;
+    Network->LastAccessTime.QuadPart = (LONGLONG)Stat->accessed;
+    Network->LastWriteTime.QuadPart = (LONGLONG)Stat->written;
+    Network->ChangeTime.QuadPart = (LONGLONG)Stat->changed;
+    Network->AllocationSize.QuadPart = (LONGLONG)Stat->allocated;
+    Network->EndOfFile.QuadPart = (LONGLONG)Stat->size;
+    Network->FileAttributes = FsdAttributes(Stat);
+}
+
+static NTSTATUS FsdFillClass(ULONG Class, PVOID Buffer, ULONG Room, PFSD_FCB Fcb, const struct door_stat *Stat,
+                             ULONG_PTR *Bytes)
+{
+    PFILE_ALL_INFORMATION All = Buffer;
+    PFILE_ATTRIBUTE_TAG_INFORMATION Tag = Buffer;
+    switch (Class) {
+    case FileBasicInformation:
+        FsdFillBasic(Buffer, Stat);
+        *Bytes = sizeof(FILE_BASIC_INFORMATION);
+        return STATUS_SUCCESS;
+    case FileStandardInformation:
+        FsdFillStandard(Buffer, Fcb, Stat);
+        *Bytes = sizeof(FILE_STANDARD_INFORMATION);
+        return STATUS_SUCCESS;
+    case FileInternalInformation:
+        ((PFILE_INTERNAL_INFORMATION)Buffer)->IndexNumber.QuadPart = (LONGLONG)Stat->id;
+        *Bytes = sizeof(FILE_INTERNAL_INFORMATION);
+        return STATUS_SUCCESS;
+    case FileEaInformation:
+        ((PFILE_EA_INFORMATION)Buffer)->EaSize = 0;
+        *Bytes = sizeof(FILE_EA_INFORMATION);
+        return STATUS_SUCCESS;
+    case FileNameInformation: return FsdFillName(Buffer, Room, Fcb, Bytes);
+    case FileNetworkOpenInformation:
+        FsdFillNetwork(Buffer, Stat);
+        *Bytes = sizeof(FILE_NETWORK_OPEN_INFORMATION);
+        return STATUS_SUCCESS;
+    case FileAttributeTagInformation:
+        Tag->FileAttributes = FsdAttributes(Stat);
+        Tag->ReparseTag = 0;
+        *Bytes = sizeof(*Tag);
+        return STATUS_SUCCESS;
+    case FileAllInformation: /* the rest was filled by the I/O manager */
+        FsdFillBasic(&All->BasicInformation, Stat);
+        FsdFillStandard(&All->StandardInformation, Fcb, Stat);
+        All->InternalInformation.IndexNumber.QuadPart = (LONGLONG)Stat->id;
+        All->EaInformation.EaSize = 0;
+        *Bytes = FIELD_OFFSET(FILE_ALL_INFORMATION, NameInformation);
+        return FsdFillName(&All->NameInformation, Room - (ULONG)*Bytes, Fcb, Bytes);
+    default: return STATUS_INVALID_PARAMETER;
+    }
+}
+
+NTSTATUS NTAPI FsdQueryInformation(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
+    PFSD_FCB Fcb = FsdFcbOf(Stack->FileObject);
+    struct door_stat Stat;
+    ULONG_PTR Bytes = 0;
+    NTSTATUS Status = FsdStat(Fcb, &Stat);
+    if (NT_SUCCESS(Status))
+        Status = FsdFillClass(Stack->Parameters.QueryFile.FileInformationClass, Irp->AssociatedIrp.SystemBuffer,
+                              Stack->Parameters.QueryFile.Length, Fcb, &Stat, &Bytes);
+    return FsdFinish(Irp, Status, Bytes);
+}
+
+/* ---- Set --------------------------------------------------------------------------------------------------------- */
+
+static NTSTATUS FsdSetBasic(PFILE_BASIC_INFORMATION Basic, const struct door_stat *Stat)
+{
+    const LARGE_INTEGER *Time = &Basic->CreationTime; /* the four times lie in a row */
+    for (ULONG i = 0; i < 4; i++)
+        if (Time[i].QuadPart != 0 && Time[i].QuadPart != -1)
+            return STATUS_NOT_SUPPORTED;
+    ULONG Attributes = Basic->FileAttributes & ~FILE_ATTRIBUTE_NORMAL;
+    if (Basic->FileAttributes && (Attributes & ~FILE_ATTRIBUTE_ARCHIVE) != (FsdAttributes(Stat) & ~FILE_ATTRIBUTE_ARCHIVE))
+        return STATUS_NOT_SUPPORTED;
+    return STATUS_SUCCESS;
+}
+
+/* docs: FILE_DISPOSITION_INFORMATION: a directory must be empty, a read-only file stays. */
+static NTSTATUS FsdSetDisposition(PFSD_FCB Fcb, BOOLEAN Delete)
+{
+    if (!Delete) {
+        Fcb->DeletePending = FALSE;
+        return STATUS_SUCCESS;
+    }
+    if (Fcb->ReadOnly || !*Fcb->Path)
+        return STATUS_CANNOT_DELETE;
+    if (Fcb->Directory) {
+        FsdRequest.offset = 0;
+        NTSTATUS Status = FsdAskFcb(Fcb, DOOR_FILE_LIST);
+        if (NT_SUCCESS(Status))
+            return STATUS_DIRECTORY_NOT_EMPTY;
+    }
+    Fcb->DeletePending = TRUE;
+    return STATUS_SUCCESS;
+}
+
+/* docs: FILE_RENAME_INFORMATION: a full path, a path relative to RootDirectory, or a bare name in the same directory. */
+static NTSTATUS FsdRenamePath(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, PCHAR Path)
+{
+    static const WCHAR Drive[] = L"\\??\\C:", DosDrive[] = L"\\DosDevices\\C:", Volume[] = L"\\Device\\HarddiskVolume1";
+    static const struct {
+        PCWSTR Text;
+        ULONG Characters;
+    } Prefix[] = {{Drive, RTL_NUMBER_OF(Drive) - 1},
+                  {DosDrive, RTL_NUMBER_OF(DosDrive) - 1},
+                  {Volume, RTL_NUMBER_OF(Volume) - 1}};
+    ULONG Characters = Rename->FileNameLength / sizeof(WCHAR);
+    PCWSTR Name = Rename->FileName;
+    BOOLEAN Directory;
+    PVOID Root;
+    if (Rename->RootDirectory) {
+        NTSTATUS Status = ObReferenceObjectByHandle(Rename->RootDirectory, 0, IopFileType, KernelMode, &Root, NULL);
+        if (!NT_SUCCESS(Status))
+            return Status;
+        Status = FsdMakePath(FsdFcbOf((PFILE_OBJECT)Root), Name, Characters, Path, &Directory);
+        ObfDereferenceObject(Root);
+        return Status;
+    }
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Prefix); i++)
+        if (Characters > Prefix[i].Characters && !_wcsnicmp(Name, Prefix[i].Text, Prefix[i].Characters))
+            return FsdMakePath(NULL, Name + Prefix[i].Characters, Characters - Prefix[i].Characters, Path, &Directory);
+    if (Characters && Name[0] == L'\\')
+        return STATUS_NOT_SAME_DEVICE;
+    PCHAR Slash = strrchr(Fcb->Path, '/');
+    ULONG Start = Slash ? (ULONG)(Slash - Fcb->Path) + 1 : 0;
+    RtlCopyMemory(Path, Fcb->Path, Start);
+    RtlpToUtf8(Path + Start, FSD_PATH - Start, Name, Characters);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS FsdSetName(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, ULONG Room)
+{
+    PCHAR Path;
+    if (Room < FIELD_OFFSET(FILE_RENAME_INFORMATION, FileName) + Rename->FileNameLength)
+        return STATUS_INVALID_PARAMETER;
+    Path = ExpAllocate(FSD_PATH, FSD_TAG);
+    NTSTATUS Status = FsdRenamePath(Fcb, Rename, Path);
+    if (NT_SUCCESS(Status)) {
+        RtlpFormat(FsdRequest.path, sizeof(FsdRequest.path), "%s", Path);
+        FsdRequest.flags = Rename->ReplaceIfExists ? DOOR_FILE_REPLACE : 0;
+        Status = FsdAskFcb(Fcb, DOOR_FILE_RENAME);
+    }
+    if (Status == STATUS_OBJECT_NAME_NOT_FOUND || Status == STATUS_NOT_A_DIRECTORY)
+        Status = STATUS_OBJECT_PATH_NOT_FOUND;
+    if (NT_SUCCESS(Status))
+        RtlpFormat(Fcb->Path, sizeof(Fcb->Path), "%s", Path);
+    ExpFree(Path);
+    return Status;
+}
+
+NTSTATUS NTAPI FsdSetInformation(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
+    PFSD_FCB Fcb = FsdFcbOf(Stack->FileObject);
+    PVOID Buffer = Irp->AssociatedIrp.SystemBuffer;
+    struct door_stat Stat;
+    LONGLONG Size;
+    NTSTATUS Status = FsdStat(Fcb, &Stat);
+    if (!NT_SUCCESS(Status))
+        return FsdFinish(Irp, Status, 0);
+    switch ((ULONG)Stack->Parameters.SetFile.FileInformationClass) {
+    case FileBasicInformation: Status = FsdSetBasic(Buffer, &Stat); break;
+    case FileDispositionInformation:
+        Status = FsdSetDisposition(Fcb, ((PFILE_DISPOSITION_INFORMATION)Buffer)->DeleteFile);
+        break;
+    case FileEndOfFileInformation:
+        Size = ((PFILE_END_OF_FILE_INFORMATION)Buffer)->EndOfFile.QuadPart;
+        Status = Size < 0 || Fcb->Directory ? STATUS_INVALID_PARAMETER : FsdSetSize(Fcb, (UINT64)Size);
+        break;
+    case FileAllocationInformation: /* docs: less than the file has cuts it; more only reserves */
+        Size = ((PFILE_ALLOCATION_INFORMATION)Buffer)->AllocationSize.QuadPart;
+        if (Size < 0 || Fcb->Directory)
+            Status = STATUS_INVALID_PARAMETER;
+        else if ((UINT64)Size < Stat.size)
+            Status = FsdSetSize(Fcb, (UINT64)Size);
+        break;
+    case FileRenameInformation: Status = FsdSetName(Fcb, Buffer, Stack->Parameters.SetFile.Length); break;
+    default: Status = STATUS_INVALID_PARAMETER;
+    }
+    return FsdFinish(Irp, Status, 0);
+}
+
+/* ---- The volume -------------------------------------------------------------------------------------------------- */
+
+static NTSTATUS FsdFillVolume(ULONG Class, PVOID Buffer, ULONG Room, ULONG_PTR *Bytes)
+{
+    static const WCHAR System[] = L"NTFS"; /* what drivers compare with; see CAVEATS for what it cannot do */
+    union {
+        FILE_FS_SIZE_INFORMATION Size;
+        FILE_FS_FULL_SIZE_INFORMATION Full;
+        FILE_FS_VOLUME_INFORMATION Volume;
+        struct {
+            FILE_FS_ATTRIBUTE_INFORMATION Fixed;
+            WCHAR Name[8];
+        } Attribute;
+    } Reply;
+    LONGLONG Total = (LONGLONG)(FsdRequest.stat.size / FSD_CLUSTER), Free = (LONGLONG)(FsdRequest.stat.allocated / FSD_CLUSTER);
+    RtlZeroMemory(&Reply, sizeof(Reply));
+    switch (Class) {
+    case FileFsSizeInformation:
+        Reply.Size.TotalAllocationUnits.QuadPart = Total;
+        Reply.Size.AvailableAllocationUnits.QuadPart = Free;
+        Reply.Size.SectorsPerAllocationUnit = FSD_CLUSTER / 512;
+        Reply.Size.BytesPerSector = 512;
+        *Bytes = sizeof(Reply.Size);
+        break;
+    case FileFsFullSizeInformation:
+        Reply.Full.TotalAllocationUnits.QuadPart = Total;
+        Reply.Full.CallerAvailableAllocationUnits.QuadPart = Free;
+        Reply.Full.ActualAvailableAllocationUnits.QuadPart = Free;
+        Reply.Full.SectorsPerAllocationUnit = FSD_CLUSTER / 512;
+        Reply.Full.BytesPerSector = 512;
+        *Bytes = sizeof(Reply.Full);
+        break;
+    case FileFsVolumeInformation:
+        Reply.Volume.VolumeSerialNumber = 0x1249ab1e;
+        *Bytes = FIELD_OFFSET(FILE_FS_VOLUME_INFORMATION, VolumeLabel);
+        break;
+    case FileFsAttributeInformation:
+        Reply.Attribute.Fixed.FileSystemAttributes = FILE_CASE_PRESERVED_NAMES | FILE_UNICODE_ON_DISK;
+        Reply.Attribute.Fixed.MaximumComponentNameLength = 255;
+        Reply.Attribute.Fixed.FileSystemNameLength = sizeof(System) - sizeof(WCHAR);
+        RtlCopyMemory(Reply.Attribute.Fixed.FileSystemName, System, sizeof(System) - sizeof(WCHAR));
+        *Bytes = FIELD_OFFSET(FILE_FS_ATTRIBUTE_INFORMATION, FileSystemName) + sizeof(System) - sizeof(WCHAR);
+        break;
+    default: return STATUS_INVALID_INFO_CLASS;
+    }
+    if (Room < *Bytes) {
+        *Bytes = 0;
+        return STATUS_INFO_LENGTH_MISMATCH;
+    }
+    RtlCopyMemory(Buffer, &Reply, *Bytes);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI FsdQueryVolume(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
+    ULONG_PTR Bytes = 0;
+    NTSTATUS Status = FsdAsk(DOOR_FILE_VOLUME);
+    if (NT_SUCCESS(Status))
+        Status = FsdFillVolume(Stack->Parameters.QueryVolume.FsInformationClass, Irp->AssociatedIrp.SystemBuffer,
+                               Stack->Parameters.QueryVolume.Length, &Bytes);
+    return FsdFinish(Irp, Status, Bytes);
+}

@@ -1,0 +1,152 @@
+/*
+ * Requests ready made: the IRPs that drivers have built for them, and what the services share with them.
+ *
+ * Of the three ways a buffer reaches a driver: a copy in pool (buffered), the caller's pages locked and described by an
+ * MDL (direct), or the bare address (neither). (docs: Methods for Accessing Data Buffers)
+ */
+#include "nt.h"
+
+#define IOP_BUFFER_TAG 'fBoI'
+
+static NTSTATUS IopLockBuffer(PIRP Irp, PVOID Buffer, ULONG Bytes, LOCK_OPERATION Operation)
+{
+    PMDL Mdl = IoAllocateMdl(Buffer, Bytes, FALSE, FALSE, Irp);
+    if (!Mdl)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    MmProbeAndLockPages(Mdl, KernelMode, Operation);
+    return STATUS_SUCCESS;
+}
+
+static VOID IopCopyBuffer(PIRP Irp, PVOID From, ULONG FromBytes, ULONG Bytes)
+{
+    Irp->AssociatedIrp.SystemBuffer = ExpAllocate(Bytes, IOP_BUFFER_TAG);
+    RtlZeroMemory(Irp->AssociatedIrp.SystemBuffer, Bytes);
+    RtlCopyMemory(Irp->AssociatedIrp.SystemBuffer, From, FromBytes);
+    Irp->Flags |= IRP_BUFFERED_IO | IRP_DEALLOCATE_BUFFER;
+}
+
+NTSTATUS IopSetTransfer(PIRP Irp, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Bytes, BOOLEAN Read)
+{
+    Irp->UserBuffer = Buffer;
+    if (Device->Flags & DO_BUFFERED_IO) {
+        if (!Bytes)
+            return STATUS_SUCCESS;
+        IopCopyBuffer(Irp, Buffer, Read ? 0 : Bytes, Bytes);
+        if (Read)
+            Irp->Flags |= IRP_INPUT_OPERATION;
+        return STATUS_SUCCESS;
+    }
+    if ((Device->Flags & DO_DIRECT_IO) && Bytes)
+        return IopLockBuffer(Irp, Buffer, Bytes, Read ? IoWriteAccess : IoReadAccess);
+    return STATUS_SUCCESS;
+}
+
+/* docs: Buffer Descriptions for I/O Control Codes. */
+NTSTATUS IopSetControl(PIRP Irp, PIO_STACK_LOCATION Stack, ULONG Code, PVOID In, ULONG InBytes, PVOID Out,
+                       ULONG OutBytes)
+{
+    ULONG Method = Code & 3;
+    Stack->Parameters.DeviceIoControl.IoControlCode = Code;
+    Stack->Parameters.DeviceIoControl.InputBufferLength = InBytes;
+    Stack->Parameters.DeviceIoControl.OutputBufferLength = OutBytes;
+    Irp->UserBuffer = Out;
+    if (Method == METHOD_NEITHER) {
+        Stack->Parameters.DeviceIoControl.Type3InputBuffer = In;
+        return STATUS_SUCCESS;
+    }
+    if (Method == METHOD_BUFFERED) {
+        ULONG Bytes = InBytes > OutBytes ? InBytes : OutBytes;
+        if (Bytes)
+            IopCopyBuffer(Irp, In, In ? InBytes : 0, Bytes);
+        if (OutBytes && Out)
+            Irp->Flags |= IRP_INPUT_OPERATION;
+        return STATUS_SUCCESS;
+    }
+    if (InBytes && In)
+        IopCopyBuffer(Irp, In, InBytes, InBytes);
+    if (OutBytes && Out)
+        return IopLockBuffer(Irp, Out, OutBytes, Method == METHOD_IN_DIRECT ? IoReadAccess : IoWriteAccess);
+    return STATUS_SUCCESS;
+}
+
+/* ---- Made for drivers -------------------------------------------------------------------------------------------- */
+
+static VOID IopDiscard(PIRP Irp)
+{
+    if (Irp->Flags & IRP_DEALLOCATE_BUFFER)
+        ExpFree(Irp->AssociatedIrp.SystemBuffer);
+    IoFreeIrp(Irp);
+}
+
+/* docs: IoBuildDeviceIoControlRequest: the caller's thread owns the request; the I/O manager frees it. */
+PIRP NTAPI IoBuildDeviceIoControlRequest(ULONG Code, PDEVICE_OBJECT Device, PVOID In, ULONG InBytes, PVOID Out,
+                                         ULONG OutBytes, BOOLEAN Internal, PKEVENT Event, PIO_STATUS_BLOCK Iosb)
+{
+    PIRP Irp = IopAllocateIrp(Device->StackSize, NULL);
+    PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Irp);
+    Stack->MajorFunction = Internal ? IRP_MJ_INTERNAL_DEVICE_CONTROL : IRP_MJ_DEVICE_CONTROL;
+    if (!NT_SUCCESS(IopSetControl(Irp, Stack, Code, In, InBytes, Out, OutBytes))) {
+        IopDiscard(Irp);
+        return NULL;
+    }
+    Irp->UserIosb = Iosb;
+    Irp->UserEvent = Event;
+    IopQueueThreadIrp(Irp);
+    return Irp;
+}
+
+/* docs: IoBuildAsynchronousFsdRequest: belongs to no thread; the driver's completion routine frees it. */
+PIRP NTAPI IoBuildAsynchronousFsdRequest(ULONG Major, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Bytes,
+                                         PLARGE_INTEGER Offset, PIO_STATUS_BLOCK Iosb)
+{
+    PIRP Irp = IoAllocateIrp(Device->StackSize, FALSE);
+    PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Irp);
+    Stack->MajorFunction = (UCHAR)Major;
+    Irp->UserIosb = Iosb;
+    Irp->Tail.Overlay.Thread = PsGetCurrentThread();
+    if (Major != IRP_MJ_READ && Major != IRP_MJ_WRITE)
+        return Irp;
+    if (!NT_SUCCESS(IopSetTransfer(Irp, Device, Buffer, Bytes, Major == IRP_MJ_READ))) {
+        IopDiscard(Irp);
+        return NULL;
+    }
+    Stack->Parameters.Read.Length = Bytes;
+    if (Offset)
+        Stack->Parameters.Read.ByteOffset = *Offset;
+    return Irp;
+}
+
+PIRP NTAPI IoBuildSynchronousFsdRequest(ULONG Major, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Bytes,
+                                        PLARGE_INTEGER Offset, PKEVENT Event, PIO_STATUS_BLOCK Iosb)
+{
+    PIRP Irp = IoBuildAsynchronousFsdRequest(Major, Device, Buffer, Bytes, Offset, Iosb);
+    if (Irp) {
+        Irp->UserEvent = Event;
+        IopQueueThreadIrp(Irp);
+    }
+    return Irp;
+}
+
+/* ---- For the services -------------------------------------------------------------------------------------------- */
+
+NTSTATUS IopIssue(PDEVICE_OBJECT Device, PIRP Irp, PFILE_OBJECT File, BOOLEAN Synchronous, PIO_STATUS_BLOCK Iosb)
+{
+    Irp->UserIosb = Iosb;
+    IoGetNextIrpStackLocation(Irp)->FileObject = File;
+    KeClearEvent(&File->Event);
+    IopQueueThreadIrp(Irp);
+    if (Synchronous)
+        ObfReferenceObject(File); /* completion gives up the first one */
+    NTSTATUS Status = IofCallDriver(Device, Irp);
+    if (!Synchronous)
+        return Status;
+    if (Status == STATUS_PENDING) {
+        Status = KeWaitForSingleObject(&File->Event, Executive, KernelMode, (File->Flags & FO_ALERTABLE_IO) != 0, NULL);
+        if (Status == STATUS_SUCCESS)
+            Status = File->FinalStatus;
+    }
+    if (File->Flags & FO_SYNCHRONOUS_IO)
+        IopUnlockFile(File);
+    ObfDereferenceObject(File);
+    return Status;
+}

@@ -1,0 +1,395 @@
+/*
+ * The file services: read, write, control, information, directories.
+ *
+ * Each makes one IRP for the top of the file's device stack. A file opened for synchronous I/O is locked meanwhile, its
+ * position moves with it, and the service waits; otherwise the request may be pending when the service returns.
+ * DIFFERS: completion by an APC routine is refused (STATUS_NOT_SUPPORTED); an event or waiting does the same.
+ */
+#include "nt.h"
+
+typedef struct _IOP_CALLER {
+    PFILE_OBJECT File;
+    PDEVICE_OBJECT Device;
+    PKEVENT Event;
+    BOOLEAN Synchronous;
+} IOP_CALLER, *PIOP_CALLER;
+
+/* Reference the file and the event, lock the file if it is synchronous. */
+static NTSTATUS IopBegin(PIOP_CALLER Caller, HANDLE Handle, HANDLE EventHandle, PIO_APC_ROUTINE Apc)
+{
+    NTSTATUS Status;
+    *Caller = (IOP_CALLER){0};
+    if (Apc)
+        return STATUS_NOT_SUPPORTED;
+    Status = ObReferenceObjectByHandle(Handle, 0, IopFileType, KernelMode, (PVOID *)&Caller->File, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (EventHandle) {
+        Status = ObReferenceObjectByHandle(EventHandle, EVENT_MODIFY_STATE, ObpEventType, KernelMode,
+                                           (PVOID *)&Caller->Event, NULL);
+        if (!NT_SUCCESS(Status)) {
+            ObfDereferenceObject(Caller->File);
+            return Status;
+        }
+        KeClearEvent(Caller->Event);
+    }
+    Caller->Device = IoGetRelatedDeviceObject(Caller->File);
+    Caller->Synchronous = (Caller->File->Flags & FO_SYNCHRONOUS_IO) != 0;
+    return Caller->Synchronous ? IopLockFile(Caller->File) : STATUS_SUCCESS;
+}
+
+/* Give up what IopBegin took, without a request. */
+static NTSTATUS IopAbandon(PIOP_CALLER Caller, PIRP Irp, NTSTATUS Status)
+{
+    if (Irp) {
+        if (Irp->Flags & IRP_DEALLOCATE_BUFFER)
+            ExpFree(Irp->AssociatedIrp.SystemBuffer);
+        IoFreeIrp(Irp);
+    }
+    if (Caller->Synchronous)
+        IopUnlockFile(Caller->File);
+    if (Caller->Event)
+        ObfDereferenceObject(Caller->Event);
+    ObfDereferenceObject(Caller->File);
+    return Status;
+}
+
+static PIRP IopNewIrp(PIOP_CALLER Caller, UCHAR Major, UCHAR Minor, PIO_STACK_LOCATION *Stack)
+{
+    PIRP Irp = IopAllocateIrp(Caller->Device->StackSize, Caller->File);
+    *Stack = IoGetNextIrpStackLocation(Irp);
+    (*Stack)->MajorFunction = Major;
+    (*Stack)->MinorFunction = Minor;
+    Irp->UserEvent = Caller->Event;
+    Irp->Flags = IRP_DEFER_IO_COMPLETION;
+    if (Caller->Synchronous)
+        Irp->Flags |= IRP_SYNCHRONOUS_API;
+    return Irp;
+}
+
+/* ---- Read and write ---------------------------------------------------------------------------------------------- */
+
+/* docs: ZwReadFile, ZwWriteFile: what may stand for an offset. *Offset is then one to send. */
+static NTSTATUS IopOffset(PIOP_CALLER Caller, PLARGE_INTEGER Given, BOOLEAN Write, PLARGE_INTEGER Offset)
+{
+    PFILE_OBJECT File = Caller->File;
+    if (Given) {
+        *Offset = *Given;
+        if (Given->HighPart != -1)
+            return Given->QuadPart < 0 ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
+        if (Write && Given->LowPart == FILE_WRITE_TO_END_OF_FILE)
+            return STATUS_SUCCESS;
+        if (Given->LowPart != FILE_USE_FILE_POINTER_POSITION)
+            return STATUS_INVALID_PARAMETER;
+    }
+    /* Devices without positions (no file system below) take any; a file without a position must be given one. */
+    if (!Caller->Synchronous) {
+        Offset->QuadPart = 0;
+        return IopDriverOf(Caller->Device->DriverObject)->Image ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+    }
+    *Offset = File->CurrentByteOffset;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS IopTransfer(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PIO_STATUS_BLOCK Iosb,
+                            PVOID Buffer, ULONG Bytes, PLARGE_INTEGER Given, PULONG Key)
+{
+    BOOLEAN Read = Major == IRP_MJ_READ;
+    PIO_STACK_LOCATION Stack;
+    LARGE_INTEGER Offset;
+    IOP_CALLER Caller;
+    NTSTATUS Status = IopBegin(&Caller, Handle, Event, Apc);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = IopOffset(&Caller, Given, !Read, &Offset);
+    if (!NT_SUCCESS(Status))
+        return IopAbandon(&Caller, NULL, Status);
+    PIRP Irp = IopNewIrp(&Caller, Major, 0, &Stack);
+    Status = IopSetTransfer(Irp, Caller.Device, Buffer, Bytes, Read);
+    if (!NT_SUCCESS(Status))
+        return IopAbandon(&Caller, Irp, Status);
+    Irp->Flags |= Read ? IRP_READ_OPERATION : IRP_WRITE_OPERATION;
+    if (Caller.File->Flags & FO_NO_INTERMEDIATE_BUFFERING)
+        Irp->Flags |= IRP_NOCACHE;
+    if (!Read && (Caller.File->Flags & FO_WRITE_THROUGH))
+        Stack->Flags |= SL_WRITE_THROUGH;
+    if (Key) {
+        Stack->Flags |= SL_KEY_SPECIFIED;
+        Stack->Parameters.Read.Key = *Key;
+    }
+    Stack->Parameters.Read.Length = Bytes; /* Write has the same layout */
+    Stack->Parameters.Read.ByteOffset = Offset;
+    return IopIssue(Caller.Device, Irp, Caller.File, Caller.Synchronous, Iosb);
+}
+
+NTSTATUS NTAPI NtReadFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context, PIO_STATUS_BLOCK Iosb,
+                          PVOID Buffer, ULONG Bytes, PLARGE_INTEGER Offset, PULONG Key)
+{
+    return IopTransfer(IRP_MJ_READ, Handle, Event, Apc, Iosb, Buffer, Bytes, Offset, Key);
+}
+
+NTSTATUS NTAPI NtWriteFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context, PIO_STATUS_BLOCK Iosb,
+                           PVOID Buffer, ULONG Bytes, PLARGE_INTEGER Offset, PULONG Key)
+{
+    OBJECT_HANDLE_INFORMATION Held;
+    LARGE_INTEGER End = {.LowPart = FILE_WRITE_TO_END_OF_FILE, .HighPart = -1};
+    PVOID File;
+    /* docs: ZwCreateFile: with FILE_APPEND_DATA alone every write goes to the end. */
+    if (NT_SUCCESS(ObReferenceObjectByHandle(Handle, 0, IopFileType, KernelMode, &File, &Held))) {
+        ObfDereferenceObject(File);
+        if ((Held.GrantedAccess & (FILE_APPEND_DATA | FILE_WRITE_DATA)) == FILE_APPEND_DATA)
+            Offset = &End;
+    }
+    return IopTransfer(IRP_MJ_WRITE, Handle, Event, Apc, Iosb, Buffer, Bytes, Offset, Key);
+}
+
+/* ---- Control ----------------------------------------------------------------------------------------------------- */
+
+static NTSTATUS IopControl(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PIO_STATUS_BLOCK Iosb,
+                           ULONG Code, PVOID In, ULONG InBytes, PVOID Out, ULONG OutBytes)
+{
+    PIO_STACK_LOCATION Stack;
+    IOP_CALLER Caller;
+    NTSTATUS Status = IopBegin(&Caller, Handle, Event, Apc);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    PIRP Irp = IopNewIrp(&Caller, Major, 0, &Stack);
+    Status = IopSetControl(Irp, Stack, Code, In, InBytes, Out, OutBytes);
+    if (!NT_SUCCESS(Status))
+        return IopAbandon(&Caller, Irp, Status);
+    return IopIssue(Caller.Device, Irp, Caller.File, Caller.Synchronous, Iosb);
+}
+
+NTSTATUS NTAPI NtDeviceIoControlFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
+                                     PIO_STATUS_BLOCK Iosb, ULONG Code, PVOID In, ULONG InBytes, PVOID Out,
+                                     ULONG OutBytes)
+{
+    return IopControl(IRP_MJ_DEVICE_CONTROL, Handle, Event, Apc, Iosb, Code, In, InBytes, Out, OutBytes);
+}
+
+NTSTATUS NTAPI NtFsControlFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context, PIO_STATUS_BLOCK Iosb,
+                               ULONG Code, PVOID In, ULONG InBytes, PVOID Out, ULONG OutBytes)
+{
+    return IopControl(IRP_MJ_FILE_SYSTEM_CONTROL, Handle, Event, Apc, Iosb, Code, In, InBytes, Out, OutBytes);
+}
+
+/* ---- Requests that are always waited for ------------------------------------------------------------------------- */
+
+/* Send a request whose buffer is the caller's own (kernel mode: any context will do), and wait. */
+static NTSTATUS IopAskDevice(PFILE_OBJECT File, PIRP Irp, PVOID Buffer, PIO_STATUS_BLOCK Iosb)
+{
+    PDEVICE_OBJECT Device = IoGetRelatedDeviceObject(File);
+    Irp->Flags = IRP_SYNCHRONOUS_API | IRP_CLOSE_OPERATION; /* completion: status block and event, nothing else */
+    Irp->AssociatedIrp.SystemBuffer = Buffer;
+    Irp->UserBuffer = Buffer;
+    IoGetNextIrpStackLocation(Irp)->FileObject = File;
+    return IopCallAndWait(Device, Irp, Iosb);
+}
+
+NTSTATUS NTAPI NtFlushBuffersFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb)
+{
+    PIO_STACK_LOCATION Stack;
+    IOP_CALLER Caller;
+    NTSTATUS Status = IopBegin(&Caller, Handle, NULL, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    PIRP Irp = IopNewIrp(&Caller, IRP_MJ_FLUSH_BUFFERS, 0, &Stack);
+    Status = IopAskDevice(Caller.File, Irp, NULL, Iosb);
+    return IopAbandon(&Caller, NULL, Status);
+}
+
+/* The classes the I/O manager answers itself. TRUE: done. */
+static BOOLEAN IopAnswerClass(PIOP_CALLER Caller, ACCESS_MASK Access, FILE_INFORMATION_CLASS Class, PVOID Buffer,
+                              PIO_STATUS_BLOCK Iosb)
+{
+    PFILE_OBJECT File = Caller->File;
+    ULONG Mode = (File->Flags & FO_WRITE_THROUGH ? FILE_WRITE_THROUGH : 0) |
+                 (File->Flags & FO_SEQUENTIAL_ONLY ? FILE_SEQUENTIAL_ONLY : 0) |
+                 (File->Flags & FO_NO_INTERMEDIATE_BUFFERING ? FILE_NO_INTERMEDIATE_BUFFERING : 0) |
+                 (!(File->Flags & FO_SYNCHRONOUS_IO)  ? 0
+                  : (File->Flags & FO_ALERTABLE_IO) ? FILE_SYNCHRONOUS_IO_ALERT
+                                                    : FILE_SYNCHRONOUS_IO_NONALERT);
+    Iosb->Status = STATUS_SUCCESS;
+    switch ((ULONG)Class) {
+    case FilePositionInformation:
+        ((PFILE_POSITION_INFORMATION)Buffer)->CurrentByteOffset = File->CurrentByteOffset;
+        Iosb->Information = sizeof(FILE_POSITION_INFORMATION);
+        return TRUE;
+    case FileAccessInformation:
+        ((PFILE_ACCESS_INFORMATION)Buffer)->AccessFlags = Access;
+        Iosb->Information = sizeof(FILE_ACCESS_INFORMATION);
+        return TRUE;
+    case FileModeInformation:
+        ((PFILE_MODE_INFORMATION)Buffer)->Mode = Mode;
+        Iosb->Information = sizeof(FILE_MODE_INFORMATION);
+        return TRUE;
+    case FileAlignmentInformation:
+        ((PFILE_ALIGNMENT_INFORMATION)Buffer)->AlignmentRequirement = Caller->Device->AlignmentRequirement;
+        Iosb->Information = sizeof(FILE_ALIGNMENT_INFORMATION);
+        return TRUE;
+    case FileAllInformation: { /* the rest of it is the file system's */
+        PFILE_ALL_INFORMATION All = Buffer;
+        All->AccessInformation.AccessFlags = Access;
+        All->PositionInformation.CurrentByteOffset = File->CurrentByteOffset;
+        All->ModeInformation.Mode = Mode;
+        All->AlignmentInformation.AlignmentRequirement = Caller->Device->AlignmentRequirement;
+        return FALSE;
+    }
+    }
+    return FALSE;
+}
+
+/* Fixed part of each class: less room than that is STATUS_INFO_LENGTH_MISMATCH. 0 = no such class. */
+static ULONG IopClassBytes(FILE_INFORMATION_CLASS Class)
+{
+    switch ((ULONG)Class) {
+    case FileBasicInformation: return sizeof(FILE_BASIC_INFORMATION);
+    case FileStandardInformation: return sizeof(FILE_STANDARD_INFORMATION);
+    case FileInternalInformation: return sizeof(FILE_INTERNAL_INFORMATION);
+    case FileEaInformation: return sizeof(FILE_EA_INFORMATION);
+    case FileAccessInformation: return sizeof(FILE_ACCESS_INFORMATION);
+    case FileNameInformation: return sizeof(FILE_NAME_INFORMATION);
+    case FilePositionInformation: return sizeof(FILE_POSITION_INFORMATION);
+    case FileModeInformation: return sizeof(FILE_MODE_INFORMATION);
+    case FileAlignmentInformation: return sizeof(FILE_ALIGNMENT_INFORMATION);
+    case FileAllInformation: return sizeof(FILE_ALL_INFORMATION);
+    case FileNetworkOpenInformation: return sizeof(FILE_NETWORK_OPEN_INFORMATION);
+    case FileAttributeTagInformation: return sizeof(FILE_ATTRIBUTE_TAG_INFORMATION);
+    case FileRenameInformation: return sizeof(FILE_RENAME_INFORMATION);
+    case FileDispositionInformation: return sizeof(FILE_DISPOSITION_INFORMATION);
+    case FileAllocationInformation: return sizeof(FILE_ALLOCATION_INFORMATION);
+    case FileEndOfFileInformation: return sizeof(FILE_END_OF_FILE_INFORMATION);
+    default: return 0;
+    }
+}
+
+NTSTATUS NTAPI NtQueryInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes,
+                                      FILE_INFORMATION_CLASS Class)
+{
+    OBJECT_HANDLE_INFORMATION Held;
+    PIO_STACK_LOCATION Stack;
+    IOP_CALLER Caller;
+    PVOID Again;
+    if (!IopClassBytes(Class))
+        return STATUS_INVALID_INFO_CLASS;
+    if (Bytes < IopClassBytes(Class))
+        return STATUS_INFO_LENGTH_MISMATCH;
+    NTSTATUS Status = IopBegin(&Caller, Handle, NULL, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    ObReferenceObjectByHandle(Handle, 0, NULL, KernelMode, &Again, &Held);
+    ObfDereferenceObject(Again);
+    if (!IopAnswerClass(&Caller, Held.GrantedAccess, Class, Buffer, Iosb)) {
+        PIRP Irp = IopNewIrp(&Caller, IRP_MJ_QUERY_INFORMATION, 0, &Stack);
+        Stack->Parameters.QueryFile.Length = Bytes;
+        Stack->Parameters.QueryFile.FileInformationClass = Class;
+        Status = IopAskDevice(Caller.File, Irp, Buffer, Iosb);
+    }
+    return IopAbandon(&Caller, NULL, Status);
+}
+
+/* The object of a rename is a name, perhaps relative to a directory given by handle: made into the target's full path
+ * by the file system. */
+NTSTATUS NTAPI NtSetInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes,
+                                    FILE_INFORMATION_CLASS Class)
+{
+    PIO_STACK_LOCATION Stack;
+    IOP_CALLER Caller;
+    if (!IopClassBytes(Class))
+        return STATUS_INVALID_INFO_CLASS;
+    if (Bytes < IopClassBytes(Class))
+        return STATUS_INFO_LENGTH_MISMATCH;
+    NTSTATUS Status = IopBegin(&Caller, Handle, NULL, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (Class == FilePositionInformation) {
+        LARGE_INTEGER Offset = ((PFILE_POSITION_INFORMATION)Buffer)->CurrentByteOffset;
+        if (Offset.QuadPart < 0)
+            return IopAbandon(&Caller, NULL, STATUS_INVALID_PARAMETER);
+        Caller.File->CurrentByteOffset = Offset;
+        Iosb->Status = STATUS_SUCCESS;
+        Iosb->Information = 0;
+        return IopAbandon(&Caller, NULL, STATUS_SUCCESS);
+    }
+    PIRP Irp = IopNewIrp(&Caller, IRP_MJ_SET_INFORMATION, 0, &Stack);
+    Stack->Parameters.SetFile.Length = Bytes;
+    Stack->Parameters.SetFile.FileInformationClass = Class;
+    if (Class == FileRenameInformation)
+        Stack->Parameters.SetFile.ReplaceIfExists = ((PFILE_RENAME_INFORMATION)Buffer)->ReplaceIfExists;
+    Status = IopAskDevice(Caller.File, Irp, Buffer, Iosb);
+    return IopAbandon(&Caller, NULL, Status);
+}
+
+NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
+                                    PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, FILE_INFORMATION_CLASS Class,
+                                    BOOLEAN Single, PUNICODE_STRING Pattern, BOOLEAN Restart)
+{
+    PIO_STACK_LOCATION Stack;
+    IOP_CALLER Caller;
+    NTSTATUS Status = IopBegin(&Caller, Handle, Event, Apc);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    PIRP Irp = IopNewIrp(&Caller, IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY, &Stack);
+    Stack->Flags = (Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0);
+    Stack->Parameters.QueryDirectory.Length = Bytes;
+    Stack->Parameters.QueryDirectory.FileName = Pattern;
+    Stack->Parameters.QueryDirectory.FileInformationClass = Class;
+    Status = IopAskDevice(Caller.File, Irp, Buffer, Iosb);
+    if (Caller.Event && !NT_ERROR(Status))
+        KeSetEvent(Caller.Event, IO_NO_INCREMENT, FALSE);
+    return IopAbandon(&Caller, NULL, Status);
+}
+
+NTSTATUS NTAPI NtQueryVolumeInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes,
+                                            FS_INFORMATION_CLASS Class)
+{
+    PIO_STACK_LOCATION Stack;
+    IOP_CALLER Caller;
+    NTSTATUS Status = IopBegin(&Caller, Handle, NULL, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (Class == FileFsDeviceInformation) { /* the I/O manager's own */
+        PFILE_FS_DEVICE_INFORMATION Information = Buffer;
+        if (Bytes < sizeof(*Information))
+            return IopAbandon(&Caller, NULL, STATUS_INFO_LENGTH_MISMATCH);
+        Information->DeviceType = Caller.File->DeviceObject->DeviceType;
+        Information->Characteristics = Caller.File->DeviceObject->Characteristics;
+        Iosb->Status = STATUS_SUCCESS;
+        Iosb->Information = sizeof(*Information);
+        return IopAbandon(&Caller, NULL, STATUS_SUCCESS);
+    }
+    PIRP Irp = IopNewIrp(&Caller, IRP_MJ_QUERY_VOLUME_INFORMATION, 0, &Stack);
+    Stack->Parameters.QueryVolume.Length = Bytes;
+    Stack->Parameters.QueryVolume.FsInformationClass = Class;
+    Status = IopAskDevice(Caller.File, Irp, Buffer, Iosb);
+    return IopAbandon(&Caller, NULL, Status);
+}
+
+/* docs: ZwQueryFullAttributesFile: opens, asks, closes. */
+NTSTATUS NTAPI NtQueryFullAttributesFile(POBJECT_ATTRIBUTES Attributes, PFILE_NETWORK_OPEN_INFORMATION Information)
+{
+    IO_STATUS_BLOCK Iosb;
+    HANDLE Handle;
+    NTSTATUS Status = NtOpenFile(&Handle, FILE_READ_ATTRIBUTES, Attributes, &Iosb,
+                                 FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN_REPARSE_POINT);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = NtQueryInformationFile(Handle, &Iosb, Information, sizeof(*Information), FileNetworkOpenInformation);
+    NtClose(Handle);
+    return Status;
+}
+
+/* For drivers that hold a file object and no handle. */
+NTSTATUS NTAPI IoQueryFileInformation(PFILE_OBJECT File, FILE_INFORMATION_CLASS Class, ULONG Bytes, PVOID Buffer,
+                                      PULONG Returned)
+{
+    IOP_CALLER Caller = {.File = File, .Device = IoGetRelatedDeviceObject(File)};
+    IO_STATUS_BLOCK Iosb = {0};
+    PIO_STACK_LOCATION Stack;
+    PIRP Irp = IopNewIrp(&Caller, IRP_MJ_QUERY_INFORMATION, 0, &Stack);
+    Stack->Parameters.QueryFile.Length = Bytes;
+    Stack->Parameters.QueryFile.FileInformationClass = Class;
+    NTSTATUS Status = IopAskDevice(File, Irp, Buffer, &Iosb);
+    *Returned = (ULONG)Iosb.Information;
+    return Status;
+}

@@ -1,0 +1,102 @@
+/*
+ * What drivers print, and their breakpoints.
+ *
+ * Text goes to the event record with time, processor and level; the host prints it. A message is cut at 512 bytes, the
+ * size of Windows' buffer (docs: DbgPrint).
+ * DIFFERS: the component filter of DbgPrintEx lets everything through, because whoever runs a driver here wants to read
+ * what it says; on Windows the default shows errors only.
+ */
+#include "nt.h"
+
+#define KDP_BYTES 512
+
+BOOLEAN KdDebuggerEnabled = FALSE;
+BOOLEAN KdDebuggerNotPresent = TRUE;
+
+static ULONG KdpPrint(PCSTR Prefix, PCSTR Format, va_list Arguments)
+{
+    CHAR Text[KDP_BYTES + 1];
+    ULONG Start = Prefix ? RtlpFormat(Text, sizeof(Text), "%s", Prefix) : 0;
+    ULONG Length = Start + RtlpFormatV(Text + Start, sizeof(Text) - Start, Format, Arguments);
+    VfRecord(DOOR_EVENT_PRINT, Text, Length);
+    return STATUS_SUCCESS;
+}
+
+ULONG NTAPI vDbgPrintExWithPrefix(PCCH Prefix, ULONG Component, ULONG Level, PCCH Format, va_list Arguments)
+{
+    return KdpPrint(Prefix, Format, Arguments);
+}
+
+ULONG NTAPI vDbgPrintEx(ULONG Component, ULONG Level, PCCH Format, va_list Arguments)
+{
+    return KdpPrint(NULL, Format, Arguments);
+}
+
+ULONG __cdecl DbgPrint(PCSTR Format, ...)
+{
+    va_list Arguments;
+    va_start(Arguments, Format);
+    ULONG Status = KdpPrint(NULL, Format, Arguments);
+    va_end(Arguments);
+    return Status;
+}
+
+ULONG __cdecl DbgPrintEx(ULONG Component, ULONG Level, PCSTR Format, ...)
+{
+    va_list Arguments;
+    va_start(Arguments, Format);
+    ULONG Status = KdpPrint(NULL, Format, Arguments);
+    va_end(Arguments);
+    return Status;
+}
+
+ULONG __cdecl DbgPrintReturnControlC(PCCH Format, ...)
+{
+    va_list Arguments;
+    va_start(Arguments, Format);
+    ULONG Status = KdpPrint(NULL, Format, Arguments);
+    va_end(Arguments);
+    return Status;
+}
+
+/* Everything is let through, see above: so every level is on, and the mask has nothing to set. */
+NTSTATUS NTAPI DbgQueryDebugFilterState(ULONG Component, ULONG Level)
+{
+    return TRUE;
+}
+
+/* A breakpoint in a driver's own text is what the trap handler sees; here it would be the kernel's, so the caller is
+ * blamed in its place. Without a debugger Windows stops with KMODE_EXCEPTION_NOT_HANDLED. */
+static VOID KdpBreak(PCSTR Routine, UINT64 Caller)
+{
+    VfFinding("driver.breakpoint", 0x1E, (UINT64)(LONG64)STATUS_BREAKPOINT, Caller, 0, 0);
+    VfSubject(Routine);
+    VfText("%s called, and no debugger is there to take it", Routine);
+    VfNoteCaller(NULL);
+    VfCommit();
+}
+
+VOID NTAPI DbgBreakPoint(VOID)
+{
+    KdpBreak("DbgBreakPoint", (UINT64)__builtin_return_address(0));
+}
+
+VOID NTAPI DbgBreakPointWithStatus(ULONG Status)
+{
+    KdpBreak("DbgBreakPointWithStatus", (UINT64)__builtin_return_address(0));
+}
+
+BOOLEAN NTAPI KdRefreshDebuggerNotPresent(VOID)
+{
+    return KdDebuggerNotPresent;
+}
+
+NTSTATUS NTAPI KdDisableDebugger(VOID)
+{
+    return STATUS_DEBUGGER_INACTIVE;
+}
+
+NTSTATUS NTAPI KdEnableDebugger(VOID)
+{
+    return STATUS_DEBUGGER_INACTIVE;
+}
