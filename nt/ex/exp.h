@@ -5,6 +5,7 @@
 
 VOID ExInitializePool(VOID);
 VOID ExInitializeWorkers(VOID); /* needs threads */
+VOID ExpInitializeCallbacks(VOID); /* called by ExInitializeWorkers */
 
 /* The kernel's own allocations: not tracked as a driver's, never NULL-checked away (no memory is an internal error). */
 PVOID ExpAllocate(SIZE_T Bytes, ULONG Tag); /* nonpaged, zeroed */

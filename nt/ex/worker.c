@@ -46,6 +46,7 @@ static BOOLEAN ExpCreateWorker(PEX_WORK_QUEUE Queue)
 
 VOID ExInitializeWorkers(VOID)
 {
+    ExpInitializeCallbacks();
     for (ULONG Type = 0; Type < MaximumWorkQueue; Type++) {
         KeInitializeQueue(&ExpWorkQueue[Type].Queue, 0);
         for (ULONG i = 0; i < ExpWorkers[Type].Threads; i++)
