@@ -141,9 +141,9 @@ static VOID ExpCall(PEX_REGISTRATION Registration, PVOID Argument1, PVOID Argume
     VfLeaveCallback(&Callback);
 }
 
-VOID NTAPI ExNotifyCallback(PVOID CallbackObject, PVOID Argument1, PVOID Argument2)
+VOID NTAPI ExNotifyCallback(PCALLBACK_OBJECT CallbackObject, PVOID Argument1, PVOID Argument2)
 {
-    PLIST_ENTRY Head = &((PCALLBACK_OBJECT)CallbackObject)->Registrations, Entry = Head->Flink;
+    PLIST_ENTRY Head = &CallbackObject->Registrations, Entry = Head->Flink;
 
     while (Entry != Head) {
         PEX_REGISTRATION Registration = CONTAINING_RECORD(Entry, EX_REGISTRATION, Entry);
