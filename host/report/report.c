@@ -20,6 +20,7 @@ struct report {
     struct finding *findings, **last; /* distinct, in order */
     struct finding *held;             /* not printed yet */
     unsigned beyond;                  /* findings past the limit */
+    char missing[320];                /* what was called and does not exist, until its finding comes; "" = nothing */
     struct report_counts counts;
 };
 
@@ -63,7 +64,7 @@ static void release(struct report *r)
         return;
     r->held = NULL;
     lines_flush(r->lines);
-    if (f->stopped)
+    if (f->stopped && f->code)
         screen_print(r->options.out, f, r->options.color);
     finding_print(r->options.out, f, &style);
     fflush(r->options.out);
@@ -89,6 +90,8 @@ static void on_finding(struct report *r, const struct door_event *event, const s
 {
     struct finding *f = known(r, finding_key(raw, r->options.symbols));
     release(r);
+    if (!strncmp(raw->rule, "driver.missing-import", sizeof raw->rule))
+        *r->missing = 0;
     if (f)
         f->times++;
     else if (r->counts.findings >= FINDING_LIMIT || !(f = finding_make(r->options.symbols, event, raw)))
@@ -129,9 +132,22 @@ static void image_json(struct report *r, const struct door_event *event, const s
     json_end(&r->json, '}');
 }
 
+/* The kernel makes a finding of it next, which says more; a machine that can't gets this line. */
+static void release_missing(struct report *r)
+{
+    char line[400];
+    if (!*r->missing)
+        return;
+    snprintf(line, sizeof line, "%s was called; it does not exist here", r->missing);
+    *r->missing = 0;
+    lines_flush(r->lines);
+    fprintf(r->options.out, "irqlab: %s\n", line);
+}
+
 /* A line of the kernel or of the tool. */
 static void remark(struct report *r, const char *type, uint64_t time, const char *text, size_t bytes)
 {
+    release_missing(r);
     lines_flush(r->lines);
     fputs("irqlab: ", r->options.out);
     words_safe(r->options.out, text, bytes);
@@ -156,11 +172,14 @@ void report_remark(struct report *r, const char *format, ...)
 
 static void on_missing(struct report *r, const struct door_event *event, const char *text, size_t bytes)
 {
-    char line[400], name[300];
-    words_safe_copy(name, sizeof name, text, bytes);
-    snprintf(line, sizeof line, "%s was called; it does not exist here", name);
+    release_missing(r);
+    words_safe_copy(r->missing, sizeof r->missing, text, bytes);
     r->counts.missing++;
-    remark(r, "missing", event->time, line, strlen(line));
+    json_begin(&r->json, NULL, '{');
+    json_string(&r->json, "type", "missing");
+    json_number(&r->json, "time", event->time);
+    json_text(&r->json, "text", text, bytes);
+    json_end(&r->json, '}');
 }
 
 /* A finding as the record holds it, zero-filled where the payload is shorter. */
@@ -213,27 +232,43 @@ void report_event(void *context, const struct door_event *event, const void *pay
     }
 }
 
-void report_end(struct report *r, const struct supervisor_end *end)
+static void destroyed(struct report *r, const char *detail)
 {
     struct door_event event = {.time = r->counts.time};
-    lines_flush(r->lines);
-    release(r);
-    if (end->outcome == SUPERVISOR_INTERNAL) {
-        r->counts.internal = true;
-        report_remark(r, "internal error: %s", end->detail);
-    } else if (end->outcome == SUPERVISOR_CRASHED) {
-        struct door_finding *raw = calloc(1, sizeof *raw);
-        if (!raw)
-            return;
+    struct door_finding *raw = calloc(1, sizeof *raw);
+    struct finding *f = NULL;
+    if (raw) {
         snprintf(raw->rule, sizeof raw->rule, "machine.destroyed");
-        snprintf(raw->text, sizeof raw->text, "the machine itself was destroyed: %.150s", end->detail);
-        struct finding *f = finding_make(r->options.symbols, &event, raw);
+        snprintf(raw->text, sizeof raw->text, "the machine itself was destroyed: %.150s", detail);
+        f = finding_make(r->options.symbols, &event, raw);
         free(raw);
-        if (f) {
-            f->outside = true;
-            add(r, f);
-            release(r);
-        }
+    }
+    if (f) {
+        f->outside = true;
+        add(r, f);
+        release(r);
+    }
+}
+
+void report_end(struct report *r, const struct supervisor_end *end)
+{
+    const char *wrong = NULL;
+    if (r->held && end->outcome == SUPERVISOR_STOPPED) /* stopped by what is no bug check: a missing routine */
+        r->held->stopped = true;
+    lines_flush(r->lines);
+    release_missing(r);
+    release(r);
+    if (end->outcome == SUPERVISOR_INTERNAL)
+        wrong = end->detail;
+    else if (end->outcome == SUPERVISOR_CRASHED && !strcmp(end->detail, "SIGKILL"))
+        wrong = "the machine was killed (SIGKILL), by somebody or for want of memory";
+    else if (end->outcome == SUPERVISOR_CRASHED)
+        destroyed(r, end->detail);
+    else if (end->outcome == SUPERVISOR_STOPPED && !r->counts.findings && !r->counts.missing)
+        wrong = "the machine stopped without saying why";
+    if (wrong) {
+        r->counts.internal = true;
+        report_remark(r, "internal error: %s", wrong);
     }
 }
 

@@ -338,7 +338,9 @@ void symbols_place(struct symbols *s, uint64_t address, char *text, size_t room)
         return;
     frame.offset = (uint32_t)(address - m->base);
     name_function(s, open_module(s, m), &frame, frame.offset);
-    if (frame.function && frame.function_offset != ~0u)
+    if (frame.function && frame.function_offset == 0)
+        snprintf(text, room, "%s!%s", m->name, frame.function);
+    else if (frame.function && frame.function_offset != ~0u)
         snprintf(text, room, "%s!%s+0x%x", m->name, frame.function, frame.function_offset);
     else
         snprintf(text, room, "%s+0x%x", m->name, frame.offset);

@@ -66,7 +66,8 @@ static void print_stack(FILE *out, const struct finding_note *n, bool full)
 static void print_place(FILE *out, const struct finding *f)
 {
     const struct symbols_frame *inner = &f->note[0].frame[f->place], *outer = &f->note[0].frame[f->place_outer];
-    if (outer->function && outer->function_offset != ~0u)
+    /* +1 is how the kernel names a routine as a whole, among return addresses */
+    if (outer->function && outer->function_offset != ~0u && outer->function_offset > 1)
         fprintf(out, "%s!%s+0x%x", outer->module, outer->function, outer->function_offset);
     else if (outer->function)
         fprintf(out, "%s!%s", outer->module, outer->function);

@@ -212,7 +212,21 @@ static void missing(struct feed *f)
     static const char what[] = "ntoskrnl.exe!KeFooBar", note[] = "stuck.sys: no unload routine";
     emit(f, DOOR_EVENT_MISSING, what, sizeof what - 1);
     emit(f, DOOR_EVENT_NOTE, note, sizeof note - 1);
-    end(f, SUPERVISOR_CLEAN, "");
+    struct door_finding finding = call_too_high();
+    snprintf(finding.rule, sizeof finding.rule, "driver.missing-import");
+    snprintf(finding.subject, sizeof finding.subject, "ntoskrnl.exe!KeBarFoo");
+    snprintf(finding.text, sizeof finding.text, "ntoskrnl.exe!KeBarFoo is called, which does not exist here");
+    finding.code = 0;
+    emit(f, DOOR_EVENT_MISSING, finding.subject, strlen(finding.subject));
+    find(f, &finding);
+    end(f, SUPERVISOR_STOPPED, "");
+}
+
+static void killed(struct feed *f)
+{
+    images(f);
+    print(f, "so far");
+    end(f, SUPERVISOR_CRASHED, "SIGKILL");
 }
 
 /* A wrecked machine may record anything. */
@@ -258,6 +272,7 @@ static const struct test tests[] = {
     {"missing", missing, .status = 3},
     {"damaged", damaged, .status = 1},
     {"internal", internal, .status = 70},
+    {"killed", killed, .status = 70},
 };
 enum { TESTS = sizeof tests / sizeof *tests };
 
