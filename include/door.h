@@ -203,6 +203,47 @@ struct door_file {
     char path[1024];
 };
 
+/* ---- Schedules -------------------------------------------------------------------------------------------------- */
+
+/*
+ * At a delivery point the kernel lists what could happen next: 0 = go on, then the other processors, the next thread, the
+ * next timer. A strategy picks. Points at which there was more than one possibility are counted from the moment the schedule
+ * began; a schedule is fully told by the picks other than 0.
+ */
+enum door_strategy {
+    DOOR_IN_ORDER, /* go on; the next processor after each thousandth call */
+    DOOR_PLAN,     /* the picks of `plan`, else go on: search and replay */
+    DOOR_RANDOM,   /* one of the possibilities, at every eighth point or so */
+    DOOR_PCT,      /* random priorities of flows, lowered at depth - 1 random points */
+};
+
+#define DOOR_PLAN_PICKS 1024
+#define DOOR_MADE_PICKS 8192
+#define DOOR_POINTS 65536
+
+struct door_pick {
+    uint32_t point;
+    uint16_t pick;
+    uint16_t possible; /* how many there were (made); unused in a plan */
+};
+
+/* In memory both sides see. The host fills the first part before DOOR_COMMAND_SCHEDULE. */
+struct door_schedule {
+    uint32_t strategy;
+    uint32_t every;  /* calls of a driver into the kernel from one delivery point to the next */
+    uint64_t seed;
+    uint32_t depth;  /* PCT */
+    uint32_t length; /* PCT: points to expect */
+    uint32_t plan_picks;
+    struct door_pick plan[DOOR_PLAN_PICKS]; /* ascending by point */
+
+    uint32_t points; /* met so far */
+    uint32_t made_picks;
+    uint32_t unmet;  /* replay: a pick of the plan was not possible where it should have been */
+    struct door_pick made[DOOR_MADE_PICKS];
+    uint8_t possible[DOOR_POINTS]; /* of each point */
+};
+
 /* ---- The operator ---------------------------------------------------------------------------------------------- */
 
 /* A thread of the System process asks for the next command, carries it out, and says how it went. */
@@ -211,6 +252,7 @@ enum door_command_code {
     DOOR_COMMAND_UNLOAD = 2,  /* text: the same name; "" = every driver still loaded, last loaded first */
     DOOR_COMMAND_ADVANCE = 3, /* value: let this much virtual time pass, in 100 ns */
     DOOR_COMMAND_END = 4,     /* stop the machine cleanly */
+    DOOR_COMMAND_SCHEDULE = 5, /* begin the schedule that door.schedule tells */
 };
 
 struct door_command {
@@ -336,6 +378,7 @@ struct door {
     void (DOOR_CALL *halt)(uint32_t how, const char *why) __attribute__((noreturn));
 
     struct door_up *up;
+    struct door_schedule *schedule;
 };
 
 /* Host -> kernel. */

@@ -263,6 +263,13 @@ VOID KiSwitchTo(PKI_PROCESSOR Target);
 VOID KiBuildStack(PVOID StackBase, VOID (*Routine)(PVOID), PVOID Argument, UINT64 *Stack);
 DECLSPEC_NORETURN VOID KiIdleLoop(PVOID Context);
 VOID KiSpin(PVOID Lock);
+extern ULONG KiSpinRounds;
+
+/* schedule.c */
+#define KI_EVERY 1000 /* calls between two delivery points, unless a schedule says otherwise */
+BOOLEAN KiHasWork(PKI_PROCESSOR Processor);
+PKI_PROCESSOR KiNextBusy(PKI_PROCESSOR Self); /* the schedule's choice among the others that have work; NULL = none has */
+VOID KiBeginSchedule(VOID);
 
 /* irql.c: run what the present level lets through. */
 VOID KiDispatchPending(VOID);

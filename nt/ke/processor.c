@@ -1,23 +1,17 @@
 /*
- * Processors: their areas, the switch from one to another, the idle loop, and the schedule's decisions.
+ * Processors: their areas, the switch from one to another, the idle loop, and spinning.
  *
  * All processors share one host thread. Exactly one runs; the others stand still at a delivery point with their registers on
- * the stack they were on. A processor keeps running until it has nothing to do, spins, or its budget of calls is used up;
- * then the next one in order that has something to do goes on (the schedule "in order").
+ * the stack they were on. A processor keeps running until it has nothing to do, spins, or the schedule decides otherwise.
  *
  * Time passes when all processors are idle: the clock jumps to the next timer.
  */
 #include "nt.h"
 
-/* Calls into the kernel between two looks at the other processors; each such span costs a little virtual time, so that
- * a driver that polls makes the clock go on. */
-#define KI_BUDGET 1000
-#define KI_BUDGET_TIME 100 /* 10 us */
-
 /* Rounds that all processors may spin without virtual time to go to before a lock is called dead. */
 #define KI_SPIN_ROUNDS 1000
 
-static ULONG KiSpinRounds;
+ULONG KiSpinRounds;
 
 VOID KiSwapProcessor(PKI_PROCESSOR From, PKI_PROCESSOR To);
 VOID KiSwapProcessorByDoor(PKI_PROCESSOR From, PKI_PROCESSOR To, void(DOOR_CALL *Select)(uint64_t));
@@ -51,7 +45,7 @@ static VOID KiInitializeArea(ULONG Number)
     Processor->Number = Number;
     Processor->MxCsr = 0x1f80;
     Processor->InterruptFlag = 1;
-    Processor->Budget = KI_BUDGET;
+    Processor->Budget = KI_EVERY;
     InitializeListHead(&Processor->DpcList);
     for (ULONG i = 0; i < 32; i++)
         InitializeListHead(&Processor->Ready[i]);
@@ -84,41 +78,6 @@ VOID KiSwitchTo(PKI_PROCESSOR Target)
     /* We go on: what another processor opened meanwhile must be closed to us if we stand above APC_LEVEL. */
     if (MiOpenWindows && KiReadCr8() >= DISPATCH_LEVEL)
         MiCloseWindows();
-}
-
-/* Something the processor could do at its present level: not merely its idle loop. */
-static BOOLEAN KiHasWork(PKI_PROCESSOR Processor)
-{
-    if (!Processor->Idle)
-        return TRUE;
-    return Processor->NextThread || Processor->ReadySummary ||
-           (Processor->InterruptFlag && (Processor->PendingLevels >> (Processor->Irql + 1)));
-}
-
-/* The next processor in order after Self that has something to do; NULL if no other has. */
-static PKI_PROCESSOR KiNextBusy(PKI_PROCESSOR Self)
-{
-    for (ULONG i = 1; i < KiDoor->processors; i++) {
-        PKI_PROCESSOR Other = KiProcessorBlock((Self->Number + i) % KiDoor->processors);
-        if (KiHasWork(Other))
-            return Other;
-    }
-    return NULL;
-}
-
-VOID KiDeliver(VOID)
-{
-    PKI_PROCESSOR Self = KiProcessor();
-    PKI_PROCESSOR Other;
-
-    Self->Points++;
-    Self->Budget = KI_BUDGET;
-    KiSpinRounds = 0;
-    KiSpendTime(KI_BUDGET_TIME);
-    Other = KiNextBusy(Self);
-    if (Other)
-        KiSwitchTo(Other);
-    KiDispatchPending();
 }
 
 /* Every flow stands still and no timer is set: nothing will ever happen again. */
