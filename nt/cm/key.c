@@ -278,7 +278,7 @@ static NTSTATUS CmpFillKey(PCM_KEY Key, ULONG Class, PVOID Buffer, ULONG Room, P
     case KeyNameInformation:
         for (PCM_KEY Up = Key; Up; Up = Up->Parent)
             Bytes += sizeof(WCHAR) + Up->Name.Length;
-        Reply.Fixed = FIELD_OFFSET(KEY_NAME_INFORMATION, Name);
+        Reply.Fixed = sizeof(ULONG);
         CmpPut(&Reply, 0, &Bytes, sizeof(Bytes));
         CmpPutPath(&Reply, Reply.Fixed, Key, Bytes);
         break;

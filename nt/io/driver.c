@@ -96,9 +96,19 @@ static VOID IopReportLinks(PDRIVER_OBJECT Driver, PMI_IMAGE Image)
     }
 }
 
+/* I/O work items keep a driver on Windows too: they run first. */
+static VOID IopWaitForWork(PIOP_DRIVER Own)
+{
+    KeInitializeEvent(&Own->WorkDone, NotificationEvent, FALSE);
+    Own->Unloading = TRUE;
+    if (Own->WorkItems)
+        KeWaitForSingleObject(&Own->WorkDone, Executive, KernelMode, FALSE, NULL);
+}
+
 BOOLEAN IopCheckLeft(PDRIVER_OBJECT Driver)
 {
     PMI_IMAGE Image = IopDriverOf(Driver)->Image;
+    IopWaitForWork(IopDriverOf(Driver));
     VfImageGoes(Image->Base, Image->MappedBytes, Image->Name);
     IopReportDevices(Driver);
     IopReportLinks(Driver, Image);

@@ -31,6 +31,9 @@ typedef struct _IOP_DRIVER {
     PMI_IMAGE Image;           /* NULL = part of the kernel */
     LIST_ENTRY Entry;          /* in IopDrivers, load order */
     PIOP_EXTENSION Extensions; /* IoAllocateDriverObjectExtension */
+    LONG WorkItems;            /* queued or running */
+    BOOLEAN Unloading;
+    KEVENT WorkDone;           /* no work item is left */
     CHAR FileName[64];
 } IOP_DRIVER, *PIOP_DRIVER;
 

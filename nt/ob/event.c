@@ -1,7 +1,8 @@
 /*
- * Synchronization objects that have handles and names: events, semaphores, mutants, timers; and waiting on handles.
+ * Synchronization objects that have handles and names, and waiting on handles.
  *
- * The objects themselves are the kernel core's; here they only get headers, names and access rights.
+ * The objects themselves are the kernel core's; here they only get headers, names and access rights. Semaphores and
+ * mutants have types only: Windows exports their services to user mode alone.
  */
 #include "nt.h"
 
@@ -71,29 +72,6 @@ NTSTATUS NTAPI NtPulseEvent(HANDLE Handle, PLONG Previous)
     return ObpEventAction(Handle, Previous, ObpPulse);
 }
 
-NTSTATUS NTAPI NtQueryEvent(HANDLE Handle, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
-{
-    struct {
-        EVENT_TYPE Kind;
-        LONG State;
-    } *Information = Buffer;
-    PKEVENT Event;
-    if (Class != 0)
-        return STATUS_INVALID_INFO_CLASS;
-    if (Bytes != sizeof(*Information))
-        return STATUS_INFO_LENGTH_MISMATCH;
-    NTSTATUS Status =
-        ObReferenceObjectByHandle(Handle, EVENT_QUERY_STATE, ObpEventType, KernelMode, (PVOID *)&Event, NULL);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    Information->Kind = (EVENT_TYPE)(Event->Header.Type & 0x7f);
-    Information->State = KeReadStateEvent(Event);
-    if (Returned)
-        *Returned = sizeof(*Information);
-    ObfDereferenceObject(Event);
-    return STATUS_SUCCESS;
-}
-
 /* docs: IoCreateNotificationEvent: made signalled, or opened when it exists; the caller closes the handle. */
 static PKEVENT ObpNamedEvent(PUNICODE_STRING Name, PHANDLE Handle, EVENT_TYPE Kind)
 {
@@ -117,81 +95,7 @@ PKEVENT NTAPI IoCreateSynchronizationEvent(PUNICODE_STRING Name, PHANDLE Handle)
     return ObpNamedEvent(Name, Handle, SynchronizationEvent);
 }
 
-/* ---- Semaphores, mutants, timers --------------------------------------------------------------------------------- */
-
-NTSTATUS NTAPI NtCreateSemaphore(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, LONG Count,
-                                 LONG Limit)
-{
-    PVOID Semaphore;
-    if (Limit <= 0 || Count < 0 || Count > Limit)
-        return STATUS_INVALID_PARAMETER;
-    NTSTATUS Status = ObpAllocateObject(ObpSemaphoreType, 0, &Semaphore);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    KeInitializeSemaphore(Semaphore, Count, Limit);
-    return ObpInsertObject(Semaphore, Attributes, Access, Handle);
-}
-
-NTSTATUS NTAPI NtOpenSemaphore(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes)
-{
-    return ObpOpen(Attributes, ObpSemaphoreType, Access, NULL, Handle);
-}
-
-NTSTATUS NTAPI NtReleaseSemaphore(HANDLE Handle, LONG Count, PLONG Previous)
-{
-    PKSEMAPHORE Semaphore;
-    if (Count <= 0)
-        return STATUS_INVALID_PARAMETER;
-    NTSTATUS Status = ObReferenceObjectByHandle(Handle, SEMAPHORE_MODIFY_STATE, ObpSemaphoreType, KernelMode,
-                                                (PVOID *)&Semaphore, NULL);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    LONG State = KeReadStateSemaphore(Semaphore);
-    if (State + Count > Semaphore->Limit || State + Count < State)
-        Status = STATUS_SEMAPHORE_LIMIT_EXCEEDED;
-    else
-        State = KeReleaseSemaphore(Semaphore, 1, Count, FALSE);
-    ObfDereferenceObject(Semaphore);
-    if (Previous && NT_SUCCESS(Status))
-        *Previous = State;
-    return Status;
-}
-
-NTSTATUS NTAPI NtCreateMutant(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, BOOLEAN Owned)
-{
-    PVOID Mutant;
-    NTSTATUS Status = ObpAllocateObject(ObpMutantType, 0, &Mutant);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    KeInitializeMutex(Mutant, 0);
-    ((PRKMUTEX)Mutant)->ApcDisable = 0; /* a mutant does not keep APCs out */
-    if (Owned)
-        KeWaitForSingleObject(Mutant, Executive, KernelMode, FALSE, NULL);
-    return ObpInsertObject(Mutant, Attributes, Access, Handle);
-}
-
-NTSTATUS NTAPI NtOpenMutant(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes)
-{
-    return ObpOpen(Attributes, ObpMutantType, Access, NULL, Handle);
-}
-
-NTSTATUS NTAPI NtReleaseMutant(HANDLE Handle, PLONG Previous)
-{
-    PRKMUTEX Mutant;
-    NTSTATUS Status =
-        ObReferenceObjectByHandle(Handle, OBP_MUTANT_QUERY, ObpMutantType, KernelMode, (PVOID *)&Mutant, NULL);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    if (Mutant->OwnerThread != KeGetCurrentThread())
-        Status = STATUS_MUTANT_NOT_OWNED;
-    else {
-        LONG State = KeReleaseMutex(Mutant, FALSE);
-        if (Previous)
-            *Previous = State;
-    }
-    ObfDereferenceObject(Mutant);
-    return Status;
-}
+/* ---- Timers --------------------------------------------------------------------------------------------------------- */
 
 static VOID ObpDeleteTimer(PVOID Body)
 {
@@ -293,7 +197,7 @@ NTSTATUS NTAPI NtWaitForMultipleObjects(ULONG Count, PHANDLE Handles, WAIT_TYPE 
 
 /* ---- Start ------------------------------------------------------------------------------------------------------- */
 
-POBJECT_TYPE *ExEventObjectType, *ExSemaphoreObjectType, *ExMutantObjectType, *ExTimerObjectType;
+POBJECT_TYPE *ExEventObjectType, *ExSemaphoreObjectType, *ExTimerObjectType;
 
 VOID ObpInitializeEvents(VOID)
 {
@@ -316,6 +220,5 @@ VOID ObpInitializeEvents(VOID)
         .Delete = ObpDeleteTimer});
     ExEventObjectType = (PVOID)ObpEventType;
     ExSemaphoreObjectType = (PVOID)ObpSemaphoreType;
-    ExMutantObjectType = (PVOID)ObpMutantType;
     ExTimerObjectType = (PVOID)ObpTimerType;
 }

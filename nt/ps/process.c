@@ -9,6 +9,7 @@
 PEPROCESS PsInitialSystemProcess, PsIdleProcess;
 POBJECT_TYPE PspProcessType;
 POBJECT_TYPE *PsProcessType;
+ULONG NtBuildNumber; /* bits 28 to 31: a free build */
 
 static OBP_TABLE PspIds;
 static LIST_ENTRY PspProcesses = {&PspProcesses, &PspProcesses};
@@ -46,6 +47,7 @@ VOID PsInitialize(VOID)
         .Mapping = {STANDARD_RIGHTS_READ | 0x410, STANDARD_RIGHTS_WRITE | 0xbea, STANDARD_RIGHTS_EXECUTE | 0x101000,
                     PROCESS_ALL_ACCESS}});
     PsProcessType = (PVOID)PspProcessType;
+    NtBuildNumber = 0xf0000000 | KiDoor->os_build;
     PsIdleProcess = PspMakeProcess("Idle");
     PsInitialSystemProcess = PspMakeProcess("System");
     PsInitialSystemProcess->UniqueProcessId = PspNewId(PsInitialSystemProcess);
