@@ -375,7 +375,7 @@ struct door {
     void (DOOR_CALL *record)(const struct door_event *event, const void *payload);
     void (DOOR_CALL *operator_next)(struct door_command *command); /* in: the reply to the previous one, code 0 = none */
     uint32_t (DOOR_CALL *port)(uint32_t port, uint32_t bytes, uint32_t write, uint32_t value);
-    void (DOOR_CALL *halt)(uint32_t how, const char *why) __attribute__((noreturn));
+    __attribute__((noreturn)) void (DOOR_CALL *halt)(uint32_t how, const char *why);
 
     struct door_up *up;
     struct door_schedule *schedule;

@@ -59,8 +59,8 @@ static void ring_put(uint64_t at, const void *from, size_t bytes)
     size_t place = at % CHANNEL_RING;
     size_t first = bytes < CHANNEL_RING - place ? bytes : CHANNEL_RING - place;
 
-    machine_copy(channel->ring + place, from, first);
-    machine_copy(channel->ring, (const uint8_t *)from + first, bytes - first);
+    memcpy(channel->ring + place, from, first);
+    memcpy(channel->ring, (const uint8_t *)from + first, bytes - first);
 }
 
 void channel_record(const struct door_event *event, const void *payload)

@@ -6,8 +6,8 @@
  *   RAM      the machine's physical memory; the supervisor never looks into it
  *
  * One byte on the socket says "look at the channel". The worker is always the one who asks; it then waits for one byte.
- * The worker is not trusted: what it writes is copied before it is checked, and checked before it is used. Positions in the
- * ring only grow; their remainder is the place. The supervisor keeps its own read position and only publishes it.
+ * The worker is not trusted: what it writes is copied before it is checked, and checked before it is used. Positions in
+ * the ring only grow; their remainder is the place. The supervisor keeps its own read position and only publishes it.
  */
 #pragma once
 

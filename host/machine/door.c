@@ -90,13 +90,13 @@ static uint64_t file_move(struct door_file *request)
         channel->file.stat.written = file_time();
         channel->file.bytes = part;
         if (request->op == DOOR_FILE_WRITE)
-            machine_copy(channel->transfer, buffer + done, part);
+            memcpy(channel->transfer, buffer + done, part);
         channel_ask(CHANNEL_FILE);
         part = channel->file.bytes < part ? channel->file.bytes : part;
         if (channel->error)
             break;
         if (request->op == DOOR_FILE_READ)
-            machine_copy(buffer + done, channel->transfer, part);
+            memcpy(buffer + done, channel->transfer, part);
         done += part;
         left -= part;
         if (part < CHANNEL_TRANSFER)

@@ -1,10 +1,10 @@
 /*
- * Instructions that fault in user mode because they are ring 0's. What hardware alone can answer is done here and Rip moved
- * on; what needs the kernel is delivered to it by its own vector; the rest is a general protection fault, as it would be
- * for code that is not allowed to do this.
+ * Instructions that fault in user mode because they are ring 0's. What hardware alone can answer is done here and Rip
+ * moved on; what needs the kernel is delivered to it by its own vector; the rest is a general protection fault, as it
+ * would be for code that is not allowed to do this.
  *
- * Registers whose change would change the machine itself (descriptor tables, system call entry, paging control) cannot be
- * written: a write of the value they have is accepted, any other is a general protection fault.
+ * Registers whose change would change the machine itself (descriptor tables, system call entry, paging control) cannot
+ * be written: a write of the value they have is accepted, any other is a general protection fault.
  */
 #define _GNU_SOURCE
 #include "machine/operand.h"
@@ -28,7 +28,8 @@ static bool hand_over(struct trap *t, const struct operand_instruction *in, uint
     return true;
 }
 
-/* ---- mov to and from control and debug registers ------------------------------------------------------------------ */
+/* ---- mov to and from control and debug registers ------------------------------------------------------------------
+ */
 
 static bool move_control(struct trap *t, const struct operand_instruction *in)
 {
@@ -85,7 +86,8 @@ static bool emulate_move(struct trap *t, const struct operand_instruction *in)
     return false;
 }
 
-/* ---- Model-specific registers and counters ------------------------------------------------------------------------- */
+/* ---- Model-specific registers and counters -------------------------------------------------------------------------
+ */
 
 static void store_pair(struct trap *t, uint64_t value)
 {
@@ -246,7 +248,8 @@ bool emulate_privileged(struct trap *t)
     }
 }
 
-/* ---- What was it that faulted ------------------------------------------------------------------------------------- */
+/* ---- What was it that faulted -------------------------------------------------------------------------------------
+ */
 
 static bool is_canonical(uint64_t address)
 {

@@ -1,4 +1,4 @@
-# Into the machine, and the one routine that touches its memory.
+# Into the machine, and the copy routine of its signal handlers.
 
         .section .note.GNU-stack, "", @progbits
         .text
@@ -19,16 +19,6 @@ entry_boot:
         callq   machine_halt
         ud2
         .size   entry_boot, . - entry_boot
-
-# void machine_copy(to, from, bytes)
-        .globl  machine_copy, machine_copy_end
-        .type   machine_copy, @function
-machine_copy:
-        movq    %rdx, %rcx
-        rep movsb
-        ret
-machine_copy_end:
-        .size   machine_copy, . - machine_copy
 
         .section .rodata
 returned:

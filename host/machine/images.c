@@ -2,9 +2,9 @@
  * The images in the machine: kernel modules mapped at boot, drivers mapped when the kernel says so, and the linking of
  * imports to exports between them.
  *
- * Image files come from the images file, which the supervisor fills; an id is an index in its directory. Names of modules
- * are compared without letter case and without extension, and the names Windows has used for its kernel all mean
- * ntoskrnl.exe.
+ * Image files come from the images file, which the supervisor fills; an id is an index in its directory. Names of
+ * modules are compared without letter case and without extension, and the names Windows has used for its kernel all
+ * mean ntoskrnl.exe.
  */
 #define _GNU_SOURCE
 #include "machine/machine.h"
@@ -18,7 +18,7 @@
 #define IMAGES_LIMIT 256
 #define IMAGES_MARKERS 65536
 #define IMAGES_SCRATCH (32u << 20) /* what patching the largest image takes, some 60 MiB of code */
-#define IMAGES_FORWARDS 8 /* forwarders followed before giving up */
+#define IMAGES_FORWARDS 8          /* forwarders followed before giving up */
 
 struct loaded {
     uint64_t base;
@@ -33,8 +33,8 @@ static struct patch_site markers[IMAGES_MARKERS];
 static uint64_t scratch[IMAGES_SCRATCH / 8];
 struct patch_table marker_table = {
     .site = markers, .capacity = IMAGES_MARKERS, .scratch = scratch, .scratch_bytes = sizeof(scratch)};
-static uint64_t boot_end;                  /* boot images lie in [DOOR_IMAGE_BASE, boot_end) */
-static uint64_t gate;                      /* page with the guard routines */
+static uint64_t boot_end; /* boot images lie in [DOOR_IMAGE_BASE, boot_end) */
+static uint64_t gate;     /* page with the guard routines */
 
 /* Where a debugger stops to learn of images; see tools/gdb. */
 void __attribute__((noinline)) debug_image_loaded(const char *name, uint64_t base, uint64_t bytes)
@@ -164,7 +164,8 @@ static uint64_t bind_import(void *context, const char *module, const char *name,
         return import.target;
     }
     if (!import.target)
-        machine_internal("a boot image wants %s!%s, which does not exist", (uint64_t)module, (uint64_t)(name ? name : "#"), 0);
+        machine_internal("a boot image wants %s!%s, which does not exist", (uint64_t)module,
+                         (uint64_t)(name ? name : "#"), 0);
     return import.target;
 }
 

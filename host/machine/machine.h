@@ -1,9 +1,10 @@
 /*
- * The machine: what the parts of the worker share. One host thread; after boot all of it runs either inside a door call on
- * a kernel stack, or in a signal handler on the alternate stack. All storage is static: nothing allocates.
+ * The machine: what the parts of the worker share. One host thread; after boot all of it runs either inside a door call
+ * on a kernel stack, or in a signal handler on the alternate stack. All storage is static: nothing allocates.
  *
- * The machine's memory is touched through machine_copy only: a fault there is the machine's own (a closed page, a bad
- * pointer of a driver) and becomes a trap; a fault anywhere else in the host is an internal error.
+ * Host code may touch the machine's memory during a door call: a fault there (a closed page, a bad pointer of a driver)
+ * is the machine's own and becomes a trap; when that returns, the host code goes on. So it must be ready for the kernel
+ * to run, and to call the door, at any such touch. A fault of host code elsewhere is an internal error.
  */
 #pragma once
 
@@ -15,7 +16,7 @@
 
 struct machine {
     struct door door;
-    uint64_t area;         /* of the running processor, where GS cannot be read by instruction */
+    uint64_t area; /* of the running processor, where GS cannot be read by instruction */
     uint32_t watchdog_ms;
     bool debugger;
     bool running;          /* the kernel has been entered */
@@ -32,10 +33,6 @@ static inline void machine_leave(void)
 {
     machine.in_door = false;
 }
-
-/* Copy from or to the machine's memory. Faults become traps of the machine; the copy goes on when they return. */
-void machine_copy(void *to, const void *from, size_t bytes);
-extern const char machine_copy_end[];
 
 /* End the worker: the supervisor hears how and why. */
 void machine_halt(enum door_halt how, const char *why) __attribute__((noreturn));
@@ -59,16 +56,16 @@ int memory_discard(uint64_t pa, uint64_t bytes);
 int stacks_map(uint64_t slot, uint64_t count);
 void stacks_discarded(uint64_t pa, uint64_t bytes); /* memory_discard tells: open guards there are closed again */
 enum stacks_fault {
-    STACKS_NOT, /* not on a stack of the machine */
+    STACKS_NOT,    /* not on a stack of the machine */
     STACKS_OPENED, /* was in the guard between the usable and the lowest page; it is open now */
     STACKS_BOTTOM, /* the lowest page, which never opens */
 };
 enum stacks_fault stacks_fault(uint64_t address);
 bool stacks_prepare(uint64_t low, uint64_t high); /* open the guard if need be; false: not all on one mapped stack */
-uint64_t stacks_emergency(void); /* top of a stack for traps that find none */
+uint64_t stacks_emergency(void);                  /* top of a stack for traps that find none */
 
 /* images.c */
-void images_boot(void); /* map the boot images; fills the door's image fields */
+void images_boot(void);      /* map the boot images; fills the door's image fields */
 uint64_t images_entry(void); /* KiSystemStartup */
 enum images_owner { IMAGES_NONE, IMAGES_KERNEL, IMAGES_DRIVER };
 enum images_owner images_owner(uint64_t address); /* IMAGES_DRIVER: anything in the image range but the boot images */

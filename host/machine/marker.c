@@ -1,6 +1,6 @@
 /*
- * Instructions that answer for the host instead of faulting, marked by the patcher: their first byte became hlt. Emulated
- * here from the original bytes, with the answers of the machine's own processor.
+ * Instructions that answer for the host instead of faulting, marked by the patcher: their first byte became hlt.
+ * Emulated here from the original bytes, with the answers of the machine's own processor.
  */
 #define _GNU_SOURCE
 #include "machine/operand.h"
@@ -8,7 +8,8 @@
 
 #include <string.h>
 
-/* Where the descriptor tables of a processor would lie: behind its area's public part, so that pointers look like ones. */
+/* Where the descriptor tables of a processor would lie: behind its area's public part, so that pointers look like ones.
+ */
 #define TABLE_LIMIT_GDT 0x57
 #define TABLE_LIMIT_IDT 0xfff
 #define SELECTOR_TASK 0x40

@@ -16,7 +16,8 @@
 
 static void check_range(const char *what, uint64_t va, uint64_t bytes)
 {
-    if ((va | bytes) % DOOR_PAGE || !bytes || va < DOOR_USER_BASE || va >= DOOR_KERNEL_END || bytes > DOOR_KERNEL_END - va)
+    if ((va | bytes) % DOOR_PAGE || !bytes || va < DOOR_USER_BASE || va >= DOOR_KERNEL_END ||
+        bytes > DOOR_KERNEL_END - va)
         machine_internal("%s: bad range %X, %X bytes", (uint64_t)what, va, bytes);
 }
 
@@ -50,8 +51,8 @@ int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection)
     check_range("map", va, bytes);
     if (!is_physical(pa, bytes))
         machine_internal("map: no physical memory at %X, %X bytes", pa, bytes, 0);
-    at = sandbox_syscall(SYS_mmap, (long)va, (long)bytes, protection_of(protection), MAP_SHARED | MAP_FIXED, CHANNEL_FD_RAM,
-                         (long)pa);
+    at = sandbox_syscall(SYS_mmap, (long)va, (long)bytes, protection_of(protection), MAP_SHARED | MAP_FIXED,
+                         CHANNEL_FD_RAM, (long)pa);
     return result((uint64_t)at == va ? 0 : at);
 }
 
@@ -73,8 +74,8 @@ int memory_discard(uint64_t pa, uint64_t bytes)
 
     if (!bytes || bytes % DOOR_PAGE || !is_physical(pa, bytes))
         machine_internal("discard: no physical memory at %X, %X bytes", pa, bytes, 0);
-    error = sandbox_syscall(SYS_fallocate, CHANNEL_FD_RAM, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (long)pa, (long)bytes, 0,
-                            0);
+    error = sandbox_syscall(SYS_fallocate, CHANNEL_FD_RAM, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (long)pa,
+                            (long)bytes, 0, 0);
     if (!error && pa >= DOOR_STACK_PA)
         stacks_discarded(pa, bytes);
     return result(error);

@@ -1,6 +1,6 @@
 /*
- * The processor the machine has, see msr.h: x86-64 up to SSE4.2, 3 GHz, without the extensions that only some hosts have.
- * Values are those Windows sets up or an ordinary processor shows after it, as far as drivers look at them.
+ * The processor the machine has, see msr.h: x86-64 up to SSE4.2, 3 GHz, without the extensions that only some hosts
+ * have. Values are those Windows sets up or an ordinary processor shows after it, as far as drivers look at them.
  */
 #define _GNU_SOURCE
 #include "machine/msr.h"
@@ -34,19 +34,19 @@ static const struct {
     {0x174, 0x10},                  /* SYSENTER_CS */
     {0x175, 0},
     {0x176, 0},
-    {0x179, 0},                     /* MCG_CAP: no machine check banks */
-    {0x17a, 0},                     /* MCG_STATUS */
-    {0x198, 0x0000000000001e00ull}, /* PERF_STATUS */
-    {0x199, 0x0000000000001e00ull}, /* PERF_CTL */
-    {0x19a, 0},                     /* CLOCK_MODULATION */
-    {0x19b, 0},                     /* THERM_INTERRUPT */
-    {0x19c, 0x88000000},            /* THERM_STATUS: valid, nothing to report */
-    {0x1a0, 0x850089},              /* MISC_ENABLE */
-    {0x1a2, 0x640000},              /* TEMPERATURE_TARGET: 100 degrees */
-    {0x1d9, 0},                     /* DEBUGCTL */
-    {0x277, 0x0007010600070106ull}, /* PAT */
-    {0x2ff, 0xc06},                 /* MTRR_DEF_TYPE */
-    {0xc0000080, 0xd01},            /* EFER: SCE, LME, LMA, NXE */
+    {0x179, 0},                          /* MCG_CAP: no machine check banks */
+    {0x17a, 0},                          /* MCG_STATUS */
+    {0x198, 0x0000000000001e00ull},      /* PERF_STATUS */
+    {0x199, 0x0000000000001e00ull},      /* PERF_CTL */
+    {0x19a, 0},                          /* CLOCK_MODULATION */
+    {0x19b, 0},                          /* THERM_INTERRUPT */
+    {0x19c, 0x88000000},                 /* THERM_STATUS: valid, nothing to report */
+    {0x1a0, 0x850089},                   /* MISC_ENABLE */
+    {0x1a2, 0x640000},                   /* TEMPERATURE_TARGET: 100 degrees */
+    {0x1d9, 0},                          /* DEBUGCTL */
+    {0x277, 0x0007010600070106ull},      /* PAT */
+    {0x2ff, 0xc06},                      /* MTRR_DEF_TYPE */
+    {0xc0000080, 0xd01},                 /* EFER: SCE, LME, LMA, NXE */
     {0xc0000081, 0x0023001000000000ull}, /* STAR */
     {0xc0000083, 0},                     /* CSTAR */
     {0xc0000084, 0x4700},                /* FMASK */

@@ -1,11 +1,11 @@
 /*
- * Loads from KUSER_SHARED_DATA at the address drivers know, 0xFFFFF780'00000000, which no process of Linux can have mapped. The
- * loader rewrites the constants it finds; what is left faults and comes here.
+ * Loads from KUSER_SHARED_DATA at the address drivers know, 0xFFFFF780'00000000, which no process of Linux can have
+ * mapped. The loader rewrites the constants it finds; what is left faults and comes here.
  *
- * The register that holds the base (or index) is moved so that the operand falls on the page at DOOR_SHARED_DATA, the one
- * instruction is stepped, and the register moved back, unless the instruction loaded it. An absolute operand (mov rax,
- * [imm64]) is loaded by hand. What uses the base register's value besides for the address is not done: that is a page
- * fault.
+ * The register that holds the base (or index) is moved so that the operand falls on the page at DOOR_SHARED_DATA, the
+ * one instruction is stepped, and the register moved back, unless the instruction loaded it. An absolute operand (mov
+ * rax, [imm64]) is loaded by hand. What uses the base register's value besides for the address is not done: that is a
+ * page fault.
  */
 #define _GNU_SOURCE
 #include "machine/operand.h"
@@ -19,7 +19,7 @@ static struct {
     bool active;
     unsigned place; /* of the register moved, REG_* */
     uint64_t moved; /* its value when the step began */
-    bool advances; /* string instruction: the register moves on by itself */
+    bool advances;  /* string instruction: the register moves on by itself */
     bool stepping_before;
 } step;
 

@@ -1,13 +1,13 @@
 /*
  * Kernel stacks and their guards.
  *
- * A slot is 64 KiB; the top 24 KiB are usable at once, as on Windows. Below lies a guard: code of a driver that reaches it has
- * overflowed its stack. Kernel and host code that a driver called may need more than Windows' would, so for them the guard
- * opens silently, all but the lowest page. It closes again at the next trap that finds the stack pointer above it, and when
- * the stack's memory is discarded.
+ * A slot is 64 KiB; the top 24 KiB are usable at once, as on Windows. Below lies a guard: code of a driver that reaches
+ * it has overflowed its stack. Kernel and host code that a driver called may need more than Windows' would, so for them
+ * the guard opens silently, all but the lowest page. It closes again at the next trap that finds the stack pointer
+ * above it, and when the stack's memory is discarded.
  *
- * Guards are installed by madvise where the kernel can (Linux 6.15 for shared memory): that costs no mapping. Else mprotect,
- * which is limited by vm.max_map_count to some 32,000 stacks.
+ * Guards are installed by madvise where the kernel can (Linux 6.15 for shared memory): that costs no mapping. Else
+ * mprotect, which is limited by vm.max_map_count to some 32,000 stacks.
  *
  * The last slot is not the kernel's: it is the emergency stack, for traps that interrupted code whose RSP is no stack.
  */
@@ -137,14 +137,15 @@ bool stacks_prepare(uint64_t low, uint64_t high)
 {
     uint64_t slot = (low - DOOR_STACK_BASE) / DOOR_STACK_SLOT;
 
-    if (low < DOOR_STACK_BASE || slot >= STACKS_LIMIT || !bit(mapped, slot) || high <= low || high > address_of(slot + 1) ||
-        low % DOOR_STACK_SLOT < DOOR_PAGE)
+    if (low < DOOR_STACK_BASE || slot >= STACKS_LIMIT || !bit(mapped, slot) || high <= low ||
+        high > address_of(slot + 1) || low % DOOR_STACK_SLOT < DOOR_PAGE)
         return false;
     if (low % DOOR_STACK_SLOT < STACKS_GUARD && !bit(opened, slot)) {
         if (!guard_open(slot))
             return false;
         bit_set(opened, slot);
-    } else if (low % DOOR_STACK_SLOT >= STACKS_GUARD && bit(opened, slot) && slot != STACKS_LIMIT - 1 && guard_close(slot)) {
+    } else if (low % DOOR_STACK_SLOT >= STACKS_GUARD && bit(opened, slot) && slot != STACKS_LIMIT - 1 &&
+               guard_close(slot)) {
         bit_clear(opened, slot); /* nothing lives below the stack pointer */
     }
     return true;

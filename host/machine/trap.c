@@ -1,9 +1,10 @@
 /*
  * Signals become traps, see trap.h.
  *
- * Who may fault: code of the machine (Rip below DOOR_KERNEL_END) anywhere; host code only in machine_copy, which touches the
- * machine's memory for the kernel. Host code that faults elsewhere during a door call is broken: internal error. Host
- * code that faults while no door call is under way was jumped into by a driver: that is the driver's trap.
+ * Who may fault: code of the machine (Rip below DOOR_KERNEL_END) anywhere; host code during a door call at addresses of
+ * the machine's memory, or ones that are not canonical, which a driver handed in. Other faults of host code during a
+ * door call are internal errors. Host code that faults while no door call is under way was jumped into by a driver:
+ * that is the driver's trap.
  *
  * Stacks: a trap goes on the interrupted stack, below the red zone that host code has. When Rsp is on no stack of the
  * machine, or the stack's last page is reached, it goes on the emergency stack.
@@ -27,8 +28,15 @@
 #define CONTEXT_AMD64_FULL 0x10000fu /* control, integer, segments, floating point */
 
 /* Places in Windows' CONTEXT. */
-enum { CONTEXT_FLAGS = 0x30, CONTEXT_MXCSR = 0x34, CONTEXT_SEGMENTS = 0x38, CONTEXT_EFLAGS = 0x44, CONTEXT_RAX = 0x78,
-       CONTEXT_RIP = 0xf8, CONTEXT_FLOAT = 0x100 };
+enum {
+    CONTEXT_FLAGS = 0x30,
+    CONTEXT_MXCSR = 0x34,
+    CONTEXT_SEGMENTS = 0x38,
+    CONTEXT_EFLAGS = 0x44,
+    CONTEXT_RAX = 0x78,
+    CONTEXT_RIP = 0xf8,
+    CONTEXT_FLOAT = 0x100
+};
 
 /* The software part of the signal frame's FXSAVE area. */
 struct xsave_note {
@@ -156,7 +164,8 @@ void trap_deliver(struct trap *t, uint32_t vector, uint32_t error, uint64_t addr
 
 static bool same_stack(uint64_t rsp, uint64_t address)
 {
-    return (rsp - 1) / DOOR_STACK_SLOT == address / DOOR_STACK_SLOT || rsp / DOOR_STACK_SLOT == address / DOOR_STACK_SLOT;
+    return (rsp - 1) / DOOR_STACK_SLOT == address / DOOR_STACK_SLOT ||
+           rsp / DOOR_STACK_SLOT == address / DOOR_STACK_SLOT;
 }
 
 /* A fault in the guard of the stack in use. True: dealt with. */
@@ -245,8 +254,14 @@ static void decide(struct trap *t)
     case 14:
         page_fault(t);
         break;
+    case 17: /* ring 0 is never checked for alignment */
+        if (trap_rip(t) >= DOOR_USER_END) {
+            t->reg[REG_EFL] &= ~(greg_t)TRAP_FLAG_ALIGN;
+            break;
+        }
+        trap_deliver(t, DOOR_TRAP_ALIGNMENT, 0, 0);
+        break;
     case 16:
-    case 17:
     case 19:
         trap_deliver(t, (uint32_t)t->reg[REG_TRAPNO], 0, 0);
         break;
@@ -273,17 +288,13 @@ static uint8_t *find_area(void)
     return (uint8_t *)area;
 }
 
-static bool is_copy(uint64_t rip)
-{
-    return rip >= (uint64_t)machine_copy && rip < (uint64_t)machine_copy_end;
-}
-
 /* Faults that are not the machine's. */
 static void check_own_fault(const struct trap *t)
 {
-    uint64_t rip = trap_rip(t);
+    uint64_t rip = trap_rip(t), address = (uint64_t)t->reg[REG_CR2];
+    bool in_memory = t->reg[REG_TRAPNO] == 14 && address >= DOOR_USER_BASE && address < DOOR_KERNEL_END;
 
-    if (!machine.running || (machine.in_door && rip >= DOOR_KERNEL_END && !is_copy(rip)))
+    if (!machine.running || (machine.in_door && rip >= DOOR_KERNEL_END && !in_memory && t->reg[REG_TRAPNO] != 13))
         machine_internal("signal %u in the host program at %X, address %X", (uint64_t)t->info->si_signo, rip,
                          (uint64_t)t->reg[REG_CR2]);
 }

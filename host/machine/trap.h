@@ -1,8 +1,8 @@
 /*
  * Traps: from a signal of the host to an instruction emulated or a trap of the machine.
  *
- * A handler runs on the alternate stack and always ends by returning: either to the interrupted code, changed, or to the
- * kernel's trap entry with a struct door_trap on the interrupted stack.
+ * A handler runs on the alternate stack and always ends by returning: either to the interrupted code, changed, or to
+ * the kernel's trap entry with a struct door_trap on the interrupted stack.
  */
 #pragma once
 

@@ -2,11 +2,11 @@
  * Code that never reaches a delivery point.
  *
  * Every 0.1 s of processor time we look whether the machine has moved: its time, or the running processor's count of
- * delivery points and budget of calls. When nothing has for watchdog_ms and the code is a driver's, it is stepped through one
- * instruction at a time for a while; the lowest address it comes by is the place reported, so that the place does not
- * depend on when we looked. Elsewhere (the kernel itself turns in circles) five times as long is allowed, then it is an internal
- * error. The supervisor, which has limits of its own, is told of each step of the machine's time: the only sign of life that
- * code cannot give by writing to its processor's area alone.
+ * delivery points and budget of calls. When nothing has for watchdog_ms and the code is a driver's, it is stepped
+ * through one instruction at a time for a while; the lowest address it comes by is the place reported, so that the
+ * place does not depend on when we looked. Elsewhere (the kernel itself turns in circles) five times as long is
+ * allowed, then it is an internal error. The supervisor, which has limits of its own, is told of each step of the
+ * machine's time: the only sign of life that code cannot give by writing to its processor's area alone.
  */
 #define _GNU_SOURCE
 #include "machine/trap.h"
@@ -18,8 +18,8 @@
 
 static struct {
     uint64_t now, points, budget;
-    uint32_t quiet; /* ticks without a sign of life */
-    bool stepping;
+    uint32_t quiet;         /* ticks without a sign of life */
+    bool stepping, stepped; /* now; ever */
     uint32_t steps;
     uint64_t lowest; /* 0 = none yet */
 } watch;
@@ -77,13 +77,13 @@ void watchdog_tick(struct trap *t)
     if (watch.stepping) {
         step_on(t); /* popf may have ended it */
     } else if (images_owner(trap_rip(t)) == IMAGES_DRIVER && watch.quiet >= limit) {
-        watch.stepping = true;
+        watch.stepping = watch.stepped = true;
         watch.steps = 0;
         watch.lowest = 0;
         step_on(t);
     } else if (watch.quiet >= 5 * limit) {
-        machine_internal("no delivery point is reached; code at %X (rsp %X, last fault at %X) runs in circles", trap_rip(t),
-                         (uint64_t)t->reg[REG_RSP], (uint64_t)t->reg[REG_CR2]);
+        machine_internal("no delivery point is reached; code at %X (rsp %X, last fault at %X) runs in circles",
+                         trap_rip(t), (uint64_t)t->reg[REG_RSP], (uint64_t)t->reg[REG_CR2]);
     }
 }
 
@@ -91,6 +91,11 @@ bool watchdog_step(struct trap *t)
 {
     uint64_t rip = trap_rip(t);
 
+    if (!watch.stepping && watch.stepped) {
+        /* flags pushed while we stepped have been popped */
+        t->reg[REG_EFL] &= ~(greg_t)TRAP_FLAG_STEP;
+        return t->reg[REG_TRAPNO] == 1;
+    }
     if (!watch.stepping)
         return false;
     if (watch.steps < STEPS) {

@@ -3,11 +3,11 @@
  *
  * First the place: the address behind the syscall instruction must be one of the two in syscall.S, else the call traps
  * (SIGSYS), whatever it is; so does one by the 32-bit entry (int 80h). Then the number, then arguments. Addresses are
- * checked by their upper halves: that is exact to 4 GiB, and the machine's ranges begin and end on such bounds save for the
- * lowest pages, where nothing of the host ever lies.
+ * checked by their upper halves: that is exact to 4 GiB, and the machine's ranges begin and end on such bounds save for
+ * the lowest pages, where nothing of the host ever lies.
  *
- * What is allowed: wait for and wake the supervisor; map the RAM file, shared and at a fixed place in the machine; change and
- * remove such mappings; give RAM back; set GS; return from a signal; end.
+ * What is allowed: wait for and wake the supervisor; map the RAM file, shared and at a fixed place in the machine;
+ * change and remove such mappings; give RAM back; set GS; return from a signal; end.
  */
 #include "sandbox/filter.h"
 

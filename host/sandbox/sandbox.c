@@ -205,7 +205,8 @@ static int try_guards(void)
     return at == MAP_FAILED || madvise(at, 4096, MADVISE_GUARD_INSTALL) < 0 ? errno : 0;
 }
 
-static void probe(struct sandbox_report *report, enum sandbox_layer layer, const char *name, int (*test)(void), bool required)
+static void probe(struct sandbox_report *report, enum sandbox_layer layer, const char *name, int (*test)(void),
+                  bool required)
 {
     int error = try(test);
 
@@ -229,6 +230,8 @@ void sandbox_probe(struct sandbox_report *report)
     probe(report, SANDBOX_TIME, "trapping rdtsc", try_time, false);
     probe(report, SANDBOX_GUARDS, "stack guards without mappings", try_guards, false);
     if (!report->layer[SANDBOX_GUARDS].present)
-        snprintf(report->layer[SANDBOX_GUARDS].detail, sizeof(detail), "Linux 6.15 or later; at most some 32,000 threads");
-    set(report, SANDBOX_FSGSBASE, "FSGSBASE instructions", fsgsbase, false, fsgsbase ? "" : "processor switches take longer");
+        snprintf(report->layer[SANDBOX_GUARDS].detail, sizeof(detail),
+                 "Linux 6.15 or later; at most some 32,000 threads");
+    set(report, SANDBOX_FSGSBASE, "FSGSBASE instructions", fsgsbase, false,
+        fsgsbase ? "" : "processor switches take longer");
 }

@@ -1,9 +1,9 @@
 /*
  * What keeps a driver's code from the host.
  *
- * The wall is a filter on system calls: only the two instructions of syscall.S may make any, and those only a short list
- * with checked arguments. All other layers are there for the case that it has a hole. Layers that the host does not offer
- * are left out; sandbox_probe says which; without the filter nothing runs.
+ * The wall is a filter on system calls: only the two instructions of syscall.S may make any, and those only a short
+ * list with checked arguments. All other layers are there for the case that it has a hole. Layers that the host does
+ * not offer are left out; sandbox_probe says which; without the filter nothing runs.
  */
 #pragma once
 

@@ -1,7 +1,7 @@
 /*
  * The outer limits on a worker, for when its own watchdog is gone: processor time without a sign of life, and standing
- * still without having asked for anything. Host time never decides what a healthy machine does, only when a broken one is
- * given up.
+ * still without having asked for anything. Host time never decides what a healthy machine does, only when a broken one
+ * is given up.
  */
 #define _GNU_SOURCE
 #include "supervisor/part.h"

@@ -17,7 +17,11 @@ static uint32_t next(const unsigned char **at)
 {
     static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
     const unsigned char *s = *at;
-    unsigned more = *s < 0x80 ? 0 : *s >= 0xc2 && *s < 0xe0 ? 1 : *s >= 0xe0 && *s < 0xf0 ? 2 : *s >= 0xf0 && *s < 0xf5 ? 3 : 9;
+    unsigned more = *s < 0x80                 ? 0
+                    : *s >= 0xc2 && *s < 0xe0 ? 1
+                    : *s >= 0xe0 && *s < 0xf0 ? 2
+                    : *s >= 0xf0 && *s < 0xf5 ? 3
+                                              : 9;
     uint32_t c = more == 0 ? *s : *s & (0x3fu >> more);
 
     if (!*s)
@@ -57,8 +61,8 @@ static uint32_t upper(uint32_t c)
         return c - 0x20;
     if (c >= 0x450 && c <= 0x45f)
         return c - 0x50;
-    if ((c >= 0x100 && c <= 0x12f) || (c >= 0x132 && c <= 0x137) || (c >= 0x14a && c <= 0x177) || (c >= 0x460 && c <= 0x481) ||
-        (c >= 0x48a && c <= 0x4bf))
+    if ((c >= 0x100 && c <= 0x12f) || (c >= 0x132 && c <= 0x137) || (c >= 0x14a && c <= 0x177) ||
+        (c >= 0x460 && c <= 0x481) || (c >= 0x48a && c <= 0x4bf))
         return c & ~1u;
     if ((c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17e))
         return c & 1 ? c : c - 1;

@@ -62,7 +62,8 @@ static void reap(struct supervisor *s)
             break;
     s->pid = 0;
     if (WIFSIGNALED(status))
-        snprintf(detail, sizeof(detail), "SIG%s", sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?");
+        snprintf(detail, sizeof(detail), "SIG%s",
+                 sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?");
     else
         snprintf(detail, sizeof(detail), "exit %d", WEXITSTATUS(status));
     set_end(s, SUPERVISOR_CRASHED, detail);
@@ -185,6 +186,13 @@ static void receive(struct supervisor *s)
         serve_request(s);
 }
 
+static volatile sig_atomic_t interrupted;
+
+void supervisor_interrupt(void)
+{
+    interrupted = 1;
+}
+
 /* Serve until the kernel asks for a command or the machine has ended. */
 static void serve(struct supervisor *s)
 {
@@ -193,6 +201,10 @@ static void serve(struct supervisor *s)
         int ready = poll(&wait, 1, POLL_MS);
         const char *reason;
 
+        if (interrupted) {
+            crashed(s, "interrupted");
+            return;
+        }
         if (ready > 0) {
             receive(s);
         } else if (ready == 0) {
@@ -314,8 +326,8 @@ struct supervisor *supervisor_start(const struct supervisor_options *options, su
     s->wake = s->channel_fd = s->images_fd = s->ram_fd = s->record_fd = -1;
     s->sink = sink;
     s->context = context;
-    ok = spawn_prepare(s, why) && offer_kernel(s, options->kernel_dir, why) && open_volume(s, options->volume_dir, why) &&
-         open_record(s, options->record_path, why);
+    ok = spawn_prepare(s, why) && offer_kernel(s, options->kernel_dir, why) &&
+         open_volume(s, options->volume_dir, why) && open_record(s, options->record_path, why);
     if (ok) {
         describe(s, options);
         ok = spawn_worker(s, why);

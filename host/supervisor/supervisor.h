@@ -11,18 +11,18 @@
 #include "door.h"
 
 struct supervisor_options {
-    uint32_t processors;      /* 1..DOOR_PROCESSORS */
+    uint32_t processors; /* 1..DOOR_PROCESSORS */
     uint64_t ram_bytes;
     uint64_t seed;
     bool stop_on_finding;
     bool special_pool;
     bool dry_run;
     uint32_t os_major, os_minor, os_build;
-    const char *kernel_dir;   /* where ntoskrnl.exe and hal.dll lie */
-    const char *volume_dir;   /* host directory that is C:, NULL = an empty one made and removed by the supervisor */
-    const char *record_path;  /* write the raw event record here as well, NULL = don't */
-    uint32_t watchdog_ms;     /* CPU time without a delivery point before the watchdog stops the machine; 0 = 2000 */
-    bool debugger;            /* no watchdog, no limits that get into a debugger's way */
+    const char *kernel_dir;  /* where ntoskrnl.exe and hal.dll lie */
+    const char *volume_dir;  /* host directory that is C:, NULL = an empty one made and removed by the supervisor */
+    const char *record_path; /* write the raw event record here as well, NULL = don't */
+    uint32_t watchdog_ms;    /* CPU time without a delivery point before the watchdog stops the machine; 0 = 2000 */
+    bool debugger;           /* no watchdog, no limits that get into a debugger's way */
 };
 
 /* Called in order, once for each event, as soon as it is read. Payload is valid during the call. */
@@ -52,6 +52,10 @@ struct supervisor_end {
     enum supervisor_outcome outcome;
     char detail[256];
 };
+
+/* The user wants it to end: every running machine is killed, with SUPERVISOR_CRASHED and "interrupted". For signal
+ * handlers. supervisor_finish must still be called. */
+void supervisor_interrupt(void);
 
 /* End the machine if it still runs, drain the record, free everything, leave nothing behind. */
 void supervisor_finish(struct supervisor *s, struct supervisor_end *end);

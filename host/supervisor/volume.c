@@ -1,13 +1,13 @@
 /*
  * Volumes: requests of the machine carried out on a host directory. See volume.h.
  *
- * Names. A component is looked up exactly first, then without regard to letter case; of several that differ only in case
- * the first in byte order is the one that exists. What Windows could not name (its forbidden characters, broken UTF-8)
- * and what is neither file nor directory does not exist. Every opening goes through openat2 below the volume's root with
- * symbolic links refused, so a directory that changes meanwhile cannot lead outside.
+ * Names. A component is looked up exactly first, then without regard to letter case; of several that differ only in
+ * case the first in byte order is the one that exists. What Windows could not name (its forbidden characters, broken
+ * UTF-8) and what is neither file nor directory does not exist. Every opening goes through openat2 below the volume's
+ * root with symbolic links refused, so a directory that changes meanwhile cannot lead outside.
  *
- * Nothing of the host is seen: times are virtual (a constant for what was there before), file ids are given in order of first
- * sight, sizes of the volume are constants.
+ * Nothing of the host is seen: times are virtual (a constant for what was there before), file ids are given in order of
+ * first sight, sizes of the volume are constants.
  */
 #define _GNU_SOURCE
 #include "supervisor/volume.h"
@@ -371,7 +371,8 @@ static int serve_read(struct handle *h, struct door_file *request, void *transfe
     return n == 0 && want ? DOOR_END : DOOR_OK;
 }
 
-static int serve_write(struct volume *v, struct handle *h, struct door_file *request, const void *transfer, uint64_t limit)
+static int serve_write(struct volume *v, struct handle *h, struct door_file *request, const void *transfer,
+                       uint64_t limit)
 {
     uint64_t want = request->bytes < limit ? request->bytes : limit;
     ssize_t n;
@@ -665,7 +666,8 @@ static void remove_below(int dir)
 
     while (stream && (entry = readdir(stream))) {
         int fd;
-        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || unlinkat(dirfd(stream), entry->d_name, 0) == 0)
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+            unlinkat(dirfd(stream), entry->d_name, 0) == 0)
             continue;
         fd = openat(dirfd(stream), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)

@@ -1,6 +1,6 @@
 /*
- * A volume: a directory of the host, as the machine sees it. Nothing outside it can be reached, whatever the path or the
- * directory holds; symbolic links and special files do not exist for the machine.
+ * A volume: a directory of the host, as the machine sees it. Nothing outside it can be reached, whatever the path or
+ * the directory holds; symbolic links and special files do not exist for the machine.
  */
 #pragma once
 

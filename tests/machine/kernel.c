@@ -74,7 +74,8 @@ void KiSystemStartup(struct door *door)
 {
     Door = door;
     Need(door->version == DOOR_VERSION && door->bytes == sizeof(*door), "door version");
-    Need(door->map(DOOR_PROCESSOR_BASE, door->ram_used, DOOR_PROCESSOR_BYTES, DOOR_READ | DOOR_WRITE) == DOOR_OK, "area");
+    Need(door->map(DOOR_PROCESSOR_BASE, door->ram_used, DOOR_PROCESSOR_BYTES, DOOR_READ | DOOR_WRITE) == DOOR_OK,
+         "area");
     door->ram_used += DOOR_PROCESSOR_BYTES;
     *(volatile uint32_t *)(DOOR_PROCESSOR_BASE + DOOR_PCR_INTERRUPT_FLAG) = 1;
     door->operator_next(&command);

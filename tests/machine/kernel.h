@@ -1,6 +1,6 @@
 /*
- * What the small test kernels share: ntoskrnl.exe images that do nothing but exercise the machine. They speak with the test by
- * notes in the event record.
+ * What the small test kernels share: ntoskrnl.exe images that do nothing but exercise the machine. They speak with the
+ * test by notes in the event record.
  */
 #pragma once
 

@@ -3,14 +3,15 @@
 
 extern const char Call[], Call_end[], Call32[], Call32_end[], Enter[], Enter_end[], Jump[], Jump_end[], Store[],
     Store_end[];
-__asm__("Call: movq %rcx, %rax\n leaq name(%rip), %rdi\n movq %rdi, %rsi\n movl $7, %edx\n xorl %r10d, %r10d\n"
-        "  xorl %r8d, %r8d\n xorl %r9d, %r9d\n syscall\n retq\n name: .asciz \"/etc/passwd\"\nCall_end:\n"
-        "Call32: movq %rcx, %rax\n movq %rbx, %r11\n xorl %ebx, %ebx\n int $0x80\n movq %r11, %rbx\n retq\nCall32_end:\n"
-        "Enter: movq %rcx, %rax\n sysenter\n retq\nEnter_end:\n"
-        /* call the address in rcx as sandbox_syscall(rdx, ...), System V */
-        "Jump: movq %rcx, %rax\n movq %rdx, %rdi\n movl $0, %esi\n movl $4096, %edx\n movl $7, %ecx\n xorl %r8d, %r8d\n"
-        "  xorl %r9d, %r9d\n subq $0x28, %rsp\n movq $0, (%rsp)\n callq *%rax\n addq $0x28, %rsp\n retq\nJump_end:\n"
-        "Store: movb $0x90, (%rcx)\n retq\nStore_end:\n");
+__asm__(
+    "Call: movq %rcx, %rax\n leaq name(%rip), %rdi\n movq %rdi, %rsi\n movl $7, %edx\n xorl %r10d, %r10d\n"
+    "  xorl %r8d, %r8d\n xorl %r9d, %r9d\n syscall\n retq\n name: .asciz \"/etc/passwd\"\nCall_end:\n"
+    "Call32: movq %rcx, %rax\n movq %rbx, %r11\n xorl %ebx, %ebx\n int $0x80\n movq %r11, %rbx\n retq\nCall32_end:\n"
+    "Enter: movq %rcx, %rax\n sysenter\n retq\nEnter_end:\n"
+    /* call the address in rcx as sandbox_syscall(rdx, ...), System V */
+    "Jump: movq %rcx, %rax\n movq %rdx, %rdi\n movl $0, %esi\n movl $4096, %edx\n movl $7, %ecx\n xorl %r8d, %r8d\n"
+    "  xorl %r9d, %r9d\n subq $0x28, %rsp\n movq $0, (%rsp)\n callq *%rax\n addq $0x28, %rsp\n retq\nJump_end:\n"
+    "Store: movb $0x90, (%rcx)\n retq\nStore_end:\n");
 
 static unsigned Attempts;
 
@@ -24,13 +25,46 @@ static void Raw(uint32_t number)
 static void RawCalls(void)
 {
     static const uint16_t numbers[] = {
-        0 /* read */, 1 /* write */, 2 /* open */, 9 /* mmap */, 10 /* mprotect */, 13 /* rt_sigaction */, 15 /* rt_sigreturn */,
-        25 /* mremap */, 39 /* getpid */, 41 /* socket */, 56 /* clone */, 57 /* fork */, 58 /* vfork */, 59 /* execve */,
-        60 /* exit */, 62 /* kill */, 101 /* ptrace */, 105 /* setuid */, 157 /* prctl */, 158 /* arch_prctl */, 165 /* mount */,
-        200 /* tkill */, 231 /* exit_group */, 234 /* tgkill */, 257 /* openat */, 272 /* unshare */, 308 /* setns */,
-        310 /* process_vm_readv */, 311 /* process_vm_writev */, 317 /* seccomp */, 319 /* memfd_create */, 321 /* bpf */,
-        322 /* execveat */, 323 /* userfaultfd */, 424 /* pidfd_send_signal */, 425 /* io_uring_setup */, 435 /* clone3 */,
-        437 /* openat2 */, 440 /* process_madvise */, 9999,
+        0 /* read */,
+        1 /* write */,
+        2 /* open */,
+        9 /* mmap */,
+        10 /* mprotect */,
+        13 /* rt_sigaction */,
+        15 /* rt_sigreturn */,
+        25 /* mremap */,
+        39 /* getpid */,
+        41 /* socket */,
+        56 /* clone */,
+        57 /* fork */,
+        58 /* vfork */,
+        59 /* execve */,
+        60 /* exit */,
+        62 /* kill */,
+        101 /* ptrace */,
+        105 /* setuid */,
+        157 /* prctl */,
+        158 /* arch_prctl */,
+        165 /* mount */,
+        200 /* tkill */,
+        231 /* exit_group */,
+        234 /* tgkill */,
+        257 /* openat */,
+        272 /* unshare */,
+        308 /* setns */,
+        310 /* process_vm_readv */,
+        311 /* process_vm_writev */,
+        317 /* seccomp */,
+        319 /* memfd_create */,
+        321 /* bpf */,
+        322 /* execveat */,
+        323 /* userfaultfd */,
+        424 /* pidfd_send_signal */,
+        425 /* io_uring_setup */,
+        435 /* clone3 */,
+        437 /* openat2 */,
+        440 /* process_madvise */,
+        9999,
     };
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

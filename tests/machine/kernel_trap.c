@@ -2,8 +2,8 @@
 #include "traps.h"
 
 /* A snippet between two labels, run as driver code: rcx and rdx are the arguments, rax the result. */
-#define SNIPPET(name, code) \
-    extern const char name[], name##_end[]; \
+#define SNIPPET(name, code)                                                                                            \
+    extern const char name[], name##_end[];                                                                            \
     __asm__(".globl " #name ", " #name "_end\n" #name ":\n" code "\n ret\n" #name "_end:\n")
 #define RUN(name, a, b) Run(name, name##_end, (uint64_t)(a), (uint64_t)(b))
 

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE
 /*
  * The machine without its kernel: boot, memory, traps, sandbox, by small test kernels.
  */
@@ -8,8 +9,13 @@
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "harness.h"
+#include "sandbox/sandbox.h"
 #include "supervisor/part.h"
 
 /* Run a test kernel to its clean end. */
@@ -38,6 +44,14 @@ static void every_trap_arrives_as_documented(void **state)
 
     run_clean(&h, "trap");
     assert_true(harness_said(&h, "all traps"));
+}
+
+static void files_move_through_pageable_memory(void **state)
+{
+    static struct harness h;
+
+    run_clean(&h, "files");
+    assert_true(harness_said(&h, "files"));
 }
 
 static void no_way_out_for_system_calls(void **state)
@@ -148,11 +162,66 @@ static void missing_kernel_is_one_line(void **state)
     assert_non_null(strstr(h.why, "nothing-here/ntoskrnl.exe"));
 }
 
+static void driver_images_are_mapped_and_bound(void **state)
+{
+    static struct harness h;
+    static char bytes[1 << 20];
+    char volume[] = "/tmp/irqlab-test-XXXXXX", path[64];
+    FILE *file = fopen("build/tests/machine/images/driver.sys", "rb");
+    size_t size;
+
+    assert_non_null(file);
+    size = fread(bytes, 1, sizeof(bytes), file);
+    fclose(file);
+    assert_non_null(mkdtemp(volume));
+    snprintf(path, sizeof(path), "%s/drivers", volume);
+    assert_int_equal(mkdir(path, 0777), 0);
+    strcat(path, "/driver.sys");
+    file = fopen(path, "wb");
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    fclose(file);
+
+    harness_prepare(&h, "images");
+    h.options.volume_dir = volume;
+    assert_true(harness_start(&h));
+    assert_true(supervisor_offer(h.machine, "driver.sys", bytes, size));
+    harness_step(&h, "");
+    harness_finish(&h);
+    volume_remove_tree(volume);
+    assert_string_equal(h.end.detail, "");
+    assert_true(harness_said(&h, "images"));
+}
+
+static void interrupted_machine_ends(void **state)
+{
+    static struct harness h;
+
+    harness_prepare(&h, "break");
+    assert_true(harness_start(&h));
+    supervisor_interrupt();
+    assert_false(harness_step(&h, "alive for ever"));
+    harness_finish(&h);
+    assert_string_equal(h.end.detail, "interrupted");
+}
+
+static void sandbox_layers_are_probed(void **state)
+{
+    struct sandbox_report report;
+
+    sandbox_probe(&report);
+    for (int i = 0; i < SANDBOX_LAYERS; i++) {
+        assert_non_null(report.layer[i].name);
+        if (report.layer[i].required)
+            assert_true(report.layer[i].present); /* else no test above could have passed */
+    }
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(kernel_boots_and_maps_memory),
         cmocka_unit_test(every_trap_arrives_as_documented),
+        cmocka_unit_test(files_move_through_pageable_memory),
         cmocka_unit_test(no_way_out_for_system_calls),
         cmocka_unit_test(watchdog_names_the_lowest_instruction_of_a_loop),
         cmocka_unit_test(kernel_in_a_loop_is_an_internal_error),
@@ -163,6 +232,9 @@ int main(int argc, char **argv)
         cmocka_unit_test(loop_that_fools_the_watchdog_is_killed),
         cmocka_unit_test(killed_worker_is_noticed),
         cmocka_unit_test(missing_kernel_is_one_line),
+        cmocka_unit_test(driver_images_are_mapped_and_bound),
+        cmocka_unit_test(sandbox_layers_are_probed),
+        cmocka_unit_test(interrupted_machine_ends), /* last: no machine starts after it */
     };
 
     if (argc > 0 && !strcmp(argv[0], "irqlab-worker"))

@@ -16,10 +16,17 @@ $(TM)/%/ntoskrnl.exe: $(TM)/pe/kernel_%.o $(TM)/pe/kernel.o $(TM)/pe/traps.o
 		--dynamicbase -o $@ $^ --out-implib $(@D)/libnt.a
 $(TM)/%/hal.dll: $(TM)/pe/hal.o $(TM)/%/ntoskrnl.exe
 	ld.lld -m i386pep --subsystem native -Xlink=-noentry -shared --export-all-symbols -o $@ $< $(@D)/libnt.a
+$(TM)/images/driver.sys: $(TM)/pe/driver.o $(TM)/images/ntoskrnl.exe
+	ld.lld -m i386pep --subsystem native -e DriverEntry -shared --dynamicbase -o $@ $< $(@D)/libnt.a
+$(TM)/bench_machine: $(TM)/obj/tests/machine/bench_machine.c.o $(TM_OBJ)
+	$(CC) -Wl,-z,now -o $@ $^ $(LIBS)
 $(TM)/%_test: $(TM)/obj/tests/machine/%_test.c.o $(TM_OBJ)
 	$(CC) -Wl,-z,now -o $@ $^ $(LIBS) -lcmocka
 
 TM_TESTS := $(patsubst tests/machine/%.c,$(TM)/%,$(wildcard tests/machine/*_test.c))
 .PHONY: tests-machine
-tests-machine: $(TM_TESTS) $(foreach k,$(TM_KERNELS),$(TM)/$(k)/ntoskrnl.exe $(TM)/$(k)/hal.dll)
+tests-machine: $(TM_TESTS) $(foreach k,$(TM_KERNELS),$(TM)/$(k)/ntoskrnl.exe $(TM)/$(k)/hal.dll) $(TM)/images/driver.sys
 	@for t in $(TM_TESTS); do $$t || exit 1; done
+.PHONY: bench-machine
+bench-machine: $(TM)/bench_machine $(TM)/bench/ntoskrnl.exe $(TM)/bench/hal.dll
+	@$<
