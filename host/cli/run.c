@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include "cli/command.h"
 #include "cli/input.h"
@@ -317,13 +318,19 @@ static bool use_color(const struct run_options *o)
     return !o->no_color && !(no_color && *no_color) && isatty(1) && terminal && strcmp(terminal, "dumb");
 }
 
+static int terminal_columns(void)
+{
+    struct winsize size;
+    return isatty(1) && !ioctl(1, TIOCGWINSZ, &size) ? size.ws_col : 0;
+}
+
 static void open_report(struct run *r)
 {
     r->symbols = symbols_open(r->kernel_dir, r->o.symbols);
     for (int i = 0; r->symbols && i < r->drivers; i++)
         symbols_file(r->symbols, r->driver[i].name, r->driver[i].path);
     struct report_options options = {
-        .out = stdout, .json = r->json, .color = use_color(&r->o), .full_stacks = r->o.full_stacks,
+        .out = stdout, .json = r->json, .color = use_color(&r->o), .columns = terminal_columns(), .full_stacks = r->o.full_stacks,
         .stop_on_finding = r->machine.stop_on_finding, .again = r->again, .symbols = r->symbols,
         .processors = r->machine.processors, .ram_bytes = r->machine.ram_bytes, .seed = r->machine.seed,
         .os_major = r->machine.os_major, .os_minor = r->machine.os_minor, .os_build = r->machine.os_build,

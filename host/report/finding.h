@@ -59,5 +59,5 @@ void finding_print(FILE *out, const struct finding *f, const struct finding_styl
 void finding_summary(FILE *out, const struct finding *f);
 void finding_json(struct json *j, const struct finding *f);
 
-/* The blue screen. */
-void screen_print(FILE *out, const struct finding *f, bool color);
+/* The blue screen. columns: of the terminal, 0 = not known. */
+void screen_print(FILE *out, const struct finding *f, bool color, int columns);

@@ -65,7 +65,7 @@ static void release(struct report *r)
     r->held = NULL;
     lines_flush(r->lines);
     if (f->stopped && f->code)
-        screen_print(r->options.out, f, r->options.color);
+        screen_print(r->options.out, f, r->options.color, r->options.columns);
     finding_print(r->options.out, f, &style);
     fflush(r->options.out);
 }

@@ -19,6 +19,7 @@ struct report_options {
     FILE *out;
     FILE *json;              /* NULL = none */
     bool color;
+    int columns;             /* of the terminal, 0 = not known */
     bool full_stacks;        /* show the kernel's frames too */
     bool stop_on_finding;
     const char *again;       /* the command that repeats the run */

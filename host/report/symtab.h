@@ -41,6 +41,9 @@ void symtab_close(struct symtab *t);
 /* Pointer to [rva, rva + bytes) in the file, NULL where the file holds no such data. */
 const uint8_t *symtab_at(const struct symtab *t, uint32_t rva, uint32_t bytes);
 
+/* Does the image export that name (also as a forwarder)? */
+bool symtab_exports(const struct symtab *t, const char *wanted);
+
 /* For readers of other sources (PDB): add names, then sort once. */
 void symtab_add(struct symtab *t, uint32_t rva, enum symtab_kind kind, const char *text, size_t bytes);
 void symtab_sort(struct symtab *t);
