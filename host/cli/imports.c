@@ -23,7 +23,8 @@ struct imports_options {
 };
 
 static const struct option table[] = {
-    {"--missing", OPTION_FLAG, offsetof(struct imports_options, missing), NULL, .help = "show only what does not exist here"},
+    {"--missing", OPTION_FLAG, offsetof(struct imports_options, missing), NULL,
+     .help = "show only what does not exist here"},
     {0},
 };
 
@@ -70,8 +71,8 @@ static bool exists(const struct imports *m, const struct image_import *import, c
     for (int i = 0; i < m->files; i++)
         if (import->name && !strcasecmp(symbols_base(m->file[i].path), import->module))
             return symtab_exports(&m->file[i].exports, import->name);
-    return row && row->module && (!strcasecmp(row->module, import->module) ||
-                                  (kernel_module(row->module) && kernel_module(import->module)));
+    return row && row->module &&
+           (!strcasecmp(row->module, import->module) || (kernel_module(row->module) && kernel_module(import->module)));
 }
 
 static void show(struct imports *m, const struct image_import *import)
@@ -89,14 +90,15 @@ static void show(struct imports *m, const struct image_import *import)
     else
         snprintf(name, sizeof name, "ordinal %u", import->ordinal);
     level_words(row, level, sizeof level);
-    printf("  %-14s %-40s %s%s%s\n", module, name, here ? "here" : "missing", *level ? here ? "     " : "  " : "", level);
+    printf("  %-14s %-40s %s%s%s\n", module, name, here ? "here" : "missing", *level ? here ? "     " : "  " : "",
+           level);
 }
 
 static int refuse(const char *path, const struct image_file *image)
 {
     const char *name = status_name(image->info.status);
-    fprintf(stderr, "irqlab: %s: refused with 0x%08X%s%s: %s\n", path, image->info.status, name ? " " : "", name ? name : "",
-            image->info.reason);
+    fprintf(stderr, "irqlab: %s: refused with 0x%08X%s%s: %s\n", path, image->info.status, name ? " " : "",
+            name ? name : "", image->info.reason);
     return COMMAND_USAGE;
 }
 
@@ -155,10 +157,12 @@ int command_imports(int argc, char **argv)
         return COMMAND_INTERNAL;
     if (options_parse(&options, argc, argv)) {
         if (options.help) {
-            puts("usage: irqlab imports [OPTIONS] DRIVER.sys...\n\n"
-                 "Lists what the drivers import: module, name, whether it exists on this machine (or in another of the\n"
-                 "drivers), its levels (* = depends on an argument, see irqlab explain NAME). Exit status 3 when something\n"
-                 "is missing.\n");
+            puts(
+                "usage: irqlab imports [OPTIONS] DRIVER.sys...\n\n"
+                "Lists what the drivers import: module, name, whether it exists on this machine (or in another of the\n"
+                "drivers), its levels (* = depends on an argument, see irqlab explain NAME). Exit status 3 when "
+                "something\n"
+                "is missing.\n");
             options_help(table);
             status = COMMAND_CLEAN;
         } else if (!options.count)

@@ -1,6 +1,6 @@
 /*
- * The blue screen, as Windows 10 words it, with what Windows does not show: the four parameters with their meaning. On a
- * terminal it is blue; elsewhere the same text in a frame of ASCII characters.
+ * The blue screen, as Windows 10 words it, with what Windows does not show: the four parameters with their meaning. On
+ * a terminal it is blue; elsewhere the same text in a frame of ASCII characters.
  */
 #include <stdarg.h>
 #include <string.h>

@@ -88,8 +88,11 @@ static bool read_headers(struct symtab *t, uint32_t *symbols, uint32_t *symbol_c
         const uint8_t *s = file_at(t, (uint64_t)pe + 24 + optional_bytes + 40 * i, 40);
         if (!s)
             break;
-        t->section[i] = (struct symtab_section){.rva = get32(s + 12), .bytes = get32(s + 8), .raw_bytes = get32(s + 16),
-                                                .raw = get32(s + 20), .characteristics = get32(s + 36)};
+        t->section[i] = (struct symtab_section){.rva = get32(s + 12),
+                                                .bytes = get32(s + 8),
+                                                .raw_bytes = get32(s + 16),
+                                                .raw = get32(s + 20),
+                                                .characteristics = get32(s + 36)};
         if (!t->section[i].bytes)
             t->section[i].bytes = t->section[i].raw_bytes;
         t->section_count = i + 1;

@@ -29,7 +29,9 @@ struct symtab {
     uint32_t image_bytes;
     uint32_t section_count;
     struct symtab_section section[96];
-    struct { uint32_t rva, bytes; } directory[16];
+    struct {
+        uint32_t rva, bytes;
+    } directory[16];
     struct symtab_name *names; /* by rva */
     size_t name_count, name_room;
 };
