@@ -11,6 +11,8 @@ What it does:
  - adds the symbols of each image when the machine maps it (the worker calls debug_image_loaded for that purpose);
  - unwinds PE frames by their .pdata: gdb knows DWARF frames only, and clang gives PE images none.
 
+Breakpoints in the machine's code are hardware breakpoints: four at a time.
+
 Images are looked for where the command line names them, in --symbols DIR, beside the program (nt/) and in ../lib/irqlab.
 Addresses of the machine are the same in every run, so breakpoints set by address stay valid.
 """
@@ -172,7 +174,6 @@ class Walk:
         self.inferior = gdb.selected_inferior()
         self.reg = {r: int(frame.read_register(r).cast(self.word)) for r in REGISTERS}
         self.pc = int(frame.read_register("rip").cast(self.word))
-        self.saved = {}
 
     def read(self, address):
         return struct.unpack("<Q", bytes(self.inferior.read_memory(address, 8)))[0]
@@ -181,7 +182,7 @@ class Walk:
         return bytes(self.inferior.read_memory(self.pc, bytes_wanted))
 
     def pop(self, register):
-        self.reg[register] = self.saved[register] = self.read(self.reg["rsp"])
+        self.reg[register] = self.read(self.reg["rsp"])
         self.reg["rsp"] += 8
 
     def epilogue(self):
@@ -236,7 +237,7 @@ class Walk:
                     self.reg["rsp"] = self.reg[REGISTERS[register]] - frame_offset
                 elif op in (4, 5):
                     at = base + (extra[0] * 8 if op == 4 else extra[0] | extra[1] << 16)
-                    self.reg[REGISTERS[value]] = self.saved[REGISTERS[value]] = self.read(at)
+                    self.reg[REGISTERS[value]] = self.read(at)
                 elif op == 10:
                     at = self.reg["rsp"] + (8 if value else 0)
                     self.pc, self.reg["rsp"] = self.read(at), self.read(at + 24)
@@ -271,9 +272,8 @@ class PeUnwinder(Unwinder):
         except gdb.MemoryError:
             return None
         info = pending.create_unwind_info(FrameId(gdb.Value(walk.reg["rsp"]).cast(word), gdb.Value(start).cast(word)))
-        for register, value in walk.saved.items():
+        for register, value in walk.reg.items(): # all: gdb takes one that is not given as lost, not as unchanged
             info.add_saved_register(register, gdb.Value(value).cast(word))
-        info.add_saved_register("rsp", gdb.Value(walk.reg["rsp"]).cast(word))
         info.add_saved_register("rip", gdb.Value(walk.pc).cast(word))
         return info
 
@@ -281,7 +281,12 @@ class PeUnwinder(Unwinder):
 def setup():
     for command in ("set follow-fork-mode child", "set follow-exec-mode same", "set detach-on-fork on",
                     "set breakpoint pending on", "set confirm off", "set python print-stack message",
-                    "handle SIGSEGV SIGSYS SIGILL SIGFPE SIGBUS nostop noprint pass"):
+                    "handle SIGSEGV SIGSYS SIGILL SIGFPE SIGBUS SIGPROF SIGVTALRM nostop noprint pass",
+                    # Code of the machine is a shared mapping, which a debugger may not write to: gdb takes the processor's
+                    # own breakpoints there (four of them) when it is told that the range is read-only.
+                    "set mem inaccessible-by-default off",
+                    "mem %#x %#x ro" % (IMAGE_BASE, IMAGE_END),
+                    "directory " + os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..")):
         gdb.execute(command, to_string=True)
     gdb.unwinder.register_unwinder(None, PeUnwinder(), replace=True)
     ImageLoaded()

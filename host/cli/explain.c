@@ -1,6 +1,7 @@
 /*
  * irqlab explain: what stands in the contract tables about a routine, a callback, a level, the ladder, a bug check, a
- * status or a rule, as text of less than a hundred columns. A name nobody knows gets the nearest ones that somebody does.
+ * status or a rule, as text of less than a hundred columns. A name nobody knows gets the nearest ones that somebody
+ * does.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static void field(const char *label, const char *text)
     wrap_print(stdout, left, INDENT, text);
 }
 
-/* ---- One function a kind of thing ---------------------------------------------------------------------------------- */
+/* ---- One function a kind of thing ------------------------------------------------------------------------------ */
 
 static const char *row_here(const struct contract_row *row)
 {
@@ -128,7 +129,8 @@ static void explain_rule(const struct contract_rule *rule)
     }
 }
 
-/* ---- Finding it -------------------------------------------------------------------------------------------------------- */
+/* ---- Finding it
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* Walk everything that has a name. False from the visitor ends the walk. */
 static void each_name(bool (*visit)(void *context, const char *name), void *context)
@@ -197,7 +199,8 @@ static int explain(const char *name)
         explain_rule(rule);
     else if (bugcheck)
         explain_bugcheck(bugcheck);
-    else if (status_value(name, &code) || (options_number(name, &code) && code <= UINT32_MAX && status_name((uint32_t)code)))
+    else if (status_value(name, &code) ||
+             (options_number(name, &code) && code <= UINT32_MAX && status_name((uint32_t)code)))
         printf("0x%08X %s: NTSTATUS\n", (uint32_t)code, status_name((uint32_t)code));
     else
         return unknown(name);
@@ -211,8 +214,10 @@ int command_explain(int argc, char **argv)
         return COMMAND_USAGE;
     if (options.help) {
         puts("usage: irqlab explain NAME...\n\n"
-             "NAME is a routine (ExInitializeWorkItem), a type of callback (KDEFERRED_ROUTINE), a level (DISPATCH_LEVEL),\n"
-             "the word ladder, a bug check by name or code (IRQL_NOT_LESS_OR_EQUAL, 0xA), a status (0xC0000005) or a rule\n"
+             "NAME is a routine (ExInitializeWorkItem), a type of callback (KDEFERRED_ROUTINE), a level "
+             "(DISPATCH_LEVEL),\n"
+             "the word ladder, a bug check by name or code (IRQL_NOT_LESS_OR_EQUAL, 0xA), a status (0xC0000005) or a "
+             "rule\n"
              "of a report (irql.call-too-high).");
         return COMMAND_CLEAN;
     }

@@ -13,6 +13,7 @@
 #include "loader/image.h"
 #include "report/contracts.h"
 #include "report/symbols.h"
+#include "report/symtab.h"
 #include "report/words.h"
 
 enum { IMAGE_BYTES = 256 << 20, IMPORTS = 65536 };
@@ -22,11 +23,23 @@ struct imports_options {
 };
 
 static const struct option table[] = {
-    {"--missing", OPTION_FLAG, offsetof(struct imports_options, missing), NULL, .help = "show only what does not exist here"},
+    {"--missing", OPTION_FLAG, offsetof(struct imports_options, missing), NULL,
+     .help = "show only what does not exist here"},
     {0},
 };
 
-struct counts {
+enum { FILES = 64 };
+
+struct imports_file {
+    const char *path;
+    struct input in;
+    struct symtab exports; /* drivers import from drivers too */
+};
+
+struct imports {
+    struct imports_options o;
+    struct imports_file file[FILES];
+    int files;
     unsigned all, missing;
 };
 
@@ -53,15 +66,23 @@ static bool kernel_module(const char *module)
     return !strcasecmp(module, "ntoskrnl.exe") || !strcasecmp(module, "hal.dll");
 }
 
-static void show(const struct image_import *import, bool only_missing, struct counts *counts)
+static bool exists(const struct imports *m, const struct image_import *import, const struct contract_row *row)
+{
+    for (int i = 0; i < m->files; i++)
+        if (import->name && !strcasecmp(symbols_base(m->file[i].path), import->module))
+            return symtab_exports(&m->file[i].exports, import->name);
+    return row && row->module &&
+           (!strcasecmp(row->module, import->module) || (kernel_module(row->module) && kernel_module(import->module)));
+}
+
+static void show(struct imports *m, const struct image_import *import)
 {
     char level[96], module[80], name[300];
     const struct contract_row *row = import->name ? contract_find(import->name) : NULL;
-    bool here = row && row->module && (!strcasecmp(row->module, import->module) ||
-                                       (kernel_module(row->module) && kernel_module(import->module)));
-    counts->all++;
-    counts->missing += !here;
-    if (here && only_missing)
+    bool here = exists(m, import, row);
+    m->all++;
+    m->missing += !here;
+    if (here && m->o.missing)
         return;
     words_safe_copy(module, sizeof module, import->module, strlen(import->module));
     if (import->name)
@@ -69,64 +90,90 @@ static void show(const struct image_import *import, bool only_missing, struct co
     else
         snprintf(name, sizeof name, "ordinal %u", import->ordinal);
     level_words(row, level, sizeof level);
-    printf("  %-14s %-40s %-8s %s\n", module, name, here ? "here" : "missing", level);
+    printf("  %-14s %-40s %s%s%s\n", module, name, here ? "here" : "missing", *level ? here ? "     " : "  " : "",
+           level);
 }
 
-static bool list(const char *path, const struct image_file *image, bool only_missing, struct counts *counts)
+static int refuse(const char *path, const struct image_file *image)
+{
+    const char *name = status_name(image->info.status);
+    fprintf(stderr, "irqlab: %s: refused with 0x%08X%s%s: %s\n", path, image->info.status, name ? " " : "",
+            name ? name : "", image->info.reason);
+    return COMMAND_USAGE;
+}
+
+static int list(struct imports *m, const struct imports_file *file)
 {
     struct image_import import = {0};
-    printf("%s:\n", symbols_base(path));
-    while (counts->all < IMPORTS && image_import_next(image, &import))
-        show(&import, only_missing, counts);
-    if (import.damaged)
-        fprintf(stderr, "irqlab: %s: the import table is damaged\n", path);
-    return !import.damaged;
+    int status = COMMAND_CLEAN;
+    struct image_file *image = calloc(1, sizeof *image);
+    if (!image)
+        return COMMAND_INTERNAL;
+    if (image_parse(image, file->in.bytes, file->in.size)) {
+        printf("%s:\n", symbols_base(file->path));
+        while (m->all < IMPORTS && image_import_next(image, &import))
+            show(m, &import);
+        if (import.damaged) {
+            fprintf(stderr, "irqlab: %s: the import table is damaged\n", file->path);
+            status = COMMAND_USAGE;
+        }
+    } else
+        status = refuse(file->path, image);
+    free(image);
+    return status;
 }
 
-static int imports(const char *path, bool only_missing, struct counts *counts)
+static int list_all(struct imports *m, int count, char **paths)
 {
-    struct input in;
-    int status = COMMAND_USAGE;
-    if (!input_read(path, "driver image", IMAGE_BYTES, &in))
-        return status;
-    struct image_file *image = calloc(1, sizeof *image);
-    if (image && image_parse(image, in.bytes, in.size)) {
-        if (list(path, image, only_missing, counts))
-            status = COMMAND_CLEAN;
-    } else if (image) {
-        const char *name = status_name(image->info.status);
-        fprintf(stderr, "irqlab: %s: refused with 0x%08X%s%s: %s\n", path, image->info.status, name ? " " : "",
-                name ? name : "", image->info.reason);
+    int status = COMMAND_CLEAN;
+    if (count > FILES) {
+        fprintf(stderr, "irqlab: imports: more than %d drivers\n", FILES);
+        return COMMAND_USAGE;
     }
-    free(image);
-    free(in.bytes);
-    return status;
+    for (; m->files < count; m->files++) {
+        struct imports_file *file = &m->file[m->files];
+        file->path = paths[m->files];
+        if (!input_read(file->path, "driver image", IMAGE_BYTES, &file->in))
+            return COMMAND_USAGE;
+        symtab_open(&file->exports, file->in.bytes, file->in.size);
+    }
+    for (int i = 0; i < m->files && !status; i++)
+        status = list(m, &m->file[i]);
+    if (status)
+        return status;
+    if (m->missing)
+        printf("%u imports, %u of them do not exist here\n", m->all, m->missing);
+    else
+        printf("%u imports, all of them exist here\n", m->all);
+    return m->missing ? COMMAND_MISSING : COMMAND_CLEAN;
 }
 
 int command_imports(int argc, char **argv)
 {
-    struct imports_options o = {0};
-    struct options options = {.command = "imports", .table = table, .values = &o};
-    if (!options_parse(&options, argc, argv))
-        return COMMAND_USAGE;
-    if (options.help) {
-        puts("usage: irqlab imports [OPTIONS] DRIVER.sys...\n\n"
-             "Lists what the drivers import: module, name, whether it exists on this machine, its levels (* = depends on an\n"
-             "argument, see irqlab explain NAME). Exit status 3 when something is missing.\n");
-        options_help(table);
-        return COMMAND_CLEAN;
+    struct imports *m = calloc(1, sizeof *m);
+    struct options options = {.command = "imports", .table = table, .values = m ? &m->o : NULL};
+    int status = COMMAND_USAGE;
+    if (!m)
+        return COMMAND_INTERNAL;
+    if (options_parse(&options, argc, argv)) {
+        if (options.help) {
+            puts(
+                "usage: irqlab imports [OPTIONS] DRIVER.sys...\n\n"
+                "Lists what the drivers import: module, name, whether it exists on this machine (or in another of the\n"
+                "drivers), its levels (* = depends on an argument, see irqlab explain NAME). Exit status 3 when "
+                "something\n"
+                "is missing.\n");
+            options_help(table);
+            status = COMMAND_CLEAN;
+        } else if (!options.count)
+            fputs("irqlab: imports: of which driver? (irqlab imports DRIVER.sys...)\n", stderr);
+        else
+            status = list_all(m, options.count, argv);
     }
-    if (!options.count) {
-        fputs("irqlab: imports: of which driver? (irqlab imports DRIVER.sys...)\n", stderr);
-        return COMMAND_USAGE;
+    for (int i = 0; i < FILES; i++) {
+        symtab_close(&m->file[i].exports);
+        free(m->file[i].in.bytes);
     }
-    struct counts all = {0};
-    for (int i = 0; i < options.count; i++)
-        if (imports(argv[i], o.missing, &all))
-            return COMMAND_USAGE;
-    if (all.missing)
-        printf("%u imports, %u of them do not exist here\n", all.all, all.missing);
-    else
-        printf("%u imports, all of them exist here\n", all.all);
-    return all.missing ? COMMAND_MISSING : COMMAND_CLEAN;
+    free(m);
+    return status;
 }

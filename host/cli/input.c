@@ -56,8 +56,8 @@ bool input_read(const char *path, const char *what, size_t limit, struct input *
     else if (st.st_size == 0)
         snprintf(text, sizeof text, "is empty");
     else if ((unsigned long long)st.st_size > limit)
-        snprintf(text, sizeof text, "has %llu bytes, more than a %s may have (%zu)", (unsigned long long)st.st_size, what,
-                 limit);
+        snprintf(text, sizeof text, "has %llu bytes, more than a %s may have (%zu)", (unsigned long long)st.st_size,
+                 what, limit);
     else if (!fill(fd, in, (size_t)st.st_size))
         snprintf(text, sizeof text, "%s", strerror(errno));
     close(fd);

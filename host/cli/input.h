@@ -1,5 +1,6 @@
 /*
- * Files the user names. Whatever is wrong with one gives a line to stderr ("irqlab: stuck.sys: is a directory") and false.
+ * Files the user names. Whatever is wrong with one gives a line to stderr ("irqlab: stuck.sys: is a directory") and
+ * false.
  */
 #pragma once
 
@@ -18,6 +19,6 @@ bool input_read(const char *path, const char *what, size_t limit, struct input *
 bool input_directory(const char *path); /* exists and is one */
 FILE *input_create(const char *path);   /* for writing; NULL: said so */
 
-/* The directory with ntoskrnl.exe and hal.dll: beside the program (in nt/), or in ../lib/irqlab. False, without a message:
- * there is none, and path is the first of both. */
+/* The directory with ntoskrnl.exe and hal.dll: beside the program (in nt/), or in ../lib/irqlab. False, without a
+ * message: there is none, and path is the first of both. */
 bool input_kernel_dir(char *path, size_t room);

@@ -30,9 +30,10 @@ static void usage(FILE *out)
     fputs("usage: irqlab COMMAND [OPTIONS]\n\n", out);
     for (int i = 0; i < COMMANDS; i++)
         fprintf(out, "  %-9s %s\n", commands[i].name, commands[i].summary);
-    fputs("\nirqlab COMMAND --help says more about a command, irqlab --version which irqlab this is.\n"
-          "Exit status: 0 clean, 1 findings, 2 usage or bad input, 3 something does not exist here, 70 internal error.\n",
-          out);
+    fputs(
+        "\nirqlab COMMAND --help says more about a command, irqlab --version which irqlab this is.\n"
+        "Exit status: 0 clean, 1 findings, 2 usage or bad input, 3 something does not exist here, 70 internal error.\n",
+        out);
 }
 
 static int unknown(const char *name)
@@ -41,8 +42,9 @@ static int unknown(const char *name)
     near_begin(&near, name);
     for (int i = 0; i < COMMANDS; i++)
         near_offer(&near, commands[i].name);
-    fprintf(stderr, "irqlab: unknown command '%s'%s%s%s\n", name, near.count ? ": did you mean " : " (try irqlab --help)",
-            near.count ? near.best[0] : "", near.count ? "?" : "");
+    fprintf(stderr, "irqlab: unknown command '%s'%s%s%s\n", name,
+            near.count ? ": did you mean " : " (try irqlab --help)", near.count ? near.best[0] : "",
+            near.count ? "?" : "");
     return COMMAND_USAGE;
 }
 

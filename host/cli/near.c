@@ -43,7 +43,11 @@ unsigned near_distance(const char *a, const char *b, unsigned limit)
 void near_begin(struct near *n, const char *wanted)
 {
     size_t bytes = strlen(wanted);
-    *n = (struct near){.wanted = wanted, .limit = bytes < 4 ? 1 : bytes < 8 ? 2 : bytes / 4 < 5 ? (unsigned)bytes / 4 : 5};
+    *n = (struct near){.wanted = wanted,
+                       .limit = bytes < 4       ? 1
+                                : bytes < 8     ? 2
+                                : bytes / 4 < 5 ? (unsigned)bytes / 4
+                                                : 5};
 }
 
 void near_offer(struct near *n, const char *name)

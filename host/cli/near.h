@@ -1,6 +1,6 @@
 /*
- * What somebody may have meant by a misspelt name: edit distance (insert, delete, replace, swap neighbours), letter case
- * not counted. A name is near when it differs in about a quarter of its letters at most.
+ * What somebody may have meant by a misspelt name: edit distance (insert, delete, replace, swap neighbours), letter
+ * case not counted. A name is near when it differs in about a quarter of its letters at most.
  */
 #pragma once
 

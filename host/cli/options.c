@@ -11,11 +11,12 @@ struct unit {
     uint64_t factor;
 };
 
-static const struct unit time_units[] = {{"us", 10}, {"ms", 10000}, {"s", 10000000}, {"", 10000000},
+static const struct unit time_units[] = {{"us", 10},       {"ms", 10000},      {"s", 10000000}, {"", 10000000},
                                          {"m", 600000000}, {"h", 36000000000}, {NULL, 0}};
-static const struct unit size_units[] = {{"", 1}, {"K", 1ull << 10}, {"M", 1ull << 20}, {"G", 1ull << 30},
-                                         {"k", 1ull << 10}, {"KiB", 1ull << 10}, {"MiB", 1ull << 20},
-                                         {"GiB", 1ull << 30}, {NULL, 0}};
+static const struct unit size_units[] = {
+    {"", 1},           {"K", 1ull << 10},   {"M", 1ull << 20},   {"G", 1ull << 30},
+    {"k", 1ull << 10}, {"KiB", 1ull << 10}, {"MiB", 1ull << 20}, {"GiB", 1ull << 30},
+    {NULL, 0}};
 
 bool options_number(const char *text, uint64_t *value)
 {
@@ -48,7 +49,8 @@ static bool scaled(const char *text, const struct unit *units, uint64_t *value)
     }
     for (; units->name; units++)
         if (!strcmp(p, units->name)) {
-            unsigned __int128 total = (unsigned __int128)whole * units->factor + (unsigned __int128)part * units->factor / scale;
+            unsigned __int128 total =
+                (unsigned __int128)whole * units->factor + (unsigned __int128)part * units->factor / scale;
             *value = (uint64_t)total;
             return total <= INT64_MAX;
         }
@@ -87,7 +89,8 @@ static const char *expected(const struct option *row, char *text, size_t room)
     switch (row->kind) {
     case OPTION_NUMBER:
         if (row->max)
-            snprintf(text, room, "a number from %llu to %llu", (unsigned long long)row->min, (unsigned long long)row->max);
+            snprintf(text, room, "a number from %llu to %llu", (unsigned long long)row->min,
+                     (unsigned long long)row->max);
         else
             snprintf(text, room, "a number");
         break;
@@ -186,12 +189,14 @@ static bool parse_one(struct options *o, int argc, char **argv, int *i)
     if (row->kind != OPTION_FLAG) {
         value = equals ? equals + 1 : *i + 1 < argc ? argv[++*i] : NULL;
         if (!value) {
-            fprintf(stderr, "irqlab: %s: %s needs a value: %s\n", o->command, row->name, expected(row, hint, sizeof hint));
+            fprintf(stderr, "irqlab: %s: %s needs a value: %s\n", o->command, row->name,
+                    expected(row, hint, sizeof hint));
             return false;
         }
     }
     if (!store(row, o->values, value)) {
-        fprintf(stderr, "irqlab: %s: %s: '%s' is not %s\n", o->command, row->name, value, expected(row, hint, sizeof hint));
+        fprintf(stderr, "irqlab: %s: %s: '%s' is not %s\n", o->command, row->name, value,
+                expected(row, hint, sizeof hint));
         return false;
     }
     if (row->repeats) {

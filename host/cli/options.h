@@ -1,7 +1,7 @@
 /*
  * The command line's options, as tables: one row an option, and one parser for all commands. `--name value` and
- * `--name=value` are the same; `--` ends the options; what is no option is kept in order. A mistake gives one line that says
- * what was expected, and the nearest option where a name is unknown.
+ * `--name=value` are the same; `--` ends the options; what is no option is kept in order. A mistake gives one line that
+ * says what was expected, and the nearest option where a name is unknown.
  */
 #pragma once
 
@@ -21,12 +21,12 @@ enum option_kind {
 struct option {
     const char *name; /* "--seed"; NULL ends a table */
     enum option_kind kind;
-    size_t offset;    /* of its value in the command's struct */
+    size_t offset;        /* of its value in the command's struct */
     const char *argument; /* "N", for the help */
     const char *help;
-    uint64_t min, max;    /* max 0: no bound */
+    uint64_t min, max; /* max 0: no bound */
     const char *choices;
-    bool repeats;         /* belongs in the line that repeats a run */
+    bool repeats; /* belongs in the line that repeats a run */
 };
 
 struct options {
@@ -34,8 +34,8 @@ struct options {
     const struct option *table;
     void *values;
     /* out: */
-    int count; /* arguments that are no options, moved to the front of argv */
-    bool help; /* --help or -h was there */
+    int count;        /* arguments that are no options, moved to the front of argv */
+    bool help;        /* --help or -h was there */
     char again[4096]; /* the options given that repeat, quoted for a shell, a blank before each */
 };
 

@@ -1,15 +1,16 @@
 /*
  * irqlab run: one machine, from the drivers' files to the report.
  *
- * Order: check everything the user gave, start the machine, load the drivers in the order given, let virtual time pass or
- * let the scenario operate the machine, unload in reverse order, end, report. An image that Windows would refuse is bad
- * input (status 2) and no machine is started for it; a driver whose DriverEntry fails is not clean (status 1).
+ * Order: check everything the user gave, start the machine, load the drivers in the order given, let virtual time pass
+ * or let the scenario operate the machine, unload in reverse order, end, report. An image that Windows would refuse is
+ * bad input (status 2) and no machine is started for it; a driver whose DriverEntry fails is not clean (status 1).
  */
 #include <signal.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 #include "cli/command.h"
 #include "cli/input.h"
@@ -32,18 +33,22 @@ struct run_options {
 #define AT(field) offsetof(struct run_options, field)
 static const struct option table[] = {
     {"--scenario", OPTION_TEXT, AT(scenario), "FILE", .help = "let a Lua script operate the machine", .repeats = true},
-    {"--for", OPTION_TIME, AT(time), "TIME", .help = "virtual time to let pass without a scenario (10s)", .repeats = true},
-    {"--cpus", OPTION_NUMBER, AT(cpus), "N", .help = "processors of the machine (1)", 1, DOOR_PROCESSORS, .repeats = true},
+    {"--for", OPTION_TIME, AT(time), "TIME", .help = "virtual time to let pass without a scenario (10s)",
+     .repeats = true},
+    {"--cpus", OPTION_NUMBER, AT(cpus), "N", .help = "processors of the machine (1)", 1, DOOR_PROCESSORS,
+     .repeats = true},
     {"--seed", OPTION_NUMBER, AT(seed), "N", .help = "the source of everything random (0)"},
-    {"--ram", OPTION_SIZE, AT(ram), "SIZE", .help = "memory of the machine (256M)", 32ull << 20, 64ull << 30, .repeats = true},
+    {"--ram", OPTION_SIZE, AT(ram), "SIZE", .help = "memory of the machine (256M)", 32ull << 20, 64ull << 30,
+     .repeats = true},
     {"--os", OPTION_TEXT, AT(os), "VERSION", .help = "what the machine says it is (10.0.19045)", .repeats = true},
-    {"--volume", OPTION_TEXT, AT(volume), "DIR", .help = "directory that is C: (an empty one, removed afterwards)", .repeats = true},
-    {"--on-finding", OPTION_CHOICE, AT(on_finding), NULL, .help = "stop at the first finding, or report it and go on", 0, 0,
-     "stop continue", .repeats = true},
-    {"--special-pool", OPTION_CHOICE, AT(special_pool), NULL, .help = "guard pages around pool blocks (on)", 0, 0, "on off",
+    {"--volume", OPTION_TEXT, AT(volume), "DIR", .help = "directory that is C: (an empty one, removed afterwards)",
      .repeats = true},
-    {"--watchdog", OPTION_TIME, AT(watchdog), "TIME", .help = "processor time a driver may spin for (2s)", 10000, 36000000000,
-     .repeats = true},
+    {"--on-finding", OPTION_CHOICE, AT(on_finding), NULL, .help = "stop at the first finding, or report it and go on",
+     0, 0, "stop continue", .repeats = true},
+    {"--special-pool", OPTION_CHOICE, AT(special_pool), NULL, .help = "guard pages around pool blocks (on)", 0, 0,
+     "on off", .repeats = true},
+    {"--watchdog", OPTION_TIME, AT(watchdog), "TIME", .help = "processor time a driver may spin for (2s)", 10000,
+     36000000000, .repeats = true},
     {"--symbols", OPTION_TEXT, AT(symbols), "DIR", .help = "where symbols are looked for, besides beside the driver"},
     {"--json", OPTION_TEXT, AT(json), "FILE", .help = "write the report there as JSON as well"},
     {"--record", OPTION_TEXT, AT(record), "FILE", .help = "write the machine's raw event record there"},
@@ -91,7 +96,7 @@ static bool read_driver(struct run *r, const char *path)
             fprintf(stderr, "irqlab: %s: there is a driver of that name already: %s\n", path, r->driver[i].path);
             return false;
         }
-    if (strlen(d->name) >= sizeof ((struct door_event_image *)0)->name) {
+    if (strlen(d->name) >= sizeof((struct door_event_image *)0)->name) {
         fprintf(stderr, "irqlab: %s: the file's name is too long\n", path);
         return false;
     }
@@ -166,7 +171,7 @@ static int prepare(struct run *r, const struct options *options, char **argv)
     return COMMAND_CLEAN;
 }
 
-/* ---- Operating the machine --------------------------------------------------------------------------------------- */
+/* ---- Operating the machine ------------------------------------------------------------------------------------- */
 
 /* False: the machine has ended. */
 static bool command(struct run *r, uint32_t code, const char *text, uint64_t value, uint32_t *status)
@@ -244,8 +249,13 @@ static bool script_known(void *context, const char *name)
 /* Returns false when the machine has ended. */
 static bool play(struct run *r, struct scenario_result *result)
 {
-    struct scenario_machine machine = {.context = r, .advance = script_advance, .load = script_load,
-        .unload = script_unload, .known = script_known, .out = stdout, .seed = r->o.seed};
+    struct scenario_machine machine = {.context = r,
+                                       .advance = script_advance,
+                                       .load = script_load,
+                                       .unload = script_unload,
+                                       .known = script_known,
+                                       .out = stdout,
+                                       .seed = r->o.seed};
     scenario_run(r->o.scenario, (const char *)r->script.bytes, r->script.size, &machine, result);
     if (*result->error) {
         fprintf(stderr, "irqlab: %s\n", result->error);
@@ -276,7 +286,7 @@ static void operate(struct run *r, struct scenario_result *result)
         command(r, DOOR_COMMAND_END, "", 0, NULL);
 }
 
-/* ---- The outcome -------------------------------------------------------------------------------------------------- */
+/* ---- The outcome ----------------------------------------------------------------------------------------------- */
 
 static int outcome(struct run *r, const struct scenario_result *result)
 {
@@ -317,16 +327,32 @@ static bool use_color(const struct run_options *o)
     return !o->no_color && !(no_color && *no_color) && isatty(1) && terminal && strcmp(terminal, "dumb");
 }
 
+static int terminal_columns(void)
+{
+    struct winsize size;
+    return isatty(1) && !ioctl(1, TIOCGWINSZ, &size) ? size.ws_col : 0;
+}
+
 static void open_report(struct run *r)
 {
     r->symbols = symbols_open(r->kernel_dir, r->o.symbols);
     for (int i = 0; r->symbols && i < r->drivers; i++)
         symbols_file(r->symbols, r->driver[i].name, r->driver[i].path);
     struct report_options options = {
-        .out = stdout, .json = r->json, .color = use_color(&r->o), .full_stacks = r->o.full_stacks,
-        .stop_on_finding = r->machine.stop_on_finding, .again = r->again, .symbols = r->symbols,
-        .processors = r->machine.processors, .ram_bytes = r->machine.ram_bytes, .seed = r->machine.seed,
-        .os_major = r->machine.os_major, .os_minor = r->machine.os_minor, .os_build = r->machine.os_build,
+        .out = stdout,
+        .json = r->json,
+        .color = use_color(&r->o),
+        .columns = terminal_columns(),
+        .full_stacks = r->o.full_stacks,
+        .stop_on_finding = r->machine.stop_on_finding,
+        .again = r->again,
+        .symbols = r->symbols,
+        .processors = r->machine.processors,
+        .ram_bytes = r->machine.ram_bytes,
+        .seed = r->machine.seed,
+        .os_major = r->machine.os_major,
+        .os_minor = r->machine.os_minor,
+        .os_build = r->machine.os_build,
     };
     r->report = r->symbols ? report_open(&options) : NULL;
 }
@@ -364,14 +390,14 @@ static int run_machine(struct run *r)
 static void help(void)
 {
     puts("usage: irqlab run [OPTIONS] DRIVER.sys...\n\n"
-         "Loads the drivers into a machine in the order given, calls DriverEntry, lets virtual time pass, unloads them,\n"
-         "and reports every broken rule. Nothing a driver does reaches this host.\n");
+         "Loads the drivers into a machine in the order given, calls DriverEntry, lets virtual time pass,\n"
+         "unloads them, and reports every broken rule. Nothing a driver does reaches this host.\n");
     options_help(table);
     puts("\nFunctions for a scenario:");
     scenario_help(stdout);
     puts("\nTimes: 500ms, 10s, 2m, 1h. Sizes: 64K, 256M, 2G.\n"
-         "Exit status: 0 clean, 1 findings or a driver that did not start, 2 usage or bad input, 3 the driver called\n"
-         "something that does not exist here, 70 internal error.");
+         "Exit status: 0 clean, 1 findings or a driver that did not start, 2 usage or bad input,\n"
+         "3 the driver called something that does not exist here, 70 internal error.");
 }
 
 int command_run(int argc, char **argv)
@@ -391,10 +417,18 @@ int command_run(int argc, char **argv)
             return COMMAND_CLEAN;
         }
         r->machine = (struct supervisor_options){
-            .processors = (uint32_t)r->o.cpus, .ram_bytes = r->o.ram & ~(DOOR_PAGE - 1), .seed = r->o.seed,
-            .stop_on_finding = r->o.on_finding == 0, .special_pool = r->o.special_pool == 0, .os_major = 10,
-            .os_build = 19045, .kernel_dir = r->kernel_dir, .volume_dir = r->o.volume, .record_path = r->o.record,
-            .watchdog_ms = (uint32_t)(r->o.watchdog / 10000), .debugger = r->o.gdb,
+            .processors = (uint32_t)r->o.cpus,
+            .ram_bytes = r->o.ram & ~(DOOR_PAGE - 1),
+            .seed = r->o.seed,
+            .stop_on_finding = r->o.on_finding == 0,
+            .special_pool = r->o.special_pool == 0,
+            .os_major = 10,
+            .os_build = 19045,
+            .kernel_dir = r->kernel_dir,
+            .volume_dir = r->o.volume,
+            .record_path = r->o.record,
+            .watchdog_ms = (uint32_t)(r->o.watchdog / 10000),
+            .debugger = r->o.gdb,
         };
         status = prepare(r, &options, argv);
         if (status == COMMAND_CLEAN)

@@ -4,5 +4,5 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-const char *status_name(uint32_t status); /* NULL = not among them */
+const char *status_name(uint32_t status);              /* NULL = not among them */
 bool status_value(const char *name, uint64_t *status); /* by name, letter case not counted */

@@ -80,7 +80,7 @@ static void make_note(struct finding_note *note, struct symbols *symbols, const 
     const char *kernel_routine = NULL;
     bool driver_seen = false;
     for (unsigned i = 0; i < bounded(from->frames, DOOR_FRAMES); i++) {
-        enum symbols_address kind = i ? SYMBOLS_RETURN
+        enum symbols_address kind = i                                ? SYMBOLS_RETURN
                                     : from->kind == DOOR_NOTE_CALLER ? first_kind(raw, subject, from->frame[i])
                                                                      : SYMBOLS_GUESS;
         unsigned count = symbols_resolve(symbols, from->frame[i], kind, frames);

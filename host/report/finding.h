@@ -15,10 +15,10 @@
 #define FINDING_FRAMES 32 /* of one stack, inlined ones counted */
 
 struct finding_note {
-    uint32_t kind;    /* enum door_note_kind */
-    char text[320];   /* "The timer was set at:", "" = none */
-    char origin[192]; /* "DPC of timer 'StuckTimer'", "" = none */
-    char object[160]; /* "'StuckTimer'", "" = none */
+    uint32_t kind;      /* enum door_note_kind */
+    char text[320];     /* "The timer was set at:", "" = none */
+    char origin[192];   /* "DPC of timer 'StuckTimer'", "" = none */
+    char object[160];   /* "'StuckTimer'", "" = none */
     const char *called; /* the routine that the first driver frame calls; NULL = not known, or not of interest */
     unsigned frame_count;
     struct symbols_frame frame[FINDING_FRAMES];
@@ -33,13 +33,13 @@ struct finding {
     unsigned processor, irql;
     uint64_t key; /* equal for findings of the same kind at the same place */
     unsigned times;
-    bool outside; /* found from outside the machine: no processor, no level */
-    bool stopped; /* it was the machine's bug check */
+    bool outside;                             /* found from outside the machine: no processor, no level */
+    bool stopped;                             /* it was the machine's bug check */
     const struct contract_bugcheck *bugcheck; /* NULL = a code nobody named */
     char parameter_place[4][160];             /* "stuck.sys!TimerDpc+0x2c" where a parameter lies in an image */
     const char *rule_text, *rule_more;        /* NULL = none; more: conditions, to follow after "; " */
     const char *instead_lead, *instead;       /* "let the DPC ", "queue a work item..."; instead NULL = none */
-    int place, place_outer;                   /* frames of note[0]: innermost with its line; its real function; -1 = none */
+    int place, place_outer; /* frames of note[0]: innermost with its line; its real function; -1 = none */
     unsigned note_count;
     struct finding_note note[DOOR_NOTES];
 };
@@ -59,5 +59,5 @@ void finding_print(FILE *out, const struct finding *f, const struct finding_styl
 void finding_summary(FILE *out, const struct finding *f);
 void finding_json(struct json *j, const struct finding *f);
 
-/* The blue screen. */
-void screen_print(FILE *out, const struct finding *f, bool color);
+/* The blue screen. columns: of the terminal, 0 = not known. */
+void screen_print(FILE *out, const struct finding *f, bool color, int columns);

@@ -1,6 +1,7 @@
 /*
- * Writes one JSON document piece by piece, so that a run of any length needs no memory for it. The caller keeps the order:
- * inside an object each value has a key, inside an array none has. Write errors stay in the FILE, for ferror at the end.
+ * Writes one JSON document piece by piece, so that a run of any length needs no memory for it. The caller keeps the
+ * order: inside an object each value has a key, inside an array none has. Write errors stay in the FILE, for ferror at
+ * the end.
  */
 #pragma once
 

@@ -44,8 +44,9 @@ static void show(struct lines *l, struct line *line)
     const struct door_event *e = &line->event;
     words_level_short(level, sizeof level, e->irql);
     int pad = (int)(sizeof "DISPATCH" - 1) - (int)strlen(level);
-    fprintf(l->out, "%s[%5llu.%06u cpu%u %s]%s%*s ", l->color ? "\033[2m" : "", (unsigned long long)(e->time / 10000000),
-            (unsigned)(e->time / 10 % 1000000), e->processor, level, l->color ? "\033[0m" : "", pad > 0 ? pad : 0, "");
+    fprintf(l->out, "%s[%5llu.%06u cpu%u %s]%s%*s ", l->color ? "\033[2m" : "",
+            (unsigned long long)(e->time / 10000000), (unsigned)(e->time / 10 % 1000000), e->processor, level,
+            l->color ? "\033[0m" : "", pad > 0 ? pad : 0, "");
     words_safe(l->out, line->text, line->bytes);
     fputc('\n', l->out);
     json_begin(l->json, NULL, '{');

@@ -13,8 +13,15 @@
 #include "report/pdb.h"
 #include "report/symbols.h"
 
-enum { S_LDATA32 = 0x110c, S_GDATA32 = 0x110d, S_PUB32 = 0x110e, S_LPROC32 = 0x110f, S_GPROC32 = 0x1110,
-       S_LPROC32_ID = 0x1146, S_GPROC32_ID = 0x1147 };
+enum {
+    S_LDATA32 = 0x110c,
+    S_GDATA32 = 0x110d,
+    S_PUB32 = 0x110e,
+    S_LPROC32 = 0x110f,
+    S_GPROC32 = 0x1110,
+    S_LPROC32_ID = 0x1146,
+    S_GPROC32_ID = 0x1147
+};
 enum { STREAM_INFO = 1, STREAM_DBI = 3, STREAM_NONE = 0xffff };
 
 struct pdb {

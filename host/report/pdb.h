@@ -12,7 +12,7 @@
 #include "report/symtab.h"
 
 /*
- * Find the PDB of the image at path: in `directory` (may be NULL), beside the image, where the linker wrote it. Adds its
- * names to the table. Returns true when one was found, with its path in `found`.
+ * Find the PDB of the image at path: in `directory` (may be NULL), beside the image, where the linker wrote it. Adds
+ * its names to the table. Returns true when one was found, with its path in `found`.
  */
 bool pdb_read(struct symtab *t, const char *path, const char *directory, char *found, size_t room);

@@ -1,7 +1,7 @@
 /*
  * See report.h. A finding is held back until it is known whether it stopped the machine: the record of the bug check
- * follows it, after what the driver's bug check callbacks print. With --on-finding=continue most do not stop it; there the
- * next event of any kind decides.
+ * follows it, after what the driver's bug check callbacks print. With --on-finding=continue most do not stop it; there
+ * the next event of any kind decides.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -58,14 +58,14 @@ struct report_counts report_counts(const struct report *r)
 static void release(struct report *r)
 {
     struct finding *f = r->held;
-    struct finding_style style = {.color = r->options.color, .full_stacks = r->options.full_stacks,
-                                  .again = r->options.again};
+    struct finding_style style = {
+        .color = r->options.color, .full_stacks = r->options.full_stacks, .again = r->options.again};
     if (!f)
         return;
     r->held = NULL;
     lines_flush(r->lines);
     if (f->stopped && f->code)
-        screen_print(r->options.out, f, r->options.color);
+        screen_print(r->options.out, f, r->options.color, r->options.columns);
     finding_print(r->options.out, f, &style);
     fflush(r->options.out);
 }

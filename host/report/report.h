@@ -17,9 +17,10 @@ struct report;
 
 struct report_options {
     FILE *out;
-    FILE *json;              /* NULL = none */
+    FILE *json; /* NULL = none */
     bool color;
-    bool full_stacks;        /* show the kernel's frames too */
+    int columns;      /* of the terminal, 0 = not known */
+    bool full_stacks; /* show the kernel's frames too */
     bool stop_on_finding;
     const char *again;       /* the command that repeats the run */
     struct symbols *symbols; /* borrowed */
@@ -45,8 +46,8 @@ struct report_counts {
     unsigned missing;  /* calls of what does not exist here */
     bool stopped;      /* by a bug check */
     uint32_t stop_code;
-    bool internal;     /* we or the host failed */
-    uint64_t time;     /* of the last event */
+    bool internal; /* we or the host failed */
+    uint64_t time; /* of the last event */
 };
 struct report_counts report_counts(const struct report *r);
 

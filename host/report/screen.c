@@ -1,6 +1,6 @@
 /*
- * The blue screen, as Windows 10 words it, with what Windows does not show: the four parameters with their meaning. On a
- * terminal it is blue; elsewhere the same text in a frame of ASCII characters.
+ * The blue screen, as Windows 10 words it, with what Windows does not show: the four parameters with their meaning. On
+ * a terminal it is blue; elsewhere the same text in a frame of ASCII characters.
  */
 #include <stdarg.h>
 #include <string.h>
@@ -8,6 +8,12 @@
 #include "report/words.h"
 
 enum { WIDTH = 92 };
+
+struct screen {
+    FILE *out;
+    bool color;
+    int width;
+};
 
 /* Columns that UTF-8 text takes, for text without wide characters. */
 static size_t columns(const char *text)
@@ -18,55 +24,67 @@ static size_t columns(const char *text)
     return n;
 }
 
-__attribute__((format(printf, 3, 4))) static void line(FILE *out, bool color, const char *format, ...)
+/* Bytes of text that fit into the screen's width. */
+static int fitting(const char *text, int width)
+{
+    int at = 0;
+    for (int n = 0; text[at]; at++)
+        if ((text[at] & 0xc0) != 0x80 && ++n > width)
+            break;
+    return at;
+}
+
+__attribute__((format(printf, 2, 3))) static void line(const struct screen *s, const char *format, ...)
 {
     char text[512];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    size_t used = columns(text);
-    int fill = used < WIDTH ? (int)(WIDTH - used) : 0;
-    if (color)
-        fprintf(out, "\033[97;44m  %s%*s  \033[0m\n", text, fill, "");
+    text[fitting(text, s->width)] = 0;
+    int fill = s->width - (int)columns(text);
+    if (s->color)
+        fprintf(s->out, "\033[97;44m  %s%*s  \033[0m\n", text, fill, "");
     else
-        fprintf(out, "| %s%*s |\n", text, fill, "");
+        fprintf(s->out, "| %s%*s |\n", text, fill, "");
 }
 
-static void border(FILE *out, bool color)
+static void border(const struct screen *s)
 {
-    if (color) {
-        line(out, color, "%s", "");
+    if (s->color) {
+        line(s, "%s", "");
         return;
     }
-    fputc('+', out);
-    for (int i = 0; i < WIDTH + 2; i++)
-        fputc('-', out);
-    fputs("+\n", out);
+    fputc('+', s->out);
+    for (int i = 0; i < s->width + 2; i++)
+        fputc('-', s->out);
+    fputs("+\n", s->out);
 }
 
-static void parameter(FILE *out, const struct finding *f, int i, bool color)
+static void parameter(const struct screen *s, const struct finding *f, int i)
 {
     const char *meaning = f->bugcheck ? f->bugcheck->parameter[i] : NULL, *place = f->parameter_place[i];
     char text[256];
     snprintf(text, sizeof text, "%s%s%s", meaning ? meaning : "", meaning && *place ? ": " : "", place);
-    int cut = WIDTH - 24; /* what does not fit is in the report's JSON */
-    line(out, color, "  %d  %016llX  %.*s", i + 1, (unsigned long long)f->parameter[i], cut, text);
+    line(s, "  %d  %016llX  %s", i + 1, (unsigned long long)f->parameter[i], text); /* JSON has what does not fit */
 }
 
-void screen_print(FILE *out, const struct finding *f, bool color)
+void screen_print(FILE *out, const struct finding *f, bool color, int columns)
 {
+    struct screen screen = {out, color, columns && columns < WIDTH + 4 ? columns - 4 : WIDTH}, *s = &screen;
     const struct symbols_frame *at = f->place >= 0 ? &f->note[0].frame[f->place] : NULL;
-    border(out, color);
-    line(out, color, ":(");
-    line(out, color, "%s", "");
-    line(out, color, "The machine ran into a problem and was stopped.");
-    line(out, color, "%s", "");
-    line(out, color, "Stop code:    %s (0x%08X)", f->bugcheck ? f->bugcheck->name : "unnamed", f->code);
+    if (s->width < 20)
+        s->width = 20;
+    border(s);
+    line(s, ":(");
+    line(s, "%s", "");
+    line(s, "The machine ran into a problem and was stopped.");
+    line(s, "%s", "");
+    line(s, "Stop code:    %s (0x%08X)", f->bugcheck ? f->bugcheck->name : "unnamed", f->code);
     if (at && at->driver)
-        line(out, color, "What failed:  %s", at->module);
-    line(out, color, "%s", "");
+        line(s, "What failed:  %s", at->module);
+    line(s, "%s", "");
     for (int i = 0; i < 4; i++)
-        parameter(out, f, i, color);
-    border(out, color);
+        parameter(s, f, i);
+    border(s);
 }

@@ -23,9 +23,9 @@ struct symbols_module {
     uint32_t bytes;
     bool driver, loaded, opened;
     char name[64];
-    char *path;       /* of the file opened, NULL = none found */
-    char *pdb;        /* of its PDB, NULL = none */
-    char link[64];    /* directory of links to both, while the symbolizer opens them; "" = none */
+    char *path;    /* of the file opened, NULL = none found */
+    char *pdb;     /* of its PDB, NULL = none */
+    char link[64]; /* directory of links to both, while the symbolizer opens them; "" = none */
     void *mapped;
     size_t mapped_bytes;
     struct symtab table;

@@ -25,14 +25,14 @@ void symbols_image(struct symbols *s, const struct door_event_image *image);
 void symbols_unimage(struct symbols *s, const struct door_event_image *image);
 
 struct symbols_frame {
-    const char *module;       /* "stuck.sys"; NULL: the address is in no image */
-    uint32_t offset;          /* in the image; of the address itself, also when the line is that of the call before it */
-    const char *function;     /* NULL: unknown */
+    const char *module;   /* "stuck.sys"; NULL: the address is in no image */
+    uint32_t offset;      /* in the image; of the address itself, also when the line is that of the call before it */
+    const char *function; /* NULL: unknown */
     uint32_t function_offset; /* offset - start of the function; ~0 = start unknown */
-    const char *file;         /* path as the debug data has it, relative if below the working directory; NULL: unknown */
+    const char *file; /* path as the debug data has it, relative if below the working directory; NULL: unknown */
     uint32_t line, column;
-    bool driver;              /* a checked driver's image, not a module of the kernel */
-    bool inlined;             /* inlined into the next frame */
+    bool driver;  /* a checked driver's image, not a module of the kernel */
+    bool inlined; /* inlined into the next frame */
 };
 
 #define SYMBOLS_INLINES 8

@@ -88,8 +88,11 @@ static bool read_headers(struct symtab *t, uint32_t *symbols, uint32_t *symbol_c
         const uint8_t *s = file_at(t, (uint64_t)pe + 24 + optional_bytes + 40 * i, 40);
         if (!s)
             break;
-        t->section[i] = (struct symtab_section){.rva = get32(s + 12), .bytes = get32(s + 8), .raw_bytes = get32(s + 16),
-                                                .raw = get32(s + 20), .characteristics = get32(s + 36)};
+        t->section[i] = (struct symtab_section){.rva = get32(s + 12),
+                                                .bytes = get32(s + 8),
+                                                .raw_bytes = get32(s + 16),
+                                                .raw = get32(s + 20),
+                                                .characteristics = get32(s + 36)};
         if (!t->section[i].bytes)
             t->section[i].bytes = t->section[i].raw_bytes;
         t->section_count = i + 1;
@@ -167,27 +170,41 @@ static void read_symbols(struct symtab *t, uint32_t offset, uint32_t count)
     }
 }
 
-static void read_exports(struct symtab *t)
+/* The i-th named export: its name, NULL where the table is damaged; rva 0 for a forwarder. False: no more. */
+static bool export_at(const struct symtab *t, uint32_t i, const char **text, uint32_t *rva)
 {
     const uint8_t *d = t->directory[0].rva ? symtab_at(t, t->directory[0].rva, 40) : NULL;
-    if (!d)
-        return;
-    uint32_t functions = get32(d + 20), count = get32(d + 24);
-    for (uint32_t i = 0; i < count && i < IMPORT_LIMIT; i++) {
-        const uint8_t *name = symtab_at(t, get32(d + 32) + 4 * i, 4);
-        const uint8_t *ordinal = symtab_at(t, get32(d + 36) + 2 * i, 2);
-        if (!name || !ordinal)
-            return;
-        if (get16(ordinal) >= functions)
-            continue;
-        const uint8_t *address = symtab_at(t, get32(d + 28) + 4 * (uint32_t)get16(ordinal), 4);
-        const char *text = text_at(t, get32(name));
-        if (!address || !text)
-            continue;
-        uint32_t rva = get32(address);
-        if (rva - t->directory[0].rva < t->directory[0].bytes) /* a forwarder: no code of this image */
-            continue;
-        const struct symtab_section *in = section_of(t, rva);
+    if (!d || i >= get32(d + 24) || i >= IMPORT_LIMIT)
+        return false;
+    const uint8_t *name = symtab_at(t, get32(d + 32) + 4 * i, 4);
+    const uint8_t *ordinal = symtab_at(t, get32(d + 36) + 2 * i, 2);
+    if (!name || !ordinal)
+        return false;
+    bool inside = get16(ordinal) < get32(d + 20);
+    const uint8_t *address = inside ? symtab_at(t, get32(d + 28) + 4 * (uint32_t)get16(ordinal), 4) : NULL;
+    *text = address ? text_at(t, get32(name)) : NULL;
+    *rva = address ? get32(address) : 0;
+    if (*rva - t->directory[0].rva < t->directory[0].bytes) /* a forwarder: no code of this image */
+        *rva = 0;
+    return true;
+}
+
+bool symtab_exports(const struct symtab *t, const char *wanted)
+{
+    const char *text;
+    uint32_t rva;
+    for (uint32_t i = 0; export_at(t, i, &text, &rva); i++)
+        if (text && !strcmp(text, wanted))
+            return true;
+    return false;
+}
+
+static void read_exports(struct symtab *t)
+{
+    const char *text;
+    uint32_t rva;
+    for (uint32_t i = 0; export_at(t, i, &text, &rva); i++) {
+        const struct symtab_section *in = text && rva ? section_of(t, rva) : NULL;
         if (in)
             symtab_add(t, rva, in->characteristics & 0x20000000 ? SYMTAB_FUNCTION : SYMTAB_DATA, text, strlen(text));
     }

@@ -29,7 +29,9 @@ struct symtab {
     uint32_t image_bytes;
     uint32_t section_count;
     struct symtab_section section[96];
-    struct { uint32_t rva, bytes; } directory[16];
+    struct {
+        uint32_t rva, bytes;
+    } directory[16];
     struct symtab_name *names; /* by rva */
     size_t name_count, name_room;
 };
@@ -40,6 +42,9 @@ void symtab_close(struct symtab *t);
 
 /* Pointer to [rva, rva + bytes) in the file, NULL where the file holds no such data. */
 const uint8_t *symtab_at(const struct symtab *t, uint32_t rva, uint32_t bytes);
+
+/* Does the image export that name (also as a forwarder)? */
+bool symtab_exports(const struct symtab *t, const char *wanted);
 
 /* For readers of other sources (PDB): add names, then sort once. */
 void symtab_add(struct symtab *t, uint32_t rva, enum symtab_kind kind, const char *text, size_t bytes);

@@ -26,8 +26,8 @@ static struct scenario *self(lua_State *L)
 }
 
 /*
- * Called every HOOK_INTERVAL instructions, and at each one as soon as the script must end: no pcall holds it then. The place
- * is given here because a hook has no call of its own that luaL_error could take it from.
+ * Called every HOOK_INTERVAL instructions, and at each one as soon as the script must end: no pcall holds it then. The
+ * place is given here because a hook has no call of its own that luaL_error could take it from.
  */
 static void hook(lua_State *L, lua_Debug *debug)
 {
@@ -154,25 +154,24 @@ void scenario_help(FILE *out)
 }
 
 /* pairs in the order of the keys: numbers, then strings, then the rest as they come. */
-static const char prelude[] =
-    "local next, sort, type, getmetatable = next, table.sort, type, getmetatable\n"
-    "local rank = {number = 1, string = 2}\n"
-    "local function before(a, b)\n"
-    "  local x, y = rank[type(a)] or 3, rank[type(b)] or 3\n"
-    "  if x ~= y then return x < y end\n"
-    "  return x < 3 and a < b\n"
-    "end\n"
-    "function pairs(t)\n"
-    "  local m = getmetatable(t)\n"
-    "  if m and m.__pairs then return m.__pairs(t) end\n"
-    "  local keys, i = {}, 0\n"
-    "  for k in next, t do keys[#keys + 1] = k end\n"
-    "  sort(keys, before)\n"
-    "  return function()\n"
-    "    repeat i = i + 1 until keys[i] == nil or t[keys[i]] ~= nil\n"
-    "    return keys[i], t[keys[i]]\n"
-    "  end, t, nil\n"
-    "end\n";
+static const char prelude[] = "local next, sort, type, getmetatable = next, table.sort, type, getmetatable\n"
+                              "local rank = {number = 1, string = 2}\n"
+                              "local function before(a, b)\n"
+                              "  local x, y = rank[type(a)] or 3, rank[type(b)] or 3\n"
+                              "  if x ~= y then return x < y end\n"
+                              "  return x < 3 and a < b\n"
+                              "end\n"
+                              "function pairs(t)\n"
+                              "  local m = getmetatable(t)\n"
+                              "  if m and m.__pairs then return m.__pairs(t) end\n"
+                              "  local keys, i = {}, 0\n"
+                              "  for k in next, t do keys[#keys + 1] = k end\n"
+                              "  sort(keys, before)\n"
+                              "  return function()\n"
+                              "    repeat i = i + 1 until keys[i] == nil or t[keys[i]] ~= nil\n"
+                              "    return keys[i], t[keys[i]]\n"
+                              "  end, t, nil\n"
+                              "end\n";
 
 static void *allocate(void *context, void *block, size_t old, size_t bytes)
 {
@@ -190,8 +189,11 @@ static void *allocate(void *context, void *block, size_t old, size_t bytes)
 static void open_sandbox(lua_State *L, uint64_t seed)
 {
     static const char *const removed[] = {"collectgarbage", "dofile", "loadfile", "require", "warn"};
-    static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base}, {LUA_STRLIBNAME, luaopen_string},
-        {LUA_TABLIBNAME, luaopen_table}, {LUA_MATHLIBNAME, luaopen_math}, {LUA_UTF8LIBNAME, luaopen_utf8}};
+    static const luaL_Reg libraries[] = {{LUA_GNAME, luaopen_base},
+                                         {LUA_STRLIBNAME, luaopen_string},
+                                         {LUA_TABLIBNAME, luaopen_table},
+                                         {LUA_MATHLIBNAME, luaopen_math},
+                                         {LUA_UTF8LIBNAME, luaopen_utf8}};
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
         luaL_requiref(L, libraries[i].name, libraries[i].func, 1);
         lua_pop(L, 1);

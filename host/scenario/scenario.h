@@ -19,8 +19,8 @@ struct scenario_machine {
     bool (*load)(void *context, const char *name, uint32_t *status);
     bool (*unload)(void *context, const char *name, uint32_t *status);
     bool (*known)(void *context, const char *name); /* a driver given on the command line? */
-    FILE *out;     /* where print goes */
-    uint64_t seed; /* of math.random */
+    FILE *out;                                      /* where print goes */
+    uint64_t seed;                                  /* of math.random */
 };
 
 struct scenario_result {

@@ -1,6 +1,6 @@
 /*
- * What the command line answers to bad input of every kind: one clear line, the right exit status, and nothing left behind.
- * Runs build/irqlab through the shell, in a folder of its own.
+ * What the command line answers to bad input of every kind: one clear line, the right exit status, and nothing left
+ * behind. Runs build/irqlab through the shell, in a folder of its own.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -46,11 +46,11 @@ static void check(const struct cli_case *cases, size_t count, bool one_line)
         int status = output_of(cases[i].arguments, text, sizeof text);
         const char *end = strchr(text, '\n');
         if (status != cases[i].status || !strstr(text, cases[i].says) || (one_line && (!end || end[1])))
-            fail_msg("irqlab %s: status %d (%d expected), should say: %s\n%s", cases[i].arguments, status, cases[i].status,
-                     cases[i].says, text);
+            fail_msg("irqlab %s: status %d (%d expected), should say: %s\n%s", cases[i].arguments, status,
+                     cases[i].status, cases[i].says, text);
     }
 }
-#define CHECK(cases, one_line) check(cases, sizeof (cases) / sizeof *(cases), one_line)
+#define CHECK(cases, one_line) check(cases, sizeof(cases) / sizeof *(cases), one_line)
 
 static void bad_files(void **state)
 {
@@ -193,8 +193,11 @@ static int clean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bad_files), cmocka_unit_test(bad_options), cmocka_unit_test(explanations),
-        cmocka_unit_test(all_names_are_explained), cmocka_unit_test(imports_say_what_is_missing),
+        cmocka_unit_test(bad_files),
+        cmocka_unit_test(bad_options),
+        cmocka_unit_test(explanations),
+        cmocka_unit_test(all_names_are_explained),
+        cmocka_unit_test(imports_say_what_is_missing),
     };
     return cmocka_run_group_tests_name("command line", tests, prepare, clean);
 }

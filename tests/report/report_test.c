@@ -1,6 +1,7 @@
 /*
  * Reports from records written by hand: each case feeds events to a report and compares the text and the JSON with
- * golden/CASE.txt and golden/CASE.json. `report_test --rebase` writes those anew; read the difference before committing it.
+ * golden/CASE.txt and golden/CASE.json. `report_test --rebase` writes those anew; read the difference before committing
+ * it.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -14,7 +15,7 @@
 #include "report/report.h"
 
 #define GOLDEN "tests/report/golden/"
-#define STUCK 0x1a0010000000ull  /* where stuck.sys is loaded */
+#define STUCK 0x1a0010000000ull /* where stuck.sys is loaded */
 #define KERNEL 0x1a0000000000ull
 /* stuck.sys, see stuck.S */
 enum { AFTER_SET_TIMER = 0x1011, AFTER_PRINT = 0x1016, AFTER_CREATE_FILE = 0x102a, TIMER = 0x2010 };
@@ -71,11 +72,21 @@ static void images(struct feed *f)
 /* The talk's finding. */
 static struct door_finding call_too_high(void)
 {
-    struct door_finding f = {.rule = "irql.call-too-high", .subject = "ZwCreateFile", .code = 0xa, .notes = 2,
-        .text = "ZwCreateFile called at DISPATCH_LEVEL", .parameter = {0, 2, 0, STUCK + AFTER_CREATE_FILE}};
-    f.note[0] = (struct door_note){.kind = DOOR_NOTE_CALLER, .frames = 3, .object = STUCK + TIMER,
-        .frame = {STUCK + AFTER_CREATE_FILE, KERNEL + 0x1234, KERNEL + 0x4321}, .origin = "DPC of timer %o"};
-    f.note[1] = (struct door_note){.kind = DOOR_NOTE_LEVEL, .frames = 2, .object = STUCK + TIMER,
+    struct door_finding f = {.rule = "irql.call-too-high",
+                             .subject = "ZwCreateFile",
+                             .code = 0xa,
+                             .notes = 2,
+                             .text = "ZwCreateFile called at DISPATCH_LEVEL",
+                             .parameter = {0, 2, 0, STUCK + AFTER_CREATE_FILE}};
+    f.note[0] = (struct door_note){.kind = DOOR_NOTE_CALLER,
+                                   .frames = 3,
+                                   .object = STUCK + TIMER,
+                                   .frame = {STUCK + AFTER_CREATE_FILE, KERNEL + 0x1234, KERNEL + 0x4321},
+                                   .origin = "DPC of timer %o"};
+    f.note[1] = (struct door_note){
+        .kind = DOOR_NOTE_LEVEL,
+        .frames = 2,
+        .object = STUCK + TIMER,
         .frame = {STUCK + AFTER_SET_TIMER, KERNEL + 0x9999},
         .text = "The level is 2 because a DPC routine runs at DISPATCH_LEVEL. The timer was set at:"};
     return f;
@@ -98,7 +109,7 @@ static void end(struct feed *f, enum supervisor_outcome outcome, const char *det
     report_end(f->report, &e);
 }
 
-/* ---- The cases ---------------------------------------------------------------------------------------------------- */
+/* ---- The cases ------------------------------------------------------------------------------------------------- */
 
 static void talk(struct feed *f)
 {
@@ -116,13 +127,19 @@ static void talk(struct feed *f)
 /* A fault right behind a call: its line is that of the access, not of the call. */
 static void fault(struct feed *f)
 {
-    struct door_finding finding = {.rule = "memory.paged-at-dispatch", .subject = "paged pool", .code = 0xd1, .notes = 2,
-        .text = "paged pool read at DISPATCH_LEVEL",
-        .parameter = {0x140000001240ull, 2, 0, STUCK + AFTER_CREATE_FILE}};
-    finding.note[0] = (struct door_note){.kind = DOOR_NOTE_CALLER, .frames = 1, .frame = {STUCK + AFTER_CREATE_FILE},
-        .origin = "DriverEntry"};
-    finding.note[1] = (struct door_note){.kind = DOOR_NOTE_OBJECT, .frames = 1, .frame = {STUCK + AFTER_PRINT},
-        .object = 0x140000001240ull, .text = "The block %o was allocated at:"};
+    struct door_finding finding = {.rule = "memory.paged-at-dispatch",
+                                   .subject = "paged pool",
+                                   .code = 0xd1,
+                                   .notes = 2,
+                                   .text = "paged pool read at DISPATCH_LEVEL",
+                                   .parameter = {0x140000001240ull, 2, 0, STUCK + AFTER_CREATE_FILE}};
+    finding.note[0] = (struct door_note){
+        .kind = DOOR_NOTE_CALLER, .frames = 1, .frame = {STUCK + AFTER_CREATE_FILE}, .origin = "DriverEntry"};
+    finding.note[1] = (struct door_note){.kind = DOOR_NOTE_OBJECT,
+                                         .frames = 1,
+                                         .frame = {STUCK + AFTER_PRINT},
+                                         .object = 0x140000001240ull,
+                                         .text = "The block %o was allocated at:"};
     images(f);
     at(f, 20, 1, 2, 4);
     find(f, &finding);
@@ -276,7 +293,8 @@ static const struct test tests[] = {
 };
 enum { TESTS = sizeof tests / sizeof *tests };
 
-/* ---- Golden files ---------------------------------------------------------------------------------------------------- */
+/* ---- Golden files
+ * ---------------------------------------------------------------------------------------------------- */
 
 static void compare(const char *name, const char *kind, const char *text, size_t bytes)
 {
@@ -308,9 +326,16 @@ static void run_case(void **state)
     if (!test->no_files)
         symbols_file(symbols, "stuck.sys", "build/tests/report/stuck.sys");
     struct report_options options = {
-        .out = open_memstream(&text, &text_bytes), .json = open_memstream(&json, &json_bytes), .color = test->color,
-        .full_stacks = test->full_stacks, .stop_on_finding = !test->go_on, .symbols = symbols,
-        .again = "irqlab run --seed 0 stuck.sys", .processors = 1, .ram_bytes = 256 << 20, .os_major = 10,
+        .out = open_memstream(&text, &text_bytes),
+        .json = open_memstream(&json, &json_bytes),
+        .color = test->color,
+        .full_stacks = test->full_stacks,
+        .stop_on_finding = !test->go_on,
+        .symbols = symbols,
+        .again = "irqlab run --seed 0 stuck.sys",
+        .processors = 1,
+        .ram_bytes = 256 << 20,
+        .os_major = 10,
         .os_build = 19045,
     };
     struct feed feed = {.report = report_open(&options)};

@@ -89,8 +89,8 @@ static void pdb_in_symbols_directory(void **state)
     assert_non_null(mkdtemp(folder));
     snprintf(path, sizeof path, "%s/names.sys", folder);
     snprintf(moved, sizeof moved, "%s/symbols/names.pdb", folder);
-    snprintf(command, sizeof command, "mkdir %s/symbols && cp " PDB " %s && cp build/tests/report/pdb/names.pdb %s", folder,
-             path, moved);
+    snprintf(command, sizeof command, "mkdir %s/symbols && cp " PDB " %s && cp build/tests/report/pdb/names.pdb %s",
+             folder, path, moved);
     assert_int_equal(system(command), 0);
     /* same length, so that the path in the image names nothing */
     snprintf(command, sizeof command, "sed -i 's|report/pdb.names.pdb|report/xxx/names.pdb|' %s", path);
@@ -190,16 +190,21 @@ static void nothing_known(void **state)
     assert_null(frame[0].module);
     assert_string_equal(symbols_object(s, DOOR_LINEAR_BASE + 0x40, text, sizeof text), "pool+0x40");
     assert_string_equal(symbols_object(s, DOOR_PAGED_BASE + 0x40, text, sizeof text), "paged+0x40");
-    assert_string_equal(symbols_object(s, DOOR_STACK_BASE + 3 * DOOR_STACK_SLOT + 0x10, text, sizeof text), "stack 3+0x10");
+    assert_string_equal(symbols_object(s, DOOR_STACK_BASE + 3 * DOOR_STACK_SLOT + 0x10, text, sizeof text),
+                        "stack 3+0x10");
     symbols_close(s);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names_with_dwarf), cmocka_unit_test(names_with_pdb), cmocka_unit_test(pdb_in_symbols_directory),
-        cmocka_unit_test(pdb_of_another_build_is_ignored), cmocka_unit_test(damaged_files_are_harmless),
-        cmocka_unit_test(damaged_pdb_is_harmless), cmocka_unit_test(nothing_known),
+        cmocka_unit_test(names_with_dwarf),
+        cmocka_unit_test(names_with_pdb),
+        cmocka_unit_test(pdb_in_symbols_directory),
+        cmocka_unit_test(pdb_of_another_build_is_ignored),
+        cmocka_unit_test(damaged_files_are_harmless),
+        cmocka_unit_test(damaged_pdb_is_harmless),
+        cmocka_unit_test(nothing_known),
     };
     return cmocka_run_group_tests_name("symbols", tests, NULL, NULL);
 }

@@ -14,11 +14,24 @@
 
 static void times_and_sizes(void **state)
 {
-    static const struct { const char *text; uint64_t value; } good_times[] = {{"10s", 100000000}, {"500ms", 5000000},
-        {"2m", 1200000000}, {"1h", 36000000000}, {"0s", 0}, {"1.5s", 15000000}, {"3us", 30}, {"7", 70000000},
-        {"0.0000001s", 1}};
-    static const char *const bad_times[] = {"", "s", "-1s", "1x", "1 s", "1.s", ".5s", "1e3s", "99999999999999999999s",
-        "1s ", "0x10s", "1.2.3s", "999999999999999h"};
+    static const struct {
+        const char *text;
+        uint64_t value;
+    } good_times[] = {{"10s", 100000000}, {"500ms", 5000000}, {"2m", 1200000000}, {"1h", 36000000000}, {"0s", 0},
+                      {"1.5s", 15000000}, {"3us", 30},        {"7", 70000000},    {"0.0000001s", 1}};
+    static const char *const bad_times[] = {"",
+                                            "s",
+                                            "-1s",
+                                            "1x",
+                                            "1 s",
+                                            "1.s",
+                                            ".5s",
+                                            "1e3s",
+                                            "99999999999999999999s",
+                                            "1s ",
+                                            "0x10s",
+                                            "1.2.3s",
+                                            "999999999999999h"};
     uint64_t value;
     for (size_t i = 0; i < sizeof good_times / sizeof *good_times; i++) {
         assert_true(options_time(good_times[i].text, &value));
@@ -74,7 +87,7 @@ static void near_names(void **state)
     assert_string_equal(near.best[0], "--seed");
 }
 
-/* ---- Scenarios ---------------------------------------------------------------------------------------------------- */
+/* ---- Scenarios ------------------------------------------------------------------------------------------------- */
 
 struct fake {
     uint64_t advanced;
@@ -115,7 +128,8 @@ static struct scenario_result play(struct fake *fake, const char *script)
     char *out = NULL;
     size_t bytes;
     struct scenario_result result;
-    struct scenario_machine machine = {fake, fake_advance, fake_load, fake_unload, fake_known, open_memstream(&out, &bytes), 7};
+    struct scenario_machine machine = {
+        fake, fake_advance, fake_load, fake_unload, fake_known, open_memstream(&out, &bytes), 7};
     scenario_run("test.lua", script, strlen(script), &machine, &result);
     fclose(machine.out);
     snprintf(printed, sizeof printed, "%s", out);
@@ -137,12 +151,15 @@ static void scenario_operates_the_machine(void **state)
 
 static void scenario_errors_name_the_line(void **state)
 {
-    static const struct { const char *script, *error; } bad[] = {
+    static const struct {
+        const char *script, *error;
+    } bad[] = {
         {"advance(", "test.lua:1: unexpected symbol near <eof>"},
         {"\n\nadvance('x')", "test.lua:3: bad argument #1 to 'advance' (number expected, got string)"},
         {"advance(-1)", "test.lua:1: bad argument #1 to 'advance' (seconds from 0 to 1e9 expected)"},
         {"advance(0/0)", "test.lua:1: bad argument #1 to 'advance' (seconds from 0 to 1e9 expected)"},
-        {"load('b.sys')", "test.lua:1: bad argument #1 to 'load' (no driver of that name was given on the command line)"},
+        {"load('b.sys')",
+         "test.lua:1: bad argument #1 to 'load' (no driver of that name was given on the command line)"},
         {"error({})", "test.lua: an error that is no text"},
         {"\x1bLua", "test.lua: attempt to load a binary chunk (mode is 't')"},
         {"local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end", "test.lua: not enough memory"},
@@ -160,8 +177,8 @@ static void scenario_errors_name_the_line(void **state)
 
 static void scenario_reaches_nothing(void **state)
 {
-    static const char *const gone[] = {"io", "os", "require", "dofile", "loadfile", "debug", "package", "collectgarbage",
-        "string.dump", "coroutine"};
+    static const char *const gone[] = {"io",    "os",      "require",        "dofile",      "loadfile",
+                                       "debug", "package", "collectgarbage", "string.dump", "coroutine"};
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
         struct fake f = {0};
         char script[64];
@@ -174,12 +191,11 @@ static void scenario_reaches_nothing(void **state)
 /* Two runs of the same scenario print the same. */
 static void scenario_is_repeatable(void **state)
 {
-    static const char script[] =
-        "local t = {} for i = 1, 50 do t['k' .. i] = i; t[i * 3] = i end\n"
-        "for k, v in pairs(t) do print(k, v) end\n"
-        "print(t, print, tostring(t), string.format('%s %d', t, 5), math.random(1000))\n"
-        "t.k1 = nil for k in pairs(t) do t[k] = nil end print(next(t))\n"
-        "print(pcall(string.format, '%p', t))";
+    static const char script[] = "local t = {} for i = 1, 50 do t['k' .. i] = i; t[i * 3] = i end\n"
+                                 "for k, v in pairs(t) do print(k, v) end\n"
+                                 "print(t, print, tostring(t), string.format('%s %d', t, 5), math.random(1000))\n"
+                                 "t.k1 = nil for k in pairs(t) do t[k] = nil end print(next(t))\n"
+                                 "print(pcall(string.format, '%p', t))";
     struct fake f = {0};
     char first[sizeof printed];
     assert_string_equal(play(&f, script).error, "");
@@ -202,9 +218,14 @@ static void scenario_ends_with_the_machine(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(times_and_sizes), cmocka_unit_test(numbers), cmocka_unit_test(quoting), cmocka_unit_test(near_names),
-        cmocka_unit_test(scenario_operates_the_machine), cmocka_unit_test(scenario_errors_name_the_line),
-        cmocka_unit_test(scenario_reaches_nothing), cmocka_unit_test(scenario_is_repeatable),
+        cmocka_unit_test(times_and_sizes),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(quoting),
+        cmocka_unit_test(near_names),
+        cmocka_unit_test(scenario_operates_the_machine),
+        cmocka_unit_test(scenario_errors_name_the_line),
+        cmocka_unit_test(scenario_reaches_nothing),
+        cmocka_unit_test(scenario_is_repeatable),
         cmocka_unit_test(scenario_ends_with_the_machine),
     };
     return cmocka_run_group_tests_name("words", tests, NULL, NULL);
