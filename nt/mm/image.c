@@ -122,6 +122,15 @@ static VOID MiReadHeaders(PMI_IMAGE Image)
     }
 }
 
+/* Readers of the event record make names of addresses from these. */
+static VOID MiRecordImage(ULONG Event, PMI_IMAGE Image)
+{
+    struct door_event_image Payload = {.base = Image->Base, .bytes = Image->MappedBytes, .driver = Image->Driver};
+
+    RtlpFormat(Payload.name, sizeof(Payload.name), "%s", Image->Name);
+    VfRecord(Event, &Payload, sizeof(Payload));
+}
+
 /* The boot images lie in RAM from 0 on, one behind the other in load order. */
 VOID MiInitializeImages(VOID)
 {
@@ -140,6 +149,7 @@ VOID MiInitializeImages(VOID)
         MiReadHeaders(Image);
         MiClaimSlots(Image, Image);
         InsertTailList(&MiImages, &Image->Entry);
+        MiRecordImage(DOOR_EVENT_IMAGE, Image);
         Physical += Image->MappedBytes;
     }
 }
@@ -256,6 +266,7 @@ NTSTATUS MmLoadImage(PCSTR Source, PCSTR Name, BOOLEAN FromVolume, PMI_IMAGE *Lo
     /* In the tables before it is bound: the binder asks which image an importer is. */
     MiClaimSlots(Image, Image);
     InsertTailList(&MiImages, &Image->Entry);
+    MiRecordImage(DOOR_EVENT_IMAGE, Image);
     Error = KiDoor->image_map(Id, Image->Base, Image->Name, &Image->Info);
     if (Error != DOOR_OK) {
         Status = MiStatusOf(Error, Reason);
@@ -290,6 +301,7 @@ VOID MmUnloadImage(PMI_IMAGE Image)
 {
     for (ULONG i = 0; i < Image->Info.section_count; i++)
         MiUnregisterPageable(Image->Base + Image->Info.section[i].rva);
+    MiRecordImage(DOOR_EVENT_UNIMAGE, Image);
     KiDoor->image_forget(Image->Base);
     KiDoor->unmap(Image->Base, Image->MappedBytes);
     MiFreePages(Image->Physical, Image->MappedBytes / DOOR_PAGE);
