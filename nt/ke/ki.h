@@ -327,6 +327,8 @@ VOID KiClockInterrupt(VOID);
 VOID KiSwapContext(PKTHREAD Old, PKTHREAD New);
 VOID KiCallOnStack(VOID (*Routine)(VOID), PVOID StackBase);
 VOID KiCaptureFrame(PCONTEXT Context);
+/* First-chance dispatch, then the bug check of an unhandled exception. Returns to continue at *Context. */
+VOID KiDispatchException(PEXCEPTION_RECORD Record, PCONTEXT Context);
 VOID KiTrap(VOID);
 VOID KiResumeTrap(VOID);
 VOID KiPatchedWriteCr8(VOID);

@@ -11,12 +11,15 @@ ULONG RtlpFormatV(PCHAR Buffer, ULONG Bytes, PCSTR Format, va_list Arguments);
 ULONG RtlpToUtf8(PCHAR Buffer, ULONG Bytes, PCWSTR Text, ULONG Characters);
 ULONG RtlpFromUtf8(PWSTR Buffer, ULONG Characters, PCSTR Text);
 
-/* Fast walk over .pdata: return addresses from Context outward, innermost (Context->Rip) first. Never faults: it stops
- * at the first frame whose stack memory is not on the current stack. */
+/* Fast walk over .pdata: return addresses from Context outward, innermost (Context->Rip) first. Needs Rip, Rsp and the
+ * nonvolatile integer registers of Context. Never faults: it stops at the first frame whose stack memory is not on the
+ * current stack, and where a return address lies in no image. */
 ULONG RtlpWalkStack(const CONTEXT *Context, UINT64 *Frames, ULONG Count);
+/* An image came or went: what the walk remembers of its code holds no more. */
+VOID RtlpForgetFrames(VOID);
 
-/* Make an exception happen in ordinary context: first-chance dispatch over the frames from Context outward. Returns
- * FALSE if nobody handles it; does not return if somebody does. Trap (or NULL) is resumed on continue-execution. */
+/* Make an exception happen in ordinary context: first-chance dispatch over the frames from Context outward. TRUE: a filter
+ * asked to continue at *Context, which the caller then does. FALSE: nobody handles it. Does not return if somebody does. */
 BOOLEAN RtlpDispatchException(PEXCEPTION_RECORD Record, PCONTEXT Context);
 /* Continue at Context: all integer and xmm registers, flags, Rip. */
 DECLSPEC_NORETURN VOID RtlpRestoreContext(const CONTEXT *Context);

@@ -2,7 +2,7 @@
  * Runs a PE test image in this process: maps it at its preferred base, gives it a processor area behind GS and a stack
  * in the machine's stack range, turns host signals into traps as host/traps does, and calls its entry point.
  *
- *     harness [--figures] test.exe [second.dll]
+ *     harness [--figures | --verbose] test.exe [second.dll]
  *
  * The images import nothing and are trusted; nothing is checked that the linker guarantees. No part of the product.
  */
@@ -100,13 +100,13 @@ static void on_signal(int number, siginfo_t *info, void *context)
     greg_t *g = uc->uc_mcontext.gregs;
 
     if ((uint64_t)g[REG_RIP] < DOOR_KERNEL_BASE || (uint64_t)g[REG_RIP] >= DOOR_KERNEL_END || !host.trap) {
-        static const char text[] = "harness: fault outside the image\n";
-        (void)!write(2, text, sizeof(text) - 1);
+        fflush(stdout);
+        fprintf(stderr, "harness: signal %d outside the image, at %#llx, address %p\n", number, g[REG_RIP], info->si_addr);
         _exit(70);
     }
     struct door_trap *t = (void *)(((uint64_t)g[REG_RSP] - 128 - sizeof(*t)) & ~63ull);
     memset(t, 0, sizeof(*t));
-    t->vector = number == SIGTRAP ? DOOR_TRAP_BREAKPOINT : (uint32_t)g[REG_TRAPNO];
+    t->vector = (uint32_t)g[REG_TRAPNO];
     t->error = (uint32_t)g[REG_ERR];
     t->address = (uint64_t)info->si_addr;
     uint8_t *c = t->context;
@@ -121,7 +121,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
     g[REG_RCX] = (greg_t)t;
     g[REG_RSP] = (greg_t)t - 8;
     g[REG_RIP] = (greg_t)host.trap;
-    g[REG_EFL] &= ~0x400;
+    g[REG_EFL] &= ~0x500;
 }
 
 static void run(void)
@@ -135,12 +135,13 @@ int main(int argc, char **argv)
     static ucontext_t here, there;
     int first = 1;
 
-    if (argc > 1 && !strcmp(argv[1], "--figures")) {
-        host.figures = 1;
+    if (argc > 1 && argv[1][0] == '-') {
+        host.figures = !strcmp(argv[1], "--figures");
+        host.verbose = !host.figures;
         first = 2;
     }
     if (argc <= first) {
-        fprintf(stderr, "usage: harness [--figures] test.exe [second.dll]\n");
+        fprintf(stderr, "usage: harness [--figures | --verbose] test.exe [second.dll]\n");
         return 2;
     }
     map_image(argv[first], RTLTEST_IMAGE_BASE);

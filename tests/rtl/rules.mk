@@ -8,7 +8,10 @@ $(B)/tests/rtl/harness: tests/rtl/harness.c tests/rtl/rtltest.h include/door.h
 $(B)/tests/rtl/%.o: tests/rtl/%.c
 	@mkdir -p $(@D)
 	$(NTCC) -Itests/rtl -MMD -MP -c $< -o $@
-$(B)/tests/rtl/rtltest.exe: $(RTLTEST_SRC:%.c=$(B)/%.o) $(RTLTEST_OBJ)
+$(B)/tests/rtl/%.o: tests/rtl/%.S
+	@mkdir -p $(@D)
+	$(NTCC) -c $< -o $@
+$(B)/tests/rtl/rtltest.exe: $(RTLTEST_SRC:%.c=$(B)/%.o) $(B)/tests/rtl/pattern.o $(RTLTEST_OBJ)
 	ld.lld -m i386pep --subsystem native -e TestStart -shared --image-base 0x1a0000000000 -o $@ $^
 
 .PHONY: tests-rtl figures-rtl

@@ -10,8 +10,8 @@ static PCSTR TestName;
 static struct door Door;
 struct door *KiDoor = &Door;
 
-extern const RTL_TEST MemoryTests[], FormatTests[], CStringTests[], StringTests[];
-static const RTL_TEST *const Tables[] = {MemoryTests, FormatTests, CStringTests, StringTests};
+extern const RTL_TEST MemoryTests[], FormatTests[], CStringTests[], StringTests[], SehTests[];
+static const RTL_TEST *const Tables[] = {MemoryTests, FormatTests, CStringTests, StringTests, SehTests};
 VOID TestFigures(VOID);
 
 VOID TestPrint(PCSTR Format, ...)
@@ -97,12 +97,65 @@ VOID NTAPI ExFreePool(PVOID Block)
 
 /* ---- Start ----------------------------------------------------------------------------------------------------- */
 
-static VOID TestTrap(struct door_trap *Trap)
+VOID KiDispatchException(PEXCEPTION_RECORD Record, PCONTEXT Context)
 {
-    CONTEXT *Context = (CONTEXT *)Trap->context;
-
-    TestPrint("FAILED rtl: %s: trap %u at %p, address %p\n", TestName, Trap->vector, Context->Rip, Trap->address);
+    if (RtlpDispatchException(Record, Context))
+        return;
+    TestPrint("FAILED rtl: %s: unhandled exception %08x at %p\n", TestName, Record->ExceptionCode, Context->Rip);
     TestHost->exit(70);
+}
+
+VOID TestTrapEntry(VOID);
+
+VOID TestTrap(struct door_trap *Trap)
+{
+    PCONTEXT Context = (PCONTEXT)Trap->context;
+    EXCEPTION_RECORD Record = {0};
+
+    Record.ExceptionAddress = (PVOID)Context->Rip;
+    switch (Trap->vector) {
+    case DOOR_TRAP_PAGE_FAULT:
+        Record.ExceptionCode = STATUS_ACCESS_VIOLATION;
+        Record.NumberParameters = 2;
+        Record.ExceptionInformation[0] = Trap->error & 16 ? 8 : Trap->error & 2 ? 1 : 0;
+        Record.ExceptionInformation[1] = Trap->address;
+        break;
+    case DOOR_TRAP_DIVIDE:
+        Record.ExceptionCode = STATUS_INTEGER_DIVIDE_BY_ZERO;
+        break;
+    case DOOR_TRAP_DEBUG:
+        Record.ExceptionCode = STATUS_SINGLE_STEP;
+        break;
+    default:
+        TestPrint("FAILED rtl: %s: trap %u at %p\n", TestName, Trap->vector, Context->Rip);
+        TestHost->exit(70);
+    }
+    KiDispatchException(&Record, Context);
+}
+
+/* ---- Images ---------------------------------------------------------------------------------------------------- */
+
+/* No linear view here: the physical address is chosen so that the view is the image itself. */
+static MI_IMAGE TestImages[2];
+LIST_ENTRY MiImages;
+
+static VOID TestAddImage(PMI_IMAGE Image, UINT64 Base)
+{
+    const UCHAR *Header = (const UCHAR *)Base + *(const ULONG *)(Base + 0x3c);
+
+    Image->Base = Base;
+    Image->Physical = Base - DOOR_LINEAR_BASE;
+    Image->Bytes = Image->MappedBytes = Image->Info.bytes = *(const ULONG *)(Header + 80);
+    Image->Info.unwind = *(const ULONG *)(Header + 160);
+    Image->Info.unwind_bytes = *(const ULONG *)(Header + 164);
+}
+
+PMI_IMAGE MmImageOf(UINT64 Address)
+{
+    for (ULONG i = 0; i < ARRAYSIZE(TestImages); i++)
+        if (Address - TestImages[i].Base < TestImages[i].MappedBytes)
+            return &TestImages[i];
+    return NULL;
 }
 
 VOID TestStart(struct rtltest_host *Host)
@@ -110,7 +163,10 @@ VOID TestStart(struct rtltest_host *Host)
     ULONG Passed = 0, Failed = 0;
 
     TestHost = Host;
-    Host->trap = (UINT64)TestTrap;
+    Host->trap = (UINT64)TestTrapEntry;
+    TestAddImage(&TestImages[0], RTLTEST_IMAGE_BASE);
+    if (Host->second_image)
+        TestAddImage(&TestImages[1], Host->second_image);
     Door.os_major = 10;
     Door.os_build = 19045;
     if (Host->figures) {
@@ -123,6 +179,8 @@ VOID TestStart(struct rtltest_host *Host)
             TestName = Test->Name;
             TestBlocks = 0;
             HeapUsed = 0;
+            if (Host->verbose)
+                TestPrint("%s\n", TestName);
             Test->Run();
             EQUAL(TestBlocks, 0);
             if (TestFailures == Before)
