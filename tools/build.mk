@@ -65,7 +65,7 @@ $(B)/irqlab: $(HOSTOBJ)
 
 # ---- examples: mingw gcc by default ----
 DRVCC := x86_64-w64-mingw32-gcc -std=gnu11 -O2 -g -gdwarf-4 -Wall -fno-strict-aliasing -fno-stack-protector -ffile-prefix-map=$(CURDIR)/= \
-	-I$(W)/ddk -D__INTRINSIC_DEFINED__dummy
+	-I$(W)/ddk -D__INTRINSIC_DEFINED__dummy -Wno-multichar
 DRVLD := -nostdlib -shared -Wl,--subsystem,native -Wl,--entry,DriverEntry -Wl,--dynamicbase
 EXAMPLES := $(patsubst %.c,$(B)/examples/%.sys,$(notdir $(wildcard examples/*/*.c)))
 examples: $(EXAMPLES)

@@ -110,7 +110,7 @@ VOID NTAPI ExUnregisterCallback(PVOID CallbackRegistration)
 {
     PEX_REGISTRATION Registration = CallbackRegistration;
 
-    if (!VfTrackedStack(Registration)) {
+    if (!VfIsTracked(Registration)) {
         VfFinding("object.not-initialized", 0xC4, 0x16, 0, (UINT64)CallbackRegistration, 0);
         VfSubject("ExUnregisterCallback");
         VfText("ExUnregisterCallback was called with something that is no registration, or no longer");

@@ -20,7 +20,7 @@ static VOID ExpCheckNewList(PVOID List, SIZE_T Size)
 {
     ULONG Before = VfTrackedStack(List);
 
-    if (Before) {
+    if (VfIsTracked(List)) {
         VfFinding("object.reinitialized-in-use", 0xC4, 0xCA, (UINT64)List, 0, 0);
         VfSubject("lookaside list");
         VfText("a lookaside list was initialised that is in use already");
@@ -39,7 +39,7 @@ static VOID ExpCheckNewList(PVOID List, SIZE_T Size)
 
 static BOOLEAN ExpCheckDeadList(PVOID List)
 {
-    if (VfTrackedStack(List)) {
+    if (VfIsTracked(List)) {
         VfUntrack(List, VfLookaside);
         return TRUE;
     }

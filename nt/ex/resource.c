@@ -340,7 +340,7 @@ VOID NTAPI ExSetResourceOwnerPointerEx(PERESOURCE Resource, PVOID OwnerPointer, 
 
 NTSTATUS NTAPI ExInitializeResourceLite(PERESOURCE Resource)
 {
-    if (VfTrackedStack(Resource))
+    if (VfIsTracked(Resource))
         ExpReportResource(Resource, "object.reinitialized-in-use", 0xC4, 0xD0, (UINT64)Resource, 0, 0,
                           "a resource was initialised that is in use already");
     __stosb((PUCHAR)Resource, 0, sizeof(*Resource));
@@ -365,7 +365,7 @@ NTSTATUS NTAPI ExReinitializeResourceLite(PERESOURCE Resource)
 
 NTSTATUS NTAPI ExDeleteResourceLite(PERESOURCE Resource)
 {
-    if (!VfTrackedStack(Resource)) {
+    if (!VfIsTracked(Resource)) {
         ExpReportResource(Resource, "object.not-initialized", 0xC4, 0xD1, (UINT64)Resource, 0, 0,
                           "a resource was deleted that is not initialised, or for the second time");
         return STATUS_INVALID_PARAMETER;

@@ -149,7 +149,7 @@ VOID NTAPI ExQueueWorkItem(PWORK_QUEUE_ITEM WorkItem, WORK_QUEUE_TYPE QueueType)
         return;
     }
     if (WorkItem->List.Flink) {
-        if (VfTrackedStack(WorkItem))
+        if (VfIsTracked(WorkItem))
             ExpReportItem(WorkItem, 1, Type, "workitem.queued-twice", "a work item was queued that is in a queue already");
         else
             ExpReportItem(WorkItem, 1, Type, "object.not-initialized",

@@ -149,6 +149,11 @@ VOID VfUntrack(PVOID Object, VF_OBJECT_KIND Kind)
         VfOnStacks--;
 }
 
+BOOLEAN VfIsTracked(PVOID Object)
+{
+    return VfFind(Object) != NULL;
+}
+
 ULONG VfTrackedStack(PVOID Object)
 {
     PVF_OBJECT Entry = VfFind(Object);

@@ -75,6 +75,7 @@ typedef enum _VF_OBJECT_KIND {
  * Stack: who handed it over. A second call for the same object only replaces Routine and Stack. */
 VOID VfTrack(PVOID Object, ULONG Bytes, VF_OBJECT_KIND Kind, PVOID Routine, ULONG Stack);
 VOID VfUntrack(PVOID Object, VF_OBJECT_KIND Kind);
+BOOLEAN VfIsTracked(PVOID Object);
 /* Stack given to VfTrack, 0 if Object is not tracked. */
 ULONG VfTrackedStack(PVOID Object);
 /* Memory goes away: a finding for the first object tracked in it. Why: "freed", "unloaded", "left". */

@@ -1,0 +1,29 @@
+/*
+ * Builds an MDL for nonpaged pool, which needs no unlocking.
+ */
+#include <ntddk.h>
+
+#define TAG 'niwT'
+
+static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
+{
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
+{
+    PVOID Block = ExAllocatePoolWithTag(NonPagedPoolNx, 5000, TAG);
+    PMDL Mdl;
+
+    if (!Block)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    Mdl = IoAllocateMdl(Block, 5000, FALSE, FALSE, NULL);
+    if (!Mdl) {
+        ExFreePoolWithTag(Block, TAG);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    MmBuildMdlForNonPagedPool(Mdl);
+    IoFreeMdl(Mdl);
+    ExFreePoolWithTag(Block, TAG);
+    Driver->DriverUnload = Unload;
+    return STATUS_SUCCESS;
+}

@@ -1,0 +1,19 @@
+/*
+ * Releases a fast mutex that it holds.
+ */
+#include <ntddk.h>
+
+static FAST_MUTEX Mutex;
+
+static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
+{
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
+{
+    ExInitializeFastMutex(&Mutex);
+    ExAcquireFastMutex(&Mutex);
+    ExReleaseFastMutex(&Mutex);
+    Driver->DriverUnload = Unload;
+    return STATUS_SUCCESS;
+}

@@ -1,0 +1,27 @@
+/*
+ * Queues a work item to a queue that does not exist.
+ *
+ * EXPECT: workitem\.bad-queue bad\.c:[0-9]+ in DriverEntry
+ */
+#include <ntddk.h>
+
+static WORK_QUEUE_ITEM Item;
+static KEVENT Done;
+
+static VOID NTAPI Work(PVOID Context)
+{
+    KeSetEvent(&Done, IO_NO_INCREMENT, FALSE);
+}
+
+static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
+{
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
+{
+    KeInitializeEvent(&Done, SynchronizationEvent, FALSE);
+    ExInitializeWorkItem(&Item, Work, NULL);
+    ExQueueWorkItem(&Item, MaximumWorkQueue);
+    Driver->DriverUnload = Unload;
+    return STATUS_SUCCESS;
+}
