@@ -64,8 +64,8 @@ $(B)/irqlab: $(HOSTOBJ)
 	$(CC) -Wl,-z,now -o $@ $^ $(LIBS)
 
 # ---- examples: mingw gcc by default ----
-DRVCC := x86_64-w64-mingw32-gcc -std=gnu11 -O2 -g -gdwarf-4 -Wall -fno-strict-aliasing -fno-stack-protector -ffile-prefix-map=$(CURDIR)/= \
-	-I$(W)/ddk -D__INTRINSIC_DEFINED__dummy -Wno-multichar
+DRVCC := x86_64-w64-mingw32-gcc -std=gnu11 -O2 -g -gdwarf-4 -Wall -Wno-multichar -fno-strict-aliasing -fno-stack-protector -ffile-prefix-map=$(CURDIR)/= \
+	-I$(W)/ddk -D__INTRINSIC_DEFINED__dummy
 DRVLD := -nostdlib -shared -Wl,--subsystem,native -Wl,--entry,DriverEntry -Wl,--dynamicbase
 EXAMPLES := $(patsubst %.c,$(B)/examples/%.sys,$(notdir $(wildcard examples/*/*.c)))
 examples: $(EXAMPLES)

@@ -22,7 +22,7 @@ VOID VfEnterCallback(PVF_CALLBACK Callback)
     Callback->Outer = *Chain;
     Callback->Irql = Processor->Irql;
     Callback->SpinLocks = Processor->SpinLocksHeld;
-    Callback->Frame = (UINT64)__builtin_frame_address(0);
+    Callback->Frame = (UINT64)_AddressOfReturnAddress();
     *Chain = Callback;
 }
 
@@ -50,7 +50,7 @@ static VOID VfReportLevel(PVF_CALLBACK Callback, KIRQL Irql)
 VOID VfLeaveCallback(PVF_CALLBACK Callback)
 {
     PKI_PROCESSOR Processor = KiProcessor();
-    UINT64 Here = (UINT64)__builtin_frame_address(0);
+    UINT64 Here = (UINT64)_AddressOfReturnAddress();
 
     if (Processor->SpinLocksHeld != Callback->SpinLocks) {
         VfFinding("lock.held-on-return", 0xC8, (UINT64)Callback->Routine, Processor->SpinLocksHeld, Callback->SpinLocks, 0);
