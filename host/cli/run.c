@@ -70,7 +70,7 @@ struct run {
     int drivers;
     struct input script;
     struct supervisor_options machine;
-    struct supervisor *supervisor; /* NULL once it has ended */
+    struct supervisor *supervisor;
     struct symbols *symbols;
     struct report *report;
     FILE *json;
@@ -357,28 +357,58 @@ static void open_report(struct run *r)
     r->report = r->symbols ? report_open(&options) : NULL;
 }
 
+/* ---- Interruption ------------------------------------------------------------------------------------------- */
+
+/* The machine ends, what it has recorded is reported, nothing is left behind; then the signal does what it is for. */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    interrupted = number;
+    supervisor_interrupt();
+}
+
+static void catch_interrupts(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND}; /* the second one is final */
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaction(numbers[i], &action, NULL);
+}
+
+static void run_supervised(struct run *r, struct scenario_result *result, struct supervisor_end *end)
+{
+    char why[256] = "";
+    catch_interrupts();
+    r->supervisor = supervisor_start(&r->machine, report_event, r->report, why);
+    if (!r->supervisor) {
+        end->outcome = SUPERVISOR_INTERNAL;
+        snprintf(end->detail, sizeof end->detail, "%.250s", why);
+        return;
+    }
+    if (!interrupted)
+        operate(r, result);
+    supervisor_finish(r->supervisor, end);
+    if (interrupted) {
+        end->outcome = SUPERVISOR_CLEAN;
+        report_remark(r->report, "interrupted");
+    }
+}
+
 static int run_machine(struct run *r)
 {
     struct scenario_result result = {0};
     struct supervisor_end end = {0};
-    char why[256] = "";
     setvbuf(stdout, NULL, _IOLBF, 0); /* whoever follows a pipe sees lines as they come */
     open_report(r);
     if (!r->report) {
         fputs("irqlab: out of memory\n", stderr);
         return COMMAND_INTERNAL;
     }
-    r->supervisor = supervisor_start(&r->machine, report_event, r->report, why);
-    if (r->supervisor) {
-        operate(r, &result);
-        supervisor_finish(r->supervisor, &end);
-    } else {
-        end.outcome = SUPERVISOR_INTERNAL;
-        snprintf(end.detail, sizeof end.detail, "the machine did not start: %.200s", why);
-    }
+    run_supervised(r, &result, &end);
     report_end(r->report, &end);
     int status = outcome(r, &result);
-    if (status == COMMAND_CLEAN && !result.expects_bugcheck)
+    if (status == COMMAND_CLEAN && !result.expects_bugcheck && !interrupted)
         report_clean(r);
     if (status == COMMAND_INTERNAL)
         fprintf(stderr, "irqlab: internal error in irqlab " IRQLAB_VERSION ", seed %llu; the run was: %s\n",
@@ -443,5 +473,10 @@ int command_run(int argc, char **argv)
     free(r->script.bytes);
     symbols_close(r->symbols);
     free(r);
+    if (interrupted) {
+        fflush(NULL);
+        signal(interrupted, SIG_DFL);
+        raise(interrupted);
+    }
     return status;
 }
