@@ -192,28 +192,31 @@ static void remark_status(struct run *r, const char *name, const char *what, uin
 
 static bool load(struct run *r, struct run_driver *d, uint32_t *status)
 {
-    unsigned before = report_counts(r->report).drivers;
+    struct report_counts before = report_counts(r->report), after;
     if (!command(r, DOOR_COMMAND_LOAD, d->name, 0, status))
         return false;
     d->loaded = *status < 0x80000000;
+    after = report_counts(r->report);
     if (d->loaded)
         return true;
-    /* Its image was there: then it is the driver's own DriverEntry that said no. */
-    if (report_counts(r->report).drivers > before) {
+    /* When its image was there and the kernel has nothing to say, it is the driver's own DriverEntry that said no. */
+    if (after.drivers > before.drivers && after.notes == before.notes) {
         remark_status(r, d->name, "DriverEntry returned", *status);
         r->failed = true;
-    } else {
-        remark_status(r, d->name, "could not be loaded:", *status);
-        r->refused = true;
+        return true;
     }
+    if (after.notes == before.notes)
+        remark_status(r, d->name, "could not be loaded:", *status);
+    r->refused = true;
     return true;
 }
 
 static bool unload(struct run *r, const char *name, uint32_t *status)
 {
+    unsigned before = report_counts(r->report).notes;
     if (!command(r, DOOR_COMMAND_UNLOAD, name, 0, status))
         return false;
-    if (*status >= 0x80000000)
+    if (*status >= 0x80000000 && report_counts(r->report).notes == before)
         remark_status(r, *name ? name : "unload", *name ? "could not be unloaded:" : "failed:", *status);
     return true;
 }
