@@ -18,7 +18,6 @@ Addresses of the machine are the same in every run, so breakpoints set by addres
 """
 
 import os
-import shlex
 import struct
 
 import gdb
@@ -99,16 +98,20 @@ images = {}
 
 
 def arguments():
-    text = gdb.execute("show args", to_string=True)
+    """What the supervisor was started with (the worker's parent: gdb follows the child and has forgotten it), and where."""
     try:
-        return shlex.split(text[text.index('"') + 1:text.rindex('"')])
-    except ValueError:
-        return []
+        with open("/proc/%d/stat" % gdb.selected_inferior().pid) as file:
+            parent = int(file.read().rpartition(")")[2].split()[1])
+        with open("/proc/%d/cmdline" % parent, "rb") as file:
+            return [word.decode(errors="replace") for word in file.read().split(b"\0")], os.readlink("/proc/%d/cwd" % parent)
+    except OSError:
+        return [], "."
 
 
 def find_file(name):
     """Where the image of that name lies on the host, or None."""
-    words, folders, named = arguments(), [], []
+    words, cwd = arguments()
+    folders, named = [], []
     for i, word in enumerate(words):
         if word == "--symbols" and i + 1 < len(words):
             folders.append(words[i + 1])
@@ -119,7 +122,7 @@ def find_file(name):
     program = gdb.current_progspace().filename or ""
     here = os.path.dirname(os.path.realpath(program))
     folders += [os.path.join(here, "nt"), os.path.join(here, "..", "lib", "irqlab")]
-    for path in [os.path.join(f, name) for f in folders] + named:
+    for path in [os.path.join(cwd, p) for p in [os.path.join(f, name) for f in folders] + named]:
         if os.path.isfile(path):
             return path
     return None

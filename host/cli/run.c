@@ -70,7 +70,7 @@ struct run {
     int drivers;
     struct input script;
     struct supervisor_options machine;
-    struct supervisor *supervisor; /* NULL once it has ended */
+    struct supervisor *supervisor;
     struct symbols *symbols;
     struct report *report;
     FILE *json;
@@ -192,28 +192,31 @@ static void remark_status(struct run *r, const char *name, const char *what, uin
 
 static bool load(struct run *r, struct run_driver *d, uint32_t *status)
 {
-    unsigned before = report_counts(r->report).drivers;
+    struct report_counts before = report_counts(r->report), after;
     if (!command(r, DOOR_COMMAND_LOAD, d->name, 0, status))
         return false;
     d->loaded = *status < 0x80000000;
+    after = report_counts(r->report);
     if (d->loaded)
         return true;
-    /* Its image was there: then it is the driver's own DriverEntry that said no. */
-    if (report_counts(r->report).drivers > before) {
+    /* When its image was there and the kernel has nothing to say, it is the driver's own DriverEntry that said no. */
+    if (after.drivers > before.drivers && after.notes == before.notes) {
         remark_status(r, d->name, "DriverEntry returned", *status);
         r->failed = true;
-    } else {
-        remark_status(r, d->name, "could not be loaded:", *status);
-        r->refused = true;
+        return true;
     }
+    if (after.notes == before.notes)
+        remark_status(r, d->name, "could not be loaded:", *status);
+    r->refused = true;
     return true;
 }
 
 static bool unload(struct run *r, const char *name, uint32_t *status)
 {
+    unsigned before = report_counts(r->report).notes;
     if (!command(r, DOOR_COMMAND_UNLOAD, name, 0, status))
         return false;
-    if (*status >= 0x80000000)
+    if (*status >= 0x80000000 && report_counts(r->report).notes == before)
         remark_status(r, *name ? name : "unload", *name ? "could not be unloaded:" : "failed:", *status);
     return true;
 }
@@ -357,28 +360,58 @@ static void open_report(struct run *r)
     r->report = r->symbols ? report_open(&options) : NULL;
 }
 
+/* ---- Interruption ------------------------------------------------------------------------------------------- */
+
+/* The machine ends, what it has recorded is reported, nothing is left behind; then the signal does what it is for. */
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int number)
+{
+    interrupted = number;
+    supervisor_interrupt();
+}
+
+static void catch_interrupts(void)
+{
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND}; /* the second one is final */
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        sigaction(numbers[i], &action, NULL);
+}
+
+static void run_supervised(struct run *r, struct scenario_result *result, struct supervisor_end *end)
+{
+    char why[256] = "";
+    catch_interrupts();
+    r->supervisor = supervisor_start(&r->machine, report_event, r->report, why);
+    if (!r->supervisor) {
+        end->outcome = SUPERVISOR_INTERNAL;
+        snprintf(end->detail, sizeof end->detail, "%.250s", why);
+        return;
+    }
+    if (!interrupted)
+        operate(r, result);
+    supervisor_finish(r->supervisor, end);
+    if (interrupted) {
+        end->outcome = SUPERVISOR_CLEAN;
+        report_remark(r->report, "interrupted");
+    }
+}
+
 static int run_machine(struct run *r)
 {
     struct scenario_result result = {0};
     struct supervisor_end end = {0};
-    char why[256] = "";
     setvbuf(stdout, NULL, _IOLBF, 0); /* whoever follows a pipe sees lines as they come */
     open_report(r);
     if (!r->report) {
         fputs("irqlab: out of memory\n", stderr);
         return COMMAND_INTERNAL;
     }
-    r->supervisor = supervisor_start(&r->machine, report_event, r->report, why);
-    if (r->supervisor) {
-        operate(r, &result);
-        supervisor_finish(r->supervisor, &end);
-    } else {
-        end.outcome = SUPERVISOR_INTERNAL;
-        snprintf(end.detail, sizeof end.detail, "the machine did not start: %.200s", why);
-    }
+    run_supervised(r, &result, &end);
     report_end(r->report, &end);
     int status = outcome(r, &result);
-    if (status == COMMAND_CLEAN && !result.expects_bugcheck)
+    if (status == COMMAND_CLEAN && !result.expects_bugcheck && !interrupted)
         report_clean(r);
     if (status == COMMAND_INTERNAL)
         fprintf(stderr, "irqlab: internal error in irqlab " IRQLAB_VERSION ", seed %llu; the run was: %s\n",
@@ -443,5 +476,10 @@ int command_run(int argc, char **argv)
     free(r->script.bytes);
     symbols_close(r->symbols);
     free(r);
+    if (interrupted) {
+        fflush(NULL);
+        signal(interrupted, SIG_DFL);
+        raise(interrupted);
+    }
     return status;
 }

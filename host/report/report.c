@@ -224,6 +224,7 @@ void report_event(void *context, const struct door_event *event, const void *pay
         free(finding);
         break;
     case DOOR_EVENT_NOTE:
+        r->counts.notes++;
         remark(r, "note", event->time, payload, bytes);
         break;
     case DOOR_EVENT_MISSING:

@@ -43,6 +43,7 @@ void report_end(struct report *r, const struct supervisor_end *end);
 struct report_counts {
     unsigned findings; /* distinct ones */
     unsigned drivers;  /* images of drivers that were mapped */
+    unsigned notes;    /* remarks of the kernel */
     unsigned missing;  /* calls of what does not exist here */
     bool stopped;      /* by a bug check */
     uint32_t stop_code;

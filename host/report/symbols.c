@@ -176,7 +176,7 @@ static bool try_file(struct symbols_module *m, const char *directory, const char
 {
     char *full = NULL;
     struct stat st;
-    if (directory ? asprintf(&full, "%s/%s", directory, path) < 0 : !(full = strdup(path)))
+    if (asprintf(&full, "%s%s%s", directory ? directory : "", directory ? "/" : "", path) < 0)
         return false;
     int fd = open(full, O_RDONLY | O_CLOEXEC);
     if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size > 0) {

@@ -215,7 +215,7 @@ static int by_rva(const void *a, const void *b)
     const struct symtab_name *x = a, *y = b;
     if (x->rva != y->rva)
         return x->rva < y->rva ? -1 : 1;
-    return strcmp(x->text, y->text); /* so that the choice among aliases does not depend on the sort */
+    return strcmp(y->text, x->text); /* the nearest walk ends at the first: NtClose and ZwClose are one, Zw is shown */
 }
 
 void symtab_sort(struct symtab *t)

@@ -50,15 +50,16 @@ static void print_stack(FILE *out, const struct finding_note *n, bool full)
     bool any_driver = false;
     for (unsigned i = 0; i < n->frame_count; i++)
         any_driver |= n->frame[i].driver;
-    const char *called = full ? NULL : n->called;
+    const char *called = full ? NULL : n->called, *last = "";
     for (unsigned i = 0; i < n->frame_count; i++) {
         const struct symbols_frame *f = &n->frame[i];
         if (!full && !f->driver && (any_driver || !f->module))
             continue;
         print_frame(out, number++, f, called);
         called = NULL;
+        last = f->function ? f->function : "";
     }
-    if (*n->origin)
+    if (*n->origin && strcmp(n->origin, last)) /* "DriverEntry" needs no second line */
         fprintf(out, "    #%u %s\n", number, n->origin);
 }
 

@@ -242,7 +242,6 @@ NTSTATUS IopLoadDriver(PCSTR FileName, PDRIVER_OBJECT *Result)
     }
     Status = IopRunJob(IopCallDriverEntry, &Job);
     if (!NT_SUCCESS(Status)) {
-        VfRemark("%s: DriverEntry returned 0x%08x", Name, Status);
         IopRemoveDriver(Job.Driver, IopCheckLeft(Job.Driver));
         return Status;
     }
