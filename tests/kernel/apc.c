@@ -30,8 +30,8 @@ static VOID NTAPI NormalRoutine(PVOID Context, PVOID Argument1, PVOID Argument2)
 
 static void Fresh(PKAPC Which, BOOLEAN Normal)
 {
-    KeInitializeApc(Which, KeGetCurrentThread(), Original, KernelRoutine, NULL, Normal ? NormalRoutine : NULL, KernelMode,
-                    (PVOID)3);
+    KeInitializeApc(Which, KeGetCurrentThread(), Original, KernelRoutine, NULL, Normal ? NormalRoutine : NULL,
+                    KernelMode, (PVOID)3);
 }
 
 static void Reset(void)
@@ -155,7 +155,8 @@ TEST(special_apcs_go_before_normal_ones)
     CHECK_IS(Order[2], 10);
 }
 
-/* ---- Another thread's --------------------------------------------------------------------------------------------- */
+/* ---- Another thread's ---------------------------------------------------------------------------------------------
+ */
 
 static KEVENT Gate, Ready;
 static NTSTATUS Result;
@@ -286,9 +287,10 @@ TEST(an_apc_for_a_thread_that_is_ready_runs_first_when_it_runs)
     KeLeaveCriticalRegion();
 }
 
-CHECK_DRIVER(T(special_apc_runs_at_once_at_passive_level), T(normal_apc_runs_both_routines), T(apc_level_holds_apcs_off),
-             T(critical_region_holds_normal_apcs_off_and_special_ones_not), T(guarded_region_holds_all_apcs_off),
-             T(regions_nest_and_mix), T(are_all_apcs_disabled_knows_the_level), T(special_apcs_go_before_normal_ones),
-             T(an_apc_interrupts_a_wait_which_then_goes_on), T(an_interrupted_wait_keeps_its_time_out),
-             T(a_wait_in_a_critical_region_is_not_interrupted), T(a_wait_at_apc_level_is_not_interrupted),
-             T(a_wait_may_begin_with_an_apc_held_off), T(an_apc_for_a_thread_that_is_ready_runs_first_when_it_runs))
+CHECK_DRIVER(T(special_apc_runs_at_once_at_passive_level), T(normal_apc_runs_both_routines),
+             T(apc_level_holds_apcs_off), T(critical_region_holds_normal_apcs_off_and_special_ones_not),
+             T(guarded_region_holds_all_apcs_off), T(regions_nest_and_mix), T(are_all_apcs_disabled_knows_the_level),
+             T(special_apcs_go_before_normal_ones), T(an_apc_interrupts_a_wait_which_then_goes_on),
+             T(an_interrupted_wait_keeps_its_time_out), T(a_wait_in_a_critical_region_is_not_interrupted),
+             T(a_wait_at_apc_level_is_not_interrupted), T(a_wait_may_begin_with_an_apc_held_off),
+             T(an_apc_for_a_thread_that_is_ready_runs_first_when_it_runs))

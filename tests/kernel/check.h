@@ -1,16 +1,17 @@
 /*
  * What a conformance driver is made of. It is an ordinary WDM driver: its DriverEntry runs a table of tests, each named
- * after what must be true, prints every check that fails and a closing line, and returns STATUS_UNSUCCESSFUL if one failed.
+ * after what must be true, prints every check that fails and a closing line, and returns STATUS_UNSUCCESSFUL if one
+ * failed.
  *
  *     TEST(timer_is_signalled_when_due) { ... CHECK(KeReadStateTimer(&Timer)); ... }
  *     CHECK_DRIVER(timer_is_signalled_when_due, ...)
  *
- * Tests run one after the other in DriverEntry's thread at PASSIVE_LEVEL and must leave that level and nothing behind: the
- * level is checked after each, and the unload at the end of the run makes a finding of what was left. A test may be
+ * Tests run one after the other in DriverEntry's thread at PASSIVE_LEVEL and must leave that level and nothing behind:
+ * the level is checked after each, and the unload at the end of the run makes a finding of what was left. A test may be
  * written for any number of processors; those that only make sense with one or several say so by CHECK_PROCESSORS.
  *
- * Nothing here waits for real time. Durations are virtual and exact, so they are compared with ==, save where reading the
- * clock itself costs time (100 ns a read).
+ * Nothing here waits for real time. Durations are virtual and exact, so they are compared with ==, save where reading
+ * the clock itself costs time (100 ns a read).
  */
 #pragma once
 
@@ -46,8 +47,8 @@ static __attribute__((noinline)) BOOLEAN CheckEqual(LONGLONG Left, LONGLONG Righ
     CheckCount++;
     if (Left != Right) {
         CheckFailures++;
-        DbgPrint("FAIL %s %s:%d %s: %I64d (0x%I64x), not %I64d (0x%I64x)\n", CheckName, File, Line, What, Left, Left, Right,
-                 Right);
+        DbgPrint("FAIL %s %s:%d %s: %I64d (0x%I64x), not %I64d (0x%I64x)\n", CheckName, File, Line, What, Left, Left,
+                 Right, Right);
     }
     return Left == Right;
 }
@@ -83,9 +84,13 @@ static void CheckUnload(PDRIVER_OBJECT Driver)
         CheckDriver = Driver;                                                                                          \
         return CheckRun(Driver, CheckTests, ARRAYSIZE(CheckTests));                                                    \
     }
-#define T(Name) {#Name, Name}
+#define T(Name)                                                                                                        \
+    {                                                                                                                  \
+#Name, Name                                                                                                    \
+    }
 
-/* ---- Small things many tests need ----------------------------------------------------------------------------------- */
+/* ---- Small things many tests need -----------------------------------------------------------------------------------
+ */
 
 static inline LARGE_INTEGER In(LONGLONG Duration)
 {

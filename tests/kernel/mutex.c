@@ -166,6 +166,6 @@ TEST(a_timeout_leaves_no_trace)
 }
 
 CHECK_DRIVER(T(initialize_sets_the_header), T(owner_holds_it_and_normal_apcs_off), T(recursion_is_counted),
-             T(only_one_thread_is_inside), T(another_thread_does_not_get_a_held_mutex), T(release_hands_it_to_the_waiter),
-             T(release_with_wait_waits_without_a_gap), T(two_mutexes_may_be_released_in_any_order),
-             T(a_timeout_leaves_no_trace))
+             T(only_one_thread_is_inside), T(another_thread_does_not_get_a_held_mutex),
+             T(release_hands_it_to_the_waiter), T(release_with_wait_waits_without_a_gap),
+             T(two_mutexes_may_be_released_in_any_order), T(a_timeout_leaves_no_trace))

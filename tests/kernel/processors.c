@@ -1,4 +1,5 @@
-/* Several processors: DPCs with a target, affinity, spin locks between processors, interlocked counting. Runs with 4. */
+/* Several processors: DPCs with a target, affinity, spin locks between processors, interlocked counting. Runs with 4.
+ */
 #include "check.h"
 
 #define MANY 4

@@ -102,7 +102,8 @@ TEST(the_stack_has_at_least_twenty_kilobytes)
     CHECK(IoGetRemainingStackSize() == Here - Low || IoGetRemainingStackSize() < High - Low);
 }
 
-/* ---- Who runs ------------------------------------------------------------------------------------------------------- */
+/* ---- Who runs -------------------------------------------------------------------------------------------------------
+ */
 
 static ULONG Order[8], Steps;
 static KEVENT Gate;
@@ -309,7 +310,8 @@ CHECK_DRIVER(T(a_thread_runs_with_its_context_at_passive_level), T(a_thread_obje
              T(a_thread_is_not_signalled_before_its_end), T(terminate_does_not_return),
              T(the_handle_can_be_waited_for_and_gives_the_id), T(each_thread_has_its_own_id_and_stack),
              T(the_stack_has_at_least_twenty_kilobytes), T(system_threads_begin_at_priority_8),
-             T(set_priority_gives_the_old_one), T(base_priority_is_relative_to_the_process), T(higher_priority_runs_first),
-             T(a_better_thread_preempts_when_it_is_woken), T(dispatch_level_holds_the_switch_off),
-             T(lowering_the_own_priority_lets_a_better_one_run), T(threads_of_equal_priority_share_the_processor),
-             T(a_boost_wears_off), T(a_delay_of_nothing_gives_the_turn_to_others), T(a_thousand_threads_come_and_go))
+             T(set_priority_gives_the_old_one), T(base_priority_is_relative_to_the_process),
+             T(higher_priority_runs_first), T(a_better_thread_preempts_when_it_is_woken),
+             T(dispatch_level_holds_the_switch_off), T(lowering_the_own_priority_lets_a_better_one_run),
+             T(threads_of_equal_priority_share_the_processor), T(a_boost_wears_off),
+             T(a_delay_of_nothing_gives_the_turn_to_others), T(a_thousand_threads_come_and_go))

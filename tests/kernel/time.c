@@ -149,4 +149,5 @@ CHECK_DRIVER(T(time_stands_still_while_nothing_is_asked), T(a_delay_takes_exactl
              T(a_delay_until_an_absolute_time_ends_then), T(a_stall_takes_exactly_its_time),
              T(system_time_and_interrupt_time_go_alike), T(performance_counter_runs_at_its_frequency),
              T(tick_count_counts_ticks_of_the_time_increment), T(time_is_after_boot_and_in_a_plausible_year),
-             T(polling_the_clock_lets_time_pass), T(rdtsc_goes_forward_with_virtual_time), T(a_timer_interrupts_a_stall))
+             T(polling_the_clock_lets_time_pass), T(rdtsc_goes_forward_with_virtual_time),
+             T(a_timer_interrupts_a_stall))

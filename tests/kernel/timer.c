@@ -288,7 +288,8 @@ TEST(a_dpc_may_set_its_timer_again)
 
 TEST(far_and_near_timers_live_together)
 {
-    static const LONGLONG After[] = {1, 63, 64, 65, 4095, 4096, 4097, 262143, 262144, 10 * SEC, 3600 * SEC, 86400 * SEC};
+    static const LONGLONG After[] = {1,    63,     64,     65,       4095,       4096,
+                                     4097, 262143, 262144, 10 * SEC, 3600 * SEC, 86400 * SEC};
     KTIMER Timer[ARRAYSIZE(After)];
     KDPC Dpc[ARRAYSIZE(After)];
     LONGLONG Start = Now();

@@ -161,7 +161,8 @@ TEST(wait_for_64_objects_with_own_wait_blocks)
     CHECK_IS(WaitMany(MAXIMUM_WAIT_OBJECTS, Objects, WaitAll, -1), STATUS_SUCCESS);
 }
 
-/* ---- A thread that waits for several, set one by one ---------------------------------------------------------------- */
+/* ---- A thread that waits for several, set one by one ----------------------------------------------------------------
+ */
 
 static KEVENT Several[3];
 static NTSTATUS Result;
@@ -272,10 +273,11 @@ TEST(many_threads_wait_for_one_timer)
     CHECK_IS(Now() - Start, 10 * MS);
 }
 
-CHECK_DRIVER(T(zero_timeout_never_waits), T(zero_timeout_is_allowed_at_dispatch_level), T(relative_timeout_ends_exactly),
-             T(absolute_timeout_ends_exactly), T(absolute_timeout_in_the_past_ends_at_once),
-             T(a_signal_before_the_timeout_ends_the_wait), T(a_signal_after_the_timeout_is_kept),
-             T(wait_any_gives_the_lowest_signalled_index), T(wait_all_takes_nothing_before_it_can_take_all),
-             T(wait_for_64_objects_with_own_wait_blocks), T(a_blocked_wait_all_ends_with_the_last_signal),
-             T(a_blocked_wait_any_takes_one_signal_only), T(every_kind_of_object_can_be_waited_for),
-             T(the_level_is_the_same_after_every_wait), T(many_threads_wait_for_one_timer))
+CHECK_DRIVER(T(zero_timeout_never_waits), T(zero_timeout_is_allowed_at_dispatch_level),
+             T(relative_timeout_ends_exactly), T(absolute_timeout_ends_exactly),
+             T(absolute_timeout_in_the_past_ends_at_once), T(a_signal_before_the_timeout_ends_the_wait),
+             T(a_signal_after_the_timeout_is_kept), T(wait_any_gives_the_lowest_signalled_index),
+             T(wait_all_takes_nothing_before_it_can_take_all), T(wait_for_64_objects_with_own_wait_blocks),
+             T(a_blocked_wait_all_ends_with_the_last_signal), T(a_blocked_wait_any_takes_one_signal_only),
+             T(every_kind_of_object_can_be_waited_for), T(the_level_is_the_same_after_every_wait),
+             T(many_threads_wait_for_one_timer))

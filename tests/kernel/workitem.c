@@ -190,7 +190,8 @@ TEST(a_routine_that_waits_does_not_stop_the_queue)
     CHECK_IS(WaitUpTo(&Done, 1 * SEC), STATUS_SUCCESS);
 }
 
-/* ---- IoAllocateWorkItem -------------------------------------------------------------------------------------------- */
+/* ---- IoAllocateWorkItem --------------------------------------------------------------------------------------------
+ */
 
 static VOID NTAPI IoWork(PDEVICE_OBJECT Device, PVOID Context)
 {
@@ -239,5 +240,6 @@ TEST(an_io_work_item_gets_its_device_and_context)
 CHECK_DRIVER(T(a_work_item_runs_at_passive_level_in_another_thread),
              T(critical_workers_have_more_priority_than_delayed_ones),
              T(a_work_item_can_be_queued_at_dispatch_level_and_runs_later), T(a_timer_dpc_queues_a_work_item),
-             T(a_routine_may_free_its_item), T(a_routine_may_queue_its_item_again), T(items_of_one_queue_start_in_order),
-             T(a_routine_that_waits_does_not_stop_the_queue), T(an_io_work_item_gets_its_device_and_context))
+             T(a_routine_may_free_its_item), T(a_routine_may_queue_its_item_again),
+             T(items_of_one_queue_start_in_order), T(a_routine_that_waits_does_not_stop_the_queue),
+             T(an_io_work_item_gets_its_device_and_context))

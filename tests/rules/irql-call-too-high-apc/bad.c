@@ -1,6 +1,6 @@
 /*
- * Zw calls of files need PASSIVE_LEVEL: their completion comes as an APC, which APC_LEVEL holds off. A fast mutex raises
- * to APC_LEVEL.
+ * Zw calls of files need PASSIVE_LEVEL: their completion comes as an APC, which APC_LEVEL holds off. A fast mutex
+ * raises to APC_LEVEL.
  *
  * EXPECT: irql.call-too-high bad.c:@ in CreateLog
  */
@@ -16,9 +16,9 @@ static VOID CreateLog(VOID)
     HANDLE File;
 
     InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
-    NTSTATUS Status =
-        ZwCreateFile(&File, GENERIC_WRITE, &Attributes, &Iosb, NULL, FILE_ATTRIBUTE_NORMAL, 0, FILE_OVERWRITE_IF, /* @ */
-                     FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
+    NTSTATUS Status = ZwCreateFile(&File, GENERIC_WRITE, &Attributes, &Iosb, NULL, FILE_ATTRIBUTE_NORMAL, 0,
+                                   FILE_OVERWRITE_IF, /* @ */
+                                   FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
     if (NT_SUCCESS(Status))
         ZwClose(File);
 }

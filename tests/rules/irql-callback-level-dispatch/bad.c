@@ -14,7 +14,7 @@ static NTSTATUS Create(PDEVICE_OBJECT Which, PIRP Irp)
     Irp->IoStatus.Status = STATUS_SUCCESS;
     Irp->IoStatus.Information = 0;
     IoCompleteRequest(Irp, IO_NO_INCREMENT);
-    (VOID)Old;
+    (VOID) Old;
     return STATUS_SUCCESS;
 }
 

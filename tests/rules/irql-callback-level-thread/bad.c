@@ -11,7 +11,7 @@ static VOID Routine(PVOID Context)
 {
     KIRQL Old = KeRaiseIrqlToDpcLevel();
 
-    (VOID)Old;
+    (VOID) Old;
 }
 
 static VOID Unload(PDRIVER_OBJECT Driver)

@@ -13,7 +13,7 @@ static VOID Routine(PVOID Context)
     KIRQL Old = KeRaiseIrqlToDpcLevel();
 
     KeSetEvent(&Done, IO_NO_INCREMENT, FALSE);
-    (VOID)Old;
+    (VOID) Old;
 }
 
 static VOID Unload(PDRIVER_OBJECT Driver)

@@ -1,5 +1,6 @@
 /*
- * Code and data of the INIT section are gone once DriverEntry has returned. Only what DriverEntry alone uses lies there.
+ * Code and data of the INIT section are gone once DriverEntry has returned. Only what DriverEntry alone uses lies
+ * there.
  */
 #include <ntddk.h>
 

@@ -1,6 +1,6 @@
 /*
- * User memory may be touched below DISPATCH_LEVEL only: it is pageable, and it may be another process's. Without a valid
- * user pointer nothing is touched.
+ * User memory may be touched below DISPATCH_LEVEL only: it is pageable, and it may be another process's. Without a
+ * valid user pointer nothing is touched.
  */
 #include <ntddk.h>
 

@@ -1,6 +1,6 @@
 /*
- * An object that the kernel holds must outlive the routine that handed it over. This DPC, queued at DISPATCH_LEVEL, is a
- * local variable of a routine that returns before it can run.
+ * An object that the kernel holds must outlive the routine that handed it over. This DPC, queued at DISPATCH_LEVEL, is
+ * a local variable of a routine that returns before it can run.
  *
  * EXPECT: object.stack-gone .*Queue
  */

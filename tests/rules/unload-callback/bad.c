@@ -19,6 +19,6 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
 {
     Driver->DriverUnload = Unload;
     KeInitializeCallbackRecord((&Record));
-    KeRegisterBugCheckCallback(&Record, Routine, NULL, 0, (PUCHAR)"rule");
+    KeRegisterBugCheckCallback(&Record, Routine, NULL, 0, (PUCHAR) "rule");
     return STATUS_SUCCESS;
 }
