@@ -1,0 +1,16 @@
+/*
+ * Each leaving of a guarded region belongs to one entering.
+ */
+#include <ntddk.h>
+
+static VOID Unload(PDRIVER_OBJECT Driver)
+{
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
+{
+    Driver->DriverUnload = Unload;
+    KeEnterGuardedRegion();
+    KeLeaveGuardedRegion();
+    return STATUS_SUCCESS;
+}

@@ -1,0 +1,16 @@
+/*
+ * A routine leaves the critical regions it has entered.
+ */
+#include <ntddk.h>
+
+static VOID Unload(PDRIVER_OBJECT Driver)
+{
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
+{
+    Driver->DriverUnload = Unload;
+    KeEnterCriticalRegion();
+    KeLeaveCriticalRegion();
+    return STATUS_SUCCESS;
+}

@@ -1,0 +1,23 @@
+/*
+ * KeSetEvent with Wait = TRUE announces a wait, so it needs APC_LEVEL or below. With FALSE it may be called at
+ * DISPATCH_LEVEL.
+ */
+#include <ntddk.h>
+
+static KEVENT Event;
+
+static VOID Unload(PDRIVER_OBJECT Driver)
+{
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
+{
+    KIRQL Old;
+
+    Driver->DriverUnload = Unload;
+    KeInitializeEvent(&Event, NotificationEvent, FALSE);
+    Old = KeRaiseIrqlToDpcLevel();
+    KeSetEvent(&Event, IO_NO_INCREMENT, FALSE);
+    KeLowerIrql(Old);
+    return STATUS_SUCCESS;
+}

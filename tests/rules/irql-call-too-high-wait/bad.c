@@ -1,0 +1,28 @@
+/*
+ * A wait that may block needs APC_LEVEL or below; with a time-out of zero DISPATCH_LEVEL is allowed. This one waits a
+ * millisecond under a spin lock.
+ *
+ * EXPECT: irql.call-too-high bad.c:@ in DriverEntry
+ */
+#include <ntddk.h>
+
+static KSPIN_LOCK Lock;
+static KEVENT Event;
+
+static VOID Unload(PDRIVER_OBJECT Driver)
+{
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
+{
+    LARGE_INTEGER Timeout = {.QuadPart = -10000};
+    KIRQL Old;
+
+    Driver->DriverUnload = Unload;
+    KeInitializeSpinLock(&Lock);
+    KeInitializeEvent(&Event, NotificationEvent, FALSE);
+    KeAcquireSpinLock(&Lock, &Old);
+    KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, &Timeout); /* @ */
+    KeReleaseSpinLock(&Lock, Old);
+    return STATUS_SUCCESS;
+}

@@ -1,0 +1,21 @@
+/*
+ * Data in a pageable section may be touched below DISPATCH_LEVEL only.
+ */
+#include <ntddk.h>
+
+static __attribute__((section("PAGEDATA"))) volatile ULONG Counter = 1;
+
+static VOID Unload(PDRIVER_OBJECT Driver)
+{
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
+{
+    KIRQL Old;
+
+    Driver->DriverUnload = Unload;
+    Old = KeRaiseIrqlToDpcLevel();
+    KeLowerIrql(Old);
+    Counter++;
+    return STATUS_SUCCESS;
+}

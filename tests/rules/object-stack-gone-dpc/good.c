@@ -1,0 +1,29 @@
+/*
+ * An object that the kernel holds must outlive the routine that handed it over. A global variable lives as long as the
+ * driver.
+ */
+#include <ntddk.h>
+
+static KDPC Dpc, Inner;
+
+static VOID Routine(PKDPC Which, PVOID Context, PVOID Argument1, PVOID Argument2)
+{
+}
+
+static VOID Queue(PKDPC Which, PVOID Context, PVOID Argument1, PVOID Argument2)
+{
+    KeInitializeDpc(&Inner, Routine, NULL);
+    KeInsertQueueDpc(&Inner, NULL, NULL);
+}
+
+static VOID Unload(PDRIVER_OBJECT Driver)
+{
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
+{
+    Driver->DriverUnload = Unload;
+    KeInitializeDpc(&Dpc, Queue, NULL);
+    KeInsertQueueDpc(&Dpc, NULL, NULL);
+    return STATUS_SUCCESS;
+}

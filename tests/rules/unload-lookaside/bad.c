@@ -1,0 +1,19 @@
+/*
+ * What a driver has handed to the kernel it takes back before it is unloaded. This lookaside list has not been deleted.
+ *
+ * EXPECT: unload.lookaside .*
+ */
+#include <ntddk.h>
+
+static NPAGED_LOOKASIDE_LIST List;
+
+static VOID Unload(PDRIVER_OBJECT Driver)
+{
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
+{
+    Driver->DriverUnload = Unload;
+    ExInitializeNPagedLookasideList(&List, NULL, NULL, 0, 64, 'kooL', 0);
+    return STATUS_SUCCESS;
+}

@@ -1,0 +1,26 @@
+/*
+ * What a driver has handed to the kernel it takes back before it is unloaded.
+ */
+#include <ntddk.h>
+
+static WORK_QUEUE_ITEM Item;
+static KEVENT Done;
+
+static VOID Routine(PVOID Context)
+{
+    KeSetEvent(&Done, IO_NO_INCREMENT, FALSE);
+}
+
+static VOID Unload(PDRIVER_OBJECT Driver)
+{
+    KeInitializeEvent(&Done, NotificationEvent, FALSE);
+    ExInitializeWorkItem(&Item, Routine, NULL);
+    ExQueueWorkItem(&Item, DelayedWorkQueue);
+    KeWaitForSingleObject(&Done, Executive, KernelMode, FALSE, NULL);
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
+{
+    Driver->DriverUnload = Unload;
+    return STATUS_SUCCESS;
+}
