@@ -131,10 +131,10 @@ static VOID MiRecordImage(ULONG Event, PMI_IMAGE Image)
     VfRecord(Event, &Payload, sizeof(Payload));
 }
 
-/* The boot images lie in RAM from 0 on, one behind the other in load order. */
+/* The boot images lie in RAM from the second page on, one behind the other in load order (door.h). */
 VOID MiInitializeImages(VOID)
 {
-    UINT64 Physical = 0;
+    UINT64 Physical = DOOR_PAGE;
 
     InitializeListHead(&MiImages);
     InitializeListHead(&MiUnloaded);
