@@ -182,8 +182,8 @@ static BOOLEAN VfHolds(const VF_CONDITION *Condition, const CONTEXT *Context)
     UINT64 Value = VfArgument(Context, Condition->Argument);
 
     switch (Condition->Predicate) {
-    case VfWaits:
-        return !Value || ((PLARGE_INTEGER)Value)->QuadPart != 0;
+    case VfWaits: /* the wait that KeSetEvent(..., Wait = TRUE) announced may be made where that left the level */
+        return !KeGetCurrentThread()->WaitNext && (!Value || ((PLARGE_INTEGER)Value)->QuadPart != 0);
     case VfTrue:
         return (UCHAR)Value != 0;
     case VfPagedPool:

@@ -67,7 +67,7 @@ VOID VfNote(ULONG Kind, ULONG Stack, PVOID Object, PCSTR Origin, PCSTR Text, ...
     va_end(Arguments);
 }
 
-/* Frames of ours between the driver and the finding say nothing to the user. */
+/* Frames of ours between the driver and the finding say nothing to the user; nor does a stack without any driver. */
 static VOID VfDropKernelFrames(struct door_note *Note)
 {
     ULONG First = 0;
@@ -78,8 +78,6 @@ static VOID VfDropKernelFrames(struct door_note *Note)
             break;
         First++;
     }
-    if (First == Note->frames)
-        return; /* no driver at all: keep what there is */
     Note->frames -= First;
     memmove(Note->frame, Note->frame + First, Note->frames * sizeof(UINT64));
 }

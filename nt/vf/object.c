@@ -197,8 +197,11 @@ static VOID VfReportGone(PVF_OBJECT Entry, PCSTR Rule, ULONG Code, UINT64 P1, PC
     VfSubject(VfKinds[Entry->Kind].Name);
     VfText("%s while the %s in it %s", Text, VfKinds[Entry->Kind].Name, VfKinds[Entry->Kind].State);
     VfNoteCaller(NULL);
-    VfNote(DOOR_NOTE_OBJECT, Entry->Stack, Entry->Object, NULL, "The %s is %%o. %s", VfKinds[Entry->Kind].Name,
-           VfKinds[Entry->Kind].Past);
+    if (MmImageOf((UINT64)Entry->Object)) /* it has a name */
+        VfNote(DOOR_NOTE_OBJECT, Entry->Stack, Entry->Object, NULL, "The %s is %%o. %s", VfKinds[Entry->Kind].Name,
+               VfKinds[Entry->Kind].Past);
+    else
+        VfNote(DOOR_NOTE_OBJECT, Entry->Stack, NULL, NULL, "%s", VfKinds[Entry->Kind].Past);
     VfCommit();
 }
 
