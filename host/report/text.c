@@ -36,7 +36,7 @@ static void print_frame(FILE *out, unsigned number, const struct symbols_frame *
     if (!f->function && !f->file)
         fprintf(out, "%s", *place ? place : frame_name(f));
     else if (called)
-        fprintf(out, "%-19s %-12s %s", frame_name(f), place, called);
+        fprintf(out, "%-19s %-10s   %s", frame_name(f), place, called);
     else
         fprintf(out, "%-19s %s", frame_name(f), place);
     if (called && !f->function && !f->file)
