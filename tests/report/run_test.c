@@ -132,6 +132,19 @@ static void interruption_leaves_nothing(void **state)
            0, "status 143\n0\nirqlab: interrupted\n");
 }
 
+/* Source lines and a back trace through driver and kernel. */
+static void debugger_sees_driver_and_kernel(void **state)
+{
+    script("gdb", "break DriverEntry\nrun\nbt\nkill\n");
+    run("gdb -q -batch -nx -x contrib/gdb/irqlab.py -x $D/gdb --args build/irqlab run --gdb " STUCK);
+    if (strstr(text, "gdb: not found") || strstr(text, "Operation not permitted") ||
+        strstr(text, "hardware breakpoint"))
+        skip(); /* no debugger here, or one that may not trace or has no breakpoints */
+    const char *driver = strstr(text, "#0  DriverEntry (");
+    if (!driver || !strstr(driver, "examples/talk/stuck.c:") || !strstr(driver, "nt/io/driver.c:"))
+        fail_msg("no back trace from the driver into the kernel:\n%s", text);
+}
+
 static int prepare(void **state)
 {
     return mkdtemp(folder) ? 0 : -1;
@@ -156,6 +169,7 @@ int main(void)
         cmocka_unit_test(scenario_expects),
         cmocka_unit_test(full_disk_is_said),
         cmocka_unit_test(interruption_leaves_nothing),
+        cmocka_unit_test(debugger_sees_driver_and_kernel),
     };
     return cmocka_run_group_tests_name("run", tests, prepare, clean);
 }
