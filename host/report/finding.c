@@ -94,18 +94,26 @@ static void make_note(struct finding_note *note, struct symbols *symbols, const 
     }
 }
 
+/* Code of a header that was inlined: the place that helps is the driver's own line that it was inlined into. */
+static bool from_header(const struct symbols_frame *f)
+{
+    const char *dot = f->file ? strrchr(f->file, '.') : NULL;
+    return f->inlined && dot && (!strcmp(dot, ".h") || !strcmp(dot, ".hpp") || !strcmp(dot, ".inl"));
+}
+
 static void find_place(struct finding *f)
 {
-    f->place = f->place_outer = -1;
-    if (!f->note_count)
-        return;
     const struct finding_note *n = &f->note[0];
-    for (unsigned i = 0; i < n->frame_count && f->place < 0; i++)
+    f->place = f->place_outer = -1;
+    for (unsigned i = 0; f->note_count && i < n->frame_count && f->place < 0; i++)
         if (n->frame[i].driver)
             f->place = (int)i;
-    for (unsigned i = 0; i < n->frame_count && f->place < 0; i++) /* no driver about: the kernel's own frame */
+    for (unsigned i = 0; f->note_count && i < n->frame_count && f->place < 0;
+         i++) /* no driver about: the kernel's own */
         if (n->frame[i].module)
             f->place = (int)i;
+    while (f->place >= 0 && from_header(&n->frame[f->place]) && (unsigned)f->place + 1 < n->frame_count)
+        f->place++;
     f->place_outer = f->place;
     while (f->place_outer >= 0 && n->frame[f->place_outer].inlined && (unsigned)f->place_outer + 1 < n->frame_count)
         f->place_outer++;

@@ -36,7 +36,7 @@ static void print_frame(FILE *out, unsigned number, const struct symbols_frame *
     if (!f->function && !f->file)
         fprintf(out, "%s", *place ? place : frame_name(f));
     else if (called)
-        fprintf(out, "%-19s %-12s %s", frame_name(f), place, called);
+        fprintf(out, "%-19s %-10s   %s", frame_name(f), place, called);
     else
         fprintf(out, "%-19s %s", frame_name(f), place);
     if (called && !f->function && !f->file)
@@ -78,6 +78,18 @@ static void print_place(FILE *out, const struct finding *f)
         fprintf(out, " (%s:%u)", symbols_base(inner->file), inner->line);
 }
 
+/* Without a stack, "The timer was set at:" leads nowhere: that sentence is left out. */
+static void print_text(FILE *out, const struct finding_note *n)
+{
+    size_t bytes = strlen(n->text);
+    if (bytes && n->text[bytes - 1] == ':' && !n->frame_count && !*n->origin) {
+        while (bytes && !(n->text[bytes - 1] == '.' && n->text[bytes] == ' '))
+            bytes--;
+    }
+    if (bytes)
+        fprintf(out, "  %.*s\n", (int)bytes, n->text);
+}
+
 static void print_verdict(FILE *out, const struct finding *f, const struct finding_style *style)
 {
     fprintf(out, "%sirqlab: %s", paint(style, "\033[1;31m"), f->stopped ? "stop" : "finding");
@@ -100,8 +112,7 @@ void finding_print(FILE *out, const struct finding *f, const struct finding_styl
                 (unsigned long long)(f->time / 10000000), (unsigned)(f->time / 10000 % 1000));
     }
     for (unsigned i = 0; i < f->note_count; i++) {
-        if (*f->note[i].text)
-            fprintf(out, "  %s\n", f->note[i].text);
+        print_text(out, &f->note[i]);
         print_stack(out, &f->note[i], style->full_stacks);
     }
     if (f->rule_text) {

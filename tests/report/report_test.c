@@ -239,6 +239,18 @@ static void missing(struct feed *f)
     end(f, SUPERVISOR_STOPPED, "");
 }
 
+static void no_stacks(struct feed *f)
+{
+    struct door_finding finding = call_too_high();
+    images(f);
+    at(f, 1000000, 0, 2, 0);
+    finding.note[1].frames = 0;
+    finding.notes = 3;
+    finding.note[2] = (struct door_note){.kind = DOOR_NOTE_OTHER, .text = "It was queued at:"};
+    find(f, &finding);
+    end(f, SUPERVISOR_STOPPED, "");
+}
+
 static void killed(struct feed *f)
 {
     images(f);
@@ -289,9 +301,70 @@ static const struct test tests[] = {
     {"missing", missing, .status = 3},
     {"damaged", damaged, .status = 1},
     {"internal", internal, .status = 70},
+    {"no_stacks", no_stacks, .status = 1},
     {"killed", killed, .status = 70},
 };
 enum { TESTS = sizeof tests / sizeof *tests };
+
+/* ---- JSON, as RFC 8259 has it ------------------------------------------------------------------------------ */
+
+static const char *json_value(const char *p);
+
+static const char *blanks(const char *p)
+{
+    return p ? p + strspn(p, " \n\t\r") : NULL;
+}
+
+static const char *json_quoted(const char *p)
+{
+    if (*p++ != '"')
+        return NULL;
+    for (; *p != '"'; p++) {
+        if ((unsigned char)*p < 0x20)
+            return NULL;
+        if (*p == '\\' && !strchr("\"\\/bfnrtu", *++p))
+            return NULL;
+    }
+    return p + 1;
+}
+
+/* Members of an object (with keys) or array up to its closing bracket. */
+static const char *json_members(const char *p, char close, bool keys)
+{
+    p = blanks(p);
+    if (*p == close)
+        return p + 1;
+    for (;;) {
+        if (keys) {
+            p = blanks(json_quoted(p));
+            if (!p || *p++ != ':')
+                return NULL;
+        }
+        p = blanks(json_value(blanks(p)));
+        if (!p || (*p != ',' && *p != close))
+            return NULL;
+        if (*p++ == close)
+            return p;
+        p = blanks(p);
+    }
+}
+
+/* The end of the value at p; NULL: it is none. */
+static const char *json_value(const char *p)
+{
+    static const char *const words[] = {"true", "false", "null"};
+    if (*p == '{')
+        return json_members(p + 1, '}', true);
+    if (*p == '[')
+        return json_members(p + 1, ']', false);
+    if (*p == '"')
+        return json_quoted(p);
+    for (int i = 0; i < 3; i++)
+        if (!strncmp(p, words[i], strlen(words[i])))
+            return p + strlen(words[i]);
+    size_t digits = strspn(p, "0123456789");
+    return digits && (digits == 1 || *p != '0') ? p + digits : NULL;
+}
 
 /* ---- Golden files
  * ---------------------------------------------------------------------------------------------------- */
@@ -344,6 +417,9 @@ static void run_case(void **state)
     fclose(options.out);
     fclose(options.json);
     symbols_close(symbols);
+    const char *json_end = blanks(json_value(json));
+    assert_non_null(json_end);
+    assert_int_equal(*json_end, 0);
     compare(test->name, "txt", text, text_bytes);
     compare(test->name, "json", json, json_bytes);
     free(text);

@@ -22,8 +22,19 @@ $(TR)/pdb/names.sys: tests/report/names.c tests/report/names.def
 	llvm-dlltool -m i386:x86-64 -d tests/report/names.def -l $(@D)/nt.lib
 	lld-link /driver /subsystem:native /entry:DriverEntry /nodefaultlib /debug $(@D)/names.obj $(@D)/nt.lib /out:$@
 
+$(TR)/libmissing.a: tests/report/missing.def
+	@mkdir -p $(@D)
+	x86_64-w64-mingw32-dlltool -d $< -l $@
+$(TR)/missing.sys: tests/report/missing.c $(TR)/libmissing.a
+	$(DRVCC) $(DRVLD) -o $@ $^ -lntoskrnl
+$(TR)/fails.sys: tests/report/fails.c
+	@mkdir -p $(@D)
+	$(DRVCC) $(DRVLD) -o $@ $< -lntoskrnl
+
+TR_DRIVERS := $(addprefix $(TR)/,stuck.sys dwarf/names.sys pdb/names.sys missing.sys fails.sys)
+
 .PHONY: tests-report rebase-report
-tests-report: $(TR_TESTS) $(TR)/stuck.sys $(TR)/dwarf/names.sys $(TR)/pdb/names.sys $(B)/irqlab
+tests-report: all $(TR_TESTS) $(TR_DRIVERS)
 	@for t in $(TR_TESTS); do $$t || exit 1; done
 rebase-report: $(TR)/report_test $(TR)/stuck.sys
 	@$< --rebase
