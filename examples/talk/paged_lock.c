@@ -14,11 +14,12 @@
 
 typedef struct _ENTRY {
     LIST_ENTRY Link;
-    ULONG Value;
+    ULONG Number;
 } ENTRY, *PENTRY;
 
 static LIST_ENTRY Entries;
 static KSPIN_LOCK EntriesLock;
+static ULONG EntryCount;
 static PENTRY First;
 
 DRIVER_INITIALIZE DriverEntry;
@@ -29,7 +30,8 @@ static DECLSPEC_NOINLINE VOID Append(PENTRY Entry)
     KIRQL OldIrql;
 
     KeAcquireSpinLock(&EntriesLock, &OldIrql);
-    InsertTailList(&Entries, &Entry->Link); /* writes to the entry, at DISPATCH_LEVEL */
+    Entry->Number = ++EntryCount; /* the mistake: touches the entry at DISPATCH_LEVEL */
+    InsertTailList(&Entries, &Entry->Link);
     KeReleaseSpinLock(&EntriesLock, OldIrql);
 }
 
@@ -49,7 +51,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING Registry
     First = ExAllocatePoolWithTag(PagedPool, sizeof(*First), LOCK_TAG);
     if (!First)
         return STATUS_INSUFFICIENT_RESOURCES;
-    First->Value = 1; /* fine: PASSIVE_LEVEL */
+    First->Number = 0; /* fine: PASSIVE_LEVEL */
     DriverObject->DriverUnload = Unload;
     Append(First);
     return STATUS_SUCCESS;
