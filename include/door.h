@@ -334,7 +334,7 @@ enum door_halt { DOOR_HALT_CLEAN, DOOR_HALT_STOP, DOOR_HALT_INTERNAL };
 struct door {
     uint32_t version, bytes;
 
-    /* The machine as built, constant. Physical memory below ram_used holds the boot images. */
+    /* The machine as built, constant. Physical memory from page 1 to ram_used holds the boot images. */
     uint32_t processors;
     uint32_t stop_on_finding;
     uint32_t special_pool;     /* 1 = guard pages around blocks (the default), 0 = red zones only */

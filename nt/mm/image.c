@@ -122,10 +122,10 @@ static VOID MiReadHeaders(PMI_IMAGE Image)
     }
 }
 
-/* The boot images lie in RAM from 0 on, one behind the other in load order. */
+/* The boot images lie in RAM behind the unused page 0, one behind the other in load order. */
 VOID MiInitializeImages(VOID)
 {
-    UINT64 Physical = 0;
+    UINT64 Physical = DOOR_PAGE;
 
     InitializeListHead(&MiImages);
     InitializeListHead(&MiUnloaded);
@@ -290,6 +290,7 @@ VOID MmUnloadImage(PMI_IMAGE Image)
 {
     for (ULONG i = 0; i < Image->Info.section_count; i++)
         MiUnregisterPageable(Image->Base + Image->Info.section[i].rva);
+    RtlpForgetFrames();
     KiDoor->image_forget(Image->Base);
     KiDoor->unmap(Image->Base, Image->MappedBytes);
     MiFreePages(Image->Physical, Image->MappedBytes / DOOR_PAGE);
