@@ -34,15 +34,22 @@
         .text
 
 # Entered by the host with rcx = struct door_trap on the interrupted stack. What the handler leaves in the trap's context
-# is continued.
+# is continued. The machine frame is for the unwinder: behind it lies what was interrupted, whose registers that survive a
+# call are still in place.
         .globl  KiTrap
         .def    KiTrap; .scl 2; .type 32; .endef
         .seh_proc KiTrap
 KiTrap:
+        pushq   $0x2b
+        pushq   TRAP_CONTEXT+CONTEXT_RSP(%rcx)
+        pushq   $0
+        pushq   $0x33
+        pushq   TRAP_CONTEXT+CONTEXT_RIP(%rcx)
+        .seh_pushframe
         pushq   %rbx
         .seh_pushreg %rbx
-        subq    $0x20, %rsp
-        .seh_stackalloc 0x20
+        subq    $0x28, %rsp
+        .seh_stackalloc 0x28
         .seh_endprologue
         movq    %rcx, %rbx
         callq   KiTrapDispatch

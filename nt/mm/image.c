@@ -302,6 +302,7 @@ VOID MmUnloadImage(PMI_IMAGE Image)
     for (ULONG i = 0; i < Image->Info.section_count; i++)
         MiUnregisterPageable(Image->Base + Image->Info.section[i].rva);
     MiRecordImage(DOOR_EVENT_UNIMAGE, Image);
+    RtlpForgetFrames();
     KiDoor->image_forget(Image->Base);
     KiDoor->unmap(Image->Base, Image->MappedBytes);
     MiFreePages(Image->Physical, Image->MappedBytes / DOOR_PAGE);
