@@ -15,7 +15,7 @@
 #define EX_TAG_PROTECTED 0x80000000u
 
 static ULONG ExpSequence;
-static ULONG ExpGoodTag; /* the last tag that was found to be in order */
+static ULONG ExpGoodTag = EX_TAG_NONE; /* the last tag that was found to be in order */
 
 VOID ExInitializePool(VOID)
 {

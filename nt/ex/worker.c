@@ -148,12 +148,13 @@ VOID NTAPI ExQueueWorkItem(PWORK_QUEUE_ITEM WorkItem, WORK_QUEUE_TYPE QueueType)
         ExpReportItem(WorkItem, 6, Type, "workitem.bad-queue", "a work item was queued to a queue that does not exist");
         return;
     }
+    if (OfDriver && VfIsTracked(WorkItem)) {
+        ExpReportItem(WorkItem, 1, Type, "workitem.queued-twice", "a work item was queued whose routine has not been called yet");
+        return;
+    }
     if (WorkItem->List.Flink) {
-        if (VfIsTracked(WorkItem))
-            ExpReportItem(WorkItem, 1, Type, "workitem.queued-twice", "a work item was queued that is in a queue already");
-        else
-            ExpReportItem(WorkItem, 1, Type, "object.not-initialized",
-                          "a work item was queued that ExInitializeWorkItem has not initialised");
+        ExpReportItem(WorkItem, 1, Type, "object.not-initialized",
+                      "a work item was queued that ExInitializeWorkItem has not initialised");
         return;
     }
     if ((UINT64)WorkItem->WorkerRoutine < DOOR_KERNEL_BASE) {

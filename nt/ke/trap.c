@@ -51,6 +51,9 @@ static VOID KiFaultFinding(struct door_trap *Trap, PCSTR What, ULONG Stack)
         History = KiFaults[i].History;
     } else if (What && !strncmp(What, "discarded", 9)) {
         VfFinding("memory.discarded", 0x50, Trap->address, Operation, Context->Rip, 0);
+    } else if (Irql >= DISPATCH_LEVEL && Operation == 8 && MmImageOf(Trap->address)) {
+        /* DRIVER_PORTION_MUST_BE_NONPAGED */
+        VfFinding("memory.code-paged", 0xD3, Trap->address, Irql, Operation, Context->Rip);
     } else if (Irql >= DISPATCH_LEVEL) {
         VfFinding(Trap->address < DOOR_USER_END ? "memory.user-at-dispatch" : "memory.paged-at-dispatch",
                   Image && Image->Driver ? 0xD1 : 0x0A, Trap->address, Irql, Operation, Context->Rip);

@@ -123,6 +123,8 @@ UINT64 MiPhysical(PVOID Va)
             return (UINT64)-1;
         return Image->Physical + (Address - Image->Base);
     }
+    if (Address - DOOR_PROCESSOR_BASE < KiDoor->processors * DOOR_PROCESSOR_BYTES)
+        return KiDoor->ram_used - KiDoor->processors * DOOR_PROCESSOR_BYTES + (Address - DOOR_PROCESSOR_BASE);
     return MiMappedPhysical(Address, &Was);
 }
 
@@ -164,8 +166,7 @@ BOOLEAN NTAPI MmIsAddressValid(PVOID VirtualAddress)
         return (Page->Flags & MI_PAGE_PAGED) && (KeGetCurrentIrql() < DISPATCH_LEVEL || MiIsWindowOpen(Address));
     }
     if (MiPhysical(VirtualAddress) == (UINT64)-1)
-        return Address - DOOR_PROCESSOR_BASE < KiDoor->processors * DOOR_PROCESSOR_BYTES ||
-               Address - DOOR_SHARED_DATA < DOOR_PAGE;
+        return Address - DOOR_SHARED_DATA < DOOR_PAGE;
     return !MiPageableOf(Address, &Bytes) || KeGetCurrentIrql() < DISPATCH_LEVEL || MiIsWindowOpen(Address);
 }
 

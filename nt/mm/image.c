@@ -33,6 +33,11 @@ static PMI_IMAGE MiSlotImage(UINT64 Address)
     UINT64 Slot = (Address - DOOR_IMAGE_BASE) / MI_WINDOW;
     PMI_IMAGE Image = Slot < MI_IMAGE_SLOTS ? MiImageAt[Slot] : NULL;
 
+    /* Boot images lie page by page behind each other, so two may share 64 KiB. */
+    if (Address - DOOR_IMAGE_BASE < KiDoor->image_next - DOOR_IMAGE_BASE)
+        for (ULONG i = 0; i < KiDoor->image_count; i++)
+            if (Address - MiBootImage[i].Base < MiBootImage[i].MappedBytes)
+                return &MiBootImage[i];
     return Image && Address - Image->Base < Image->MappedBytes ? Image : NULL;
 }
 
@@ -131,10 +136,11 @@ static VOID MiRecordImage(ULONG Event, PMI_IMAGE Image)
     VfRecord(Event, &Payload, sizeof(Payload));
 }
 
-/* The boot images lie in RAM from the second page on, one behind the other in load order (door.h). */
+/* The boot images lie in RAM as they do in the image range; behind them are the processor areas, which
+ * KiInitializeProcessors took before anything else. */
 VOID MiInitializeImages(VOID)
 {
-    UINT64 Physical = DOOR_PAGE;
+    UINT64 End = KiDoor->ram_used - KiDoor->processors * DOOR_PROCESSOR_BYTES;
 
     InitializeListHead(&MiImages);
     InitializeListHead(&MiUnloaded);
@@ -143,14 +149,12 @@ VOID MiInitializeImages(VOID)
         PMI_IMAGE Image = &MiBootImage[i];
         Image->Base = KiDoor->image[i].base;
         Image->Bytes = Image->MappedBytes = (KiDoor->image[i].bytes + DOOR_PAGE - 1) & ~(DOOR_PAGE - 1);
-        Image->Physical = Physical;
+        Image->Physical = End - (KiDoor->image_next - Image->Base);
         Image->Driver = KiDoor->image[i].driver != 0;
         RtlpFormat(Image->Name, sizeof(Image->Name), "%s", KiDoor->image[i].name);
         MiReadHeaders(Image);
-        MiClaimSlots(Image, Image);
         InsertTailList(&MiImages, &Image->Entry);
         MiRecordImage(DOOR_EVENT_IMAGE, Image);
-        Physical += Image->MappedBytes;
     }
 }
 
