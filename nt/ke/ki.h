@@ -312,6 +312,7 @@ VOID KiQueueTimerDpc(PKDPC Dpc, PKTIMER Timer, ULONG Stack);
 PKDPC KiFindQueuedDpc(UINT64 Start, UINT64 Bytes, BOOLEAN ByRoutine, ULONG *Stack);
 
 /* apc.c */
+BOOLEAN KiApcCanRun(PKTHREAD Thread); /* a kernel APC is queued that no region holds off */
 VOID KiDeliverApcs(VOID);
 VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, PKKERNEL_ROUTINE KernelRoutine,
                      PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode,
