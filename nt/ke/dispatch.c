@@ -289,6 +289,7 @@ DECLSPEC_NORETURN VOID KiTerminateThread(LONG ExitStatus, VOID (*Reap)(PKTHREAD 
             KiWaitTest(Mutant, 0);
         }
     }
+    KiLeaveQueue(Thread);
     Thread->State = KiTerminated;
     Thread->Header.SignalState = TRUE;
     if (Thread->Process) {

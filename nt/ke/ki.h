@@ -172,6 +172,7 @@ struct _KTHREAD {
     KWAIT_BLOCK WaitBlock[THREAD_WAIT_OBJECTS + 1];
     KTIMER Timer; /* time-out and delay */
     struct _KQUEUE *Queue;  /* it belongs to: the one it last took an entry from */
+    LIST_ENTRY QueueListEntry; /* in that queue's ThreadListHead */
     PLIST_ENTRY QueueEntry; /* what the queue gave it while it waited */
 
     /* APCs. KernelApcDisable < 0: in a critical region; SpecialApcDisable < 0: in a guarded region. */
@@ -295,6 +296,7 @@ VOID KiUnlinkWaits(PKTHREAD Thread);
 BOOLEAN KiSatisfyWait(DISPATCHER_HEADER *Object, PKTHREAD Thread, LONG *Status);
 BOOLEAN KiIsSignalled(DISPATCHER_HEADER *Object, PKTHREAD Thread);
 BOOLEAN KiWakeQueueWaiter(struct _KQUEUE *Queue);
+VOID KiLeaveQueue(PKTHREAD Thread);
 VOID KiSetThreadPriority(PKTHREAD Thread, KPRIORITY Priority);
 VOID KiWaitingContext(PKTHREAD Thread, PCONTEXT Context); /* of a thread that does not run: enough to walk its stack */
 
