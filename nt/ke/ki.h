@@ -210,6 +210,9 @@ static inline UINT64 KiNow(void)
     return KiDoor->now;
 }
 
+/* The wall clock: 100 ns since 1601. For the kernel's own time stamps, which cost no virtual time. */
+INT64 KiSystemTime(VOID);
+
 /* Let Duration (100 ns) of virtual time pass on this processor: a stall, a clock read. Interrupts become pending. */
 VOID KiSpendTime(UINT64 Duration);
 
