@@ -1,9 +1,14 @@
 # What the tests need built. Every tests/*/rules.mk adds to `tests`.
 RULEDRIVERS := $(patsubst %.c,$(B)/%.sys,$(wildcard tests/rules/*/*.c) $(wildcard tests/kernel/*.c))
 
-# mingw's import libraries lack some routines; ours has all that the kernel exports.
-$(B)/tests/%.sys: tests/%.c $(wildcard tests/kernel/*.h) | $(B)/nt/ntoskrnl.exe
+# mingw's import libraries lack some routines. What it lacks comes from a library of all that the kernel exports, made by
+# mingw's own tool: GNU ld lays out import tables wrongly when lld's kind of library is mixed in.
+$(B)/tests/libntoskrnl-all.a: $(B)/gen/contracts.stamp
 	@mkdir -p $(@D)
-	$(DRVCC) $(DRVLD) -o $@ $< -lntoskrnl -lhal $(B)/nt/libntoskrnl.a
+	x86_64-w64-mingw32-dlltool -d $(B)/gen/ntoskrnl.def -l $@
+
+$(B)/tests/%.sys: tests/%.c $(wildcard tests/kernel/*.h) $(B)/tests/libntoskrnl-all.a
+	@mkdir -p $(@D)
+	$(DRVCC) $(DRVLD) -o $@ $< -lntoskrnl -lhal $(B)/tests/libntoskrnl-all.a
 
 tests: all $(RULEDRIVERS)

@@ -133,7 +133,7 @@ NTSTATUS NTAPI NtDeleteKey(HANDLE Handle)
     else {
         RemoveEntryList(&Key->Entry);
         Key->Parent->ChildCount--;
-        KeQuerySystemTime(&Key->Parent->WriteTime);
+        Key->Parent->WriteTime.QuadPart = KiSystemTime();
         Key->Deleted = TRUE;
     }
     ObfDereferenceObject(Body);

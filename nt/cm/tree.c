@@ -43,7 +43,7 @@ PCM_KEY CmpMakeKey(PCM_KEY Parent, PCUNICODE_STRING Name)
     InitializeListHead(&Key->Children);
     InitializeListHead(&Key->Values);
     CmpCopyString(&Key->Name, Name);
-    KeQuerySystemTime(&Key->WriteTime);
+    Key->WriteTime.QuadPart = KiSystemTime();
     Key->Parent = Parent;
     PLIST_ENTRY Entry = Parent->Children.Flink;
     while (Entry != &Parent->Children &&
@@ -85,7 +85,7 @@ VOID CmpRemoveValue(PCM_KEY Key, PCM_VALUE Value)
 {
     RemoveEntryList(&Value->Entry);
     Key->ValueCount--;
-    KeQuerySystemTime(&Key->WriteTime);
+    Key->WriteTime.QuadPart = KiSystemTime();
     if (Value->Name.Buffer)
         ExpFree(Value->Name.Buffer);
     if (Value->Data)
@@ -110,7 +110,7 @@ NTSTATUS CmpSetValue(PCM_KEY Key, PCUNICODE_STRING Name, ULONG Type, PVOID Data,
     Value->Type = Type;
     Value->Data = Copy;
     Value->Bytes = Bytes;
-    KeQuerySystemTime(&Key->WriteTime);
+    Key->WriteTime.QuadPart = KiSystemTime();
     return STATUS_SUCCESS;
 }
 

@@ -98,13 +98,27 @@ VOID FASTCALL ExReleaseFastMutex(PFAST_MUTEX FastMutex)
         KiLowerIrql(OldIrql);
 }
 
+/* docs: ExAcquireFastMutexUnsafe: the caller has held normal APCs off, at APC_LEVEL or in a critical region. */
+static VOID ExpCheckApcsHeldOff(PCSTR Routine, ULONG SubCode, PFAST_MUTEX Mutex)
+{
+    if (KiReadCr8() >= APC_LEVEL || KeAreApcsDisabled())
+        return;
+    VfFinding("irql.call-too-low", 0xC4, SubCode, KiReadCr8(), (UINT64)Mutex, 0);
+    VfSubject(Routine);
+    VfText("%s called at PASSIVE_LEVEL outside any critical region", Routine);
+    VfNoteCaller(NULL);
+    VfCommit();
+}
+
 VOID FASTCALL ExAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
+    ExpCheckApcsHeldOff("ExAcquireFastMutexUnsafe", 0x39, FastMutex);
     ExpAcquire(FastMutex, "fast mutex", WrFastMutex);
 }
 
 VOID FASTCALL ExReleaseFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
+    ExpCheckApcsHeldOff("ExReleaseFastMutexUnsafe", 0x3A, FastMutex);
     ExpRelease(FastMutex, "fast mutex");
 }
 

@@ -39,7 +39,7 @@ static NTSTATUS FsdStatusOf(int Error)
 NTSTATUS FsdAsk(ULONG Op)
 {
     LARGE_INTEGER Now;
-    KeQuerySystemTime(&Now);
+    Now.QuadPart = KiSystemTime();
     FsdRequest.op = Op;
     FsdRequest.volume = 0;
     FsdRequest.stat.written = (UINT64)Now.QuadPart;

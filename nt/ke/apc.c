@@ -22,7 +22,7 @@ VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, P
     Apc->NormalContext = NormalRoutine ? Context : NULL;
 }
 
-static BOOLEAN KiApcCanRun(PKTHREAD Thread)
+BOOLEAN KiApcCanRun(PKTHREAD Thread)
 {
     PKAPC First;
 

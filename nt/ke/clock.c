@@ -54,6 +54,11 @@ VOID KiInitializeClock(VOID)
     KiUpdateShared();
 }
 
+INT64 KiSystemTime(VOID)
+{
+    return (INT64)KiDoor->now + KiSystemTimeShift;
+}
+
 VOID KiSetTimeLimit(UINT64 Limit, PCSTR What)
 {
     KiTimeLimit = Limit;

@@ -118,12 +118,14 @@ static PKTHREAD KiSelectNext(PKI_PROCESSOR Processor)
     return Next;
 }
 
-/* Runs on the stack of the thread just switched to. */
+/* Runs on the stack of the thread just switched to. An APC may have been queued to it while it was ready. */
 static VOID KiAfterSwap(VOID)
 {
     PKI_PROCESSOR Processor = KiProcessor();
     PKTHREAD Dead = Processor->DeadThread;
 
+    if (Processor->CurrentThread->ApcState.KernelApcPending)
+        KiRequestInterrupt(Processor, APC_LEVEL);
     if (Dead) {
         Processor->DeadThread = NULL;
         Processor->ReapRoutine(Dead);
@@ -287,6 +289,7 @@ DECLSPEC_NORETURN VOID KiTerminateThread(LONG ExitStatus, VOID (*Reap)(PKTHREAD 
             KiWaitTest(Mutant, 0);
         }
     }
+    KiLeaveQueue(Thread);
     Thread->State = KiTerminated;
     Thread->Header.SignalState = TRUE;
     if (Thread->Process) {

@@ -172,6 +172,7 @@ struct _KTHREAD {
     KWAIT_BLOCK WaitBlock[THREAD_WAIT_OBJECTS + 1];
     KTIMER Timer; /* time-out and delay */
     struct _KQUEUE *Queue;  /* it belongs to: the one it last took an entry from */
+    LIST_ENTRY QueueListEntry; /* in that queue's ThreadListHead */
     PLIST_ENTRY QueueEntry; /* what the queue gave it while it waited */
 
     /* APCs. KernelApcDisable < 0: in a critical region; SpecialApcDisable < 0: in a guarded region. */
@@ -208,6 +209,9 @@ static inline UINT64 KiNow(void)
 {
     return KiDoor->now;
 }
+
+/* The wall clock: 100 ns since 1601. For the kernel's own time stamps, which cost no virtual time. */
+INT64 KiSystemTime(VOID);
 
 /* Let Duration (100 ns) of virtual time pass on this processor: a stall, a clock read. Interrupts become pending. */
 VOID KiSpendTime(UINT64 Duration);
@@ -295,6 +299,7 @@ VOID KiUnlinkWaits(PKTHREAD Thread);
 BOOLEAN KiSatisfyWait(DISPATCHER_HEADER *Object, PKTHREAD Thread, LONG *Status);
 BOOLEAN KiIsSignalled(DISPATCHER_HEADER *Object, PKTHREAD Thread);
 BOOLEAN KiWakeQueueWaiter(struct _KQUEUE *Queue);
+VOID KiLeaveQueue(PKTHREAD Thread);
 VOID KiSetThreadPriority(PKTHREAD Thread, KPRIORITY Priority);
 VOID KiWaitingContext(PKTHREAD Thread, PCONTEXT Context); /* of a thread that does not run: enough to walk its stack */
 
@@ -312,6 +317,7 @@ VOID KiQueueTimerDpc(PKDPC Dpc, PKTIMER Timer, ULONG Stack);
 PKDPC KiFindQueuedDpc(UINT64 Start, UINT64 Bytes, BOOLEAN ByRoutine, ULONG *Stack);
 
 /* apc.c */
+BOOLEAN KiApcCanRun(PKTHREAD Thread); /* a kernel APC is queued that no region holds off */
 VOID KiDeliverApcs(VOID);
 VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, PKKERNEL_ROUTINE KernelRoutine,
                      PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode,

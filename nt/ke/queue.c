@@ -77,15 +77,27 @@ LONG KeReadStateQueue(PRKQUEUE Queue)
     return Queue->Header.SignalState;
 }
 
+/* The thread, running, belongs to its queue no more: another may go in its stead. */
+VOID KiLeaveQueue(PKTHREAD Thread)
+{
+    PRKQUEUE Queue = Thread->Queue;
+
+    if (!Queue)
+        return;
+    RemoveEntryList(&Thread->QueueListEntry);
+    Thread->Queue = NULL;
+    KiWakeQueueWaiter(Queue);
+}
+
 static VOID KiJoinQueue(PKTHREAD Thread, PRKQUEUE Queue)
 {
     if (Thread->Queue == Queue) {
         Queue->CurrentCount--; /* it comes back for more */
         return;
     }
-    if (Thread->Queue)
-        KiWakeQueueWaiter(Thread->Queue);
+    KiLeaveQueue(Thread);
     Thread->Queue = Queue;
+    InsertTailList(&Queue->ThreadListHead, &Thread->QueueListEntry);
 }
 
 /* Returns the entry, or the status (STATUS_TIMEOUT, STATUS_USER_APC, STATUS_ABANDONED) as a pointer. */
@@ -111,6 +123,7 @@ PLIST_ENTRY KeRemoveQueue(PRKQUEUE Queue, KPROCESSOR_MODE WaitMode, PLARGE_INTEG
     return Thread->QueueEntry ? Thread->QueueEntry : (PLIST_ENTRY)(LONG_PTR)Status;
 }
 
+/* Afterwards nobody knows the queue: its memory may go. */
 PLIST_ENTRY KeRundownQueue(PRKQUEUE Queue)
 {
     KIRQL OldIrql = KiRaiseIrql(DISPATCH_LEVEL);
@@ -125,6 +138,8 @@ PLIST_ENTRY KeRundownQueue(PRKQUEUE Queue)
     while (!IsListEmpty(&Queue->Header.WaitListHead))
         KiUnwaitThread(CONTAINING_RECORD(Queue->Header.WaitListHead.Flink, KWAIT_BLOCK, WaitListEntry)->Thread,
                        STATUS_ABANDONED, 0);
+    while (!IsListEmpty(&Queue->ThreadListHead))
+        CONTAINING_RECORD(RemoveHeadList(&Queue->ThreadListHead), struct _KTHREAD, QueueListEntry)->Queue = NULL;
     KiExitDispatcher(OldIrql);
     return First;
 }

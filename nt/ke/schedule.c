@@ -39,13 +39,13 @@ static struct {
 
 /* ---- What could happen ------------------------------------------------------------------------------------------- */
 
-/* Something the processor could do at its present level: not merely its idle loop. */
+/* Something the processor could do: not merely its idle loop. An idle processor stands still at DISPATCH_LEVEL in that
+ * loop, which lowers the level first of all, or in the middle of a DPC. */
 BOOLEAN KiHasWork(PKI_PROCESSOR Processor)
 {
-    if (!Processor->Idle)
+    if (!Processor->Idle || Processor->DpcRoutineActive)
         return TRUE;
-    return Processor->NextThread || Processor->ReadySummary ||
-           (Processor->InterruptFlag && (Processor->PendingLevels >> (Processor->Irql + 1)));
+    return Processor->NextThread || Processor->ReadySummary || (Processor->InterruptFlag && Processor->PendingLevels);
 }
 
 static PVOID KiFlowOf(PKI_PROCESSOR Processor)

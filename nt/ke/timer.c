@@ -148,7 +148,7 @@ static VOID KiExpireTimer(PKTIMER Timer)
         Timer->Header.Inserted = FALSE;
     }
     Stack = VfTrackedStack(Timer);
-    if (!Timer->Period && Stack)
+    if (!Timer->Period)
         VfUntrack(Timer, VfTimer);
     Timer->Header.SignalState = TRUE;
     if (!IsListEmpty(&Timer->Header.WaitListHead))

@@ -169,10 +169,13 @@ static LONG KiBlock(PKTHREAD Thread, PLARGE_INTEGER Timeout)
     return KiSwapThread();
 }
 
-/* A kernel APC may run before the wait; the wait then starts over. */
+/* A kernel APC runs before the wait; the wait then starts over. One that a region holds off does not count. */
 static BOOLEAN KiApcComesFirst(PKTHREAD Thread)
 {
-    return Thread->ApcState.KernelApcPending && !Thread->SpecialApcDisable && Thread->WaitIrql < APC_LEVEL;
+    if (Thread->WaitIrql >= APC_LEVEL || !KiApcCanRun(Thread))
+        return FALSE;
+    KiRequestInterrupt(KiProcessor(), APC_LEVEL);
+    return TRUE;
 }
 
 static BOOLEAN KiUserApcEnds(PKTHREAD Thread, KPROCESSOR_MODE WaitMode, BOOLEAN Alertable)

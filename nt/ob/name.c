@@ -416,7 +416,7 @@ static NTSTATUS ObpNewLink(PCUNICODE_STRING Target, ULONG Stack, PVOID *Body)
     POBP_LINK Link = *Body;
     InsertTailList(&ObpLinks, &Link->Entry);
     Link->Stack = Stack;
-    KeQuerySystemTime(&Link->CreateTime);
+    Link->CreateTime.QuadPart = KiSystemTime();
     Link->Target.Buffer = ExpAllocate(Target->Length + sizeof(WCHAR), OBP_NAME_TAG);
     Link->Target.Length = Target->Length;
     Link->Target.MaximumLength = Target->Length + sizeof(WCHAR);

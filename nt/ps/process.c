@@ -33,7 +33,7 @@ static PEPROCESS PspMakeProcess(PCSTR Name)
     Process->Pcb.Header.Type = 3; /* ProcessObject */
     Process->Pcb.BasePriority = 8;
     InitializeListHead(&Process->Pcb.ThreadListHead);
-    KeQuerySystemTime(&Process->CreateTime);
+    Process->CreateTime.QuadPart = KiSystemTime();
     Process->ExitStatus = STATUS_PENDING;
     for (ULONG i = 0; Name[i] && i + 1 < sizeof(Process->ImageFileName); i++)
         Process->ImageFileName[i] = Name[i];

@@ -92,7 +92,7 @@ NTSTATUS PspCreateSystemThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN O
     Thread->Cid.UniqueThread = PspNewId(Thread);
     Thread->ExitStatus = STATUS_PENDING;
     InitializeListHead(&Thread->IrpList);
-    KeQuerySystemTime(&Thread->CreateTime);
+    Thread->CreateTime.QuadPart = KiSystemTime();
     if (OfDriver)
         VfTrack(Thread, 0, VfThread, Routine, Thread->Tcb.CreatedBy);
     ObfReferenceObject(Thread);
