@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define DOOR_VERSION 1
+#define DOOR_VERSION 2
 #define DOOR_CALL __attribute__((sysv_abi))
 
 /*
@@ -217,7 +217,7 @@ enum door_strategy {
     DOOR_PCT,      /* random priorities of flows, lowered at depth - 1 random points */
 };
 
-#define DOOR_PLAN_PICKS 1024
+#define DOOR_PLAN_PICKS 8192
 #define DOOR_MADE_PICKS 8192
 #define DOOR_POINTS 65536
 
@@ -234,11 +234,14 @@ struct door_schedule {
     uint64_t seed;
     uint32_t depth;  /* PCT */
     uint32_t length; /* PCT: points to expect */
+    uint32_t stop_at; /* point at which the kernel tells what could happen (DOOR_EVENT_NOTE); 0 = none, 1 = the first */
+    uint32_t debugger; /* and then executes a breakpoint */
     uint32_t plan_picks;
     struct door_pick plan[DOOR_PLAN_PICKS]; /* ascending by point */
 
     uint32_t points; /* met so far */
     uint32_t made_picks;
+    uint32_t flows;  /* PCT: threads, DPCs and so on told apart so far */
     uint32_t unmet;  /* replay: a pick of the plan was not possible where it should have been */
     struct door_pick made[DOOR_MADE_PICKS];
     uint8_t possible[DOOR_POINTS]; /* of each point */

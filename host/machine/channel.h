@@ -42,6 +42,7 @@ struct channel_machine {
     uint32_t os_major, os_minor, os_build;
     uint32_t watchdog_ms; /* 0 = none */
     uint32_t debugger, boot_images;
+    uint32_t snapshots; /* 1 = snapshots may be asked for */
     uint64_t ram_bytes, seed;
 };
 
@@ -51,11 +52,19 @@ enum channel_request {
     CHANNEL_COMMAND,
     CHANNEL_FILE,
     CHANNEL_IMAGE, /* path of a file to be added to the images; error, image */
-    CHANNEL_HALT,  /* no reply */
+    CHANNEL_HALT,  /* the reply is RESTORE, or none */
 };
+
+/*
+ * Commands of the supervisor that the kernel never sees. SNAPSHOT keeps the machine as it stands at this command; RESTORE,
+ * as the answer to CHANNEL_COMMAND or CHANNEL_HALT, brings it back there, and the worker asks for the next command. Their
+ * reply is an enum door_error in command.status.
+ */
+enum channel_command { CHANNEL_SNAPSHOT = 0x1000, CHANNEL_RESTORE = 0x1001 };
 
 struct channel {
     struct channel_machine machine;
+    struct door_schedule schedule; /* the kernel reads and writes it */
 
     _Atomic uint64_t head __attribute__((aligned(64))); /* worker: bytes written so far */
     _Atomic uint64_t tail __attribute__((aligned(64))); /* supervisor: bytes read so far */

@@ -137,7 +137,14 @@ static void DOOR_CALL door_operator_next(struct door_command *command)
 {
     machine_enter();
     channel->command = *command;
-    channel_ask(CHANNEL_COMMAND);
+    for (;;) {
+        channel_ask(CHANNEL_COMMAND);
+        if (channel->command.code == CHANNEL_RESTORE)
+            snapshot_restore();
+        if (channel->command.code != CHANNEL_SNAPSHOT)
+            break;
+        channel->command.status = (uint32_t)snapshot_take(); /* comes back here after each RESTORE */
+    }
     *command = channel->command;
     machine_leave();
 }
@@ -151,6 +158,13 @@ static uint32_t DOOR_CALL door_port(uint32_t port, uint32_t bytes, uint32_t writ
 static void DOOR_CALL __attribute__((noreturn)) door_halt(uint32_t how, const char *why)
 {
     machine_enter();
+    if (snapshot_present() && how != DOOR_HALT_INTERNAL) {
+        channel->halt = how;
+        text_copy(channel->why, sizeof(channel->why), why);
+        channel_ask(CHANNEL_HALT);
+        if (channel->command.code == CHANNEL_RESTORE)
+            snapshot_restore();
+    }
     machine_halt(how, why);
 }
 
@@ -202,4 +216,5 @@ void door_fill(void)
         .halt = door_halt,
     };
     fill_processor(door);
+    door->schedule = &channel->schedule;
 }

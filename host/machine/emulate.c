@@ -14,6 +14,11 @@
 
 static uint64_t debug_register[8] = {0, 0, 0, 0, 0, 0, 0xffff0ff0, 0x400};
 
+static __attribute__((constructor)) void keep(void)
+{
+    snapshot_register(debug_register, sizeof(debug_register));
+}
+
 static bool skip(struct trap *t, const struct operand_instruction *in)
 {
     t->reg[REG_RIP] += in->i.length;

@@ -324,6 +324,13 @@ static void boot_gate(void)
     memory_protect(gate, DOOR_PAGE, DOOR_READ | DOOR_EXECUTE);
 }
 
+static __attribute__((constructor)) void keep(void)
+{
+    snapshot_register(loaded, sizeof(loaded));
+    snapshot_register_table(markers, sizeof(*markers), &marker_table.count);
+    snapshot_register(&marker_table, sizeof(marker_table));
+}
+
 void images_boot(void)
 {
     uint32_t count = channel->machine.boot_images;

@@ -19,6 +19,7 @@ struct machine {
     uint64_t area; /* of the running processor, where GS cannot be read by instruction */
     uint32_t watchdog_ms;
     bool debugger;
+    bool snapshots;        /* memory.c keeps account of all mappings */
     bool running;          /* the kernel has been entered */
     volatile bool in_door; /* host code runs because the kernel called it */
 };
@@ -62,6 +63,7 @@ enum stacks_fault {
 };
 enum stacks_fault stacks_fault(uint64_t address);
 bool stacks_prepare(uint64_t low, uint64_t high); /* open the guard if need be; false: not all on one mapped stack */
+bool stacks_restore(const uint64_t *word, uint64_t now); /* a word snapshot_touch was told of: as it was again */
 uint64_t stacks_emergency(void);                  /* top of a stack for traps that find none */
 
 /* images.c */
@@ -76,6 +78,15 @@ uint64_t DOOR_CALL images_export(uint64_t va, const char *name);
 
 /* door.c */
 void door_fill(void);
+
+/* snapshot.c: see there */
+void snapshot_prepare(void);
+void snapshot_register(void *at, size_t bytes);
+void snapshot_register_table(void *at, size_t entry_bytes, const uint32_t *count);
+void snapshot_touch(uint64_t *word);
+bool snapshot_present(void);
+int snapshot_take(void);
+void snapshot_restore(void) __attribute__((noreturn));
 
 /* entry.S: call KiSystemStartup(door) on a stack of the machine */
 void entry_boot(uint64_t stack, uint64_t entry, struct door *door) __attribute__((noreturn));

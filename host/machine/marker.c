@@ -30,6 +30,11 @@ static uint64_t random_next(void)
     return z ^ z >> 31;
 }
 
+static __attribute__((constructor)) void keep(void)
+{
+    snapshot_register(&random_state, sizeof(random_state));
+}
+
 /* Store to the first operand, register or memory. False: a trap was delivered in its place. */
 static bool store(struct trap *t, const struct operand_instruction *in, const void *value, unsigned bytes, bool extends)
 {

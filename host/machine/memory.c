@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "machine/extents.h"
 #include "sandbox/syscall.h"
 
 static void check_range(const char *what, uint64_t va, uint64_t bytes)
@@ -53,18 +54,24 @@ int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection)
         machine_internal("map: no physical memory at %X, %X bytes", pa, bytes, 0);
     at = sandbox_syscall(SYS_mmap, (long)va, (long)bytes, protection_of(protection), MAP_SHARED | MAP_FIXED,
                          CHANNEL_FD_RAM, (long)pa);
+    if ((uint64_t)at == va && machine.snapshots)
+        extents_map(va, pa, bytes, protection);
     return result((uint64_t)at == va ? 0 : at);
 }
 
 int memory_unmap(uint64_t va, uint64_t bytes)
 {
     check_range("unmap", va, bytes);
+    if (machine.snapshots)
+        extents_unmap(va, bytes);
     return result(sandbox_syscall(SYS_munmap, (long)va, (long)bytes, 0, 0, 0, 0));
 }
 
 int memory_protect(uint64_t va, uint64_t bytes, uint32_t protection)
 {
     check_range("protect", va, bytes);
+    if (machine.snapshots)
+        extents_protect(va, bytes, protection);
     return result(sandbox_syscall(SYS_mprotect, (long)va, (long)bytes, protection_of(protection), 0, 0, 0));
 }
 

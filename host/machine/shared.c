@@ -23,6 +23,11 @@ static struct {
     bool stepping_before;
 } step;
 
+static __attribute__((constructor)) void keep(void)
+{
+    snapshot_register(&step, sizeof(step));
+}
+
 static bool load_absolute(struct trap *t, const struct operand_instruction *in, uint64_t address)
 {
     uint64_t value = 0;

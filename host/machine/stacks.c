@@ -35,11 +35,13 @@ static bool bit(const uint64_t *set, uint64_t slot)
 
 static void bit_set(uint64_t *set, uint64_t slot)
 {
+    snapshot_touch(&set[slot / 64]);
     set[slot / 64] |= 1ull << slot % 64;
 }
 
 static void bit_clear(uint64_t *set, uint64_t slot)
 {
+    snapshot_touch(&set[slot / 64]);
     set[slot / 64] &= ~(1ull << slot % 64);
 }
 
@@ -68,6 +70,21 @@ static bool guard_open(uint64_t slot)
     if (by_protection)
         return sandbox_syscall(SYS_mprotect, (long)va, (long)bytes, PROT_READ | PROT_WRITE, 0, 0, 0) == 0;
     return sandbox_syscall(SYS_madvise, (long)va, (long)bytes, MADVISE_GUARD_REMOVE, 0, 0, 0) == 0;
+}
+
+/* Guards are where the word says again. Mappings are not our concern: stacks that were not there then go with theirs. */
+bool stacks_restore(const uint64_t *word, uint64_t now)
+{
+    uint64_t index = (uint64_t)(word - opened);
+
+    if (word < opened || index >= STACKS_LIMIT / 64)
+        return true;
+    for (uint64_t left = *word ^ now; left; left &= left - 1) {
+        uint64_t slot = index * 64 + (uint64_t)__builtin_ctzll(left);
+        if (bit(mapped, slot) && !(bit(opened, slot) ? guard_open(slot) : guard_close(slot)))
+            return false;
+    }
+    return true;
 }
 
 static int slots_map(uint64_t slot, uint64_t count)

@@ -24,6 +24,11 @@ static struct {
     uint64_t lowest; /* 0 = none yet */
 } watch;
 
+static __attribute__((constructor)) void keep(void)
+{
+    snapshot_register(&watch, sizeof(watch));
+}
+
 void watchdog_start(void)
 {
     struct itimerval every = {{0, TICK_MS * 1000}, {0, TICK_MS * 1000}};

@@ -28,7 +28,10 @@ int worker_main(void)
         return 71;
     machine.watchdog_ms = channel->machine.watchdog_ms;
     machine.debugger = channel->machine.debugger;
+    machine.snapshots = channel->machine.snapshots;
     door_fill();
+    if (machine.snapshots)
+        snapshot_prepare();
     images_boot();
     if (stacks_map(0, 1) != DOOR_OK)
         machine_internal("no memory for the first stack", 0, 0, 0);

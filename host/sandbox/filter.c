@@ -7,8 +7,9 @@
  * the lowest pages, where nothing of the host ever lies.
  *
  * What is allowed: wait for and wake the supervisor; map the RAM file, shared and at a fixed place in the machine;
- * change and remove such mappings; give RAM back; set GS; return from a signal; end.
+ * change and remove such mappings; give RAM back, and ask which of it is in use; set GS; return from a signal; end.
  */
+#define _GNU_SOURCE
 #include "sandbox/filter.h"
 
 #include <asm/prctl.h>
@@ -18,6 +19,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "sandbox/syscall.h"
 
@@ -152,6 +154,14 @@ static void memory_calls(struct writer *w, const struct sandbox_rules *rules)
     call = call_begin(w, SYS_fallocate);
     need_argument(w, 0, (uint64_t)rules->ram);
     need_argument(w, 1, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE);
+    call_end(w, call);
+
+    call = call_begin(w, SYS_lseek); /* which pages of RAM exist */
+    need_argument(w, 0, (uint64_t)rules->ram);
+    need_word(w, high_of(2), 0);
+    load(w, low_of(2));
+    emit(w, BPF_JMP | BPF_JEQ | BPF_K, SEEK_DATA, 2, 0);
+    need(w, SEEK_HOLE);
     call_end(w, call);
 }
 

@@ -20,6 +20,12 @@ struct supervisor {
     void *context;
     struct volume *volume;
     bool own_volume, debugger, asked, ended, end_sent;
+    bool snapshot; /* there is one */
+    bool halted;   /* the machine has ended, the worker waits: back to the snapshot, or never */
+    struct {
+        uint32_t images;
+        uint64_t images_end;
+    } then; /* at the snapshot */
     char volume_path[64];
     struct supervisor_end end;
 

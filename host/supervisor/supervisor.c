@@ -84,7 +84,10 @@ static void halted(struct supervisor *s)
         set_end(s, SUPERVISOR_INTERNAL, why);
     else
         set_end(s, SUPERVISOR_CRASHED, "halted unasked");
-    kill_worker(s);
+    if (s->snapshot && (s->end.outcome == SUPERVISOR_CLEAN || s->end.outcome == SUPERVISOR_STOPPED))
+        s->halted = true;
+    else
+        kill_worker(s);
 }
 
 /* ---- Requests ------------------------------------------------------------------------------------------------ */
@@ -263,9 +266,9 @@ static bool offer_kernel(struct supervisor *s, const char *directory, char why[2
     return true;
 }
 
-static bool open_volume(struct supervisor *s, const char *directory, char why[256])
+static bool open_volume(struct supervisor *s, const char *directory, bool copied, char why[256])
 {
-    if (!directory) {
+    if (!directory || copied) {
         const char *base = getenv("TMPDIR");
         snprintf(s->volume_path, sizeof(s->volume_path), "%.40s/irqlab-XXXXXX", base && *base ? base : "/tmp");
         if (!mkdtemp(s->volume_path)) {
@@ -273,6 +276,11 @@ static bool open_volume(struct supervisor *s, const char *directory, char why[25
             return false;
         }
         s->own_volume = true;
+        int error = directory ? volume_copy(directory, s->volume_path) : 0;
+        if (error) {
+            snprintf(why, 256, "cannot copy the volume directory %.150s: %s", directory, strerror(error));
+            return false;
+        }
         directory = s->volume_path;
     }
     s->volume = volume_open(directory);
@@ -284,6 +292,7 @@ static bool open_volume(struct supervisor *s, const char *directory, char why[25
 static void describe(struct supervisor *s, const struct supervisor_options *options)
 {
     s->debugger = options->debugger;
+    s->channel->schedule = (struct door_schedule){.every = 1000};
     s->watchdog_ns = (options->watchdog_ms ? options->watchdog_ms : 2000) * 1000000ull;
     s->channel->machine = (struct channel_machine){
         .processors = options->processors,
@@ -295,6 +304,7 @@ static void describe(struct supervisor *s, const struct supervisor_options *opti
         .os_build = options->os_build,
         .watchdog_ms = options->debugger ? 0 : (uint32_t)(s->watchdog_ns / 1000000),
         .debugger = options->debugger,
+        .snapshots = options->snapshots,
         .boot_images = s->channel->machine.boot_images,
         .ram_bytes = options->ram_bytes,
         .seed = options->seed,
@@ -327,7 +337,7 @@ struct supervisor *supervisor_start(const struct supervisor_options *options, su
     s->sink = sink;
     s->context = context;
     ok = spawn_prepare(s, why) && offer_kernel(s, options->kernel_dir, why) &&
-         open_volume(s, options->volume_dir, why) && open_record(s, options->record_path, why);
+         open_volume(s, options->volume_dir, options->volume_copied, why) && open_record(s, options->record_path, why);
     if (ok) {
         describe(s, options);
         ok = spawn_worker(s, why);
@@ -365,6 +375,57 @@ bool supervisor_command(struct supervisor *s, struct door_command *command)
     command->status = s->channel->command.status;
     command->value = s->channel->command.value;
     return true;
+}
+
+struct door_schedule *supervisor_schedule(struct supervisor *s)
+{
+    return &s->channel->schedule;
+}
+
+void supervisor_schedule_met(const struct supervisor *s, struct door_schedule *met)
+{
+    memcpy(met, &s->channel->schedule, sizeof(*met));
+    if (met->made_picks > DOOR_MADE_PICKS)
+        met->made_picks = DOOR_MADE_PICKS;
+    if (met->plan_picks > DOOR_PLAN_PICKS)
+        met->plan_picks = DOOR_PLAN_PICKS;
+}
+
+bool supervisor_ended(const struct supervisor *s, struct supervisor_end *end)
+{
+    if (s->ended)
+        *end = s->end;
+    return s->ended;
+}
+
+/* One of the commands that the kernel never sees. */
+static bool own_command(struct supervisor *s, enum channel_command code)
+{
+    s->channel->command = (struct door_command){.code = code};
+    s->asked = s->halted = s->ended = s->end_sent = false;
+    answer(s);
+    serve(s);
+    return s->asked && s->channel->command.status == DOOR_OK;
+}
+
+bool supervisor_snapshot(struct supervisor *s)
+{
+    if (s->ended || !s->asked || s->snapshot || !own_command(s, CHANNEL_SNAPSHOT))
+        return false;
+    s->snapshot = true;
+    s->then.images = atomic_load(&s->directory->count);
+    s->then.images_end = s->images_end;
+    volume_mark(s->volume);
+    return true;
+}
+
+bool supervisor_restore(struct supervisor *s)
+{
+    if (!s->snapshot || !(s->asked || s->halted) || !volume_back(s->volume))
+        return false;
+    atomic_store(&s->directory->count, s->then.images);
+    s->images_end = s->then.images_end;
+    return own_command(s, CHANNEL_RESTORE);
 }
 
 static void close_all(struct supervisor *s)

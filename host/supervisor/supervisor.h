@@ -20,8 +20,10 @@ struct supervisor_options {
     uint32_t os_major, os_minor, os_build;
     const char *kernel_dir;  /* where ntoskrnl.exe and hal.dll lie */
     const char *volume_dir;  /* host directory that is C:, NULL = an empty one made and removed by the supervisor */
+    bool volume_copied;      /* the machine gets a copy of volume_dir, removed afterwards */
     const char *record_path; /* write the raw event record here as well, NULL = don't */
     uint32_t watchdog_ms;    /* CPU time without a delivery point before the watchdog stops the machine; 0 = 2000 */
+    bool snapshots;          /* supervisor_snapshot will be called */
     bool debugger;           /* no watchdog, no limits that get into a debugger's way */
 };
 
@@ -52,6 +54,22 @@ struct supervisor_end {
     enum supervisor_outcome outcome;
     char detail[256];
 };
+
+/* Where the machine's schedule is told, before DOOR_COMMAND_SCHEDULE; afterwards supervisor_schedule_met says what was
+ * met: points, picks, flows, possible, each cut to what the structure holds. */
+struct door_schedule *supervisor_schedule(struct supervisor *s);
+void supervisor_schedule_met(const struct supervisor *s, struct door_schedule *met);
+
+/*
+ * Snapshots: the machine as it stands now, between two commands, can be returned to any number of times, also after it
+ * has ended in a bug check or with END. One per machine. What the machine's files were is part of it only as long as none
+ * of them is changed: then, and when the worker is gone, restore is false, and a new machine has to be started.
+ */
+bool supervisor_snapshot(struct supervisor *s);
+bool supervisor_restore(struct supervisor *s);
+
+/* Has the machine ended, and how? */
+bool supervisor_ended(const struct supervisor *s, struct supervisor_end *end);
 
 /* The user wants it to end: every running machine is killed, with SUPERVISOR_CRASHED and "interrupted". For signal
  * handlers. supervisor_finish must still be called. */

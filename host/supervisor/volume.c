@@ -54,6 +54,9 @@ struct volume {
     struct handle handle[VOLUME_HANDLES];
     struct known *known; /* id - 1 is the index */
     size_t known_count, known_room;
+    bool changed; /* since the mark, in a way that is not undone */
+    size_t marked_count;
+    uint64_t marked[VOLUME_HANDLES / 64]; /* handles that were open */
 };
 
 static int error_of(int code)
@@ -591,10 +594,52 @@ static int serve_handle(struct volume *v, struct handle *h, struct door_file *re
     return DOOR_IO;
 }
 
+/* ---- Going back ---------------------------------------------------------------------------------------------- */
+
+static bool is_marked(const struct volume *v, uint64_t handle)
+{
+    return handle && handle <= VOLUME_HANDLES && v->marked[(handle - 1) / 64] >> (handle - 1) % 64 & 1;
+}
+
+static bool changes(const struct volume *v, const struct door_file *request)
+{
+    switch (request->op) {
+    case DOOR_FILE_OPEN:
+        return request->flags & (DOOR_FILE_CREATE | DOOR_FILE_TRUNCATE);
+    case DOOR_FILE_CLOSE:
+        return is_marked(v, request->handle);
+    case DOOR_FILE_WRITE:
+    case DOOR_FILE_SET_SIZE:
+    case DOOR_FILE_REMOVE:
+    case DOOR_FILE_RENAME:
+        return true;
+    }
+    return false;
+}
+
+void volume_mark(struct volume *v)
+{
+    v->changed = false;
+    v->marked_count = v->known_count;
+    for (uint32_t i = 0; i < VOLUME_HANDLES; i++)
+        if (v->handle[i].fd >= 0)
+            v->marked[i / 64] |= 1ull << i % 64;
+}
+
+bool volume_back(struct volume *v)
+{
+    for (uint32_t i = 0; i < VOLUME_HANDLES; i++)
+        if (v->handle[i].fd >= 0 && !is_marked(v, i + 1))
+            handle_free(&v->handle[i]);
+    v->known_count = v->marked_count;
+    return !v->changed;
+}
+
 int volume_serve(struct volume *v, struct door_file *request, void *transfer, uint64_t bytes)
 {
     struct handle *h;
 
+    v->changed |= changes(v, request);
     if (request->volume != 0)
         return DOOR_NOT_FOUND;
     if (request->op == DOOR_FILE_OPEN)

@@ -30,6 +30,10 @@ static VOID IopCarryOut(struct door_command *Command)
         IopAdvance(Command->value);
         Command->status = STATUS_SUCCESS;
         break;
+    case DOOR_COMMAND_SCHEDULE:
+        KiBeginSchedule();
+        Command->status = STATUS_SUCCESS;
+        break;
     default:
         Command->status = STATUS_INVALID_PARAMETER;
     }

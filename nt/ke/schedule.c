@@ -118,6 +118,7 @@ static UINT64 *KiPriorityOf(PVOID Flow)
         Ki.Flow[i].Flow = Flow;
         Ki.Flow[i].Priority = KI_CHANGES + (KiRandom() >> 8);
         Ki.FlowCount++;
+        KiDoor->schedule->flows = Ki.FlowCount;
     }
     return &Ki.Flow[i].Priority;
 }
@@ -248,7 +249,7 @@ VOID KiBeginSchedule(VOID)
     Ki.Random = (Schedule->seed + 1) * 0x9e3779b97f4a7c15ull;
     for (ULONG i = 0; i < KI_CHANGES; i++)
         Ki.Change[i] = Schedule->length ? (ULONG)(KiRandom() % Schedule->length) : 0;
-    Schedule->points = Schedule->made_picks = Schedule->unmet = 0;
+    Schedule->points = Schedule->made_picks = Schedule->flows = Schedule->unmet = 0;
     for (ULONG i = 0; i < KiDoor->processors; i++)
         KiProcessorBlock(i)->Budget = Ki.Strategy == DOOR_IN_ORDER ? KI_EVERY : Schedule->every;
 }
