@@ -101,7 +101,8 @@ static void on_signal(int number, siginfo_t *info, void *context)
 
     if ((uint64_t)g[REG_RIP] < DOOR_KERNEL_BASE || (uint64_t)g[REG_RIP] >= DOOR_KERNEL_END || !host.trap) {
         fflush(stdout);
-        fprintf(stderr, "harness: signal %d outside the image, at %#llx, address %p\n", number, g[REG_RIP], info->si_addr);
+        fprintf(stderr, "harness: signal %d outside the image, at %#llx, address %p\n", number, g[REG_RIP],
+                info->si_addr);
         _exit(70);
     }
     struct door_trap *t = (void *)(((uint64_t)g[REG_RSP] - 128 - sizeof(*t)) & ~63ull);

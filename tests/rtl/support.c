@@ -10,8 +10,8 @@ static PCSTR TestName;
 static struct door Door;
 struct door *KiDoor = &Door;
 
-extern const RTL_TEST MemoryTests[], FormatTests[], CStringTests[], StringTests[], SehTests[];
-static const RTL_TEST *const Tables[] = {MemoryTests, FormatTests, CStringTests, StringTests, SehTests};
+extern const RTL_TEST MemoryTests[], FormatTests[], CStringTests[], StringTests[], SehTests[], TableTests[];
+static const RTL_TEST *const Tables[] = {MemoryTests, FormatTests, CStringTests, StringTests, TableTests, SehTests};
 VOID TestFigures(VOID);
 
 VOID TestPrint(PCSTR Format, ...)
