@@ -10,8 +10,10 @@ static PCSTR TestName;
 static struct door Door;
 struct door *KiDoor = &Door;
 
-extern const RTL_TEST MemoryTests[], FormatTests[], CStringTests[], StringTests[], SehTests[], TableTests[];
-static const RTL_TEST *const Tables[] = {MemoryTests, FormatTests, CStringTests, StringTests, TableTests, SehTests};
+extern const RTL_TEST MemoryTests[], FormatTests[], CStringTests[], StringTests[], SehTests[], TableTests[],
+    SecurityTests[];
+static const RTL_TEST *const Tables[] = {MemoryTests, FormatTests,   CStringTests, StringTests,
+                                         TableTests,  SecurityTests, SehTests};
 VOID TestFigures(VOID);
 
 VOID TestPrint(PCSTR Format, ...)
