@@ -19,3 +19,4 @@ tests-rtl: $(B)/tests/rtl/harness $(B)/tests/rtl/rtltest.exe
 	$^
 figures-rtl: $(B)/tests/rtl/harness $(B)/tests/rtl/rtltest.exe
 	$(B)/tests/rtl/harness --figures $(B)/tests/rtl/rtltest.exe
+tests: $(B)/tests/rtl/harness $(B)/tests/rtl/rtltest.exe
