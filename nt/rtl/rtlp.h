@@ -18,8 +18,9 @@ ULONG RtlpWalkStack(const CONTEXT *Context, UINT64 *Frames, ULONG Count);
 /* An image came or went: what the walk remembers of its code holds no more. */
 VOID RtlpForgetFrames(VOID);
 
-/* Make an exception happen in ordinary context: first-chance dispatch over the frames from Context outward. TRUE: a filter
- * asked to continue at *Context, which the caller then does. FALSE: nobody handles it. Does not return if somebody does. */
+/* Make an exception happen in ordinary context: first-chance dispatch over the frames from Context outward. TRUE: a
+ * filter asked to continue at *Context, which the caller then does. FALSE: nobody handles it. Does not return if
+ * somebody does. */
 BOOLEAN RtlpDispatchException(PEXCEPTION_RECORD Record, PCONTEXT Context);
 /* Continue at Context: all integer and xmm registers, flags, Rip. */
 DECLSPEC_NORETURN VOID RtlpRestoreContext(const CONTEXT *Context);

@@ -2,7 +2,7 @@
  * Runs a PE test image in this process: maps it at its preferred base, gives it a processor area behind GS and a stack
  * in the machine's stack range, turns host signals into traps as host/traps does, and calls its entry point.
  *
- *     harness [--figures | --verbose] test.exe [second.dll]
+ *     harness [--figures | --verbose] test.exe
  *
  * The images import nothing and are trusted; nothing is checked that the linker guarantees. No part of the product.
  */
@@ -42,8 +42,8 @@ static void *map_fixed(uint64_t va, size_t bytes)
 
 #define FIELD(type, p) (*(const type *)(p))
 
-/* Map a PE32+ file at `base`, which must be its preferred base. Returns SizeOfImage. */
-static uint32_t map_image(const char *name, uint64_t base)
+/* Map a PE32+ file at `base`, which must be its preferred base. */
+static void map_image(const char *name, uint64_t base)
 {
     struct stat st;
     int fd = open(name, O_RDONLY);
@@ -67,9 +67,7 @@ static uint32_t map_image(const char *name, uint64_t base)
         memcpy(image + FIELD(uint32_t, section + 12), file + FIELD(uint32_t, section + 20),
                raw < virtual ? raw : virtual);
     }
-    if (!entry)
-        entry = base + FIELD(uint32_t, opt + 16);
-    return bytes;
+    entry = base + FIELD(uint32_t, opt + 16);
 }
 
 static DOOR_CALL void host_print(const char *text)
@@ -142,14 +140,10 @@ int main(int argc, char **argv)
         first = 2;
     }
     if (argc <= first) {
-        fprintf(stderr, "usage: harness [--figures | --verbose] test.exe [second.dll]\n");
+        fprintf(stderr, "usage: harness [--figures | --verbose] test.exe\n");
         return 2;
     }
     map_image(argv[first], RTLTEST_IMAGE_BASE);
-    if (argc > first + 1) {
-        host.second_bytes = map_image(argv[first + 1], RTLTEST_SECOND_BASE);
-        host.second_image = RTLTEST_SECOND_BASE;
-    }
     host.print = host_print;
     host.exit = host_exit;
     host.nanoseconds = host_nanoseconds;

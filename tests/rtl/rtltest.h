@@ -11,12 +11,10 @@ struct rtltest_host {
     void(DOOR_CALL *print)(const char *text);
     void(DOOR_CALL *exit)(int status) __attribute__((noreturn));
     uint64_t(DOOR_CALL *nanoseconds)(void); /* for figures only, never for a verdict */
-    uint64_t second_image, second_bytes;    /* another image with tables, mapped beside this one; 0 = none */
-    uint32_t figures; /* 1 = measure, 0 = test */
-    uint32_t verbose; /* 1 = name each test before it runs */
+    uint32_t figures;                       /* 1 = measure, 0 = test */
+    uint32_t verbose;                       /* 1 = name each test before it runs */
     /* filled by the image */
     uint64_t trap; /* RCX = struct door_trap *, on the interrupted stack */
 };
 
 #define RTLTEST_IMAGE_BASE 0x00001a0000000000ull
-#define RTLTEST_SECOND_BASE 0x00001a0010000000ull

@@ -1,6 +1,6 @@
 # Tests of the runtime library: the kernel's own rtl objects and the tests in one PE image, run by a small ELF harness.
 RTLTEST_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard nt/rtl/*.c)) $(patsubst %.S,$(B)/%.o,$(wildcard nt/rtl/*.S))
-RTLTEST_SRC := $(filter-out tests/rtl/harness.c tests/rtl/second.c,$(wildcard tests/rtl/*.c))
+RTLTEST_SRC := $(filter-out tests/rtl/harness.c,$(wildcard tests/rtl/*.c))
 
 $(B)/tests/rtl/harness: tests/rtl/harness.c tests/rtl/rtltest.h include/door.h
 	@mkdir -p $(@D)

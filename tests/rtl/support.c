@@ -138,7 +138,7 @@ VOID TestTrap(struct door_trap *Trap)
 /* ---- Images ---------------------------------------------------------------------------------------------------- */
 
 /* No linear view here: the physical address is chosen so that the view is the image itself. */
-static MI_IMAGE TestImages[2];
+static MI_IMAGE TestImage;
 LIST_ENTRY MiImages;
 
 static VOID TestAddImage(PMI_IMAGE Image, UINT64 Base)
@@ -154,10 +154,7 @@ static VOID TestAddImage(PMI_IMAGE Image, UINT64 Base)
 
 PMI_IMAGE MmImageOf(UINT64 Address)
 {
-    for (ULONG i = 0; i < ARRAYSIZE(TestImages); i++)
-        if (Address - TestImages[i].Base < TestImages[i].MappedBytes)
-            return &TestImages[i];
-    return NULL;
+    return Address - TestImage.Base < TestImage.MappedBytes ? &TestImage : NULL;
 }
 
 VOID TestStart(struct rtltest_host *Host)
@@ -166,9 +163,7 @@ VOID TestStart(struct rtltest_host *Host)
 
     TestHost = Host;
     Host->trap = (UINT64)TestTrapEntry;
-    TestAddImage(&TestImages[0], RTLTEST_IMAGE_BASE);
-    if (Host->second_image)
-        TestAddImage(&TestImages[1], Host->second_image);
+    TestAddImage(&TestImage, RTLTEST_IMAGE_BASE);
     Door.os_major = 10;
     Door.os_build = 19045;
     if (Host->figures) {
