@@ -136,6 +136,7 @@ static VOID IopRemoveDriver(PDRIVER_OBJECT Driver, BOOLEAN ImageToo)
 typedef struct _IOP_JOB {
     PDRIVER_OBJECT Driver;
     NTSTATUS Status;
+    BOOLEAN NothingLeft; /* of a driver that has gone */
 } IOP_JOB, *PIOP_JOB;
 
 static VOID IopCallDriverEntry(PVOID Context)
@@ -146,6 +147,8 @@ static VOID IopCallDriverEntry(PVOID Context)
     IopEnter(&Callback, "DRIVER_INITIALIZE", "DriverEntry", (PVOID)(ULONG_PTR)Driver->DriverInit, NULL);
     Job->Status = Driver->DriverInit(Driver, &IopDriverOf(Driver)->Public.ServiceKeyName);
     VfLeaveCallback(&Callback);
+    if (!NT_SUCCESS(Job->Status))
+        Job->NothingLeft = IopCheckLeft(Driver);
 }
 
 static VOID IopCallUnload(PVOID Context)
@@ -155,6 +158,7 @@ static VOID IopCallUnload(PVOID Context)
     IopEnter(&Callback, "DRIVER_UNLOAD", "DriverUnload", (PVOID)(ULONG_PTR)Job->Driver->DriverUnload, NULL);
     Job->Driver->DriverUnload(Job->Driver);
     VfLeaveCallback(&Callback);
+    Job->NothingLeft = IopCheckLeft(Job->Driver); /* at once: what is still queued must not get the chance to run */
     Job->Status = STATUS_SUCCESS;
 }
 
@@ -225,7 +229,7 @@ NTSTATUS IopLoadDriver(PCSTR FileName, PDRIVER_OBJECT *Result)
     WCHAR Service[64];
     PCSTR Name = IopSplitName(FileName, Service, RTL_NUMBER_OF(Service)), Reason = "";
     PMI_IMAGE Image;
-    IOP_JOB Job;
+    IOP_JOB Job = {0};
     *Result = NULL;
     if (IopFindDriver(Name))
         return STATUS_IMAGE_ALREADY_LOADED;
@@ -242,7 +246,7 @@ NTSTATUS IopLoadDriver(PCSTR FileName, PDRIVER_OBJECT *Result)
     }
     Status = IopRunJob(IopCallDriverEntry, &Job);
     if (!NT_SUCCESS(Status)) {
-        IopRemoveDriver(Job.Driver, IopCheckLeft(Job.Driver));
+        IopRemoveDriver(Job.Driver, Job.NothingLeft);
         return Status;
     }
     IopSettleDriver(Job.Driver);
@@ -279,7 +283,7 @@ static NTSTATUS IopUnloadOne(PDRIVER_OBJECT Driver)
     Driver->Flags |= DRVO_UNLOAD_INVOKED;
     NTSTATUS Status = IopRunJob(IopCallUnload, &Job);
     if (NT_SUCCESS(Status))
-        IopRemoveDriver(Driver, IopCheckLeft(Driver));
+        IopRemoveDriver(Driver, Job.NothingLeft);
     return Status;
 }
 

@@ -296,6 +296,7 @@ VOID KiQuantumEnd(VOID);
 VOID KiUnwaitThread(PKTHREAD Thread, LONG WaitStatus, KPRIORITY Increment);
 VOID KiWaitTest(PVOID Object, KPRIORITY Increment); /* Object became signalled: wake who can go */
 VOID KiUnlinkWaits(PKTHREAD Thread);
+PKTHREAD KiFindWaiter(UINT64 Start, UINT64 Bytes, PVOID *Object);
 BOOLEAN KiSatisfyWait(DISPATCHER_HEADER *Object, PKTHREAD Thread, LONG *Status);
 BOOLEAN KiIsSignalled(DISPATCHER_HEADER *Object, PKTHREAD Thread);
 BOOLEAN KiWakeQueueWaiter(struct _KQUEUE *Queue);

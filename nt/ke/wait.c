@@ -48,10 +48,20 @@ BOOLEAN KiSatisfyWait(DISPATCHER_HEADER *Object, PKTHREAD Thread, LONG *Status)
     return TRUE;
 }
 
+/* How many wait blocks are for objects in pages of one hash: so that freeing memory asks cheaply whether anybody waits. */
+static ULONG KiWaitedPages[4096];
+
+static ULONG *KiWaitedPage(UINT64 Address)
+{
+    return &KiWaitedPages[(Address >> 12) * 0x9e3779b97f4a7c15ull >> 52];
+}
+
 VOID KiUnlinkWaits(PKTHREAD Thread)
 {
-    for (ULONG i = 0; i < Thread->WaitCount; i++)
+    for (ULONG i = 0; i < Thread->WaitCount; i++) {
         RemoveEntryList(&Thread->WaitBlockList[i].WaitListEntry);
+        --*KiWaitedPage((UINT64)Thread->WaitBlockList[i].Object);
+    }
     Thread->WaitCount = 0;
     KiRemoveTimer(&Thread->Timer);
     RemoveEntryList(&Thread->WaitBlock[THREAD_WAIT_OBJECTS].WaitListEntry);
@@ -106,6 +116,23 @@ VOID KiWaitTest(PVOID Body, KPRIORITY Increment)
         KiUnwaitThread(Thread, Status, Increment);
         Entry = Object->WaitListHead.Flink; /* the thread may have waited on it twice */
     }
+}
+
+/* A thread that waits for an object in the range, and which; NULL = none. */
+PKTHREAD KiFindWaiter(UINT64 Start, UINT64 Bytes, PVOID *Object)
+{
+    BOOLEAN Any = FALSE;
+
+    for (UINT64 Page = Start & ~(DOOR_PAGE - 1); Page < Start + Bytes && !Any; Page += DOOR_PAGE)
+        Any = *KiWaitedPage(Page) != 0;
+    for (PKTHREAD Thread = Any ? PspNextThread(NULL) : NULL; Thread; Thread = PspNextThread(Thread)) {
+        for (ULONG i = 0; Thread->State == KiWaiting && i < Thread->WaitCount; i++) {
+            *Object = Thread->WaitBlockList[i].Object;
+            if ((UINT64)*Object - Start < Bytes)
+                return Thread;
+        }
+    }
+    return NULL;
 }
 
 /* ---- The wait itself -------------------------------------------------------------------------------------------- */
@@ -231,8 +258,10 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
             Status = STATUS_TIMEOUT;
             goto done;
         }
-        for (ULONG i = 0; i < Count; i++)
+        for (ULONG i = 0; i < Count; i++) {
             KiLinkBlock(Thread, &Blocks[i], Object[i], (USHORT)i, (UCHAR)WaitType);
+            ++*KiWaitedPage((UINT64)Object[i]);
+        }
         Thread->WaitBlockList = Blocks;
         Thread->WaitCount = Count;
         Thread->WaitMode = WaitMode;

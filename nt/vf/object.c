@@ -205,6 +205,24 @@ static VOID VfReportGone(PVF_OBJECT Entry, PCSTR Rule, ULONG Code, UINT64 P1, PC
     VfCommit();
 }
 
+/* Memory with an object that threads wait for: they wait for ever. */
+static VOID VfWaitersLose(UINT64 Start, UINT64 Bytes, PCSTR Why)
+{
+    PVOID Object;
+    PKTHREAD Thread = KiFindWaiter(Start, Bytes, &Object);
+    CONTEXT Context = {0};
+
+    if (!Thread)
+        return;
+    KiWaitingContext(Thread, &Context);
+    VfFinding("object.freed-in-use", 0xC4, 0x93, (UINT64)Object, (UINT64)Thread, 0);
+    VfSubject("event");
+    VfText("memory is %s while a thread waits for an object in it", Why);
+    VfNoteCaller(NULL);
+    VfNote(DOOR_NOTE_OTHER, VfCaptureStackFrom(&Context), NULL, NULL, "The thread waits at:");
+    VfCommit();
+}
+
 VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
 {
     PVF_OBJECT Entry;
@@ -221,6 +239,7 @@ VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
         VfReportGone(&Queued, "object.freed-in-use", 0xC7, 1, "memory is %s", Why);
         KeRemoveQueueDpc(Dpc);
     }
+    VfWaitersLose(Start, Bytes, Why);
 }
 
 /* A callback has returned: what lay on the stack below its frame is gone. */
