@@ -87,15 +87,17 @@ static RTLP_LEARNT RtlpLearn(RTLP_STEP *Step, UINT64 Rip, UINT64 Rsp, UINT64 Rbp
 
 /* ---- The walk -------------------------------------------------------------------------------------------------- */
 
-ULONG RtlpWalkStack(const CONTEXT *Context, UINT64 *Frames, ULONG Count)
+ULONG RtlpWalkStackTo(const CONTEXT *Context, UINT64 *Frames, ULONG Count, UINT64 End)
 {
-    UINT64 Rip = Context->Rip, Rsp = Context->Rsp, Rbp = Context->Rbp, End = RtlpStackEnd(Rsp);
+    UINT64 Rip = Context->Rip, Rsp = Context->Rsp, Rbp = Context->Rbp;
     ULONG Done = 0;
 
     while (Done < Count) {
         RTLP_STEP *Step = RtlpStepOf(Rip);
         UINT64 Base, Slot;
-        if (Step->Rip != Rip || !Rip) {
+        if (!Rip)
+            break; /* the first frame of a stack */
+        if (Step->Rip != Rip) {
             RTLP_LEARNT Learnt = RtlpLearn(Step, Rip, Rsp, Rbp, Done == 0);
             if (Learnt == RtlpStepNotFixed || (Learnt == RtlpNoCode && !Done))
                 return RtlpWalkSlowly(Context, Frames, Count);
@@ -119,6 +121,11 @@ ULONG RtlpWalkStack(const CONTEXT *Context, UINT64 *Frames, ULONG Count)
         Rsp = Slot + sizeof(UINT64);
     }
     return Done;
+}
+
+ULONG RtlpWalkStack(const CONTEXT *Context, UINT64 *Frames, ULONG Count)
+{
+    return RtlpWalkStackTo(Context, Frames, Count, RtlpStackEnd(Context->Rsp));
 }
 
 /* ---- Public calls ---------------------------------------------------------------------------------------------- */

@@ -210,7 +210,7 @@ static VOID VfWaitersLose(UINT64 Start, UINT64 Bytes, PCSTR Why)
 {
     PVOID Object;
     PKTHREAD Thread = KiFindWaiter(Start, Bytes, &Object);
-    CONTEXT Context = {0};
+    CONTEXT Context; /* only what a walk needs is set */
 
     if (!Thread)
         return;

@@ -65,6 +65,18 @@ ULONG VfCaptureStackFrom(const CONTEXT *Context)
     return VfStackOf(Frames, RtlpWalkStack(Context, Frames, DOOR_FRAMES));
 }
 
+/* Where the driver's frames end: at the kernel's frame that called it first (it holds the outermost callback). */
+static UINT64 VfStackEnd(UINT64 Rsp)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+    UINT64 End = (Rsp & ~(DOOR_STACK_SLOT - 1)) + DOOR_STACK_SLOT;
+    PVF_CALLBACK Callback = Processor->DpcRoutineActive ? Processor->Callback : Processor->CurrentThread->Callback;
+
+    while (Callback && Callback->Outer)
+        Callback = Callback->Outer;
+    return (UINT64)Callback > Rsp && (UINT64)Callback < End ? (UINT64)Callback : End;
+}
+
 /* noinline: the walk begins in this frame, which it drops. */
 __attribute__((noinline)) ULONG VfCaptureStack(VOID)
 {
@@ -73,7 +85,7 @@ __attribute__((noinline)) ULONG VfCaptureStack(VOID)
     ULONG Count;
 
     KiCaptureFrame(&Context);
-    Count = RtlpWalkStack(&Context, Frames, DOOR_FRAMES + 1);
+    Count = RtlpWalkStackTo(&Context, Frames, DOOR_FRAMES + 1, VfStackEnd(Context.Rsp));
     return Count > 1 ? VfStackOf(Frames + 1, Count - 1) : 0;
 }
 
