@@ -15,8 +15,9 @@ ULONG RtlpFromUtf8(PWSTR Buffer, ULONG Characters, PCSTR Text);
  * nonvolatile integer registers of Context. Never faults: it stops at the first frame whose stack memory is not on the
  * current stack, and where a return address lies in no image. */
 ULONG RtlpWalkStack(const CONTEXT *Context, UINT64 *Frames, ULONG Count);
-/* The same, ending at the frame whose return address lies at End or above. */
-ULONG RtlpWalkStackTo(const CONTEXT *Context, UINT64 *Frames, ULONG Count, UINT64 End);
+/* The same, ending at the frame whose return address lies at End or above. Slots (or NULL) receives where each frame but
+ * the last has its return address; Slots[0] is NULL when that is not known. */
+ULONG RtlpWalkStackTo(const CONTEXT *Context, UINT64 *Frames, UINT64 **Slots, ULONG Count, UINT64 End);
 /* An image came or went: what the walk remembers of its code holds no more. */
 VOID RtlpForgetFrames(VOID);
 

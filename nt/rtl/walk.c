@@ -87,7 +87,7 @@ static RTLP_LEARNT RtlpLearn(RTLP_STEP *Step, UINT64 Rip, UINT64 Rsp, UINT64 Rbp
 
 /* ---- The walk -------------------------------------------------------------------------------------------------- */
 
-ULONG RtlpWalkStackTo(const CONTEXT *Context, UINT64 *Frames, ULONG Count, UINT64 End)
+ULONG RtlpWalkStackTo(const CONTEXT *Context, UINT64 *Frames, UINT64 **Slots, ULONG Count, UINT64 End)
 {
     UINT64 Rip = Context->Rip, Rsp = Context->Rsp, Rbp = Context->Rbp;
     ULONG Done = 0;
@@ -99,8 +99,11 @@ ULONG RtlpWalkStackTo(const CONTEXT *Context, UINT64 *Frames, ULONG Count, UINT6
             break; /* the first frame of a stack */
         if (Step->Rip != Rip) {
             RTLP_LEARNT Learnt = RtlpLearn(Step, Rip, Rsp, Rbp, Done == 0);
-            if (Learnt == RtlpStepNotFixed || (Learnt == RtlpNoCode && !Done))
+            if (Learnt == RtlpStepNotFixed || (Learnt == RtlpNoCode && !Done)) {
+                if (Slots)
+                    Slots[0] = NULL;
                 return RtlpWalkSlowly(Context, Frames, Count);
+            }
             if (Learnt == RtlpNoFrame)
                 Frames[Done++] = Rip;
             if (Learnt != RtlpStepFixed)
@@ -117,6 +120,8 @@ ULONG RtlpWalkStackTo(const CONTEXT *Context, UINT64 *Frames, ULONG Count, UINT6
                 break;
             Rbp = *(const UINT64 *)Saved;
         }
+        if (Slots)
+            Slots[Done - 1] = (UINT64 *)Slot;
         Rip = *(const UINT64 *)Slot;
         Rsp = Slot + sizeof(UINT64);
     }
@@ -125,7 +130,7 @@ ULONG RtlpWalkStackTo(const CONTEXT *Context, UINT64 *Frames, ULONG Count, UINT6
 
 ULONG RtlpWalkStack(const CONTEXT *Context, UINT64 *Frames, ULONG Count)
 {
-    return RtlpWalkStackTo(Context, Frames, Count, RtlpStackEnd(Context->Rsp));
+    return RtlpWalkStackTo(Context, Frames, NULL, Count, RtlpStackEnd(Context->Rsp));
 }
 
 /* ---- Public calls ---------------------------------------------------------------------------------------------- */

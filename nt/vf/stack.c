@@ -77,16 +77,42 @@ static UINT64 VfStackEnd(UINT64 Rsp)
     return (UINT64)Callback > Rsp && (UINT64)Callback < End ? (UINT64)Callback : End;
 }
 
+/* A place that captures often does so from the same stack: if all return addresses are still where they were the last time,
+ * it is that stack. */
+typedef struct _VF_REPEAT {
+    UINT64 Caller, Rsp;
+    ULONG Count, Stack;
+    UINT64 Frame[DOOR_FRAMES + 1];
+    UINT64 *Slot[DOOR_FRAMES + 1]; /* Frame[i + 1] was read from Slot[i] */
+} VF_REPEAT;
+
+static VF_REPEAT VfRepeats[256];
+
+static BOOLEAN VfIsRepeat(const VF_REPEAT *Repeat, UINT64 Caller, UINT64 Rsp)
+{
+    if (Repeat->Caller != Caller || Repeat->Rsp != Rsp)
+        return FALSE;
+    for (ULONG i = 0; i + 1 < Repeat->Count; i++)
+        if (*Repeat->Slot[i] != Repeat->Frame[i + 1])
+            return FALSE;
+    return TRUE;
+}
+
 /* noinline: the walk begins in this frame, which it drops. */
 __attribute__((noinline)) ULONG VfCaptureStack(VOID)
 {
+    UINT64 Caller = (UINT64)__builtin_return_address(0), Rsp = (UINT64)_AddressOfReturnAddress();
+    VF_REPEAT *Repeat = &VfRepeats[(Caller ^ Rsp) * 0x9e3779b97f4a7c15ull >> 56];
     CONTEXT Context; /* only the fields a walk needs are set */
-    UINT64 Frames[DOOR_FRAMES + 1];
-    ULONG Count;
 
+    if (VfIsRepeat(Repeat, Caller, Rsp))
+        return Repeat->Stack;
     KiCaptureFrame(&Context);
-    Count = RtlpWalkStackTo(&Context, Frames, DOOR_FRAMES + 1, VfStackEnd(Context.Rsp));
-    return Count > 1 ? VfStackOf(Frames + 1, Count - 1) : 0;
+    Repeat->Count = RtlpWalkStackTo(&Context, Repeat->Frame, Repeat->Slot, DOOR_FRAMES + 1, VfStackEnd(Context.Rsp));
+    Repeat->Stack = Repeat->Count > 1 ? VfStackOf(Repeat->Frame + 1, Repeat->Count - 1) : 0;
+    Repeat->Caller = Repeat->Count && Repeat->Slot[0] ? Caller : 0;
+    Repeat->Rsp = Rsp;
+    return Repeat->Stack;
 }
 
 ULONG VfStackFrames(ULONG Number, UINT64 Frames[DOOR_FRAMES])
