@@ -9,7 +9,7 @@
 #include "cli/command.h"
 #include "cli/near.h"
 #include "cli/options.h"
-#include "cli/status.h"
+#include "base/status.h"
 #include "cli/wrap.h"
 #include "report/contracts.h"
 

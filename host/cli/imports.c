@@ -9,7 +9,7 @@
 #include "cli/command.h"
 #include "cli/input.h"
 #include "cli/options.h"
-#include "cli/status.h"
+#include "base/status.h"
 #include "loader/image.h"
 #include "report/contracts.h"
 #include "report/symbols.h"

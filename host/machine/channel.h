@@ -62,9 +62,16 @@ enum channel_request {
  */
 enum channel_command { CHANNEL_SNAPSHOT = 0x1000, CHANNEL_RESTORE = 0x1001 };
 
+#define CHANNEL_BATCH 128
+
 struct channel {
     struct channel_machine machine;
     struct door_schedule schedule; /* the kernel reads and writes it */
+
+    /* Commands carried out one after the other without a question in between; each keeps its reply. After a LOAD that
+     * fails, what is left but UNLOAD and END is passed over. */
+    uint32_t batch_next, batch_count;
+    struct door_command batch[CHANNEL_BATCH];
 
     _Atomic uint64_t head __attribute__((aligned(64))); /* worker: bytes written so far */
     _Atomic uint64_t tail __attribute__((aligned(64))); /* supervisor: bytes read so far */

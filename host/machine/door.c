@@ -133,19 +133,51 @@ static void DOOR_CALL door_record(const struct door_event *event, const void *pa
     machine_leave();
 }
 
-static void DOOR_CALL door_operator_next(struct door_command *command)
+/* What the supervisor said to do next: the batch, or one command. */
+static void ask_operator(void)
 {
-    machine_enter();
-    channel->command = *command;
     for (;;) {
         channel_ask(CHANNEL_COMMAND);
         if (channel->command.code == CHANNEL_RESTORE)
             snapshot_restore();
         if (channel->command.code != CHANNEL_SNAPSHOT)
-            break;
+            return;
         channel->command.status = (uint32_t)snapshot_take(); /* comes back here after each RESTORE */
+        if (channel->batch_next < channel->batch_count)
+            return;
     }
-    *command = channel->command;
+}
+
+/* The next one of the batch after `done`, or NULL. */
+static struct door_command *next_of_batch(const struct door_command *done)
+{
+    bool failed = done && done->code == DOOR_COMMAND_LOAD && done->status >= 0x80000000;
+
+    while (channel->batch_next < channel->batch_count && channel->batch_next < CHANNEL_BATCH) {
+        struct door_command *next = &channel->batch[channel->batch_next++];
+        if (!failed || next->code == DOOR_COMMAND_UNLOAD || next->code == DOOR_COMMAND_END)
+            return next;
+    }
+    return NULL;
+}
+
+static void DOOR_CALL door_operator_next(struct door_command *command)
+{
+    struct door_command *next = NULL;
+    uint32_t at = channel->batch_next;
+
+    machine_enter();
+    if (at && at <= channel->batch_count && at <= CHANNEL_BATCH) {
+        channel->batch[at - 1] = *command;
+        next = next_of_batch(command);
+    }
+    if (!next) {
+        channel->batch_next = channel->batch_count = 0;
+        channel->command = *command;
+        ask_operator();
+        next = next_of_batch(NULL);
+    }
+    *command = next ? *next : channel->command;
     machine_leave();
 }
 

@@ -84,6 +84,7 @@ void snapshot_prepare(void);
 void snapshot_register(void *at, size_t bytes);
 void snapshot_register_table(void *at, size_t entry_bytes, const uint32_t *count);
 void snapshot_touch(uint64_t *word);
+void snapshot_given_back(void); /* pages of RAM were */
 bool snapshot_present(void);
 int snapshot_take(void);
 void snapshot_restore(void) __attribute__((noreturn));

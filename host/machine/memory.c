@@ -83,6 +83,7 @@ int memory_discard(uint64_t pa, uint64_t bytes)
         machine_internal("discard: no physical memory at %X, %X bytes", pa, bytes, 0);
     error = sandbox_syscall(SYS_fallocate, CHANNEL_FD_RAM, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (long)pa,
                             (long)bytes, 0, 0);
+    snapshot_given_back();
     if (!error && pa >= DOOR_STACK_PA)
         stacks_discarded(pa, bytes);
     return result(error);

@@ -20,6 +20,7 @@
 #include <linux/falloc.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -52,6 +53,10 @@ static unsigned parts;
 static uint8_t saved_parts[PARTS_BYTES];
 static struct run run[RUNS];
 static uint32_t runs;
+static struct run later[RUNS]; /* stretches that came to exist since, as far as known */
+static uint32_t later_runs;
+static uint64_t later_blocks; /* size of the RAM file with them; 0 = not known */
+static bool given_back;       /* pages were, since the last look */
 static struct extent saved_extents[EXTENTS_LIMIT + 2];
 static uint32_t saved_extent_count;
 static struct {
@@ -180,29 +185,35 @@ static void put_back(uint64_t pa, const uint8_t *old, uint64_t bytes)
             memcpy(view(pa + done), old + done, DOOR_PAGE);
 }
 
-/* Pages that did not exist then. */
-static bool clear(uint64_t pa, uint64_t bytes)
+static void clear(uint64_t pa, uint64_t bytes)
 {
     static const uint8_t zero[DOOR_PAGE];
 
-    if (bytes >= GIVE_BACK * DOOR_PAGE)
-        return sandbox_syscall(SYS_fallocate, CHANNEL_FD_RAM, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (long)pa,
-                               (long)bytes, 0, 0) == 0;
     for (uint64_t done = 0; done < bytes; done += DOOR_PAGE)
         if (memcmp(view(pa + done), zero, DOOR_PAGE))
             memset(view(pa + done), 0, DOOR_PAGE);
+}
+
+static bool later_add(uint64_t pa, uint64_t bytes)
+{
+    if (bytes >= GIVE_BACK * DOOR_PAGE)
+        return sandbox_syscall(SYS_fallocate, CHANNEL_FD_RAM, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (long)pa,
+                               (long)bytes, 0, 0) == 0;
+    if (later_runs == RUNS)
+        return false;
+    later[later_runs++] = (struct run){.pa = pa, .bytes = bytes};
     return true;
 }
 
-static bool pages_restore(void)
+/* List the pages that exist now and did not then. */
+static bool later_find(void)
 {
-    struct run now;
-    uint64_t at = 0;
+    struct run now = {0};
+    uint32_t i = 0;
 
-    for (uint32_t i = 0; i < runs; i++) /* whether they exist now or were given back */
-        put_back(run[i].pa, copy + run[i].copy, run[i].bytes);
-    for (uint32_t i = 0;; at = now.pa + now.bytes) {
-        if (!next_run(at, &now))
+    later_runs = 0;
+    for (;;) {
+        if (!next_run(now.pa + now.bytes, &now))
             return false;
         if (!now.bytes)
             return true;
@@ -216,11 +227,34 @@ static bool pages_restore(void)
             }
             if (i < runs && run[i].pa < stop)
                 stop = run[i].pa;
-            if (!clear(pos, stop - pos))
+            if (!later_add(pos, stop - pos))
                 return false;
             pos = stop;
         }
     }
+}
+
+static uint64_t blocks(void)
+{
+    struct stat st;
+
+    return sandbox_syscall(SYS_fstat, CHANNEL_FD_RAM, (long)&st, 0, 0, 0, 0) == 0 ? (uint64_t)st.st_blocks : 0;
+}
+
+/* As long as nothing is given back pages only come to exist, so their number tells whether there are others than known. */
+static bool pages_restore(void)
+{
+    for (uint32_t i = 0; i < runs; i++)
+        put_back(run[i].pa, copy + run[i].copy, run[i].bytes);
+    if (given_back || !later_blocks || blocks() != later_blocks) {
+        if (!later_find())
+            return false;
+        given_back = false;
+        later_blocks = blocks();
+    }
+    for (uint32_t i = 0; i < later_runs; i++)
+        clear(later[i].pa, later[i].bytes);
+    return true;
 }
 
 /* ---- Mappings --------------------------------------------------------------------------------------------------- */
@@ -271,6 +305,11 @@ void snapshot_prepare(void)
     copy = reserve(COPY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (!ram || !stacks || !copy)
         machine_internal("no address space for snapshots", 0, 0, 0);
+}
+
+void snapshot_given_back(void)
+{
+    given_back = true;
 }
 
 bool snapshot_present(void)

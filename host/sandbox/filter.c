@@ -163,6 +163,10 @@ static void memory_calls(struct writer *w, const struct sandbox_rules *rules)
     emit(w, BPF_JMP | BPF_JEQ | BPF_K, SEEK_DATA, 2, 0);
     need(w, SEEK_HOLE);
     call_end(w, call);
+
+    call = call_begin(w, SYS_fstat); /* and how much */
+    need_argument(w, 0, (uint64_t)rules->ram);
+    call_end(w, call);
 }
 
 static void other_calls(struct writer *w, const struct sandbox_rules *rules)

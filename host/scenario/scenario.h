@@ -19,6 +19,7 @@ struct scenario_machine {
     bool (*load)(void *context, const char *name, uint32_t *status);
     bool (*unload)(void *context, const char *name, uint32_t *status);
     bool (*known)(void *context, const char *name); /* a driver given on the command line? */
+    bool (*snapshot)(void *context); /* here exploration begins */
     FILE *out;                                      /* where print goes */
     uint64_t seed;                                  /* of math.random */
 };

@@ -402,7 +402,8 @@ bool supervisor_ended(const struct supervisor *s, struct supervisor_end *end)
 static bool own_command(struct supervisor *s, enum channel_command code)
 {
     s->channel->command = (struct door_command){.code = code};
-    s->asked = s->halted = s->ended = s->end_sent = false;
+    s->asked = s->halted = s->ended = false;
+    s->end_sent = s->channel->batch_count && s->channel->batch[s->channel->batch_count - 1].code == DOOR_COMMAND_END;
     answer(s);
     serve(s);
     return s->asked && s->channel->command.status == DOOR_OK;
@@ -425,7 +426,21 @@ bool supervisor_restore(struct supervisor *s)
         return false;
     atomic_store(&s->directory->count, s->then.images);
     s->images_end = s->then.images_end;
+    s->channel->command.status = DOOR_OK;
     return own_command(s, CHANNEL_RESTORE);
+}
+
+bool supervisor_again(struct supervisor *s, struct door_command *commands, unsigned count)
+{
+    bool alive;
+
+    memcpy(s->channel->batch, commands, count * sizeof(*commands));
+    s->channel->batch_next = 0;
+    s->channel->batch_count = count;
+    alive = supervisor_restore(s);
+    memcpy(commands, s->channel->batch, count * sizeof(*commands));
+    s->channel->batch_next = s->channel->batch_count = 0;
+    return alive;
 }
 
 static void close_all(struct supervisor *s)

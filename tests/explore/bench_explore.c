@@ -26,12 +26,6 @@ static void sink(void *context, const struct door_event *event, const void *payl
         findings++;
 }
 
-static bool command(struct supervisor *s, uint32_t code, const char *text, uint64_t value)
-{
-    struct door_command c = {.code = code, .value = value};
-    snprintf(c.text, sizeof(c.text), "%s", text);
-    return supervisor_command(s, &c);
-}
 
 int main(int argc, char **argv)
 {
@@ -57,12 +51,11 @@ int main(int argc, char **argv)
     t = seconds();
     unsigned long points = 0;
     for (int i = 0; i < n; i++) {
-        if (!supervisor_restore(s)) { puts("no restore"); return 1; }
         struct door_schedule *d = supervisor_schedule(s);
         d->strategy = DOOR_RANDOM; d->seed = (uint64_t)i; d->every = 1;
-        bool alive = command(s, DOOR_COMMAND_SCHEDULE, "", 0) && command(s, DOOR_COMMAND_LOAD, "driver.sys", 0) &&
-            command(s, DOOR_COMMAND_ADVANCE, "", 10000000) && command(s, DOOR_COMMAND_UNLOAD, "", 0) && command(s, DOOR_COMMAND_END, "", 0);
-        (void)alive;
+        struct door_command c[] = {{.code = DOOR_COMMAND_SCHEDULE}, {.code = DOOR_COMMAND_LOAD, .text = "driver.sys"},
+            {.code = DOOR_COMMAND_ADVANCE, .value = 10000000}, {.code = DOOR_COMMAND_UNLOAD}, {.code = DOOR_COMMAND_END}};
+        supervisor_again(s, c, 5);
         points += d->points;
         if (supervisor_ended(s, &end) && end.outcome > SUPERVISOR_STOPPED) { puts(end.detail); return 1; }
     }

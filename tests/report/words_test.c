@@ -121,6 +121,11 @@ static bool fake_known(void *context, const char *name)
     return !strcmp(name, "a.sys");
 }
 
+static bool fake_snapshot(void *context)
+{
+    return true;
+}
+
 static char printed[4096];
 
 static struct scenario_result play(struct fake *fake, const char *script)
@@ -129,7 +134,7 @@ static struct scenario_result play(struct fake *fake, const char *script)
     size_t bytes;
     struct scenario_result result;
     struct scenario_machine machine = {
-        fake, fake_advance, fake_load, fake_unload, fake_known, open_memstream(&out, &bytes), 7};
+        fake, fake_advance, fake_load, fake_unload, fake_known, fake_snapshot, open_memstream(&out, &bytes), 7};
     scenario_run("test.lua", script, strlen(script), &machine, &result);
     fclose(machine.out);
     snprintf(printed, sizeof printed, "%s", out);

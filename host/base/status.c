@@ -1,7 +1,7 @@
 /* See status.h. Names and values: the protocol documentation's list of NTSTATUS values. */
 #include <stddef.h>
 #include <strings.h>
-#include "cli/status.h"
+#include "base/status.h"
 
 static const struct {
     uint32_t status;

@@ -1,0 +1,144 @@
+/* See given.h. */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include "base/status.h"
+#include "cli/command.h"
+#include "cli/given.h"
+#include "loader/image.h"
+#include "report/symbols.h"
+
+enum { DRIVER_BYTES = 256 << 20, SCENARIO_BYTES = 16 << 20 };
+
+void given_default(struct given *g)
+{
+    g->cpus = 1;
+    g->time = 100000000;
+    g->ram = 256ull << 20;
+}
+
+static bool check_image(const char *path, const struct input *file)
+{
+    struct image_file *image = calloc(1, sizeof *image);
+    if (!image)
+        return false;
+    bool good = image_parse(image, file->bytes, file->size);
+    if (!good) {
+        const char *name = status_name(image->info.status);
+        fprintf(stderr, "irqlab: %s: refused with 0x%08X%s%s: %s\n", path, image->info.status, name ? " " : "",
+                name ? name : "", image->info.reason);
+    }
+    free(image);
+    return good;
+}
+
+static bool read_driver(struct given *g, const char *command, const char *path)
+{
+    struct session *s = &g->session;
+    struct session_driver *d = &s->driver[s->drivers];
+    struct input *file = &g->driver[s->drivers];
+    d->path = path;
+    d->name = symbols_base(path);
+    if (s->drivers == SESSION_DRIVERS - 1) {
+        fprintf(stderr, "irqlab: %s: more than %d drivers\n", command, SESSION_DRIVERS - 1);
+        return false;
+    }
+    for (int i = 0; i < s->drivers; i++)
+        if (!strcasecmp(s->driver[i].name, d->name)) {
+            fprintf(stderr, "irqlab: %s: there is a driver of that name already: %s\n", path, s->driver[i].path);
+            return false;
+        }
+    if (strlen(d->name) >= sizeof((struct door_event_image *)0)->name) {
+        fprintf(stderr, "irqlab: %s: the file's name is too long\n", path);
+        return false;
+    }
+    if (!input_read(path, "driver image", DRIVER_BYTES, file))
+        return false;
+    d->bytes = file->bytes;
+    d->size = file->size;
+    s->drivers++;
+    return check_image(path, file);
+}
+
+static bool read_os(struct given *g, const char *command)
+{
+    unsigned major, minor, build;
+    int end = 0;
+    if (!g->os)
+        return true;
+    bool digits = g->os[strspn(g->os, "0123456789.")] == 0 && strlen(g->os) < 24;
+    if (!digits || sscanf(g->os, "%5u.%5u.%6u%n", &major, &minor, &build, &end) != 3 || g->os[end]) {
+        fprintf(stderr, "irqlab: %s: --os: '%s' is not a version such as 10.0.19045\n", command, g->os);
+        return false;
+    }
+    g->machine.os_major = major;
+    g->machine.os_minor = minor;
+    g->machine.os_build = build;
+    return true;
+}
+
+static void describe(struct given *g)
+{
+    g->machine = (struct supervisor_options){
+        .processors = (uint32_t)g->cpus,
+        .ram_bytes = g->ram & ~(DOOR_PAGE - 1),
+        .seed = g->seed,
+        .stop_on_finding = g->on_finding == 0,
+        .special_pool = g->special_pool == 0,
+        .os_major = 10,
+        .os_build = 19045,
+        .kernel_dir = g->kernel_dir,
+        .volume_dir = g->volume,
+        .watchdog_ms = (uint32_t)(g->watchdog / 10000),
+    };
+    g->session.time = g->time;
+    g->session.seed = g->seed;
+    g->session.from = g->from;
+    g->session.out = stdout;
+}
+
+int given_read(struct given *g, const char *command, int count, char **paths)
+{
+    describe(g);
+    if (!count) {
+        fprintf(stderr, "irqlab: %s: which driver? (irqlab %s [OPTIONS] DRIVER.sys...)\n", command, command);
+        return COMMAND_USAGE;
+    }
+    if (!read_os(g, command) || (g->volume && !input_directory(g->volume)) ||
+        (g->symbols && !input_directory(g->symbols)))
+        return COMMAND_USAGE;
+    for (int i = 0; i < count; i++)
+        if (!read_driver(g, command, paths[i]))
+            return COMMAND_USAGE;
+    if (g->scenario && !input_read(g->scenario, "scenario", SCENARIO_BYTES, &g->script))
+        return COMMAND_USAGE;
+    g->session.scenario = g->scenario;
+    g->session.script = (const char *)g->script.bytes;
+    g->session.script_bytes = g->script.size;
+    if (!input_kernel_dir(g->kernel_dir, sizeof g->kernel_dir)) {
+        fprintf(stderr, "irqlab: the kernel is missing: no ntoskrnl.exe in %s or ../lib/irqlab\n", g->kernel_dir);
+        return COMMAND_INTERNAL;
+    }
+    return COMMAND_CLEAN;
+}
+
+void given_free(struct given *g)
+{
+    for (int i = 0; i < SESSION_DRIVERS; i++)
+        free(g->driver[i].bytes);
+    free(g->script.bytes);
+}
+
+bool given_color(const struct given *g)
+{
+    const char *no_color = getenv("NO_COLOR"), *terminal = getenv("TERM");
+    return !g->no_color && !(no_color && *no_color) && isatty(1) && terminal && strcmp(terminal, "dumb");
+}
+
+int given_columns(void)
+{
+    struct winsize size;
+    return isatty(1) && !ioctl(1, TIOCGWINSZ, &size) ? size.ws_col : 0;
+}

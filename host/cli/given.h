@@ -1,0 +1,61 @@
+/*
+ * What a user gives to run drivers: options, drivers, a scenario. The commands that run drivers share these; each has
+ * options of its own besides.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include "cli/input.h"
+#include "cli/options.h"
+#include "explore/session.h"
+
+struct given {
+    /* options: */
+    const char *scenario, *volume, *symbols, *os;
+    uint64_t cpus, seed, time, ram, watchdog;
+    unsigned on_finding, special_pool, from; /* 0 = stop, on; enum session_from */
+    bool full_stacks, no_color;
+
+    /* read from them: */
+    struct input script, driver[SESSION_DRIVERS];
+    struct session session;
+    struct supervisor_options machine;
+    char kernel_dir[4200];
+};
+
+/* Rows for the table of a command whose values are a `type` with a struct given `given`. */
+#define GIVEN_AT(type, field) offsetof(type, given.field)
+#define GIVEN_ROWS(type)                                                                                               \
+    {"--scenario", OPTION_TEXT, GIVEN_AT(type, scenario), "FILE", .help = "let a Lua script operate the machine",      \
+     .repeats = true},                                                                                                 \
+        {"--for", OPTION_TIME, GIVEN_AT(type, time), "TIME",                                                           \
+         .help = "virtual time to let pass without a scenario (10s)", .repeats = true},                                \
+        {"--cpus", OPTION_NUMBER, GIVEN_AT(type, cpus), "N", .help = "processors of the machine (1)", 1,               \
+         DOOR_PROCESSORS, .repeats = true},                                                                            \
+        {"--seed", OPTION_NUMBER, GIVEN_AT(type, seed), "N", .help = "the source of everything random (0)"},           \
+        {"--ram", OPTION_SIZE, GIVEN_AT(type, ram), "SIZE", .help = "memory of the machine (256M)", 32ull << 20,       \
+         64ull << 30, .repeats = true},                                                                                \
+        {"--os", OPTION_TEXT, GIVEN_AT(type, os), "VERSION", .help = "what the machine says it is (10.0.19045)",       \
+         .repeats = true},                                                                                             \
+        {"--volume", OPTION_TEXT, GIVEN_AT(type, volume), "DIR",                                                       \
+         .help = "directory that is C: (an empty one, removed afterwards)", .repeats = true},                          \
+        {"--on-finding", OPTION_CHOICE, GIVEN_AT(type, on_finding), NULL,                                              \
+         .help = "stop at the first finding, or report it and go on", 0, 0, "stop continue", .repeats = true},         \
+        {"--special-pool", OPTION_CHOICE, GIVEN_AT(type, special_pool), NULL,                                          \
+         .help = "guard pages around pool blocks (on)", 0, 0, "on off", .repeats = true},                              \
+        {"--watchdog", OPTION_TIME, GIVEN_AT(type, watchdog), "TIME",                                                  \
+         .help = "processor time a driver may spin for (2s)", 10000, 36000000000, .repeats = true},                    \
+        {"--symbols", OPTION_TEXT, GIVEN_AT(type, symbols), "DIR",                                                     \
+         .help = "where symbols are looked for first (then beside the driver)", .repeats = true},                                           \
+        {"--full-stacks", OPTION_FLAG, GIVEN_AT(type, full_stacks), NULL, .help = "show the kernel's frames too"},     \
+        {"--no-color", OPTION_FLAG, GIVEN_AT(type, no_color), NULL,                                                    \
+         .help = "no colours (also: NO_COLOR, or no terminal)"}
+
+void given_default(struct given *g);
+/* Check everything and read it, before anything is started. An exit status; a line was written to stderr. */
+int given_read(struct given *g, const char *command, int count, char **paths);
+void given_free(struct given *g);
+
+bool given_color(const struct given *g); /* of the terminal on stdout */
+int given_columns(void);

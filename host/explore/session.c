@@ -1,0 +1,297 @@
+/*
+ * See session.h.
+ *
+ * A scenario that has its snapshot in the middle is a Lua script, whose own state cannot be brought back. So each run
+ * plays the script from its start, but answers what it asked before the snapshot from a list of the machine's replies.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include "explore/session.h"
+#include "base/status.h"
+#include "scenario/scenario.h"
+
+/* ---- Commands ---------------------------------------------------------------------------------------------------- */
+
+static bool keep_reply(struct session *s, const struct door_command *c)
+{
+    struct door_command *more = realloc(s->reply, (s->replies + 1) * sizeof *more);
+    if (!more)
+        return false;
+    s->reply = more;
+    s->reply[s->replies++] = *c;
+    return true;
+}
+
+/* False: the machine has ended. */
+static bool command(struct session *s, struct door_command *c)
+{
+    if (s->repeating) {
+        if (s->next_reply < s->replies)
+            *c = s->reply[s->next_reply++];
+        return true;
+    }
+    if (s->ended || !supervisor_command(s->supervisor, c)) {
+        s->ended = true;
+        return false;
+    }
+    return !s->taking || keep_reply(s, c);
+}
+
+static bool simple_command(struct session *s, uint32_t code, const char *text, uint64_t value, uint32_t *status)
+{
+    struct door_command c = {.code = code, .value = value};
+    snprintf(c.text, sizeof c.text, "%s", text);
+    bool alive = command(s, &c);
+    if (status)
+        *status = c.status;
+    return alive;
+}
+
+static void remark_status(struct session *s, const char *name, const char *what, uint32_t status)
+{
+    char text[256];
+    const char *known = status_name(status);
+    snprintf(text, sizeof text, "%s: %s 0x%08X%s%s", name, what, status, known ? " " : "", known ? known : "");
+    if (s->remark)
+        s->remark(s->context, text);
+}
+
+/* When its image was there and the kernel has nothing to say, it is the driver's own DriverEntry that said no. */
+static void load_failed(struct session *s, const struct session_driver *d, bool mapped, bool noted, uint32_t status)
+{
+    if (mapped && !noted) {
+        remark_status(s, d->name, "DriverEntry returned", status);
+        s->failed = true;
+        return;
+    }
+    if (!noted)
+        remark_status(s, d->name, "could not be loaded:", status);
+    s->refused = true;
+}
+
+static bool load(struct session *s, struct session_driver *d, uint32_t *status)
+{
+    unsigned mapped = s->mapped, notes = s->notes;
+    if (!simple_command(s, DOOR_COMMAND_LOAD, d->name, 0, status))
+        return false;
+    d->loaded = *status < 0x80000000;
+    if (!d->loaded && !s->repeating)
+        load_failed(s, d, s->mapped > mapped, s->notes > notes, *status);
+    return true;
+}
+
+static bool unload(struct session *s, const char *name, uint32_t *status)
+{
+    unsigned notes = s->notes;
+    if (!simple_command(s, DOOR_COMMAND_UNLOAD, name, 0, status))
+        return false;
+    if (*status >= 0x80000000 && !s->repeating && s->notes == notes)
+        remark_status(s, *name ? name : "unload", *name ? "could not be unloaded:" : "failed:", *status);
+    return true;
+}
+
+/* ---- The schedule ------------------------------------------------------------------------------------------------ */
+
+static void tell_schedule(struct session *s)
+{
+    const struct door_schedule *from = s->schedule;
+    struct door_schedule *to = supervisor_schedule(s->supervisor);
+    memcpy(to, from, offsetof(struct door_schedule, plan) + from->plan_picks * sizeof from->plan[0]);
+    to->points = to->made_picks = to->flows = to->unmet = 0;
+}
+
+/* Here the schedule begins; and the snapshot is taken, or the machine is back at it. False: go no further. */
+static bool begin(struct session *s)
+{
+    if (s->taking) {
+        s->taking = false;
+        s->began = supervisor_snapshot(s->supervisor);
+        for (int i = 0; i < s->drivers; i++)
+            s->loaded_then[i] = s->driver[i].loaded;
+        return s->going_on = false; /* the runs come afterwards */
+    }
+    s->repeating = false;
+    s->began = true;
+    if (!s->schedule)
+        return true;
+    tell_schedule(s);
+    return simple_command(s, DOOR_COMMAND_SCHEDULE, "", 0, NULL);
+}
+
+/* ---- The scenario ------------------------------------------------------------------------------------------------ */
+
+struct session_driver *session_driver_named(struct session *s, const char *name)
+{
+    for (int i = 0; i < s->drivers; i++)
+        if (!strcmp(s->driver[i].path, name) || !strcasecmp(s->driver[i].name, name))
+            return &s->driver[i];
+    return NULL;
+}
+
+static bool script_advance(void *context, uint64_t time)
+{
+    return simple_command(context, DOOR_COMMAND_ADVANCE, "", time, NULL);
+}
+
+static bool script_load(void *context, const char *name, uint32_t *status)
+{
+    return load(context, session_driver_named(context, name), status);
+}
+
+static bool script_unload(void *context, const char *name, uint32_t *status)
+{
+    return unload(context, session_driver_named(context, name)->name, status);
+}
+
+static bool script_known(void *context, const char *name)
+{
+    return session_driver_named(context, name) != NULL;
+}
+
+static bool script_snapshot(void *context)
+{
+    struct session *s = context;
+    if (s->from != SESSION_SCENARIO || (s->began && !s->repeating))
+        return true;
+    return begin(s);
+}
+
+/* False: the machine has ended, or shall go no further. */
+static bool play(struct session *s)
+{
+    struct scenario_result result;
+    struct scenario_machine machine = {.context = s,
+                                       .advance = script_advance,
+                                       .load = script_load,
+                                       .unload = script_unload,
+                                       .known = script_known,
+                                       .snapshot = script_snapshot,
+                                       .out = s->out,
+                                       .seed = s->seed};
+    scenario_run(s->scenario, s->script, s->script_bytes, &machine, &result);
+    s->expects_bugcheck = result.expects_bugcheck;
+    s->bugcheck = result.bugcheck;
+    if (*result.error) {
+        snprintf(s->error, sizeof s->error, "%s", result.error);
+        s->refused = true;
+    }
+    return !s->ended && !s->stopped && s->going_on;
+}
+
+/* ---- A run ------------------------------------------------------------------------------------------------------- */
+
+/* We look at the events first: which images came, has it stopped. */
+static void sink(void *context, const struct door_event *event, const void *payload)
+{
+    struct session *s = context;
+    if (event->type == DOOR_EVENT_IMAGE)
+        s->mapped += ((const struct door_event_image *)payload)->driver == 1;
+    s->notes += event->type == DOOR_EVENT_NOTE;
+    if (event->type == DOOR_EVENT_STOP)
+        s->stopped = true;
+    s->sink(s->context, event, payload);
+}
+
+bool session_start(struct session *s, const struct supervisor_options *options, char why[256])
+{
+    s->supervisor = supervisor_start(options, sink, s, why);
+    if (!s->supervisor)
+        return false;
+    for (int i = 0; i < s->drivers; i++)
+        if (!supervisor_offer(s->supervisor, s->driver[i].name, s->driver[i].bytes, s->driver[i].size)) {
+            snprintf(why, 256, "%.200s: the machine has no room for it", s->driver[i].name);
+            return false;
+        }
+    return true;
+}
+
+static void run_from(struct session *s, bool loads)
+{
+    uint32_t status = 0;
+    s->going_on = true;
+    if (loads) {
+        if (s->from == SESSION_BOOT && !begin(s))
+            return;
+        for (int i = 0; i < s->drivers && !s->failed && !s->refused; i++)
+            if (!load(s, &s->driver[i], &status))
+                return;
+    }
+    if (!s->failed && !s->refused) {
+        if (s->from == SESSION_LOADED && !begin(s))
+            return;
+        if (s->script ? !play(s) : !simple_command(s, DOOR_COMMAND_ADVANCE, "", s->time, NULL))
+            return;
+    }
+    if (unload(s, "", &status))
+        simple_command(s, DOOR_COMMAND_END, "", 0, NULL);
+}
+
+void session_operate(struct session *s)
+{
+    run_from(s, true);
+}
+
+bool session_reach(struct session *s)
+{
+    s->taking = true;
+    run_from(s, true);
+    return s->began && !s->ended;
+}
+
+static void add(struct door_command *commands, unsigned *count, uint32_t code, const char *text, uint64_t value)
+{
+    struct door_command *c = &commands[(*count)++];
+    *c = (struct door_command){.code = code, .value = value};
+    snprintf(c->text, sizeof c->text, "%s", text);
+}
+
+/* Without a script the commands are known beforehand. */
+static bool again_in_one_go(struct session *s)
+{
+    struct door_command commands[SESSION_DRIVERS + 4];
+    struct supervisor_end end;
+    unsigned count = 0;
+    tell_schedule(s);
+    add(commands, &count, DOOR_COMMAND_SCHEDULE, "", 0);
+    for (int i = 0; i < s->drivers && s->from == SESSION_BOOT; i++)
+        add(commands, &count, DOOR_COMMAND_LOAD, s->driver[i].name, 0);
+    add(commands, &count, DOOR_COMMAND_ADVANCE, "", s->time);
+    add(commands, &count, DOOR_COMMAND_UNLOAD, "", 0);
+    add(commands, &count, DOOR_COMMAND_END, "", 0);
+    if (!supervisor_again(s->supervisor, commands, count) && !supervisor_ended(s->supervisor, &end))
+        return false;
+    for (unsigned i = 0; commands[1 + i].code == DOOR_COMMAND_LOAD; i++)
+        if (commands[1 + i].status >= 0x80000000) {
+            load_failed(s, &s->driver[i], s->mapped > i, s->notes > 0, commands[1 + i].status);
+            break;
+        }
+    return true;
+}
+
+bool session_again(struct session *s)
+{
+    s->failed = s->refused = s->stopped = s->ended = s->expects_bugcheck = false;
+    s->mapped = s->notes = 0;
+    s->next_reply = 0;
+    if (!s->script)
+        return again_in_one_go(s);
+    if (!supervisor_restore(s->supervisor))
+        return false;
+    for (int i = 0; i < s->drivers; i++)
+        s->driver[i].loaded = s->loaded_then[i];
+    if (s->from == SESSION_SCENARIO)
+        s->repeating = true;
+    run_from(s, s->from == SESSION_BOOT || s->from == SESSION_SCENARIO);
+    return true;
+}
+
+void session_finish(struct session *s, struct supervisor_end *end)
+{
+    if (s->supervisor)
+        supervisor_finish(s->supervisor, end);
+    s->supervisor = NULL;
+    free(s->reply);
+    s->reply = NULL;
+    s->replies = 0;
+}
