@@ -24,7 +24,7 @@
 enum { DRIVER_BYTES = 256 << 20, SCENARIO_BYTES = 16 << 20, DRIVERS = 64 };
 
 struct run_options {
-    const char *scenario, *volume, *json, *symbols, *os, *record;
+    const char *scenario, *volume, *disk, *json, *symbols, *os, *record;
     uint64_t cpus, seed, time, ram, watchdog;
     unsigned on_finding, special_pool; /* 0 = stop, on */
     bool no_color, full_stacks, gdb;
@@ -42,6 +42,8 @@ static const struct option table[] = {
      .repeats = true},
     {"--os", OPTION_TEXT, AT(os), "VERSION", .help = "what the machine says it is (10.0.19045)", .repeats = true},
     {"--volume", OPTION_TEXT, AT(volume), "DIR", .help = "directory that is C: (an empty one, removed afterwards)",
+     .repeats = true},
+    {"--disk", OPTION_TEXT, AT(disk), "FILE[:ro]", .help = "image file of an ATA disk at ports 1F0-1F7 (none)",
      .repeats = true},
     {"--on-finding", OPTION_CHOICE, AT(on_finding), NULL, .help = "stop at the first finding, or report it and go on",
      0, 0, "stop continue", .repeats = true},
@@ -77,7 +79,7 @@ struct run {
     FILE *json;
     bool failed;  /* a driver did not start, or an expectation was not met */
     bool refused; /* an image was, or a script is wrong */
-    char kernel_dir[4200];
+    char kernel_dir[4200], disk_path[4096];
     char again[8192];
 };
 
@@ -134,6 +136,25 @@ static bool read_os(struct run *r)
     return true;
 }
 
+/* FILE or FILE:ro */
+static bool read_disk(struct run *r)
+{
+    char why[256];
+    size_t length = r->o.disk ? strlen(r->o.disk) : 0;
+    if (!length)
+        return true;
+    snprintf(r->disk_path, sizeof r->disk_path, "%s", r->o.disk);
+    if (length > 3 && length < sizeof r->disk_path && !strcmp(r->disk_path + length - 3, ":ro")) {
+        r->disk_path[length - 3] = 0;
+        r->machine.disk_read_only = true;
+    }
+    r->machine.disk_path = r->disk_path;
+    bool good = supervisor_disk(r->disk_path, r->machine.disk_read_only, why);
+    if (!good)
+        fprintf(stderr, "irqlab: run: --disk: %s\n", why);
+    return good;
+}
+
 static void make_again(struct run *r, const struct options *options)
 {
     snprintf(r->again, sizeof r->again, "irqlab run --seed %llu%.4095s", (unsigned long long)r->o.seed, options->again);
@@ -152,7 +173,7 @@ static int prepare(struct run *r, const struct options *options, char **argv)
         fputs("irqlab: run: which driver? (irqlab run [OPTIONS] DRIVER.sys...)\n", stderr);
         return COMMAND_USAGE;
     }
-    if (!read_os(r) || (r->o.volume && !input_directory(r->o.volume)) ||
+    if (!read_os(r) || !read_disk(r) || (r->o.volume && !input_directory(r->o.volume)) ||
         (r->o.symbols && !input_directory(r->o.symbols)))
         return COMMAND_USAGE;
     for (int i = 0; i < options->count; i++)
