@@ -61,8 +61,9 @@ int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection)
         if (!devices_map(va, pa, bytes))
             return DOOR_NO_MEMORY;
         protection = DOOR_NONE;
-    } else if (!is_physical(pa, bytes))
+    } else if (!is_physical(pa, bytes)) {
         machine_internal("map: no physical memory at %X, %X bytes", pa, bytes, 0);
+    }
     at = sandbox_syscall(SYS_mmap, (long)va, (long)bytes, protection_of(protection), MAP_SHARED | MAP_FIXED,
                          CHANNEL_FD_RAM, (long)pa);
     if ((uint64_t)at == va && machine.snapshots)

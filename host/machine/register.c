@@ -30,6 +30,11 @@ static struct {
     } write[OPERANDS];
 } step;
 
+static __attribute__((constructor)) void keep(void)
+{
+    snapshot_register(&step, sizeof(step));
+}
+
 /* Of a width that a device can be asked for. */
 static uint32_t piece_of(uint64_t address, uint32_t bytes)
 {

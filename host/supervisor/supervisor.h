@@ -21,7 +21,7 @@ struct supervisor_options {
     const char *kernel_dir;  /* where ntoskrnl.exe and hal.dll lie */
     const char *volume_dir;  /* host directory that is C:, NULL = an empty one made and removed by the supervisor */
     bool volume_copied;      /* the machine gets a copy of volume_dir, removed afterwards */
-    const char *disk_path;    /* image file of the disk, NULL = no disk */
+    const char *disk_path;   /* image file of the disk, NULL = no disk */
     bool disk_read_only;
     const char *record_path; /* write the raw event record here as well, NULL = don't */
     uint32_t watchdog_ms;    /* CPU time without a delivery point before the watchdog stops the machine; 0 = 2000 */
