@@ -41,6 +41,8 @@
 #define DOOR_STACK_SLOT 0x10000ull   /* address space of one stack */
 #define DOOR_STACK_USABLE 0x6000ull  /* 24 KiB, what Windows gives; the rest of the slot is guarded */
 #define DOOR_STACK_PA 0x10000000000ull /* physical address of stack slot 0: stacks lie above RAM in the RAM file */
+#define DOOR_DEVICE_PA 0xf000000000ull /* physical addresses of device memory; above any RAM */
+#define DOOR_DEVICE_BYTES 0x1000000ull
 
 /* Fields of a processor area (GS base) that the host, patched driver code and thunks reach. */
 #define DOOR_PCR_IRQL 0x50            /* u8: current IRQL */
@@ -90,6 +92,7 @@ enum door_vector {
     DOOR_TRAP_PAUSE = 0x103,
     DOOR_TRAP_SYSTEM_CALL = 0x104, /* raw syscall, sysenter or int 80h; Rip at the instruction */
     DOOR_TRAP_WATCHDOG = 0x105,    /* this code has not reached a delivery point for too long */
+    DOOR_TRAP_DEVICE = 0x106,      /* after an access to a device: look at device_due and the time */
 };
 
 /*
@@ -329,6 +332,18 @@ struct door_finding {
     struct door_note note[DOOR_NOTES];
 };
 
+/* ---- Devices --------------------------------------------------------------------------------------------------- */
+
+#define DOOR_LINES 24
+
+/* What has become of interrupts since the last call. A message: vector, destination processor << 8. */
+struct door_interrupts {
+    uint32_t lines; /* bit n: line n is asserted now */
+    uint32_t rose;  /* bit n: line n was asserted anew */
+    uint32_t messages;
+    uint32_t message[16];
+};
+
 /* ---- Both tables ----------------------------------------------------------------------------------------------- */
 
 enum door_halt { DOOR_HALT_CLEAN, DOOR_HALT_STOP, DOOR_HALT_INTERNAL };
@@ -356,8 +371,11 @@ struct door {
 
     /* Virtual time, 100 ns since boot. The kernel advances it; the host reads it for rdtsc and adds a tick a read. */
     volatile uint64_t now;
+    /* The time at which device_run must be called; -1 = never. The host sets it whenever it changes. */
+    volatile uint64_t device_due;
 
-    /* Memory. Addresses and sizes are page multiples inside the kernel or user range. */
+    /* Memory. Addresses and sizes are page multiples inside the kernel or user range. Device memory can be mapped too; each
+     * access to it then reaches the device. */
     int (DOOR_CALL *map)(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection);
     int (DOOR_CALL *unmap)(uint64_t va, uint64_t bytes);
     int (DOOR_CALL *protect)(uint64_t va, uint64_t bytes, uint32_t protection);
@@ -379,6 +397,8 @@ struct door {
     void (DOOR_CALL *record)(const struct door_event *event, const void *payload);
     void (DOOR_CALL *operator_next)(struct door_command *command); /* in: the reply to the previous one, code 0 = none */
     uint32_t (DOOR_CALL *port)(uint32_t port, uint32_t bytes, uint32_t write, uint32_t value);
+    /* Let the devices do what is due by now. */
+    void (DOOR_CALL *device_run)(struct door_interrupts *interrupts);
     __attribute__((noreturn)) void (DOOR_CALL *halt)(uint32_t how, const char *why);
 
     struct door_up *up;

@@ -79,6 +79,25 @@ static bool read_os(struct given *g, const char *command)
     return true;
 }
 
+/* FILE or FILE:ro */
+static bool read_disk(struct given *g, const char *command)
+{
+    char why[256];
+    size_t length = g->disk ? strlen(g->disk) : 0;
+    if (!length)
+        return true;
+    snprintf(g->disk_path, sizeof g->disk_path, "%s", g->disk);
+    if (length > 3 && length < sizeof g->disk_path && !strcmp(g->disk_path + length - 3, ":ro")) {
+        g->disk_path[length - 3] = 0;
+        g->machine.disk_read_only = true;
+    }
+    g->machine.disk_path = g->disk_path;
+    bool good = supervisor_disk(g->disk_path, g->machine.disk_read_only, why);
+    if (!good)
+        fprintf(stderr, "irqlab: %s: --disk: %s\n", command, why);
+    return good;
+}
+
 static void describe(struct given *g)
 {
     g->machine = (struct supervisor_options){
@@ -106,7 +125,7 @@ int given_read(struct given *g, const char *command, int count, char **paths)
         fprintf(stderr, "irqlab: %s: which driver? (irqlab %s [OPTIONS] DRIVER.sys...)\n", command, command);
         return COMMAND_USAGE;
     }
-    if (!read_os(g, command) || (g->volume && !input_directory(g->volume)) ||
+    if (!read_os(g, command) || !read_disk(g, command) || (g->volume && !input_directory(g->volume)) ||
         (g->symbols && !input_directory(g->symbols)))
         return COMMAND_USAGE;
     for (int i = 0; i < count; i++)

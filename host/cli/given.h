@@ -12,7 +12,7 @@
 
 struct given {
     /* options: */
-    const char *scenario, *volume, *symbols, *os;
+    const char *scenario, *volume, *disk, *symbols, *os;
     uint64_t cpus, seed, time, ram, watchdog;
     unsigned on_finding, special_pool, from; /* 0 = stop, on; enum session_from */
     bool full_stacks, no_color;
@@ -21,7 +21,7 @@ struct given {
     struct input script, driver[SESSION_DRIVERS];
     struct session session;
     struct supervisor_options machine;
-    char kernel_dir[4200];
+    char kernel_dir[4200], disk_path[4096];
 };
 
 /* Rows for the table of a command whose values are a `type` with a struct given `given`. */
@@ -40,6 +40,8 @@ struct given {
          .repeats = true},                                                                                             \
         {"--volume", OPTION_TEXT, GIVEN_AT(type, volume), "DIR",                                                       \
          .help = "directory that is C: (an empty one, removed afterwards)", .repeats = true},                          \
+        {"--disk", OPTION_TEXT, GIVEN_AT(type, disk), "FILE[:ro]",                                                     \
+         .help = "image file of an ATA disk at ports 1F0-1F7 (none)", .repeats = true},                                \
         {"--on-finding", OPTION_CHOICE, GIVEN_AT(type, on_finding), NULL,                                              \
          .help = "stop at the first finding, or report it and go on", 0, 0, "stop continue", .repeats = true},         \
         {"--special-pool", OPTION_CHOICE, GIVEN_AT(type, special_pool), NULL,                                          \

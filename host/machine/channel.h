@@ -44,6 +44,8 @@ struct channel_machine {
     uint32_t debugger, boot_images;
     uint32_t snapshots; /* 1 = snapshots may be asked for */
     uint64_t ram_bytes, seed;
+    uint64_t disk_sectors; /* 0 = no disk */
+    uint32_t disk_read_only;
 };
 
 enum channel_request {
@@ -53,7 +55,11 @@ enum channel_request {
     CHANNEL_FILE,
     CHANNEL_IMAGE, /* path of a file to be added to the images; error, image */
     CHANNEL_HALT,  /* the reply is RESTORE, or none */
+    CHANNEL_DISK,  /* disk, sector, transfer (one sector); error */
 };
+
+enum channel_disk { CHANNEL_DISK_READ, CHANNEL_DISK_WRITE, CHANNEL_DISK_FLUSH };
+#define CHANNEL_SECTOR 512
 
 /*
  * Commands of the supervisor that the kernel never sees. SNAPSHOT keeps the machine as it stands at this command; RESTORE,
@@ -81,6 +87,8 @@ struct channel {
     uint32_t error;                                /* enum door_error */
     uint32_t image;                                /* index in the directory */
     uint32_t halt;                                 /* enum door_halt */
+    uint32_t disk;                                 /* enum channel_disk */
+    uint64_t sector;
     char why[256];
     struct door_command command;
     struct door_file file; /* buffer: not used, see transfer */

@@ -181,10 +181,19 @@ static void DOOR_CALL door_operator_next(struct door_command *command)
     machine_leave();
 }
 
-/* No device is behind any port yet: reads give all ones, as an empty bus does. */
 static uint32_t DOOR_CALL door_port(uint32_t port, uint32_t bytes, uint32_t write, uint32_t value)
 {
-    return write ? 0 : bytes >= 4 ? 0xffffffffu : (1u << 8 * bytes) - 1;
+    machine_enter();
+    value = bus_port(port, bytes, write, value);
+    machine_leave();
+    return value;
+}
+
+static void DOOR_CALL door_device_run(struct door_interrupts *interrupts)
+{
+    machine_enter();
+    bus_run(interrupts);
+    machine_leave();
 }
 
 static void DOOR_CALL __attribute__((noreturn)) door_halt(uint32_t how, const char *why)
@@ -245,6 +254,8 @@ void door_fill(void)
         .record = door_record,
         .operator_next = door_operator_next,
         .port = door_port,
+        .device_run = door_device_run,
+        .device_due = UINT64_MAX,
         .halt = door_halt,
     };
     fill_processor(door);

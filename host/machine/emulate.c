@@ -137,12 +137,18 @@ static uint32_t port_of(const struct trap *t, const ZydisDecodedOperand *operand
     return operand->type == ZYDIS_OPERAND_TYPE_IMMEDIATE ? (uint8_t)operand->imm.value.u : (uint16_t)t->reg[REG_RDX];
 }
 
+/* An access to a device is behind us, which may have brought an interrupt. */
+static bool accessed(struct trap *t, const struct operand_instruction *in)
+{
+    return bus_wants_kernel() ? hand_over(t, in, DOOR_TRAP_DEVICE, 0) : skip(t, in);
+}
+
 static bool port_in(struct trap *t, const struct operand_instruction *in)
 {
     unsigned bits = in->operand[0].size;
 
-    operand_store(&t->reg[REG_RAX], machine.door.port(port_of(t, &in->operand[1]), bits / 8, 0, 0), bits);
-    return skip(t, in);
+    operand_store(&t->reg[REG_RAX], bus_port(port_of(t, &in->operand[1]), bits / 8, false, 0), bits);
+    return accessed(t, in);
 }
 
 static bool port_out(struct trap *t, const struct operand_instruction *in)
@@ -152,8 +158,16 @@ static bool port_out(struct trap *t, const struct operand_instruction *in)
 
     if (bits < 32)
         value &= (1u << bits) - 1;
-    machine.door.port(port_of(t, &in->operand[0]), bits / 8, 1, value);
-    return skip(t, in);
+    bus_port(port_of(t, &in->operand[0]), bits / 8, true, value);
+    return accessed(t, in);
+}
+
+/* Can the element be stored there? Asked before the port is read, which cannot be undone. */
+static bool can_write(uint64_t address, unsigned bytes)
+{
+    uint32_t value;
+
+    return trap_read(&value, address, bytes) && trap_write(address, &value, bytes);
 }
 
 /* ins, outs: one element after the other, so that a page fault in the middle leaves registers as a processor does. */
@@ -163,24 +177,24 @@ static bool port_string(struct trap *t, const struct operand_instruction *in, bo
     greg_t *at = &t->reg[input ? REG_RDI : REG_RSI];
     bool repeat = in->i.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
     greg_t step = t->reg[REG_EFL] & (greg_t)TRAP_FLAG_DIRECTION ? -(greg_t)bytes : (greg_t)bytes;
-    uint32_t value, port = (uint16_t)t->reg[REG_RDX];
+    uint32_t value = 0, port = (uint16_t)t->reg[REG_RDX];
 
     if (in->i.address_width != 64)
         return false;
     while (!repeat || t->reg[REG_RCX]) {
-        value = input ? machine.door.port(port, bytes, 0, 0) : 0;
-        if (input ? !trap_write((uint64_t)*at, &value, bytes) : !trap_read(&value, (uint64_t)*at, bytes)) {
+        if (input ? !can_write((uint64_t)*at, bytes) : !trap_read(&value, (uint64_t)*at, bytes)) {
             trap_deliver(t, DOOR_TRAP_PAGE_FAULT, input ? 2 : 0, (uint64_t)*at);
             return true;
         }
-        if (!input)
-            machine.door.port(port, bytes, 1, value);
+        value = bus_port(port, bytes, !input, value);
+        if (input)
+            trap_write((uint64_t)*at, &value, bytes);
         *at += step;
         if (!repeat)
             break;
         t->reg[REG_RCX]--;
     }
-    return skip(t, in);
+    return accessed(t, in);
 }
 
 /* ---- Interrupts ------------------------------------------------------------------------------------------------- */

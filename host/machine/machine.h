@@ -52,6 +52,17 @@ int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection);
 int memory_unmap(uint64_t va, uint64_t bytes);
 int memory_protect(uint64_t va, uint64_t bytes, uint32_t protection);
 int memory_discard(uint64_t pa, uint64_t bytes);
+bool memory_attach(void);
+void *memory_physical(uint64_t pa, uint64_t bytes); /* for DMA; NULL = not (all) RAM */
+
+/* bus.c: the devices, as the machine sees them */
+void bus_reset(void);
+/* An access by code of the machine: it takes time, and devices have done what was due before it. */
+uint32_t bus_port(uint32_t port, uint32_t bytes, bool write, uint32_t value);
+uint64_t bus_memory(uint64_t physical, uint32_t bytes, bool write, uint64_t value);
+void bus_run(struct door_interrupts *interrupts);
+/* After an access: must the kernel look at interrupts or time? */
+bool bus_wants_kernel(void);
 
 /* stacks.c */
 int stacks_map(uint64_t slot, uint64_t count);

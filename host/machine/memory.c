@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "devices/devices.h"
 #include "machine/extents.h"
 #include "sandbox/syscall.h"
 
@@ -45,13 +46,24 @@ static int result(long error)
     return error == 0 ? DOOR_OK : error == -ENOMEM ? DOOR_NO_MEMORY : DOOR_IO;
 }
 
+static bool is_device(uint64_t pa, uint64_t bytes)
+{
+    return pa % DOOR_PAGE == 0 && pa - DOOR_DEVICE_PA < DOOR_DEVICE_BYTES && bytes <= DOOR_DEVICE_BYTES - (pa - DOOR_DEVICE_PA);
+}
+
 int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection)
 {
     long at;
 
     check_range("map", va, bytes);
-    if (!is_physical(pa, bytes))
+    /* The file has a page there, too, which is open only while one instruction is carried out: see register.c. */
+    if (is_device(pa, bytes)) {
+        if (!devices_map(va, pa, bytes))
+            return DOOR_NO_MEMORY;
+        protection = DOOR_NONE;
+    } else if (!is_physical(pa, bytes)) {
         machine_internal("map: no physical memory at %X, %X bytes", pa, bytes, 0);
+    }
     at = sandbox_syscall(SYS_mmap, (long)va, (long)bytes, protection_of(protection), MAP_SHARED | MAP_FIXED,
                          CHANNEL_FD_RAM, (long)pa);
     if ((uint64_t)at == va && machine.snapshots)
@@ -62,6 +74,7 @@ int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection)
 int memory_unmap(uint64_t va, uint64_t bytes)
 {
     check_range("unmap", va, bytes);
+    devices_unmap(va, bytes);
     if (machine.snapshots)
         extents_unmap(va, bytes);
     return result(sandbox_syscall(SYS_munmap, (long)va, (long)bytes, 0, 0, 0, 0));
@@ -87,4 +100,21 @@ int memory_discard(uint64_t pa, uint64_t bytes)
     if (!error && pa >= DOOR_STACK_PA)
         stacks_discarded(pa, bytes);
     return result(error);
+}
+
+/* ---- Physical memory for devices ---------------------------------------------------------------------------------- */
+
+static uint8_t *ram; /* all of it, in the host's own part of the address space */
+
+bool memory_attach(void)
+{
+    ram = mmap(NULL, machine.door.ram_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, CHANNEL_FD_RAM, 0);
+    return ram != MAP_FAILED;
+}
+
+void *memory_physical(uint64_t pa, uint64_t bytes)
+{
+    uint64_t end = machine.door.ram_bytes;
+
+    return pa < end && bytes <= end - pa ? ram + pa : NULL;
 }

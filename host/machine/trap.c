@@ -192,6 +192,8 @@ static void page_fault(struct trap *t)
         machine_internal("the host has no memory for the machine's RAM (address %X)", address, 0, 0);
     if (stack_fault(t, address, error))
         return;
+    if (register_fault(t, address))
+        return;
     if (address - UPPER_SHARED_DATA < DOOR_PAGE && !(error & (2 | 16)) && shared_load(t, address))
         return;
     trap_deliver(t, DOOR_TRAP_PAGE_FAULT, error, address);
@@ -228,7 +230,7 @@ static void breakpoint_or_step(struct trap *t)
 {
     uint8_t before = 0;
 
-    if (shared_finish(t) || watchdog_step(t))
+    if (shared_finish(t) || register_finish(t) || watchdog_step(t))
         return;
     if (t->reg[REG_TRAPNO] == 3) {
         if (trap_read(&before, trap_rip(t) - 1, 1) && before == 0xcc)
@@ -323,8 +325,10 @@ static void on_signal(int number, siginfo_t *info, void *context)
         if (number != SIGSYS && number != SIGTRAP)
             check_own_fault(&t);
         t.area = find_area();
-        if (number != SIGTRAP)
+        if (number != SIGTRAP) {
             shared_cancel(&t);
+            register_cancel(&t);
+        }
         if (number == SIGSYS)
             system_call(&t);
         else if (number == SIGTRAP)

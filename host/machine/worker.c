@@ -33,6 +33,9 @@ int worker_main(void)
     if (machine.snapshots)
         snapshot_prepare();
     images_boot();
+    if (!memory_attach())
+        machine_internal("no address space for RAM", 0, 0, 0);
+    bus_reset();
     if (stacks_map(0, 1) != DOOR_OK)
         machine_internal("no memory for the first stack", 0, 0, 0);
     machine.door.processor_select(DOOR_PROCESSOR_BASE);

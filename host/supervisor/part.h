@@ -11,7 +11,7 @@
 
 struct supervisor {
     pid_t pid; /* 0 = gone */
-    int wake, channel_fd, images_fd, ram_fd, record_fd;
+    int wake, channel_fd, images_fd, ram_fd, record_fd, disk_fd;
     struct channel *channel;
     struct channel_directory *directory; /* written by us alone */
     uint64_t images_end;
@@ -38,6 +38,10 @@ struct supervisor {
 /* spawn.c: the memory files; then the process */
 bool spawn_prepare(struct supervisor *s, char why[256]);
 bool spawn_worker(struct supervisor *s, char why[256]);
+
+/* disk.c */
+bool disk_open(struct supervisor *s, const char *path, bool read_only, char why[256]); /* path NULL = no disk */
+void disk_serve(struct supervisor *s);
 
 /* record.c: hand all complete events to the sink; false = the ring makes no sense */
 bool record_drain(struct supervisor *s);

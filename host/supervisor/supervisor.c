@@ -168,6 +168,10 @@ static void serve_request(struct supervisor *s)
         serve_image(s);
         answer(s);
         break;
+    case CHANNEL_DISK:
+        disk_serve(s);
+        answer(s);
+        break;
     case CHANNEL_HALT:
         halted(s);
         break;
@@ -306,6 +310,8 @@ static void describe(struct supervisor *s, const struct supervisor_options *opti
         .debugger = options->debugger,
         .snapshots = options->snapshots,
         .boot_images = s->channel->machine.boot_images,
+        .disk_sectors = s->channel->machine.disk_sectors,
+        .disk_read_only = options->disk_read_only,
         .ram_bytes = options->ram_bytes,
         .seed = options->seed,
     };
@@ -333,11 +339,12 @@ struct supervisor *supervisor_start(const struct supervisor_options *options, su
         snprintf(why, 256, "out of memory");
         return NULL;
     }
-    s->wake = s->channel_fd = s->images_fd = s->ram_fd = s->record_fd = -1;
+    s->wake = s->channel_fd = s->images_fd = s->ram_fd = s->record_fd = s->disk_fd = -1;
     s->sink = sink;
     s->context = context;
     ok = spawn_prepare(s, why) && offer_kernel(s, options->kernel_dir, why) &&
-         open_volume(s, options->volume_dir, options->volume_copied, why) && open_record(s, options->record_path, why);
+         open_volume(s, options->volume_dir, options->volume_copied, why) && open_record(s, options->record_path, why) &&
+         disk_open(s, options->disk_path, options->disk_read_only, why);
     if (ok) {
         describe(s, options);
         ok = spawn_worker(s, why);
@@ -445,7 +452,7 @@ bool supervisor_again(struct supervisor *s, struct door_command *commands, unsig
 
 static void close_all(struct supervisor *s)
 {
-    int fds[] = {s->wake, s->channel_fd, s->images_fd, s->ram_fd, s->record_fd};
+    int fds[] = {s->wake, s->channel_fd, s->images_fd, s->ram_fd, s->record_fd, s->disk_fd};
 
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         if (fds[i] >= 0)

@@ -21,6 +21,8 @@ struct supervisor_options {
     const char *kernel_dir;  /* where ntoskrnl.exe and hal.dll lie */
     const char *volume_dir;  /* host directory that is C:, NULL = an empty one made and removed by the supervisor */
     bool volume_copied;      /* the machine gets a copy of volume_dir, removed afterwards */
+    const char *disk_path;   /* image file of the disk, NULL = no disk */
+    bool disk_read_only;
     const char *record_path; /* write the raw event record here as well, NULL = don't */
     uint32_t watchdog_ms;    /* CPU time without a delivery point before the watchdog stops the machine; 0 = 2000 */
     bool snapshots;          /* supervisor_snapshot will be called */
@@ -42,6 +44,9 @@ bool supervisor_offer(struct supervisor *s, const char *name, const void *bytes,
 /* Send a command, serve the machine until it is done. True: command->status and value hold the reply. False: the
  * machine ended meanwhile; see supervisor_end. */
 bool supervisor_command(struct supervisor *s, struct door_command *command);
+
+/* Can this file be the disk? If not, one line in why. */
+bool supervisor_disk(const char *path, bool read_only, char why[256]);
 
 enum supervisor_outcome {
     SUPERVISOR_CLEAN,    /* halted after DOOR_COMMAND_END */

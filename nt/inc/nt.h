@@ -36,6 +36,7 @@ extern struct door *KiDoor;
 
 #include "rtl/rtlp.h"
 #include "ke/ki.h"
+#include "hal/hal.h"
 #include "mm/mi.h"
 #include "ob/obp.h"
 #include "ex/exp.h"

@@ -79,6 +79,7 @@ static VOID KiCheckLimit(VOID)
 
 VOID KiAdvanceTo(UINT64 Time)
 {
+    HalRunDevices(Time);
     if (Time > KiDoor->now)
         KiDoor->now = Time;
     KiUpdateShared();

@@ -76,7 +76,7 @@ VOID KiDispatchPending(VOID)
             KiDispatchInterrupt();
         else if (Level == APC_LEVEL)
             KiDeliverApcs();
-        else
+        else if (!HalDispatchInterrupt(Level))
             KiInternalError("no source for an interrupt of level %u", Level);
         KiProcessor()->Irql = OldIrql; /* perhaps another processor by now */
     }

@@ -90,10 +90,17 @@ static VOID KiEverythingWaits(VOID)
     KiDoor->halt(DOOR_HALT_STOP, "everything waits");
 }
 
+/* When a timer expires or a device does something next; (UINT64)-1 = never. */
+static UINT64 KiNextEvent(VOID)
+{
+    UINT64 Timer = KiNextDueTime(), Device = HalNextDeviceTime();
+    return Timer < Device ? Timer : Device;
+}
+
 /* Move the clock to the next thing that is due. */
 static VOID KiAdvanceToNextEvent(VOID)
 {
-    UINT64 Due = KiNextDueTime();
+    UINT64 Due = KiNextEvent();
 
     if (Due == (UINT64)-1)
         KiEverythingWaits();
@@ -138,7 +145,7 @@ VOID KiSpin(PVOID Lock)
 
     Self->Points++;
     if (!Other || ++KiSpinRounds > KI_SPIN_ROUNDS * KiDoor->processors) {
-        UINT64 Due = KiNextDueTime();
+        UINT64 Due = KiNextEvent();
         if (Due == (UINT64)-1 || KiSpinRounds > 2 * KI_SPIN_ROUNDS * KiDoor->processors) {
             VfFinding("lock.never-released", 0x0F, (UINT64)Lock, 0, 0, 0);
             VfText("the spin lock is held and its holder will never release it");

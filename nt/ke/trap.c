@@ -166,6 +166,10 @@ static VOID KiTrappedInstruction(struct door_trap *Trap)
         Processor->InterruptFlag = 1;
         KiDispatchPending();
         break;
+    case DOOR_TRAP_DEVICE: /* no sign of life: a driver may ask a device for ever */
+        KiSpendTime(0);
+        KiDispatchPending();
+        break;
     default: /* hlt, pause: others may go on */
         KiDeliver();
         break;

@@ -178,7 +178,7 @@ BOOLEAN NTAPI MmIsNonPagedSystemAddressValid(PVOID VirtualAddress)
            MmIsAddressValid(VirtualAddress);
 }
 
-/* docs: MmMapIoSpace. The machine has no device memory yet; RAM that is taken may be mapped, as tools do. */
+/* docs: MmMapIoSpace. Device memory, or RAM that is taken, as tools do. */
 PVOID NTAPI MmMapIoSpace(PHYSICAL_ADDRESS PhysicalAddress, SIZE_T NumberOfBytes, MEMORY_CACHING_TYPE CacheType)
 {
     UINT64 Physical = (UINT64)PhysicalAddress.QuadPart, Offset = Physical & (DOOR_PAGE - 1);
@@ -186,11 +186,15 @@ PVOID NTAPI MmMapIoSpace(PHYSICAL_ADDRESS PhysicalAddress, SIZE_T NumberOfBytes,
     PFN_NUMBER *Frames;
     PVOID Va;
 
-    if (!NumberOfBytes || Count > MiPageCount || First > MiPageCount - Count)
+    if (!NumberOfBytes)
         return NULL;
-    for (UINT64 i = 0; i < Count; i++)
-        if (MiPages[First + i].Use == MiUseNone)
+    if (!HalIsDeviceMemory(Physical, NumberOfBytes)) {
+        if (Count > MiPageCount || First > MiPageCount - Count)
             return NULL;
+        for (UINT64 i = 0; i < Count; i++)
+            if (MiPages[First + i].Use == MiUseNone)
+                return NULL;
+    }
     if ((Frames = ExpTryAllocate(Count * sizeof(*Frames), 'pImM')) == NULL)
         return NULL;
     for (UINT64 i = 0; i < Count; i++)

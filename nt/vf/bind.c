@@ -315,3 +315,10 @@ UINT64 DOOR_CALL VfBind(const struct door_import *Import)
     Contract = VfContractOf(Import->name);
     return Contract ? VfBindContract(Contract, Import->target) : Import->target;
 }
+
+UINT64 VfBindRoutine(PCSTR Name, UINT64 Target)
+{
+    const VF_CONTRACT *Contract = VfContractOf(Name);
+
+    return Contract ? VfBindContract(Contract, Target) : Target;
+}

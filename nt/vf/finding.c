@@ -107,6 +107,8 @@ static PCSTR VfArticle(PCSTR Word)
 /* "KDEFERRED_ROUTINE" -> "DPC routine"; what users call the callbacks that raise the level. */
 static PCSTR VfPlainName(PCSTR Contract)
 {
+    if (!strcmp(Contract, "KSERVICE_ROUTINE") || !strcmp(Contract, "KMESSAGE_SERVICE_ROUTINE"))
+        return "interrupt service routine";
     return !strcmp(Contract, "KDEFERRED_ROUTINE") ? "DPC routine" : Contract;
 }
 

@@ -35,6 +35,8 @@ static const struct {
     [VfResource] = {"resource", "has not been deleted", "It was initialised at:", "unload.resource", 0xC4, 0xD2},
     [VfLock] = {"spin lock", "is still held", "It was acquired at:", "unload.lock", 0xC4, 0x32},
     [VfThread] = {"system thread", "still runs", "It was created at:", "unload.thread", 0xCE, 0},
+    [VfInterrupt] = {"interrupt", "is still connected", "It was connected at:", "unload.interrupt", 0xCE, 0},
+    [VfDmaAdapter] = {"DMA adapter", "has not been given back", "It was got at:", "unload.dma-adapter", 0xE6, 0},
     [VfCallbackObject] = {"callback", "is still registered", "It was registered at:", "unload.callback", 0xC4, 0xDA},
 };
 

@@ -68,6 +68,8 @@ typedef enum _VF_OBJECT_KIND {
     VfResource,  /* initialised and not deleted */
     VfLock,      /* spin lock that is held */
     VfThread,    /* system thread whose routine lies in a driver; Object is the KTHREAD, memory range is empty */
+    VfInterrupt, /* connected; the memory is ours */
+    VfDmaAdapter,
     VfCallbackObject, /* registered callback or notification; freed by its unregister routine */
 } VF_OBJECT_KIND;
 
@@ -90,6 +92,8 @@ VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name);
 VOID VfInitialize(VOID);
 /* door_up.bind: the address for an import; thunks for checked drivers, a reporting stub for what is missing. */
 UINT64 DOOR_CALL VfBind(const struct door_import *Import);
+/* For tables of routines handed to drivers: Target behind the checks of a row. */
+UINT64 VfBindRoutine(PCSTR Contract, UINT64 Target);
 
 /* The rows, made by the build from contracts/ (build/gen/contracts_nt.c). */
 typedef struct _VF_CONDITION {
