@@ -79,3 +79,10 @@ typedef struct _MM_COPY_ADDRESS {
 NTKERNELAPI NTSTATUS NTAPI MmCopyMemory(PVOID TargetAddress, MM_COPY_ADDRESS SourceAddress, SIZE_T NumberOfBytes, ULONG Flags,
                                         PSIZE_T NumberOfBytesTransferred);
 NTKERNELAPI PVOID NTAPI MmMapIoSpaceEx(PHYSICAL_ADDRESS PhysicalAddress, SIZE_T NumberOfBytes, ULONG Protect);
+
+/* ---- Timers and DPCs (docs: ExQueryTimerResolution, KeShouldYieldProcessor) ------------------------------------------ */
+
+NTKERNELAPI VOID NTAPI ExQueryTimerResolution(PULONG MaximumTime, PULONG MinimumTime, PULONG CurrentTime);
+NTKERNELAPI BOOLEAN NTAPI KeRemoveQueueDpcEx(PRKDPC Dpc, BOOLEAN WaitIfActive);
+NTKERNELAPI LOGICAL NTAPI KeIsExecutingDpc(VOID);
+NTKERNELAPI LOGICAL NTAPI KeShouldYieldProcessor(VOID);

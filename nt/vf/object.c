@@ -35,6 +35,7 @@ static const struct {
     [VfResource] = {"resource", "has not been deleted", "It was initialised at:", "unload.resource", 0xC4, 0xD2},
     [VfLock] = {"spin lock", "is still held", "It was acquired at:", "unload.lock", 0xC4, 0x32},
     [VfThread] = {"system thread", "still runs", "It was created at:", "unload.thread", 0xCE, 0},
+    [VfExTimer] = {"timer", "has not been deleted", "It was allocated at:", "unload.ex-timer", 0xC7, 0},
     [VfCallbackObject] = {"callback", "is still registered", "It was registered at:", "unload.callback", 0xC4, 0xDA},
 };
 

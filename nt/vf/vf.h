@@ -68,6 +68,7 @@ typedef enum _VF_OBJECT_KIND {
     VfResource,  /* initialised and not deleted */
     VfLock,      /* spin lock that is held */
     VfThread,    /* system thread whose routine lies in a driver; Object is the KTHREAD, memory range is empty */
+    VfExTimer,   /* allocated by ExAllocateTimer and not deleted */
     VfCallbackObject, /* registered callback or notification; freed by its unregister routine */
 } VF_OBJECT_KIND;
 
