@@ -259,6 +259,11 @@ enum door_command_code {
     DOOR_COMMAND_ADVANCE = 3, /* value: let this much virtual time pass, in 100 ns */
     DOOR_COMMAND_END = 4,     /* stop the machine cleanly */
     DOOR_COMMAND_SCHEDULE = 5, /* begin the schedule that door.schedule tells */
+    DOOR_COMMAND_NMI = 6,           /* value: processor; a non-maskable interrupt */
+    DOOR_COMMAND_MACHINE_CHECK = 7, /* value: processor; an error that cannot be corrected */
+    DOOR_COMMAND_PROFILE_TICK = 8,  /* value: processor; its performance counters overflow */
+    DOOR_COMMAND_POWER = 9,         /* value: 0 = the mains fail, 1 = they are back */
+    DOOR_COMMAND_ADD_PROCESSOR = 10, /* one more starts; reply value: how many there are */
 };
 
 struct door_command {

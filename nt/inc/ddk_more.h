@@ -93,3 +93,9 @@ typedef struct _IO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS {
 
 NTKERNELAPI VOID NTAPI IoReportInterruptActive(PIO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS Parameters);
 NTKERNELAPI VOID NTAPI IoReportInterruptInactive(PIO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS Parameters);
+/* ---- Timers and DPCs (docs: ExQueryTimerResolution, KeShouldYieldProcessor) ------------------------------------------ */
+
+NTKERNELAPI VOID NTAPI ExQueryTimerResolution(PULONG MaximumTime, PULONG MinimumTime, PULONG CurrentTime);
+NTKERNELAPI BOOLEAN NTAPI KeRemoveQueueDpcEx(PRKDPC Dpc, BOOLEAN WaitIfActive);
+NTKERNELAPI LOGICAL NTAPI KeIsExecutingDpc(VOID);
+NTKERNELAPI LOGICAL NTAPI KeShouldYieldProcessor(VOID);

@@ -10,6 +10,47 @@ static VOID IopAdvance(UINT64 Duration)
         KeDelayExecutionThread(KernelMode, FALSE, &Interval);
 }
 
+static VOID IopTellCallback(PCWSTR Name, PVOID Argument1, PVOID Argument2)
+{
+    OBJECT_ATTRIBUTES Attributes;
+    PCALLBACK_OBJECT Object;
+    UNICODE_STRING Path;
+
+    RtlInitUnicodeString(&Path, Name);
+    InitializeObjectAttributes(&Attributes, &Path, OBJ_CASE_INSENSITIVE, NULL, NULL);
+    if (!NT_SUCCESS(ExCreateCallback(&Object, &Attributes, FALSE, FALSE)))
+        return;
+    ExNotifyCallback(Object, Argument1, Argument2);
+    ObDereferenceObject(Object);
+}
+
+static NTSTATUS IopFire(UINT64 Processor, ULONG Source)
+{
+    return Processor < DOOR_PROCESSORS && KiFire((ULONG)Processor, Source) ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+}
+
+/* The interrupt comes to processor 0, at POWER_LEVEL; drivers are told when it has been handled. */
+static NTSTATUS IopPower(UINT64 Mains)
+{
+    if (Mains > 1)
+        return STATUS_INVALID_PARAMETER;
+    KiProcessorBlock(0)->IpiRequests |= KI_IPI_POWER;
+    KiFire(0, POWER_LEVEL);
+    KeWaitForSingleObject(&KiPowerEvent, Executive, KernelMode, FALSE, NULL);
+    IopTellCallback(L"\\Callback\\PowerState", (PVOID)PO_CB_AC_STATUS, (PVOID)Mains);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS IopAddProcessor(struct door_command *Command)
+{
+    NTSTATUS Status = KiAddProcessor();
+
+    Command->value = KiDoor->processors;
+    if (NT_SUCCESS(Status))
+        IopTellCallback(L"\\Callback\\ProcessorAdd", (PVOID)(Command->value - 1), NULL);
+    return Status;
+}
+
 static VOID IopCarryOut(struct door_command *Command)
 {
     static CHAR What[96];
@@ -33,6 +74,21 @@ static VOID IopCarryOut(struct door_command *Command)
     case DOOR_COMMAND_SCHEDULE:
         KiBeginSchedule();
         Command->status = STATUS_SUCCESS;
+        break;
+    case DOOR_COMMAND_NMI:
+        Command->status = IopFire(Command->value, KI_SOURCE_NMI);
+        break;
+    case DOOR_COMMAND_MACHINE_CHECK:
+        Command->status = IopFire(Command->value, KI_SOURCE_MACHINE_CHECK);
+        break;
+    case DOOR_COMMAND_PROFILE_TICK:
+        Command->status = IopFire(Command->value, PROFILE_LEVEL);
+        break;
+    case DOOR_COMMAND_POWER:
+        Command->status = IopPower(Command->value);
+        break;
+    case DOOR_COMMAND_ADD_PROCESSOR:
+        Command->status = IopAddProcessor(Command);
         break;
     default:
         Command->status = STATUS_INVALID_PARAMETER;

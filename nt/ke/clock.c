@@ -3,17 +3,17 @@
  *
  * It goes on by what is spent (stalls, clock reads, long runs of calls) and, when every processor is idle, jumps to the next
  * timer. Passing a timer's due time makes the clock interrupt pending on processor 0; that interrupt asks for the
- * DISPATCH_LEVEL interrupt in which timers expire.
+ * DISPATCH_LEVEL interrupt in which timers expire. Passing a multiple of KI_TICK makes it pending on every processor that
+ * is not idle: the tick, which charges the running thread's quantum and begins with DPCs that asked for no interrupt.
  *
  * DIFFERS: timers expire at their exact due time, not at the next tick of a 15.6 ms clock.
  */
 #include "nt.h"
 
-#define KI_TICK 156250 /* 15.625 ms, what KeQueryTimeIncrement says */
-
 /* The page drivers read as 0xFFFFF78000000000; offsets as documented for KUSER_SHARED_DATA. */
 #define SHARED(Offset, Type) (*(volatile Type *)(DOOR_SHARED_DATA + (Offset)))
 
+static UINT64 KiTicks; /* since boot */
 static UINT64 KiTimeLimit;
 static PCSTR KiTimeLimitWhat;
 static INT64 KiSystemTimeShift; /* system time = now + this */
@@ -77,12 +77,29 @@ static VOID KiCheckLimit(VOID)
     KiDoor->halt(DOOR_HALT_STOP, "a driver's routine does not return");
 }
 
+static VOID KiTick(VOID)
+{
+    UINT64 Ticks = KiDoor->now / KI_TICK;
+
+    if (Ticks == KiTicks)
+        return;
+    KiTicks = Ticks;
+    for (ULONG i = 0; i < KiDoor->processors; i++) {
+        PKI_PROCESSOR Processor = KiProcessorBlock(i);
+        if (!Processor->Idle) {
+            Processor->PendingTick = TRUE;
+            KiRequestInterrupt(Processor, KI_CLOCK_LEVEL);
+        }
+    }
+}
+
 VOID KiAdvanceTo(UINT64 Time)
 {
     HalRunDevices(Time);
     if (Time > KiDoor->now)
         KiDoor->now = Time;
     KiUpdateShared();
+    KiTick();
     KiCheckLimit();
     if (KiNextDueTime() <= KiDoor->now)
         KiRequestInterrupt(KiProcessorBlock(0), KI_CLOCK_LEVEL);
@@ -91,6 +108,32 @@ VOID KiAdvanceTo(UINT64 Time)
 VOID KiSpendTime(UINT64 Duration)
 {
     KiAdvanceTo(KiDoor->now + Duration);
+    KiChargeTime(Duration);
+}
+
+/* The processor's share of the tick. A thread has KI_QUANTUM / 3 ticks. */
+static VOID KiChargeTick(PKI_PROCESSOR Processor)
+{
+    PKTHREAD Thread = Processor->CurrentThread;
+
+    Processor->PendingTick = FALSE;
+    if (Thread != Processor->IdleThread) {
+        Thread->Quantum = Thread->Quantum > 3 ? Thread->Quantum - 3 : 0;
+        Processor->QuantumEnd |= !Thread->Quantum;
+    }
+    if (Processor->QuantumEnd || Processor->DpcCount)
+        KiRequestInterrupt(Processor, DISPATCH_LEVEL);
+}
+
+/* CLOCK_LEVEL. If a timer is due, its work is for DISPATCH_LEVEL. */
+VOID KiClockInterrupt(VOID)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+
+    if (KiTurnTimers())
+        KiRequestInterrupt(Processor, DISPATCH_LEVEL);
+    if (Processor->PendingTick)
+        KiChargeTick(Processor);
 }
 
 /* ---- What drivers import ----------------------------------------------------------------------------------------- */

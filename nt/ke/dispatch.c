@@ -31,22 +31,26 @@ static PKTHREAD KiMakeIdleThread(PKI_PROCESSOR Processor, UINT64 Slot)
     return Thread;
 }
 
-/* The boot stack (slot 0) is processor 0's idle stack; the others get theirs here, and everyone a stack for DPCs. */
+/* An idle thread and a stack for DPCs. The boot stack (slot 0) is processor 0's idle stack. */
+VOID KiInitializeProcessorDispatcher(ULONG Number)
+{
+    PKI_PROCESSOR Processor = KiProcessorBlock(Number);
+    UINT64 Slot = 0, DpcSlot;
+
+    if ((Number && !MmCreateKernelStack(&Slot)) || !MmCreateKernelStack(&DpcSlot))
+        KiInternalError("no memory for the stacks of processor %u", Number);
+    Processor->IdleThread = KiMakeIdleThread(Processor, Slot);
+    Processor->CurrentThread = Processor->IdleThread;
+    Processor->DpcStackBase = (PVOID)MiStackBase(DpcSlot);
+    Processor->Idle = TRUE;
+    if (Number)
+        KiBuildStack((PVOID)MiStackBase(Slot), KiIdleLoop, NULL, &Processor->SuspendedStack);
+}
+
 VOID KiInitializeDispatcher(VOID)
 {
-    for (ULONG i = 0; i < KiDoor->processors; i++) {
-        PKI_PROCESSOR Processor = KiProcessorBlock(i);
-        UINT64 Slot = 0, DpcSlot;
-
-        if ((i && !MmCreateKernelStack(&Slot)) || !MmCreateKernelStack(&DpcSlot))
-            KiInternalError("no memory for the stacks of processor %u", i);
-        Processor->IdleThread = KiMakeIdleThread(Processor, Slot);
-        Processor->CurrentThread = Processor->IdleThread;
-        Processor->DpcStackBase = (PVOID)MiStackBase(DpcSlot);
-        Processor->Idle = TRUE;
-        if (i)
-            KiBuildStack((PVOID)MiStackBase(Slot), KiIdleLoop, NULL, &Processor->SuspendedStack);
-    }
+    for (ULONG i = 0; i < KiDoor->processors; i++)
+        KiInitializeProcessorDispatcher(i);
 }
 
 static VOID KiEnqueueReady(PKI_PROCESSOR Processor, PKTHREAD Thread, BOOLEAN Front)
@@ -71,7 +75,13 @@ static VOID KiDequeueReady(PKTHREAD Thread)
 static PKI_PROCESSOR KiChooseProcessor(PKTHREAD Thread)
 {
     PKI_PROCESSOR Last = KiProcessorBlock(Thread->Processor);
+    ULONG Ideal = Thread->IdealProcessor;
 
+    if (Ideal != KI_NO_IDEAL && (Thread->Affinity >> Ideal & 1)) {
+        PKI_PROCESSOR Processor = KiProcessorBlock(Ideal);
+        if (Processor->Idle && !Processor->NextThread && !Processor->ReadySummary)
+            return Processor;
+    }
     if ((Thread->Affinity >> Last->Number & 1) && Last->Idle && !Last->NextThread)
         return Last;
     for (ULONG i = 0; i < KiDoor->processors; i++) {
@@ -259,6 +269,7 @@ VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PV
     Thread->Quantum = KI_QUANTUM;
     Thread->Affinity = KiDoor->processors == 64 ? ~0ull : (1ull << KiDoor->processors) - 1;
     Thread->Processor = KiProcessor()->Number;
+    Thread->IdealProcessor = KI_NO_IDEAL;
     Thread->SystemRoutine = SystemRoutine;
     Thread->SystemContext = SystemContext;
     KiBuildStack(StackBase, KiThreadStartup, Thread, &Thread->KernelStack);
@@ -389,6 +400,28 @@ KAFFINITY KeQueryActiveProcessors(VOID)
     return KiDoor->processors == 64 ? ~0ull : (1ull << KiDoor->processors) - 1;
 }
 
+/* Undocumented; exported since NT 3.1. */
+KAFFINITY KeSetAffinityThread(PKTHREAD Thread, KAFFINITY Affinity)
+{
+    KAFFINITY Old = Thread->Affinity, Active = KeQueryActiveProcessors();
+
+    if (Affinity & Active) {
+        Thread->Affinity = Affinity & Active;
+        KiApplyAffinity(Thread);
+    }
+    return Old;
+}
+
+/* Returns the one chosen before; where none was, the one it runs on. (docs: KeSetIdealProcessorThread) */
+UCHAR KeSetIdealProcessorThread(PKTHREAD Thread, UCHAR Processor)
+{
+    ULONG Old = Thread->IdealProcessor == KI_NO_IDEAL ? Thread->Processor : Thread->IdealProcessor;
+
+    if (Processor < KiDoor->processors)
+        Thread->IdealProcessor = Processor;
+    return (UCHAR)Old;
+}
+
 ULONG KeQueryActiveProcessorCount(PKAFFINITY ActiveProcessors)
 {
     if (ActiveProcessors)
@@ -401,14 +434,15 @@ ULONG KeQueryActiveProcessorCountEx(USHORT GroupNumber)
     return GroupNumber == 0 || GroupNumber == ALL_PROCESSOR_GROUPS ? KiDoor->processors : 0;
 }
 
+/* Processors can be added while the machine runs, up to this. (docs: KeQueryMaximumProcessorCountEx) */
 ULONG KeQueryMaximumProcessorCount(VOID)
 {
-    return KiDoor->processors;
+    return DOOR_PROCESSORS;
 }
 
 ULONG KeQueryMaximumProcessorCountEx(USHORT GroupNumber)
 {
-    return KeQueryActiveProcessorCountEx(GroupNumber);
+    return GroupNumber == 0 || GroupNumber == ALL_PROCESSOR_GROUPS ? DOOR_PROCESSORS : 0;
 }
 
 USHORT KeQueryActiveGroupCount(VOID)

@@ -25,6 +25,7 @@ static VOID KiPhase1(PVOID Context)
 {
     ExInitializeWorkers();
     IoInitialize();
+    KiStartDpcThreads();
     IopOperator(NULL);
     KiDoor->halt(DOOR_HALT_CLEAN, "");
 }

@@ -49,7 +49,9 @@ static VOID KiDispatchInterrupt(VOID)
 {
     PKI_PROCESSOR Processor = KiProcessor();
 
+    Processor->RaisedTime = 0; /* the level was below DISPATCH_LEVEL just now */
     KiRetireDpcs();
+    KiWakeDpcThread(Processor);
     if (Processor->QuantumEnd) {
         Processor->QuantumEnd = FALSE;
         KiQuantumEnd();
@@ -57,32 +59,49 @@ static VOID KiDispatchInterrupt(VOID)
     KiPreempt();
 }
 
+/* Who answers an interrupt of a level. */
+static VOID (*const KiSources[])(VOID) = {
+    [APC_LEVEL] = KiDeliverApcs,
+    [DISPATCH_LEVEL] = KiDispatchInterrupt,
+    [KI_CLOCK_LEVEL] = KiClockInterrupt,
+    [KI_IPI_LEVEL] = KiIpiInterrupt,
+    [HIGH_LEVEL] = KiProfileInterrupt,
+    [KI_SOURCE_NMI] = KiNmiInterrupt,
+    [KI_SOURCE_MACHINE_CHECK] = KiMachineCheck,
+};
+
+/* The highest source that may come in now, 0 = none. */
+static ULONG KiNextSource(PKI_PROCESSOR Processor)
+{
+    ULONG Waiting = Processor->PendingLevels & ~((2u << Processor->Irql) - 1);
+
+    if (!Processor->InterruptFlag)
+        Waiting &= KI_UNMASKABLE;
+    if (Processor->InUnmaskable)
+        Waiting &= ~KI_UNMASKABLE;
+    return Waiting ? 31 - __builtin_clz(Waiting) : 0;
+}
+
 VOID KiDispatchPending(VOID)
 {
     for (;;) {
         PKI_PROCESSOR Processor = KiProcessor();
-        ULONG Waiting = Processor->PendingLevels >> (Processor->Irql + 1);
         KIRQL OldIrql = Processor->Irql;
-        KIRQL Level;
+        ULONG Source = KiNextSource(Processor);
 
-        if (!Waiting || !Processor->InterruptFlag)
+        if (!Source)
             return;
-        Level = (KIRQL)(OldIrql + 1 + 31 - __builtin_clz(Waiting));
-        Processor->PendingLevels &= ~(1u << Level);
-        KiSetIrql(Processor, Level);
-        if (Level == KI_CLOCK_LEVEL)
-            KiClockInterrupt();
-        else if (Level == DISPATCH_LEVEL)
-            KiDispatchInterrupt();
-        else if (Level == APC_LEVEL)
-            KiDeliverApcs();
-        else if (!HalDispatchInterrupt(Level))
-            KiInternalError("no source for an interrupt of level %u", Level);
+        Processor->PendingLevels &= ~(1u << Source);
+        KiSetIrql(Processor, (KIRQL)(Source > HIGH_LEVEL ? HIGH_LEVEL : Source));
+        if (KiSources[Source])
+            KiSources[Source]();
+        else if (!HalDispatchInterrupt((KIRQL)Source))
+            KiInternalError("no source for an interrupt of level %u", Source);
         KiProcessor()->Irql = OldIrql; /* perhaps another processor by now */
     }
 }
 
-VOID KiRequestInterrupt(PKI_PROCESSOR Processor, KIRQL Level)
+VOID KiRequestInterrupt(PKI_PROCESSOR Processor, ULONG Level)
 {
     Processor->PendingLevels |= 1u << Level;
 }
@@ -128,7 +147,7 @@ KIRQL KiExportKeRaiseIrqlToDpcLevel(VOID)
 
 KIRQL KiExportKeRaiseIrqlToSynchLevel(VOID)
 {
-    return KiRaiseByDriver("KeRaiseIrqlToSynchLevel", 12, __builtin_return_address(0));
+    return KiRaiseByDriver("KeRaiseIrqlToSynchLevel", KI_SYNCH_LEVEL, __builtin_return_address(0));
 }
 
 VOID KiExportKeLowerIrql(KIRQL NewIrql)

@@ -76,6 +76,17 @@ typedef struct _KI_PROCESSOR {
     PVOID DpcStackBase;
     struct _KTHREAD *DeadThread;   /* ended; its stack goes once another thread runs */
     VOID (*ReapRoutine)(struct _KTHREAD *Thread);
+
+    /* DPCs (dpc.c, threaded.c, watchdog.c). */
+    PKDPC ActiveDpc;               /* whose routine runs; an address to compare with, the object may be gone */
+    PKDPC ActiveThreadedDpc;
+    LIST_ENTRY ThreadedDpcList;
+    KEVENT ThreadedDpcEvent;       /* the processor's DPC thread waits for it */
+    UINT64 DpcTime;                /* virtual time the present DPC has taken */
+    UINT64 RaisedTime;             /* virtual time spent at DISPATCH_LEVEL or above since it was last below */
+
+    ULONG IpiRequests;             /* KI_IPI_*: which of the sources that share the level asked */
+    BOOLEAN InUnmaskable;          /* an NMI or machine check is being handled: no other comes in */
 } KI_PROCESSOR, *PKI_PROCESSOR;
 
 C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Irql) == DOOR_PCR_IRQL);
@@ -109,8 +120,16 @@ static inline unsigned long long KiReadCr8(void)
 #define KiProcessorBlock(Number) ((PKI_PROCESSOR)(DOOR_PROCESSOR_BASE + (UINT64)(Number)*DOOR_PROCESSOR_BYTES))
 
 /* Levels of the x64 ladder that the public headers do not all name. */
+#define KI_SYNCH_LEVEL 12
 #define KI_CLOCK_LEVEL 13
-#define KI_IPI_LEVEL 14
+#define KI_IPI_LEVEL 14 /* POWER_LEVEL too */
+
+/* Bits of PendingLevels above the levels: what no level and no cli holds off. Both run at HIGH_LEVEL. */
+#define KI_SOURCE_NMI 16
+#define KI_SOURCE_MACHINE_CHECK 17
+#define KI_UNMASKABLE (1u << KI_SOURCE_NMI | 1u << KI_SOURCE_MACHINE_CHECK)
+
+#define KI_TICK 156250 /* of the clock: 15.625 ms, what KeQueryTimeIncrement says */
 
 /* Types of dispatcher and control objects (KOBJECTS), the first byte of each. */
 typedef enum _KOBJECTS {
@@ -126,6 +145,7 @@ typedef enum _KOBJECTS {
     TimerSynchronizationObject,
     ApcObject = 18,
     DpcObject,
+    ThreadedDpcObject = 24,
 } KOBJECTS;
 
 typedef enum _KAPC_ENVIRONMENT { OriginalApcEnvironment, AttachedApcEnvironment, CurrentApcEnvironment } KAPC_ENVIRONMENT;
@@ -157,7 +177,7 @@ struct _KTHREAD {
     UCHAR Quantum;
     KAFFINITY Affinity;
     ULONG Processor; /* where it runs or last ran */
-    ULONG IdealProcessor;
+    ULONG IdealProcessor; /* KI_NO_IDEAL: nobody has chosen one */
     LIST_ENTRY ReadyListEntry;
 
     /* Waiting. Wait blocks of more objects than fit here come from the caller. */
@@ -202,6 +222,8 @@ struct _KTHREAD {
 
 C_ASSERT(FIELD_OFFSET(struct _KTHREAD, KernelStack) == 0x40); /* context.S */
 
+#define KI_NO_IDEAL 0x80
+
 /* ---- Interface ------------------------------------------------------------------------------------------------- */
 
 /* Virtual time since boot, 100 ns units. */
@@ -219,8 +241,9 @@ VOID KiSpendTime(UINT64 Duration);
 /* A delivery point at the current IRQL. */
 VOID KiDeliver(VOID);
 
-/* Ask for an interrupt of Level on a processor; delivered there as soon as its IRQL and interrupt flag allow. */
-VOID KiRequestInterrupt(PKI_PROCESSOR Processor, KIRQL Level);
+/* Ask for an interrupt of Level (or KI_SOURCE_*) on a processor; delivered there as soon as its IRQL and interrupt flag
+ * allow. */
+VOID KiRequestInterrupt(PKI_PROCESSOR Processor, ULONG Level);
 
 /* Unchecked forms for the kernel's own use. Lowering delivers what is pending. */
 KIRQL KiRaiseIrql(KIRQL NewIrql);
@@ -259,14 +282,21 @@ VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, P
 BOOLEAN KeInsertQueueApc(PKAPC Apc, PVOID SystemArgument1, PVOID SystemArgument2, KPRIORITY Increment);
 BOOLEAN KeRemoveQueueApc(PKAPC Apc);
 
+KAFFINITY KeSetAffinityThread(PKTHREAD Thread, KAFFINITY Affinity);
+VOID KeGenericCallDpc(PKDEFERRED_ROUTINE Routine, PVOID Context);
+VOID KeSignalCallDpcDone(PVOID SystemArgument1);
+LOGICAL KeSignalCallDpcSynchronize(PVOID SystemArgument2);
+
 /* ---- Between the files of nt/ke ------------------------------------------------------------------------------------ */
 
 /* processor.c */
 VOID KiInitializeProcessors(VOID);
+VOID KiInitializeArea(ULONG Number);
 VOID KiSwitchTo(PKI_PROCESSOR Target);
 VOID KiBuildStack(PVOID StackBase, VOID (*Routine)(PVOID), PVOID Argument, UINT64 *Stack);
 DECLSPEC_NORETURN VOID KiIdleLoop(PVOID Context);
 VOID KiSpin(PVOID Lock);
+BOOLEAN KiSpinOnce(VOID); /* let others go on; FALSE = nothing is left that could end the wait */
 extern ULONG KiSpinRounds;
 
 /* schedule.c */
@@ -289,6 +319,7 @@ static inline VOID KiNoteRaise(KIRQL OldIrql, KIRQL NewIrql, KI_LEVEL_CAUSE Caus
 
 /* dispatch.c (DISPATCH_LEVEL unless said otherwise) */
 VOID KiInitializeDispatcher(VOID);
+VOID KiInitializeProcessorDispatcher(ULONG Number);
 VOID KiExitDispatcher(KIRQL OldIrql);  /* take the thread switch that became due, then lower */
 LONG KiSwapThread(VOID);               /* the current thread stops here; returns its WaitStatus */
 VOID KiPreempt(VOID);
@@ -304,16 +335,61 @@ VOID KiLeaveQueue(PKTHREAD Thread);
 VOID KiSetThreadPriority(PKTHREAD Thread, KPRIORITY Priority);
 VOID KiWaitingContext(PKTHREAD Thread, PCONTEXT Context); /* of a thread that does not run: enough to walk its stack */
 
+/* ipi.c: calls on all processors */
+VOID KiIpiInterrupt(VOID);
+enum { KI_IPI_CALL = 1, KI_IPI_POWER = 2 };
+
+/* highest.c, power.c, profile.c: sources that the operator fires */
+VOID KiNmiInterrupt(VOID);
+VOID KiMachineCheck(VOID);
+VOID KiProfileInterrupt(VOID);
+VOID KiPowerInterrupt(VOID);
+extern KEVENT KiPowerEvent; /* set when the power interrupt has been handled */
+/* The interrupt reaches processor Number and, unless that holds it off, has been handled when this returns. Below
+ * DISPATCH_LEVEL. FALSE: there is no such processor. */
+BOOLEAN KiFire(ULONG Number, ULONG Source);
+
+/* change.c */
+NTSTATUS KiAddProcessor(VOID);
+
 /* timer.c */
 VOID KiInitializeTimers(VOID);
 BOOLEAN KiInsertTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, ULONG Stack);
 BOOLEAN KiRemoveTimer(PKTIMER Timer);
 UINT64 KiNextDueTime(VOID); /* (UINT64)-1 = none */
+BOOLEAN KiTurnTimers(VOID); /* find what is due now; TRUE = something is */
 VOID KiExpireTimers(VOID);
 BOOLEAN KiTimersPending(VOID);
 
+/* A timer whose period is not in milliseconds, or that does not wake a sleeping processor (nt/ex/timer.c). */
+typedef struct _KI_LONG_TIMER {
+    KTIMER Timer; /* DueTime: the latest time at which it expires */
+    UINT64 Period;
+    UINT64 NominalDue;
+    UINT64 Tolerance; /* (UINT64)-1: it never wakes a processor */
+    LIST_ENTRY NoWakeEntry;
+    BOOLEAN NoWake;
+} KI_LONG_TIMER, *PKI_LONG_TIMER;
+VOID KiInitializeLongTimer(PKI_LONG_TIMER Timer, TIMER_TYPE Type, BOOLEAN NoWake);
+VOID KiInsertLongTimer(PKI_LONG_TIMER Timer, LARGE_INTEGER DueTime, UINT64 Period, UINT64 Tolerance);
+
 /* dpc.c */
 VOID KiRetireDpcs(VOID);
+BOOLEAN KiQueueDpc(PKDPC Dpc, PVOID Source, ULONG Stack, PVOID Argument1, PVOID Argument2);
+VOID KiCallDpc(PKDPC Dpc, PCSTR What);
+#define KI_DPC_PROCESSOR(Dpc) KiProcessorBlock((Dpc)->Number % MAXIMUM_PROC_PER_GROUP) /* of a queued one */
+#define KI_DPC_STACK(Dpc) (((ULONG *)(Dpc))[1])
+/* KDPC.DpcData while queued: the timer it belongs to, or this. */
+#define KI_DPC_QUEUED ((PVOID)1)
+
+/* threaded.c */
+VOID KiStartDpcThreads(VOID);
+VOID KiStartDpcThread(PKI_PROCESSOR Processor);
+VOID KiWakeDpcThread(PKI_PROCESSOR Processor); /* DISPATCH_LEVEL, on that processor */
+extern BOOLEAN KiThreadedDpcs; /* FALSE: they run as ordinary ones */
+
+/* watchdog.c: virtual time has been spent by the running processor */
+VOID KiChargeTime(UINT64 Duration);
 VOID KiQueueTimerDpc(PKDPC Dpc, PKTIMER Timer, ULONG Stack);
 PKDPC KiFindQueuedDpc(UINT64 Start, UINT64 Bytes, BOOLEAN ByRoutine, ULONG *Stack);
 

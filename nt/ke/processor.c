@@ -31,7 +31,7 @@ VOID KiBuildStack(PVOID StackBase, VOID (*Routine)(PVOID), PVOID Argument, UINT6
     RtlZeroMemory((PVOID)*Stack, 0xa8);
 }
 
-static VOID KiInitializeArea(ULONG Number)
+VOID KiInitializeArea(ULONG Number)
 {
     PKI_PROCESSOR Processor = KiProcessorBlock(Number);
 
@@ -47,6 +47,8 @@ static VOID KiInitializeArea(ULONG Number)
     Processor->InterruptFlag = 1;
     Processor->Budget = KI_EVERY;
     InitializeListHead(&Processor->DpcList);
+    InitializeListHead(&Processor->ThreadedDpcList);
+    KeInitializeEvent(&Processor->ThreadedDpcEvent, SynchronizationEvent, FALSE);
     for (ULONG i = 0; i < 32; i++)
         InitializeListHead(&Processor->Ready[i]);
 }
@@ -119,6 +121,8 @@ DECLSPEC_NORETURN VOID KiIdleLoop(PVOID Context)
 
         Self->Points++;
         Self->Idle = TRUE;
+        if (Self->DpcCount) /* those that asked for no interrupt */
+            KiRequestInterrupt(Self, DISPATCH_LEVEL);
         KiLowerIrql(PASSIVE_LEVEL);
         KiRaiseIrql(DISPATCH_LEVEL);
         if (Self->NextThread || Self->ReadySummary) {
@@ -135,10 +139,10 @@ DECLSPEC_NORETURN VOID KiIdleLoop(PVOID Context)
 }
 
 /*
- * A processor waits for Lock, which another flow holds. Let the others go on; when none of them can, let time go on;
- * when there is no time to go to, the lock will never be released.
+ * The running processor waits for something that another flow does. Let the others go on; when none of them can, let time
+ * go on; when there is no time to go to, FALSE: the wait will never end.
  */
-VOID KiSpin(PVOID Lock)
+BOOLEAN KiSpinOnce(VOID)
 {
     PKI_PROCESSOR Self = KiProcessor();
     PKI_PROCESSOR Other = KiNextBusy(Self);
@@ -146,14 +150,8 @@ VOID KiSpin(PVOID Lock)
     Self->Points++;
     if (!Other || ++KiSpinRounds > KI_SPIN_ROUNDS * KiDoor->processors) {
         UINT64 Due = KiNextEvent();
-        if (Due == (UINT64)-1 || KiSpinRounds > 2 * KI_SPIN_ROUNDS * KiDoor->processors) {
-            VfFinding("lock.never-released", 0x0F, (UINT64)Lock, 0, 0, 0);
-            VfText("the spin lock is held and its holder will never release it");
-            VfNoteCaller(NULL);
-            VfNoteLevel();
-            VfCommit();
-            KiDoor->halt(DOOR_HALT_STOP, "a spin lock is never released");
-        }
+        if (Due == (UINT64)-1 || KiSpinRounds > 2 * KI_SPIN_ROUNDS * KiDoor->processors)
+            return FALSE;
         KiSpinRounds++;
         KiAdvanceTo(Due);
         Other = KiNextBusy(Self);
@@ -161,4 +159,18 @@ VOID KiSpin(PVOID Lock)
     if (Other)
         KiSwitchTo(Other);
     KiDispatchPending();
+    return TRUE;
+}
+
+/* A processor waits for Lock, which another flow holds. */
+VOID KiSpin(PVOID Lock)
+{
+    if (KiSpinOnce())
+        return;
+    VfFinding("lock.never-released", 0x0F, (UINT64)Lock, 0, 0, 0);
+    VfText("the spin lock is held and its holder will never release it");
+    VfNoteCaller(NULL);
+    VfNoteLevel();
+    VfCommit();
+    KiDoor->halt(DOOR_HALT_STOP, "a spin lock is never released");
 }

@@ -78,3 +78,102 @@ NTSTATUS KeExpandKernelStackAndCallout(PEXPAND_STACK_CALLOUT Callout, PVOID Para
 {
     return KeExpandKernelStackAndCalloutEx(Callout, Parameter, Size, TRUE, NULL);
 }
+
+/* ---- Groups, nodes, relations: one group, one node, one package; a core a processor ---------------------------------- */
+
+USHORT KeQueryMaximumGroupCount(VOID)
+{
+    return 1;
+}
+
+USHORT KeQueryHighestNodeNumber(VOID)
+{
+    return 0;
+}
+
+USHORT KeGetCurrentNodeNumber(VOID)
+{
+    return 0;
+}
+
+USHORT KeQueryNodeMaximumProcessorCount(USHORT NodeNumber)
+{
+    return NodeNumber ? 0 : DOOR_PROCESSORS;
+}
+
+VOID KeQueryNodeActiveAffinity(USHORT NodeNumber, PGROUP_AFFINITY Affinity, PUSHORT Count)
+{
+    KAFFINITY Active = NodeNumber ? 0 : KeQueryActiveProcessors();
+
+    if (Affinity) {
+        RtlZeroMemory(Affinity, sizeof(*Affinity));
+        Affinity->Mask = Active;
+    }
+    if (Count)
+        *Count = (USHORT)__builtin_popcountll(Active);
+}
+
+/* Where the next record goes, as far as there is room. */
+typedef struct _KI_RELATIONS {
+    PUCHAR Buffer;
+    ULONG Room, Used;
+} KI_RELATIONS;
+
+static PSYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX KiAddRelation(KI_RELATIONS *Relations, LOGICAL_PROCESSOR_RELATIONSHIP Kind,
+                                                              ULONG Bytes)
+{
+    static SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX Nowhere;
+    PSYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX Record = &Nowhere;
+
+    Bytes += FIELD_OFFSET(SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX, Processor);
+    if (Relations->Used + Bytes <= Relations->Room)
+        Record = (PVOID)(Relations->Buffer + Relations->Used);
+    Relations->Used += Bytes;
+    RtlZeroMemory(Record, Bytes);
+    Record->Relationship = Kind;
+    Record->Size = Bytes;
+    return Record;
+}
+
+static VOID KiAddProcessors(KI_RELATIONS *Relations, LOGICAL_PROCESSOR_RELATIONSHIP Kind, KAFFINITY Mask)
+{
+    PSYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX Record = KiAddRelation(Relations, Kind, sizeof(PROCESSOR_RELATIONSHIP));
+
+    Record->Processor.GroupCount = 1;
+    Record->Processor.GroupMask[0].Mask = Mask;
+}
+
+static VOID KiAddGroup(KI_RELATIONS *Relations)
+{
+    PSYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX Record = KiAddRelation(Relations, RelationGroup, sizeof(GROUP_RELATIONSHIP));
+
+    Record->Group.MaximumGroupCount = Record->Group.ActiveGroupCount = 1;
+    Record->Group.GroupInfo[0].MaximumProcessorCount = DOOR_PROCESSORS;
+    Record->Group.GroupInfo[0].ActiveProcessorCount = (UCHAR)KiDoor->processors;
+    Record->Group.GroupInfo[0].ActiveProcessorMask = KeQueryActiveProcessors();
+}
+
+/* (docs: KeQueryLogicalProcessorRelationship) No caches are told of: the machine has none. */
+NTSTATUS KeQueryLogicalProcessorRelationship(PPROCESSOR_NUMBER ProcessorNumber,
+                                             LOGICAL_PROCESSOR_RELATIONSHIP RelationshipType,
+                                             PSYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX Information, PULONG Length)
+{
+    KI_RELATIONS Relations = {(PUCHAR)Information, Information ? *Length : 0, 0};
+    LOGICAL_PROCESSOR_RELATIONSHIP Kind = RelationshipType;
+    ULONG Only = ProcessorNumber ? KeGetProcessorIndexFromNumber(ProcessorNumber) : 0;
+
+    if (Only == INVALID_PROCESSOR_INDEX)
+        return STATUS_INVALID_PARAMETER;
+    for (ULONG i = 0; i < KiDoor->processors; i++)
+        if ((Kind == RelationProcessorCore || Kind == RelationAll) && (!ProcessorNumber || i == Only))
+            KiAddProcessors(&Relations, RelationProcessorCore, 1ull << i);
+    if (Kind == RelationNumaNode || Kind == RelationAll)
+        KiAddRelation(&Relations, RelationNumaNode, sizeof(NUMA_NODE_RELATIONSHIP))->NumaNode.GroupMask.Mask =
+            KeQueryActiveProcessors();
+    if (Kind == RelationProcessorPackage || Kind == RelationAll)
+        KiAddProcessors(&Relations, RelationProcessorPackage, KeQueryActiveProcessors());
+    if (Kind == RelationGroup || Kind == RelationAll)
+        KiAddGroup(&Relations);
+    *Length = Relations.Used;
+    return Relations.Used <= Relations.Room ? STATUS_SUCCESS : STATUS_INFO_LENGTH_MISMATCH;
+}

@@ -10,8 +10,6 @@
  */
 #include "nt.h"
 
-#define KI_SYNCH_LEVEL 12
-
 static UINT64 KiLockWord(VOID)
 {
     return (UINT64)KeGetCurrentThread() | 1;

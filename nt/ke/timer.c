@@ -8,7 +8,11 @@
  * which they were set.
  *
  * All of it at DISPATCH_LEVEL. A timer's DPC and wake-ups happen in KiExpireTimers, from the DISPATCH_LEVEL interrupt.
- * (docs: KeSetTimerEx, KeCancelTimer, Timer Objects and DPCs)
+ *
+ * A timer with a tolerance expires at the next multiple of a round time that its tolerance allows, so that those of many
+ * drivers expire together. A timer that does not wake a processor stands in the wheel at its latest time, and is looked
+ * at whenever a processor is awake for something else.
+ * (docs: KeSetTimerEx, KeCancelTimer, KeSetCoalescableTimer, No-Wake Timers, Timer Objects and DPCs)
  */
 #include "nt.h"
 
@@ -19,6 +23,16 @@ static UINT64 KiWheelBits[KI_LEVELS];
 static ULONG KiWheelLevels; /* bit k: level k is not empty */
 static UINT64 KiWheelTime;
 static LIST_ENTRY KiExpired; /* due, in order; still "inserted" for their owners */
+static LIST_ENTRY KiNoWake;  /* KI_LONG_TIMERs set that wait for somebody awake */
+
+/* KTIMER.Processor: zero for an ordinary timer, else whether it is a KI_LONG_TIMER, which of the spacings it is
+ * rounded to (1-based), and by how much this expiry was put off. */
+#define KI_TIMER_LONG 0x80000000u
+#define KI_TIMER_SPACING(Timer) ((Timer)->Processor >> 24 & 7)
+#define KI_TIMER_DELAY(Timer) ((Timer)->Processor & 0xffffff)
+
+/* In 100 ns: two ticks, then what the page names as good periods. */
+static const ULONG KiSpacings[] = {0, 2 * KI_TICK, 500000, 1000000, 2500000, 5000000, 10000000};
 
 VOID KiInitializeTimers(VOID)
 {
@@ -26,6 +40,7 @@ VOID KiInitializeTimers(VOID)
         for (ULONG Slot = 0; Slot < 64; Slot++)
             InitializeListHead(&KiWheel[Level][Slot]);
     InitializeListHead(&KiExpired);
+    InitializeListHead(&KiNoWake);
 }
 
 static VOID KiEnterWheel(PKTIMER Timer)
@@ -96,59 +111,158 @@ static VOID KiTurnWheel(UINT64 Time)
     KiWheelTime = Time;
 }
 
-/* The clock ticks (CLOCK_LEVEL): if a timer is due, its work is for DISPATCH_LEVEL. */
-VOID KiClockInterrupt(VOID)
+static VOID KiWakeNoWakeTimers(VOID)
 {
-    KiTurnWheel(KiDoor->now);
-    if (!IsListEmpty(&KiExpired))
-        KiRequestInterrupt(KiProcessor(), DISPATCH_LEVEL);
+    for (PLIST_ENTRY Entry = KiNoWake.Flink, Next; Entry != &KiNoWake; Entry = Next) {
+        PKI_LONG_TIMER Timer = CONTAINING_RECORD(Entry, KI_LONG_TIMER, NoWakeEntry);
+        Next = Entry->Flink;
+        if (Timer->NominalDue > KiDoor->now || Timer->Timer.Header.Expired)
+            continue;
+        if (Timer->Timer.TimerListEntry.Flink)
+            KiLeaveWheel(&Timer->Timer);
+        InsertTailList(&KiExpired, &Timer->Timer.TimerListEntry);
+        Timer->Timer.Header.Expired = TRUE;
+    }
 }
 
-BOOLEAN KiInsertTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, ULONG Stack)
+BOOLEAN KiTurnTimers(VOID)
 {
-    UINT64 Now = KiDoor->now;
-    INT64 Absolute = DueTime.QuadPart - (INT64)KiDoor->boot_time;
+    KiTurnWheel(KiDoor->now);
+    KiWakeNoWakeTimers();
+    return !IsListEmpty(&KiExpired);
+}
 
-    if (DueTime.QuadPart < 0)
-        Timer->DueTime.QuadPart = Now + (UINT64)-DueTime.QuadPart;
-    else
-        Timer->DueTime.QuadPart = Absolute > (INT64)Now ? (UINT64)Absolute : Now;
-    Timer->Period = Period;
+/* Put the expiry off to where others expire too. */
+static VOID KiCoalesce(PKTIMER Timer)
+{
+    ULONG Spacing = KiSpacings[KI_TIMER_SPACING(Timer)];
+    ULONG Delay;
+
+    if (!Spacing)
+        return;
+    Delay = (ULONG)((Spacing - Timer->DueTime.QuadPart % Spacing) % Spacing);
+    Timer->DueTime.QuadPart += Delay;
+    Timer->Processor = (Timer->Processor & 0xff000000) | Delay;
+}
+
+/* Into the wheel, at Timer->DueTime. */
+static VOID KiStartTimer(PKTIMER Timer)
+{
     Timer->Header.SignalState = FALSE;
     Timer->Header.Inserted = TRUE;
-    if (Timer->DueTime.QuadPart <= Now) {
-        KiTurnWheel(Now); /* so that earlier ones stay ahead of it */
+    Timer->Header.Expired = FALSE;
+    if (Timer->DueTime.QuadPart <= KiDoor->now) {
+        KiTurnWheel(KiDoor->now); /* so that earlier ones stay ahead of it */
         InsertTailList(&KiExpired, &Timer->TimerListEntry);
         KiRequestInterrupt(KiProcessor(), DISPATCH_LEVEL);
     } else {
         KiEnterWheel(Timer);
     }
+}
+
+static UINT64 KiDueTime(LARGE_INTEGER DueTime)
+{
+    INT64 Absolute = DueTime.QuadPart - (INT64)KiDoor->boot_time;
+
+    if (DueTime.QuadPart < 0)
+        return KiDoor->now + (UINT64)-DueTime.QuadPart;
+    return Absolute > (INT64)KiDoor->now ? (UINT64)Absolute : KiDoor->now;
+}
+
+BOOLEAN KiInsertTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, ULONG Stack)
+{
+    Timer->DueTime.QuadPart = KiDueTime(DueTime);
+    Timer->Period = Period;
+    KiCoalesce(Timer);
+    KiStartTimer(Timer);
     return TRUE;
+}
+
+static VOID KiStartLongTimer(PKI_LONG_TIMER Timer)
+{
+    BOOLEAN Never = Timer->NoWake && Timer->Tolerance == (UINT64)-1;
+
+    Timer->Timer.DueTime.QuadPart = Timer->NominalDue + (Timer->NoWake && !Never ? Timer->Tolerance : 0);
+    Timer->Timer.TimerListEntry.Flink = NULL;
+    if (Timer->NoWake)
+        InsertTailList(&KiNoWake, &Timer->NoWakeEntry);
+    if (!Never || Timer->NominalDue <= KiDoor->now) {
+        KiStartTimer(&Timer->Timer);
+        Timer->Timer.Header.Expired = Timer->Timer.DueTime.QuadPart <= KiDoor->now;
+    } else {
+        Timer->Timer.Header.SignalState = FALSE;
+        Timer->Timer.Header.Inserted = TRUE;
+        Timer->Timer.Header.Expired = FALSE;
+    }
+}
+
+VOID KiInitializeLongTimer(PKI_LONG_TIMER Timer, TIMER_TYPE Type, BOOLEAN NoWake)
+{
+    RtlZeroMemory(Timer, sizeof(*Timer));
+    KeInitializeTimerEx(&Timer->Timer, Type);
+    Timer->Timer.Processor = KI_TIMER_LONG;
+    Timer->NoWake = NoWake;
+}
+
+VOID KiInsertLongTimer(PKI_LONG_TIMER Timer, LARGE_INTEGER DueTime, UINT64 Period, UINT64 Tolerance)
+{
+    Timer->NominalDue = KiDueTime(DueTime);
+    Timer->Period = Period;
+    Timer->Tolerance = Tolerance;
+    KiStartLongTimer(Timer);
+}
+
+static PKI_LONG_TIMER KiLongTimer(PKTIMER Timer)
+{
+    return Timer->Processor & KI_TIMER_LONG ? CONTAINING_RECORD(Timer, KI_LONG_TIMER, Timer) : NULL;
 }
 
 BOOLEAN KiRemoveTimer(PKTIMER Timer)
 {
+    PKI_LONG_TIMER Long = KiLongTimer(Timer);
+
     if (!Timer->Header.Inserted)
         return FALSE;
-    KiLeaveWheel(Timer);
+    if (Long && Long->NoWake)
+        RemoveEntryList(&Long->NoWakeEntry);
+    if (!Long || Timer->TimerListEntry.Flink)
+        KiLeaveWheel(Timer);
     Timer->Header.Inserted = FALSE;
     return TRUE;
+}
+
+/* A period starts anew; FALSE: it has none. */
+static BOOLEAN KiStartPeriod(PKTIMER Timer)
+{
+    PKI_LONG_TIMER Long = KiLongTimer(Timer);
+
+    if (Long && Long->NoWake)
+        RemoveEntryList(&Long->NoWakeEntry);
+    if (Long && Long->Period) {
+        if (Long->NominalDue + Long->Period <= KiDoor->now) /* periods gone by while the timer could not expire */
+            Long->NominalDue += (KiDoor->now - Long->NominalDue) / Long->Period * Long->Period;
+        else
+            Long->NominalDue += Long->Period;
+        KiStartLongTimer(Long);
+        return TRUE;
+    }
+    if (Timer->Period) {
+        Timer->DueTime.QuadPart += (UINT64)Timer->Period * 10000 - KI_TIMER_DELAY(Timer);
+        KiCoalesce(Timer);
+        KiEnterWheel(Timer);
+        return TRUE;
+    }
+    Timer->Header.Inserted = FALSE;
+    return FALSE;
 }
 
 /* One expiry: the timer is signalled, its waiters go, its DPC is queued, and a period starts anew. */
 static VOID KiExpireTimer(PKTIMER Timer)
 {
     PKDPC Dpc = Timer->Dpc;
-    ULONG Stack;
+    ULONG Stack = VfTrackedStack(Timer);
 
-    if (Timer->Period) {
-        Timer->DueTime.QuadPart += (UINT64)Timer->Period * 10000;
-        KiEnterWheel(Timer);
-    } else {
-        Timer->Header.Inserted = FALSE;
-    }
-    Stack = VfTrackedStack(Timer);
-    if (!Timer->Period)
+    if (!KiStartPeriod(Timer))
         VfUntrack(Timer, VfTimer);
     Timer->Header.SignalState = TRUE;
     if (!IsListEmpty(&Timer->Header.WaitListHead))
@@ -194,12 +308,16 @@ VOID KeInitializeTimer(PKTIMER Timer)
     KeInitializeTimerEx(Timer, NotificationTimer);
 }
 
-BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dpc)
+static BOOLEAN KiSetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, ULONG Tolerance, PKDPC Dpc)
 {
+    ULONG Spacing = RTL_NUMBER_OF(KiSpacings) - 1;
     KIRQL OldIrql = KiRaiseIrql(DISPATCH_LEVEL);
     BOOLEAN WasSet = KiRemoveTimer(Timer);
     ULONG Stack = VfCaptureStack();
 
+    while (KiSpacings[Spacing] > Tolerance * 10000ull)
+        Spacing--;
+    Timer->Processor = Spacing << 24;
     Timer->Dpc = Dpc;
     VfTrack(Timer, sizeof(*Timer), VfTimer, Dpc ? (PVOID)Dpc->DeferredRoutine : NULL, Stack);
     KiInsertTimer(Timer, DueTime, Period > 0 ? (ULONG)Period : 0, Stack);
@@ -207,14 +325,19 @@ BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dp
     return WasSet;
 }
 
+BOOLEAN KeSetTimerEx(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, PKDPC Dpc)
+{
+    return KiSetTimer(Timer, DueTime, Period, 0, Dpc);
+}
+
 BOOLEAN KeSetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, PKDPC Dpc)
 {
-    return KeSetTimerEx(Timer, DueTime, 0, Dpc);
+    return KiSetTimer(Timer, DueTime, 0, 0, Dpc);
 }
 
 BOOLEAN KeSetCoalescableTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, ULONG TolerableDelay, PKDPC Dpc)
 {
-    return KeSetTimerEx(Timer, DueTime, (LONG)Period, Dpc); /* delay 0 is within any tolerance */
+    return KiSetTimer(Timer, DueTime, (LONG)Period, TolerableDelay, Dpc);
 }
 
 BOOLEAN KeCancelTimer(PKTIMER Timer)

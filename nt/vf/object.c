@@ -37,6 +37,7 @@ static const struct {
     [VfThread] = {"system thread", "still runs", "It was created at:", "unload.thread", 0xCE, 0},
     [VfInterrupt] = {"interrupt", "is still connected", "It was connected at:", "unload.interrupt", 0xCE, 0},
     [VfDmaAdapter] = {"DMA adapter", "has not been given back", "It was got at:", "unload.dma-adapter", 0xE6, 0},
+    [VfExTimer] = {"timer", "has not been deleted", "It was allocated at:", "unload.ex-timer", 0xC7, 0},
     [VfCallbackObject] = {"callback", "is still registered", "It was registered at:", "unload.callback", 0xC4, 0xDA},
 };
 

@@ -70,6 +70,7 @@ typedef enum _VF_OBJECT_KIND {
     VfThread,    /* system thread whose routine lies in a driver; Object is the KTHREAD, memory range is empty */
     VfInterrupt, /* connected; the memory is ours */
     VfDmaAdapter,
+    VfExTimer,   /* allocated by ExAllocateTimer and not deleted */
     VfCallbackObject, /* registered callback or notification; freed by its unregister routine */
 } VF_OBJECT_KIND;
 
