@@ -33,6 +33,7 @@ static VOID IopFillDevice(PDEVICE_OBJECT Device, PDRIVER_OBJECT Driver, ULONG Ex
     Own->Type = IO_TYPE_DEVICE_OBJECT_EXTENSION;
     Own->DeviceObject = Device;
     Own->CreatedBy = Stack;
+    Own->PowerState = PowerDeviceUnspecified;
     KeInitializeDeviceQueue(&Device->DeviceQueue);
     KeInitializeEvent(&Device->DeviceLock, SynchronizationEvent, TRUE);
 }

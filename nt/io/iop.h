@@ -62,9 +62,7 @@ typedef struct _IOP_DEVICE {
     PDEVICE_OBJECT DeviceObject;
     PDEVICE_OBJECT AttachedTo;
     BOOLEAN DeletePending, ShutdownRegistered;
-    BOOLEAN StartIoBusy, StartIoDeferred, StartIoNonCancelable;
-    UCHAR StartIoPending;
-    ULONG StartIoKey;
+    UCHAR PowerState; /* DEVICE_POWER_STATE */
     ULONG CreatedBy;
 } IOP_DEVICE, *PIOP_DEVICE;
 
