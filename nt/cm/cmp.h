@@ -47,3 +47,10 @@ VOID CmpRemoveValue(PCM_KEY Key, PCM_VALUE Value);
 VOID CmpReleaseKey(PCM_KEY Key);
 /* Nth of a list, NULL = fewer. */
 PLIST_ENTRY CmpNth(PLIST_ENTRY Head, ULONG Index);
+
+/* The services, for the routines built on them. */
+NTSTATUS NTAPI NtCreateKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, ULONG TitleIndex,
+                           PUNICODE_STRING Class, ULONG Options, PULONG Disposition);
+NTSTATUS NTAPI NtOpenKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes);
+NTSTATUS NTAPI NtSetValueKey(HANDLE Handle, PUNICODE_STRING Name, ULONG TitleIndex, ULONG Type, PVOID Data, ULONG Bytes);
+NTSTATUS NTAPI NtDeleteValueKey(HANDLE Handle, PUNICODE_STRING Name);

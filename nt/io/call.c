@@ -229,7 +229,7 @@ NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb)
     }
     if (IsListEmpty(&Irp->ThreadListEntry)) {
         Irp->Type = 0;
-        ExpFree(Irp);
+        IopFree(Irp);
     }
     return Status;
 }

@@ -1,8 +1,8 @@
 /*
  * Device objects: made, stacked, found by name, deleted.
  *
- * A device object is a DEVICE_OBJECT, the driver's extension (at Windows' offset 0x150), and the I/O manager's own
- * part. It lives until IoDeleteDevice and the last file object on it are both through (docs: IoDeleteDevice).
+ * A device object is a DEVICE_OBJECT and behind it, to the end of its pool block, the driver's extension (at Windows'
+ * offset 0x150); the I/O manager's own part lies elsewhere. It lives until IoDeleteDevice and the last file object on it are both through (docs: IoDeleteDevice).
  */
 #include "nt.h"
 
@@ -22,7 +22,8 @@ static VOID IopAutoName(PWSTR Buffer, PUNICODE_STRING Name)
 
 static VOID IopFillDevice(PDEVICE_OBJECT Device, PDRIVER_OBJECT Driver, ULONG ExtensionSize, ULONG Stack)
 {
-    PIOP_DEVICE Own = (PIOP_DEVICE)((PUCHAR)Device + ((IOP_DEVICE_BYTES + ExtensionSize + 15) & ~15ull));
+    PIOP_DEVICE Own = ExpAllocate(sizeof(*Own), 'veDI');
+    RtlZeroMemory(Own, sizeof(*Own));
     Device->Type = IO_TYPE_DEVICE;
     Device->Size = (USHORT)(IOP_DEVICE_BYTES + ExtensionSize);
     Device->DriverObject = Driver;
@@ -32,6 +33,7 @@ static VOID IopFillDevice(PDEVICE_OBJECT Device, PDRIVER_OBJECT Driver, ULONG Ex
     Own->Type = IO_TYPE_DEVICE_OBJECT_EXTENSION;
     Own->DeviceObject = Device;
     Own->CreatedBy = Stack;
+    Own->PowerState = PowerDeviceUnspecified;
     KeInitializeDeviceQueue(&Device->DeviceQueue);
     KeInitializeEvent(&Device->DeviceLock, SynchronizationEvent, TRUE);
 }
@@ -57,10 +59,11 @@ NTSTATUS NTAPI IoCreateDevice(PDRIVER_OBJECT Driver, ULONG ExtensionSize, PUNICO
     *Result = NULL;
     if (ExtensionSize > 0xffff - IOP_DEVICE_BYTES)
         return STATUS_INVALID_PARAMETER;
-    ULONG Bytes = ((IOP_DEVICE_BYTES + ExtensionSize + 15) & ~15ull) + sizeof(IOP_DEVICE);
-    NTSTATUS Status = ObpAllocateObject(IopDeviceType, Bytes, (PVOID *)&Device);
-    if (!NT_SUCCESS(Status))
-        return Status;
+    PVOID Memory = IopAllocate(sizeof(OBP_HEADER) + IOP_DEVICE_BYTES + ExtensionSize, 'iveD', 0);
+    if (!Memory)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    NTSTATUS Status = STATUS_SUCCESS;
+    Device = ObpInitializeObject(IopDeviceType, Memory);
     IopFillDevice(Device, Driver, ExtensionSize, VfCaptureStack());
     Device->DeviceType = Type;
     Device->Characteristics = Characteristics;
@@ -137,6 +140,7 @@ static VOID IopDeleteDeviceBody(PVOID Body)
     VfRangeGoes((UINT64)Device, Device->Size, "freed");
     if (Device->DriverObject)
         ObfDereferenceObject(Device->DriverObject);
+    ExpFree(IopDeviceOf(Device));
 }
 
 /* ---- Stacks of devices ------------------------------------------------------------------------------------------- */
@@ -275,7 +279,7 @@ static VOID IopDeleteDriverBody(PVOID Body)
     for (PIOP_EXTENSION Next; Own->Extensions; Own->Extensions = Next) {
         Next = Own->Extensions->Next;
         VfRangeGoes((UINT64)(Own->Extensions + 1), Own->Extensions->Bytes, "freed");
-        ExpFree(Own->Extensions);
+        IopFree(Own->Extensions);
     }
     if (Own->Public.ServiceKeyName.Buffer)
         ExpFree(Own->Public.ServiceKeyName.Buffer);
@@ -290,7 +294,7 @@ VOID IopInitializeTypes(VOID)
                                                   .ValidAccess = FILE_ALL_ACCESS, .Mapping = File,
                                                   .Delete = IopDeleteDriverBody, .CaseInsensitive = TRUE});
     IopDeviceType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"Device", .ValidAccess = FILE_ALL_ACCESS, .Mapping = File,
-                                                  .Delete = IopDeleteDeviceBody, .Parse = IopParseDevice,
+                                                  .Delete = IopDeleteDeviceBody, .Free = IopFree, .Parse = IopParseDevice,
                                                   .CaseInsensitive = TRUE});
     IopFileType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"File", .BodyBytes = sizeof(FILE_OBJECT),
                                                 .ValidAccess = FILE_ALL_ACCESS, .Mapping = File, .Close = IopCloseFile,

@@ -309,8 +309,9 @@ NTSTATUS NTAPI IoAllocateDriverObjectExtension(PDRIVER_OBJECT Driver, PVOID Id, 
     *Area = NULL;
     if (IoGetDriverObjectExtension(Driver, Id))
         return STATUS_OBJECT_NAME_COLLISION;
-    PIOP_EXTENSION Extension = ExpAllocate(sizeof(*Extension) + Bytes, IOP_DRIVER_TAG);
-    RtlZeroMemory(Extension, sizeof(*Extension) + Bytes);
+    PIOP_EXTENSION Extension = IopAllocate(sizeof(*Extension) + Bytes, IOP_DRIVER_TAG, 0);
+    if (!Extension)
+        return STATUS_INSUFFICIENT_RESOURCES;
     Extension->Id = Id;
     Extension->Bytes = Bytes;
     Extension->Next = IopDriverOf(Driver)->Extensions;

@@ -76,6 +76,8 @@ static NTSTATUS IopSendCreate(PDEVICE_OBJECT Device, PFILE_OBJECT File, ULONG Ac
 {
     PDEVICE_OBJECT Top = IoGetAttachedDevice(Device);
     PIRP Irp = IopAllocateIrp(Top->StackSize, File);
+    if (!Irp)
+        return STATUS_INSUFFICIENT_RESOURCES;
     PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Irp);
     ACCESS_STATE State = {.OriginalDesiredAccess = Access, .PreviouslyGrantedAccess = Access};
     IO_SECURITY_CONTEXT Security = {.AccessState = &State, .DesiredAccess = Access};
@@ -230,6 +232,8 @@ static VOID IopSendClose(PFILE_OBJECT File, UCHAR Major)
 {
     PDEVICE_OBJECT Top = IoGetRelatedDeviceObject(File);
     PIRP Irp = IopAllocateIrp(Top->StackSize, File);
+    if (!Irp)
+        KiInternalError("no memory to close a file");
     PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Irp);
     IO_STATUS_BLOCK Iosb;
     Irp->Flags = IRP_CLOSE_OPERATION | IRP_SYNCHRONOUS_API;

@@ -109,6 +109,8 @@ VOID IopShutdown(VOID)
             PDEVICE_OBJECT Device = Shutdown->Device;
             PIRP Irp = IopAllocateIrp(IoGetAttachedDevice(Device)->StackSize, NULL);
             IO_STATUS_BLOCK Iosb;
+            if (!Irp)
+                KiInternalError("no memory for the shutdown");
             Irp->Flags = IRP_SYNCHRONOUS_API | IRP_CLOSE_OPERATION;
             IoGetNextIrpStackLocation(Irp)->MajorFunction = IRP_MJ_SHUTDOWN;
             RemoveEntryList(&Shutdown->Entry);

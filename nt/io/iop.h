@@ -17,6 +17,11 @@ VOID IopOperator(PVOID Context);
 #define DRIVER_VERIFIER_IOMANAGER_VIOLATION 0xC9
 #endif
 
+/* Memory that drivers write to: from their pools, so that an overrun or a use after the end is found like one of their own
+ * blocks. Zeroed; NULL = no memory. Stack: who is to be blamed when it is never freed; 0 = nobody. */
+PVOID IopAllocate(SIZE_T Bytes, ULONG Tag, ULONG Stack);
+VOID IopFree(PVOID Memory);
+
 /* ---- Drivers ------------------------------------------------------------------------------------------------------- */
 
 typedef struct _IOP_EXTENSION {
@@ -57,9 +62,7 @@ typedef struct _IOP_DEVICE {
     PDEVICE_OBJECT DeviceObject;
     PDEVICE_OBJECT AttachedTo;
     BOOLEAN DeletePending, ShutdownRegistered;
-    BOOLEAN StartIoBusy, StartIoDeferred, StartIoNonCancelable;
-    UCHAR StartIoPending;
-    ULONG StartIoKey;
+    UCHAR PowerState; /* DEVICE_POWER_STATE */
     ULONG CreatedBy;
 } IOP_DEVICE, *PIOP_DEVICE;
 

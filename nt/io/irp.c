@@ -5,12 +5,18 @@
  * thread's context (a special kernel APC): only there may results be copied to the issuer's buffers.
  */
 #include "nt.h"
+#include "ex/poolp.h"
 
 #define IOP_IRP_TAG ' prI'
 
-USHORT NTAPI IopSizeOfIrp(CCHAR StackSize)
+PVOID IopAllocate(SIZE_T Bytes, ULONG Tag, ULONG Stack)
 {
-    return IoSizeOfIrp(StackSize);
+    return ExpAllocateForDriver(NonPagedPoolNx, Bytes, Tag, TRUE, Stack, NULL);
+}
+
+VOID IopFree(PVOID Memory)
+{
+    ExpFreeForDriver((UINT64)Memory, 0, __builtin_return_address(0), VfCaptureStack());
 }
 
 VOID NTAPI IoInitializeIrp(PIRP Irp, USHORT Size, CCHAR StackSize)
@@ -31,17 +37,20 @@ PIRP NTAPI IoAllocateIrp(CCHAR StackSize, BOOLEAN ChargeQuota)
     if (StackSize < 0)
         return NULL;
     USHORT Bytes = IoSizeOfIrp(StackSize);
-    PIRP Irp = ExpAllocate(Bytes, IOP_IRP_TAG);
-    IoInitializeIrp(Irp, Bytes, StackSize);
+    PIRP Irp = IopAllocate(Bytes, IOP_IRP_TAG, VfCaptureStack());
+    if (Irp)
+        IoInitializeIrp(Irp, Bytes, StackSize);
     return Irp;
 }
 
 PIRP IopAllocateIrp(CCHAR StackSize, PFILE_OBJECT File)
 {
     PIRP Irp = IoAllocateIrp(StackSize, FALSE);
-    Irp->Tail.Overlay.Thread = PsGetCurrentThread();
-    Irp->Tail.Overlay.OriginalFileObject = File;
-    Irp->RequestorMode = KernelMode;
+    if (Irp) {
+        Irp->Tail.Overlay.Thread = PsGetCurrentThread();
+        Irp->Tail.Overlay.OriginalFileObject = File;
+        Irp->RequestorMode = KernelMode;
+    }
     return Irp;
 }
 
@@ -73,7 +82,7 @@ VOID NTAPI IoFreeIrp(PIRP Irp)
         return;
     }
     Irp->Type = 0;
-    ExpFree(Irp);
+    IopFree(Irp);
 }
 
 /* docs: IoMakeAssociatedIrp. */
@@ -138,7 +147,7 @@ static VOID IopFinish(PIRP Irp, PFILE_OBJECT File)
             Irp->IoStatus.Status != STATUS_VERIFY_REQUIRED)
             RtlCopyMemory(Irp->UserBuffer, Irp->AssociatedIrp.SystemBuffer, Irp->IoStatus.Information);
         if (Irp->Flags & IRP_DEALLOCATE_BUFFER)
-            ExpFree(Irp->AssociatedIrp.SystemBuffer);
+            IopFree(Irp->AssociatedIrp.SystemBuffer);
     }
     IopFreeMdls(Irp);
     if (!IsListEmpty(&Irp->ThreadListEntry)) {
@@ -147,7 +156,7 @@ static VOID IopFinish(PIRP Irp, PFILE_OBJECT File)
     }
     IopSignal(Irp, File);
     Irp->Type = 0;
-    ExpFree(Irp);
+    IopFree(Irp);
     if (File)
         ObfDereferenceObject(File);
 }

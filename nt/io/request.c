@@ -17,12 +17,14 @@ static NTSTATUS IopLockBuffer(PIRP Irp, PVOID Buffer, ULONG Bytes, LOCK_OPERATIO
     return STATUS_SUCCESS;
 }
 
-static VOID IopCopyBuffer(PIRP Irp, PVOID From, ULONG FromBytes, ULONG Bytes)
+static NTSTATUS IopCopyBuffer(PIRP Irp, PVOID From, ULONG FromBytes, ULONG Bytes)
 {
-    Irp->AssociatedIrp.SystemBuffer = ExpAllocate(Bytes, IOP_BUFFER_TAG);
-    RtlZeroMemory(Irp->AssociatedIrp.SystemBuffer, Bytes);
-    RtlCopyMemory(Irp->AssociatedIrp.SystemBuffer, From, FromBytes);
+    Irp->AssociatedIrp.SystemBuffer = IopAllocate(Bytes, IOP_BUFFER_TAG, VfCaptureStack());
+    if (!Irp->AssociatedIrp.SystemBuffer)
+        return STATUS_INSUFFICIENT_RESOURCES;
     Irp->Flags |= IRP_BUFFERED_IO | IRP_DEALLOCATE_BUFFER;
+    RtlCopyMemory(Irp->AssociatedIrp.SystemBuffer, From, FromBytes);
+    return STATUS_SUCCESS;
 }
 
 NTSTATUS IopSetTransfer(PIRP Irp, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Bytes, BOOLEAN Read)
@@ -31,10 +33,9 @@ NTSTATUS IopSetTransfer(PIRP Irp, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Byt
     if (Device->Flags & DO_BUFFERED_IO) {
         if (!Bytes)
             return STATUS_SUCCESS;
-        IopCopyBuffer(Irp, Buffer, Read ? 0 : Bytes, Bytes);
         if (Read)
             Irp->Flags |= IRP_INPUT_OPERATION;
-        return STATUS_SUCCESS;
+        return IopCopyBuffer(Irp, Buffer, Read ? 0 : Bytes, Bytes);
     }
     if ((Device->Flags & DO_DIRECT_IO) && Bytes)
         return IopLockBuffer(Irp, Buffer, Bytes, Read ? IoWriteAccess : IoReadAccess);
@@ -56,17 +57,14 @@ NTSTATUS IopSetControl(PIRP Irp, PIO_STACK_LOCATION Stack, ULONG Code, PVOID In,
     }
     if (Method == METHOD_BUFFERED) {
         ULONG Bytes = InBytes > OutBytes ? InBytes : OutBytes;
-        if (Bytes)
-            IopCopyBuffer(Irp, In, In ? InBytes : 0, Bytes);
         if (OutBytes && Out)
             Irp->Flags |= IRP_INPUT_OPERATION;
-        return STATUS_SUCCESS;
+        return Bytes ? IopCopyBuffer(Irp, In, In ? InBytes : 0, Bytes) : STATUS_SUCCESS;
     }
-    if (InBytes && In)
-        IopCopyBuffer(Irp, In, InBytes, InBytes);
-    if (OutBytes && Out)
+    NTSTATUS Status = InBytes && In ? IopCopyBuffer(Irp, In, InBytes, InBytes) : STATUS_SUCCESS;
+    if (NT_SUCCESS(Status) && OutBytes && Out)
         return IopLockBuffer(Irp, Out, OutBytes, Method == METHOD_IN_DIRECT ? IoReadAccess : IoWriteAccess);
-    return STATUS_SUCCESS;
+    return Status;
 }
 
 /* ---- Made for drivers -------------------------------------------------------------------------------------------- */
@@ -74,7 +72,7 @@ NTSTATUS IopSetControl(PIRP Irp, PIO_STACK_LOCATION Stack, ULONG Code, PVOID In,
 static VOID IopDiscard(PIRP Irp)
 {
     if (Irp->Flags & IRP_DEALLOCATE_BUFFER)
-        ExpFree(Irp->AssociatedIrp.SystemBuffer);
+        IopFree(Irp->AssociatedIrp.SystemBuffer);
     IoFreeIrp(Irp);
 }
 
@@ -83,6 +81,8 @@ PIRP NTAPI IoBuildDeviceIoControlRequest(ULONG Code, PDEVICE_OBJECT Device, PVOI
                                          ULONG OutBytes, BOOLEAN Internal, PKEVENT Event, PIO_STATUS_BLOCK Iosb)
 {
     PIRP Irp = IopAllocateIrp(Device->StackSize, NULL);
+    if (!Irp)
+        return NULL;
     PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Irp);
     Stack->MajorFunction = Internal ? IRP_MJ_INTERNAL_DEVICE_CONTROL : IRP_MJ_DEVICE_CONTROL;
     if (!NT_SUCCESS(IopSetControl(Irp, Stack, Code, In, InBytes, Out, OutBytes))) {
@@ -100,6 +100,8 @@ PIRP NTAPI IoBuildAsynchronousFsdRequest(ULONG Major, PDEVICE_OBJECT Device, PVO
                                          PLARGE_INTEGER Offset, PIO_STATUS_BLOCK Iosb)
 {
     PIRP Irp = IoAllocateIrp(Device->StackSize, FALSE);
+    if (!Irp)
+        return NULL;
     PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Irp);
     Stack->MajorFunction = (UCHAR)Major;
     Irp->UserIosb = Iosb;

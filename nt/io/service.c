@@ -57,6 +57,8 @@ static NTSTATUS IopAbandon(PIOP_CALLER Caller, PIRP Irp, NTSTATUS Status)
 static PIRP IopNewIrp(PIOP_CALLER Caller, UCHAR Major, UCHAR Minor, PIO_STACK_LOCATION *Stack)
 {
     PIRP Irp = IopAllocateIrp(Caller->Device->StackSize, Caller->File);
+    if (!Irp)
+        return NULL;
     *Stack = IoGetNextIrpStackLocation(Irp);
     (*Stack)->MajorFunction = Major;
     (*Stack)->MinorFunction = Minor;
@@ -105,6 +107,8 @@ static NTSTATUS IopTransfer(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_RO
     if (!NT_SUCCESS(Status))
         return IopAbandon(&Caller, NULL, Status);
     PIRP Irp = IopNewIrp(&Caller, Major, 0, &Stack);
+    if (!Irp)
+        return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);
     Status = IopSetTransfer(Irp, Caller.Device, Buffer, Bytes, Read);
     if (!NT_SUCCESS(Status))
         return IopAbandon(&Caller, Irp, Status);
@@ -154,6 +158,8 @@ static NTSTATUS IopControl(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROU
     if (!NT_SUCCESS(Status))
         return Status;
     PIRP Irp = IopNewIrp(&Caller, Major, 0, &Stack);
+    if (!Irp)
+        return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);
     Status = IopSetControl(Irp, Stack, Code, In, InBytes, Out, OutBytes);
     if (!NT_SUCCESS(Status))
         return IopAbandon(&Caller, Irp, Status);
@@ -194,6 +200,8 @@ NTSTATUS NTAPI NtFlushBuffersFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb)
     if (!NT_SUCCESS(Status))
         return Status;
     PIRP Irp = IopNewIrp(&Caller, IRP_MJ_FLUSH_BUFFERS, 0, &Stack);
+    if (!Irp)
+        return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);
     Status = IopAskDevice(Caller.File, Irp, NULL, Iosb);
     return IopAbandon(&Caller, NULL, Status);
 }
@@ -281,6 +289,8 @@ NTSTATUS NTAPI NtQueryInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOI
     ObfDereferenceObject(Again);
     if (!IopAnswerClass(&Caller, Held.GrantedAccess, Class, Buffer, Iosb)) {
         PIRP Irp = IopNewIrp(&Caller, IRP_MJ_QUERY_INFORMATION, 0, &Stack);
+        if (!Irp)
+            return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);
         Stack->Parameters.QueryFile.Length = Bytes;
         Stack->Parameters.QueryFile.FileInformationClass = Class;
         Status = IopAskDevice(Caller.File, Irp, Buffer, Iosb);
@@ -312,6 +322,8 @@ NTSTATUS NTAPI NtSetInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID 
         return IopAbandon(&Caller, NULL, STATUS_SUCCESS);
     }
     PIRP Irp = IopNewIrp(&Caller, IRP_MJ_SET_INFORMATION, 0, &Stack);
+    if (!Irp)
+        return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);
     Stack->Parameters.SetFile.Length = Bytes;
     Stack->Parameters.SetFile.FileInformationClass = Class;
     if (Class == FileRenameInformation)
@@ -330,6 +342,8 @@ NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE
     if (!NT_SUCCESS(Status))
         return Status;
     PIRP Irp = IopNewIrp(&Caller, IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY, &Stack);
+    if (!Irp)
+        return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);
     Stack->Flags = (Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0);
     Stack->Parameters.QueryDirectory.Length = Bytes;
     Stack->Parameters.QueryDirectory.FileName = Pattern;
@@ -359,6 +373,8 @@ NTSTATUS NTAPI NtQueryVolumeInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb
         return IopAbandon(&Caller, NULL, STATUS_SUCCESS);
     }
     PIRP Irp = IopNewIrp(&Caller, IRP_MJ_QUERY_VOLUME_INFORMATION, 0, &Stack);
+    if (!Irp)
+        return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);
     Stack->Parameters.QueryVolume.Length = Bytes;
     Stack->Parameters.QueryVolume.FsInformationClass = Class;
     Status = IopAskDevice(Caller.File, Irp, Buffer, Iosb);
@@ -387,6 +403,8 @@ NTSTATUS NTAPI IoQueryFileInformation(PFILE_OBJECT File, FILE_INFORMATION_CLASS 
     IO_STATUS_BLOCK Iosb = {0};
     PIO_STACK_LOCATION Stack;
     PIRP Irp = IopNewIrp(&Caller, IRP_MJ_QUERY_INFORMATION, 0, &Stack);
+    if (!Irp)
+        return STATUS_INSUFFICIENT_RESOURCES;
     Stack->Parameters.QueryFile.Length = Bytes;
     Stack->Parameters.QueryFile.FileInformationClass = Class;
     NTSTATUS Status = IopAskDevice(File, Irp, Buffer, &Iosb);

@@ -107,8 +107,9 @@ VOID NTAPI IoUninitializeWorkItem(PIO_WORKITEM Work)
 
 PIO_WORKITEM NTAPI IoAllocateWorkItem(PDEVICE_OBJECT Device)
 {
-    PIO_WORKITEM Work = ExpAllocate(sizeof(*Work), 'tWoI');
-    IoInitializeWorkItem(Device, Work);
+    PIO_WORKITEM Work = IopAllocate(sizeof(*Work), 'tWoI', VfCaptureStack());
+    if (Work)
+        IoInitializeWorkItem(Device, Work);
     return Work;
 }
 
@@ -116,5 +117,5 @@ VOID NTAPI IoFreeWorkItem(PIO_WORKITEM Work)
 {
     IopCheckIdle(Work, "IoFreeWorkItem");
     if (!Work->Queued) /* going on after the finding: the queue still holds it */
-        ExpFree(Work);
+        IopFree(Work);
 }

@@ -3,7 +3,7 @@ local known, missing = {}, 0
 for line in io.lines("contracts/rules.tsv") do
     known[line:match("^[^\t]*")] = true
 end
-local pipe = io.popen([[grep -rnoE '"(apc|driver|irp|irql|lock|memory|object|pool|unload)\.[a-z-]+"' nt]])
+local pipe = io.popen([[grep -rnoE '"(apc|device|driver|irp|irql|lock|memory|object|pool|unload|workitem)\.[a-z-]+"' nt]])
 for line in pipe:lines() do
     local place, id = line:match("^(.-:%d+):\"(.*)\"$")
     if not known[id] then

@@ -325,7 +325,7 @@ static VOID an_attached_device_comes_first(VOID)
     PFILE_OBJECT File;
     PDEVICE_OBJECT Found;
     EXTENSION *Own;
-    UCHAR Buffer[4] = {1};
+    UCHAR Buffer[8] = {1};
     Upper = Make(NULL, DO_BUFFERED_IO);
     Own = Upper->DeviceExtension;
     OK(IoAttachDeviceToDeviceStackSafe(Upper, Device, &Own->Lower));
@@ -335,7 +335,7 @@ static VOID an_attached_device_comes_first(VOID)
     ObDereferenceObject(File);
     OK(Ask(IOCTL_BUFFERED, Buffer, 1, Buffer, 1));
     CHECK(Buffer[0] == 0xfe);
-    OK(Ask(IOCTL_PEND, NULL, 0, Buffer, 4));
+    OK(Ask(IOCTL_PEND, NULL, 0, Buffer, 8));
     IoDetachDevice(Device);
     IoDeleteDevice(Upper);
     Upper = NULL;
