@@ -226,14 +226,17 @@ VOID KiRequestInterrupt(PKI_PROCESSOR Processor, KIRQL Level);
 KIRQL KiRaiseIrql(KIRQL NewIrql);
 VOID KiLowerIrql(KIRQL NewIrql);
 
-/* Virtual time (100 ns since boot) at which the present command must be done; passing it is a finding. 0 = never. */
-VOID KiSetTimeLimit(UINT64 Limit, PCSTR What);
+/* What, a driver's routine, must be done at the virtual time Limit (100 ns since boot; 0 = never), and before the processors
+ * have been busy for Busy more (0 = any time); else a finding. */
+VOID KiSetTimeLimit(UINT64 Limit, UINT64 Busy, PCSTR What);
 
 /* Make a thread whose stack is at MmCreateKernelStack's slot; it does not run before KiReadyThread. StackBase may lie below
  * the slot's end when the caller keeps something there. SystemRoutine must not return. */
 VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PVOID StackBase, PKSTART_ROUTINE SystemRoutine,
                         PVOID SystemContext);
 VOID KiReadyThread(PKTHREAD Thread);
+/* A finding if the current thread, about to end, owns a mutex. Inside its callback. */
+VOID KiCheckMutexes(PKTHREAD Thread);
 /* End the current thread: signals it; Reap is called on another stack once it runs no more. */
 DECLSPEC_NORETURN VOID KiTerminateThread(LONG ExitStatus, VOID (*Reap)(PKTHREAD Thread));
 
@@ -311,6 +314,7 @@ BOOLEAN KiRemoveTimer(PKTIMER Timer);
 UINT64 KiNextDueTime(VOID); /* (UINT64)-1 = none */
 VOID KiExpireTimers(VOID);
 BOOLEAN KiTimersPending(VOID);
+VOID KiForgetTimerDpc(PKDPC Dpc);
 
 /* dpc.c */
 VOID KiRetireDpcs(VOID);
