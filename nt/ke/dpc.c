@@ -28,6 +28,9 @@ static VOID KiQueueDpc(PKDPC Dpc, PVOID Source, ULONG Stack, PVOID Argument1, PV
     else
         InsertTailList(&Processor->DpcList, &Dpc->DpcListEntry);
     Processor->DpcCount++;
+    VF_DPCS_IN_PAGE(Dpc)++;
+    if (MiIsStack((UINT64)Dpc))
+        VfDpcsOnStacks++;
     KiRequestInterrupt(Processor, DISPATCH_LEVEL);
 }
 
@@ -59,17 +62,28 @@ static VOID KiRunDpc(PKDPC Dpc)
     VfLeaveCallback(&Callback);
 }
 
+static VOID KiUnqueueDpc(PKI_PROCESSOR Processor, PKDPC Dpc)
+{
+    RemoveEntryList(&Dpc->DpcListEntry);
+    Processor->DpcCount--;
+    VF_DPCS_IN_PAGE(Dpc)--;
+    if (MiIsStack((UINT64)Dpc))
+        VfDpcsOnStacks--;
+}
+
 static VOID KiDrainDpcs(VOID)
 {
     PKI_PROCESSOR Processor = KiProcessor();
+    PKDPC Dpc;
 
     for (;;) {
         if (KiTimersPending())
             KiExpireTimers();
         if (IsListEmpty(&Processor->DpcList))
             break;
-        Processor->DpcCount--;
-        KiRunDpc(CONTAINING_RECORD(RemoveHeadList(&Processor->DpcList), KDPC, DpcListEntry));
+        Dpc = CONTAINING_RECORD(Processor->DpcList.Flink, KDPC, DpcListEntry);
+        KiUnqueueDpc(Processor, Dpc);
+        KiRunDpc(Dpc);
     }
 }
 
@@ -133,8 +147,7 @@ BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
         return FALSE;
     if (Dpc->Number >= MAXIMUM_PROC_PER_GROUP)
         Processor = KiProcessorBlock(Dpc->Number - MAXIMUM_PROC_PER_GROUP);
-    RemoveEntryList(&Dpc->DpcListEntry);
-    Processor->DpcCount--;
+    KiUnqueueDpc(Processor, Dpc);
     Dpc->DpcData = NULL;
     return TRUE;
 }
