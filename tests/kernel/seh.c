@@ -173,12 +173,18 @@ TEST(probes_refuse_kernel_addresses_and_bad_alignment)
     CHECK_IS(Caught, STATUS_DATATYPE_MISALIGNMENT);
 }
 
+/* clang's scopes cover calls, not single instructions. */
+static __attribute__((noinline)) void Break(void)
+{
+    __debugbreak();
+}
+
 TEST(a_breakpoint_can_be_handled)
 {
     NTSTATUS Caught = 0;
 
     __try {
-        __debugbreak();
+        Break();
     } __except (EXCEPTION_EXECUTE_HANDLER) {
         Caught = GetExceptionCode();
     }
