@@ -51,6 +51,15 @@ static NTSTATUS IopAddProcessor(struct door_command *Command)
     return Status;
 }
 
+/* What a command may take when the host sets no limit: long waits are cheap, being busy is not. */
+#define IOP_PATIENCE (2 * 36000000000ull) /* two hours of waiting */
+#define IOP_BUSY 100000000ull             /* ten seconds of running */
+
+static VOID IopLimit(struct door_command *Command, UINT64 Patience, PCSTR What)
+{
+    KiSetTimeLimit(Command->limit ? Command->limit : KiNow() + Patience, Patience - IOP_PATIENCE + IOP_BUSY, What);
+}
+
 static VOID IopCarryOut(struct door_command *Command)
 {
     static CHAR What[96];
@@ -58,16 +67,17 @@ static VOID IopCarryOut(struct door_command *Command)
     switch (Command->code) {
     case DOOR_COMMAND_LOAD:
         RtlpFormat(What, sizeof(What), "DriverEntry of %s", Command->text);
-        KiSetTimeLimit(Command->limit, What);
+        IopLimit(Command, IOP_PATIENCE, What);
         Command->status = IopLoadDriver(Command->text, &Driver);
         Command->value = Driver ? (UINT64)Driver->DriverStart : 0;
         break;
     case DOOR_COMMAND_UNLOAD:
         RtlpFormat(What, sizeof(What), "the unload routine of %s", *Command->text ? Command->text : "a driver");
-        KiSetTimeLimit(Command->limit, What);
+        IopLimit(Command, IOP_PATIENCE, What);
         Command->status = IopUnloadDriver(Command->text);
         break;
     case DOOR_COMMAND_ADVANCE:
+        IopLimit(Command, Command->value + IOP_PATIENCE, "a routine of a driver");
         IopAdvance(Command->value);
         Command->status = STATUS_SUCCESS;
         break;
@@ -93,7 +103,7 @@ static VOID IopCarryOut(struct door_command *Command)
     default:
         Command->status = STATUS_INVALID_PARAMETER;
     }
-    KiSetTimeLimit(0, NULL);
+    KiSetTimeLimit(0, 0, NULL);
 }
 
 VOID IopOperator(PVOID Context)

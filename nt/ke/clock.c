@@ -14,7 +14,7 @@
 #define SHARED(Offset, Type) (*(volatile Type *)(DOOR_SHARED_DATA + (Offset)))
 
 static UINT64 KiTicks; /* since boot */
-static UINT64 KiTimeLimit;
+static UINT64 KiTimeLimit, KiBusyLeft;
 static PCSTR KiTimeLimitWhat;
 static INT64 KiSystemTimeShift; /* system time = now + this */
 ULONG KeMaximumIncrement = KI_TICK;
@@ -59,20 +59,25 @@ INT64 KiSystemTime(VOID)
     return (INT64)KiDoor->now + KiSystemTimeShift;
 }
 
-VOID KiSetTimeLimit(UINT64 Limit, PCSTR What)
+VOID KiSetTimeLimit(UINT64 Limit, UINT64 Busy, PCSTR What)
 {
     KiTimeLimit = Limit;
+    KiBusyLeft = Busy;
     KiTimeLimitWhat = What;
 }
 
-static VOID KiCheckLimit(VOID)
+static VOID KiReportLimit(BOOLEAN Busy)
 {
-    if (!KiTimeLimit || KiDoor->now < KiTimeLimit)
-        return;
-    KiTimeLimit = 0;
+    KiTimeLimit = KiBusyLeft = 0;
     VfFinding("driver.does-not-return", 0xE2, KiDoor->now, 0, 0, 0);
-    VfText("%s has not returned in the time the run has", KiTimeLimitWhat);
-    VfNoteWaiters();
+    if (Busy) {
+        VfText("%s keeps the processors busy and does not return", KiTimeLimitWhat);
+        VfNoteCaller(NULL);
+        VfNoteLevel();
+    } else {
+        VfText("%s has not returned in the time the run has", KiTimeLimitWhat);
+        VfNoteWaiters();
+    }
     VfCommit();
     KiDoor->halt(DOOR_HALT_STOP, "a driver's routine does not return");
 }
@@ -100,13 +105,18 @@ VOID KiAdvanceTo(UINT64 Time)
         KiDoor->now = Time;
     KiUpdateShared();
     KiTick();
-    KiCheckLimit();
+    if (KiTimeLimit && KiDoor->now >= KiTimeLimit)
+        KiReportLimit(FALSE);
     if (KiNextDueTime() <= KiDoor->now)
         KiRequestInterrupt(KiProcessorBlock(0), KI_CLOCK_LEVEL);
 }
 
 VOID KiSpendTime(UINT64 Duration)
 {
+    if (KiBusyLeft && Duration >= KiBusyLeft)
+        KiReportLimit(TRUE);
+    if (KiBusyLeft)
+        KiBusyLeft -= Duration;
     KiAdvanceTo(KiDoor->now + Duration);
     KiChargeTime(Duration);
 }

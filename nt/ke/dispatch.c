@@ -279,26 +279,32 @@ VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PV
     }
 }
 
+VOID KiCheckMutexes(PKTHREAD Thread)
+{
+    PKMUTANT Mutant = CONTAINING_RECORD(Thread->MutantListHead.Flink, KMUTANT, MutantListEntry);
+
+    if (IsListEmpty(&Thread->MutantListHead))
+        return;
+    VfFinding("lock.thread-ends-holding", 0x4000008A, (UINT64)Thread, (UINT64)Mutant, 0, 0);
+    VfSubject("mutex");
+    VfText("a thread ends while it owns a mutex");
+    VfNoteCallback(Thread->Callback);
+    VfNote(DOOR_NOTE_OBJECT, 0, Mutant, NULL, "The mutex is %%o.");
+    VfCommit();
+}
+
 DECLSPEC_NORETURN VOID KiTerminateThread(LONG ExitStatus, VOID (*Reap)(PKTHREAD Thread))
 {
     PKI_PROCESSOR Processor;
     PKTHREAD Thread = KeGetCurrentThread();
 
     KiRaiseIrql(DISPATCH_LEVEL);
-    if (!IsListEmpty(&Thread->MutantListHead)) {
-        PKMUTANT Mutant = CONTAINING_RECORD(Thread->MutantListHead.Flink, KMUTANT, MutantListEntry);
-        VfFinding("lock.thread-ends-holding", 0x8A | 0x40000000, (UINT64)Thread, (UINT64)Mutant, 0, 0);
-        VfText("a thread ends while it owns a mutex");
-        VfNoteCaller(NULL);
-        VfNote(DOOR_NOTE_OBJECT, Thread->CreatedBy, Mutant, NULL, "The mutex is %%o. The thread was created at:");
-        VfCommit();
-        while (!IsListEmpty(&Thread->MutantListHead)) {
-            Mutant = CONTAINING_RECORD(RemoveHeadList(&Thread->MutantListHead), KMUTANT, MutantListEntry);
-            Mutant->OwnerThread = NULL;
-            Mutant->Abandoned = TRUE;
-            Mutant->Header.SignalState = 1;
-            KiWaitTest(Mutant, 0);
-        }
+    while (!IsListEmpty(&Thread->MutantListHead)) {
+        PKMUTANT Mutant = CONTAINING_RECORD(RemoveHeadList(&Thread->MutantListHead), KMUTANT, MutantListEntry);
+        Mutant->OwnerThread = NULL;
+        Mutant->Abandoned = TRUE;
+        Mutant->Header.SignalState = 1;
+        KiWaitTest(Mutant, 0);
     }
     KiLeaveQueue(Thread);
     Thread->State = KiTerminated;

@@ -45,6 +45,9 @@ BOOLEAN KiQueueDpc(PKDPC Dpc, PVOID Source, ULONG Stack, PVOID Argument1, PVOID 
         InsertHeadList(Head, &Dpc->DpcListEntry);
     else
         InsertTailList(Head, &Dpc->DpcListEntry);
+    VF_DPCS_IN_PAGE(Dpc)++;
+    if (MiIsStack((UINT64)Dpc))
+        VfDpcsOnStacks++;
     if (!Threaded)
         Processor->DpcCount++;
     if (Threaded || KiBeginsAtOnce(Processor, Dpc))
@@ -80,6 +83,16 @@ VOID KiCallDpc(PKDPC Dpc, PCSTR What)
     VfLeaveCallback(&Callback);
 }
 
+VOID KiUnqueueDpc(PKI_PROCESSOR Processor, PKDPC Dpc)
+{
+    RemoveEntryList(&Dpc->DpcListEntry);
+    if (Dpc->Type != ThreadedDpcObject || !KiThreadedDpcs)
+        Processor->DpcCount--;
+    VF_DPCS_IN_PAGE(Dpc)--;
+    if (MiIsStack((UINT64)Dpc))
+        VfDpcsOnStacks--;
+}
+
 static VOID KiDrainDpcs(VOID)
 {
     PKI_PROCESSOR Processor = KiProcessor();
@@ -89,8 +102,8 @@ static VOID KiDrainDpcs(VOID)
             KiExpireTimers();
         if (IsListEmpty(&Processor->DpcList))
             break;
-        Processor->DpcCount--;
-        Processor->ActiveDpc = CONTAINING_RECORD(RemoveHeadList(&Processor->DpcList), KDPC, DpcListEntry);
+        Processor->ActiveDpc = CONTAINING_RECORD(Processor->DpcList.Flink, KDPC, DpcListEntry);
+        KiUnqueueDpc(Processor, Processor->ActiveDpc);
         Processor->DpcTime = 0;
         KiCallDpc(Processor->ActiveDpc, "DPC %o");
         Processor->ActiveDpc = NULL;
@@ -162,9 +175,7 @@ BOOLEAN KeRemoveQueueDpc(PRKDPC Dpc)
 {
     if (!Dpc->DpcData)
         return FALSE;
-    RemoveEntryList(&Dpc->DpcListEntry);
-    if (Dpc->Type != ThreadedDpcObject || !KiThreadedDpcs)
-        KI_DPC_PROCESSOR(Dpc)->DpcCount--;
+    KiUnqueueDpc(KI_DPC_PROCESSOR(Dpc), Dpc);
     Dpc->DpcData = NULL;
     return TRUE;
 }

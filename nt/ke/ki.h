@@ -249,14 +249,17 @@ VOID KiRequestInterrupt(PKI_PROCESSOR Processor, ULONG Level);
 KIRQL KiRaiseIrql(KIRQL NewIrql);
 VOID KiLowerIrql(KIRQL NewIrql);
 
-/* Virtual time (100 ns since boot) at which the present command must be done; passing it is a finding. 0 = never. */
-VOID KiSetTimeLimit(UINT64 Limit, PCSTR What);
+/* What, a driver's routine, must be done at the virtual time Limit (100 ns since boot; 0 = never), and before the processors
+ * have been busy for Busy more (0 = any time); else a finding. */
+VOID KiSetTimeLimit(UINT64 Limit, UINT64 Busy, PCSTR What);
 
 /* Make a thread whose stack is at MmCreateKernelStack's slot; it does not run before KiReadyThread. StackBase may lie below
  * the slot's end when the caller keeps something there. SystemRoutine must not return. */
 VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PVOID StackBase, PKSTART_ROUTINE SystemRoutine,
                         PVOID SystemContext);
 VOID KiReadyThread(PKTHREAD Thread);
+/* A finding if the current thread, about to end, owns a mutex. Inside its callback. */
+VOID KiCheckMutexes(PKTHREAD Thread);
 /* End the current thread: signals it; Reap is called on another stack once it runs no more. */
 DECLSPEC_NORETURN VOID KiTerminateThread(LONG ExitStatus, VOID (*Reap)(PKTHREAD Thread));
 
@@ -360,6 +363,7 @@ UINT64 KiNextDueTime(VOID); /* (UINT64)-1 = none */
 BOOLEAN KiTurnTimers(VOID); /* find what is due now; TRUE = something is */
 VOID KiExpireTimers(VOID);
 BOOLEAN KiTimersPending(VOID);
+VOID KiForgetTimerDpc(PKDPC Dpc);
 
 /* A timer whose period is not in milliseconds, or that does not wake a sleeping processor (nt/ex/timer.c). */
 typedef struct _KI_LONG_TIMER {
@@ -375,6 +379,7 @@ VOID KiInsertLongTimer(PKI_LONG_TIMER Timer, LARGE_INTEGER DueTime, UINT64 Perio
 
 /* dpc.c */
 VOID KiRetireDpcs(VOID);
+VOID KiUnqueueDpc(PKI_PROCESSOR Processor, PKDPC Dpc);
 BOOLEAN KiQueueDpc(PKDPC Dpc, PVOID Source, ULONG Stack, PVOID Argument1, PVOID Argument2);
 VOID KiCallDpc(PKDPC Dpc, PCSTR What);
 #define KI_DPC_PROCESSOR(Dpc) KiProcessorBlock((Dpc)->Number % MAXIMUM_PROC_PER_GROUP) /* of a queued one */

@@ -13,7 +13,8 @@ BOOLEAN KiThreadedDpcs = TRUE;
 static VOID KiRunThreadedDpcs(PKI_PROCESSOR Processor)
 {
     while (!IsListEmpty(&Processor->ThreadedDpcList)) {
-        PKDPC Dpc = CONTAINING_RECORD(RemoveHeadList(&Processor->ThreadedDpcList), KDPC, DpcListEntry);
+        PKDPC Dpc = CONTAINING_RECORD(Processor->ThreadedDpcList.Flink, KDPC, DpcListEntry);
+        KiUnqueueDpc(Processor, Dpc);
         Processor->ActiveThreadedDpc = Dpc;
         KiCallDpc(Dpc, "threaded DPC %o");
         Processor->ActiveThreadedDpc = NULL;

@@ -256,6 +256,14 @@ static BOOLEAN KiStartPeriod(PKTIMER Timer)
     return FALSE;
 }
 
+/* A driver's timer is no longer set, so it and its DPC may go. */
+static VOID KiForgetTimer(PKTIMER Timer)
+{
+    VfUntrack(Timer, VfTimer);
+    if (Timer->Dpc)
+        VfUntrack(Timer->Dpc, VfTimerDpc);
+}
+
 /* One expiry: the timer is signalled, its waiters go, its DPC is queued, and a period starts anew. */
 static VOID KiExpireTimer(PKTIMER Timer)
 {
@@ -263,7 +271,7 @@ static VOID KiExpireTimer(PKTIMER Timer)
     ULONG Stack = VfTrackedStack(Timer);
 
     if (!KiStartPeriod(Timer))
-        VfUntrack(Timer, VfTimer);
+        KiForgetTimer(Timer);
     Timer->Header.SignalState = TRUE;
     if (!IsListEmpty(&Timer->Header.WaitListHead))
         KiWaitTest(Timer, 0);
@@ -281,6 +289,21 @@ VOID KiExpireTimers(VOID)
 BOOLEAN KiTimersPending(VOID)
 {
     return !IsListEmpty(&KiExpired);
+}
+
+static VOID KiForgetDpcIn(PLIST_ENTRY Head, PKDPC Dpc)
+{
+    for (PLIST_ENTRY Entry = Head->Flink; Entry != Head; Entry = Entry->Flink)
+        if (CONTAINING_RECORD(Entry, KTIMER, TimerListEntry)->Dpc == Dpc)
+            CONTAINING_RECORD(Entry, KTIMER, TimerListEntry)->Dpc = NULL;
+}
+
+/* For the verifier: the memory of a set timer's DPC has gone. */
+VOID KiForgetTimerDpc(PKDPC Dpc)
+{
+    KiForgetDpcIn(&KiExpired, Dpc);
+    for (ULONG i = 0; i < KI_LEVELS * 64; i++)
+        KiForgetDpcIn(&KiWheel[0][i], Dpc);
 }
 
 /* ---- What drivers import ----------------------------------------------------------------------------------------- */
@@ -315,10 +338,14 @@ static BOOLEAN KiSetTimer(PKTIMER Timer, LARGE_INTEGER DueTime, LONG Period, ULO
     BOOLEAN WasSet = KiRemoveTimer(Timer);
     ULONG Stack = VfCaptureStack();
 
+    if (WasSet)
+        KiForgetTimer(Timer);
     while (KiSpacings[Spacing] > Tolerance * 10000ull)
         Spacing--;
     Timer->Processor = Spacing << 24;
     Timer->Dpc = Dpc;
+    if (Dpc)
+        VfTrack(Dpc, sizeof(*Dpc), VfTimerDpc, (PVOID)Dpc->DeferredRoutine, Stack);
     VfTrack(Timer, sizeof(*Timer), VfTimer, Dpc ? (PVOID)Dpc->DeferredRoutine : NULL, Stack);
     KiInsertTimer(Timer, DueTime, Period > 0 ? (ULONG)Period : 0, Stack);
     KiExitDispatcher(OldIrql);
@@ -346,7 +373,7 @@ BOOLEAN KeCancelTimer(PKTIMER Timer)
     BOOLEAN WasSet = KiRemoveTimer(Timer);
 
     if (WasSet)
-        VfUntrack(Timer, VfTimer);
+        KiForgetTimer(Timer);
     Timer->Period = 0;
     KiExitDispatcher(OldIrql);
     return WasSet;

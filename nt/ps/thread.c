@@ -47,6 +47,7 @@ static DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
     PETHREAD Thread = (PETHREAD)KeGetCurrentThread();
     Thread->ExitStatus = Status;
     if (Thread->Start) {
+        KiCheckMutexes(&Thread->Tcb);
         VfLeaveCallback(Thread->Start);
         Thread->Start = NULL;
         VfUntrack(Thread, VfThread);

@@ -26,7 +26,7 @@ VOID VfEnterCallback(PVF_CALLBACK Callback)
     *Chain = Callback;
 }
 
-static VOID VfNoteRoutine(PVF_CALLBACK Callback)
+VOID VfNoteCallback(PVF_CALLBACK Callback)
 {
     UINT64 Frame = (UINT64)Callback->Routine + 1; /* frames are return addresses */
 
@@ -42,25 +42,51 @@ static VOID VfReportLevel(PVF_CALLBACK Callback, KIRQL Irql)
     VfFinding("irql.callback-level", Worker ? 0xE1 : 0xC8, (UINT64)Callback->Routine, Irql, Callback->Irql, 0);
     VfSubject(Callback->Contract);
     VfText("the routine was called at %s and returned at %s", VfLevelName(Callback->Irql), VfLevelName(Irql));
-    VfNoteRoutine(Callback);
+    VfNoteCallback(Callback);
     VfNoteLevel();
     VfCommit();
+}
+
+static VOID VfReportLocks(PVF_CALLBACK Callback, LONG More)
+{
+    ULONG Count = More > 0 ? More : -More;
+
+    VfFinding("lock.held-on-return", 0xC8, (UINT64)Callback->Routine, KiProcessor()->SpinLocksHeld, Callback->SpinLocks, 0);
+    VfSubject(Callback->Contract);
+    VfText("the routine returned holding %u spin lock%s %s than when it was called", Count, Count == 1 ? "" : "s",
+           More > 0 ? "more" : "fewer");
+    VfNoteCallback(Callback);
+    VfNoteLevel();
+    VfCommit();
+}
+
+/* Routines that begin and end a piece of work leave no region entered. Dispatch routines may, for their completion. */
+static BOOLEAN VfMustLeaveRegions(PVF_CALLBACK Callback)
+{
+    return !strcmp(Callback->Contract, "DRIVER_INITIALIZE") || !strcmp(Callback->Contract, "DRIVER_UNLOAD") ||
+           !strcmp(Callback->Contract, "KSTART_ROUTINE");
+}
+
+static VOID VfCheckRegions(PVF_CALLBACK Callback)
+{
+    PKTHREAD Thread = KeGetCurrentThread();
+
+    if (!Thread->CombinedApcDisable || !IsListEmpty(&Thread->MutantListHead) || !VfMustLeaveRegions(Callback))
+        return;
+    VfFinding("apc.region-unbalanced", 0x01, (UINT64)Callback->Routine, 0, Thread->CombinedApcDisable, 0);
+    VfSubject(Callback->Contract);
+    VfText("the routine returned inside a %s region", Thread->SpecialApcDisable ? "guarded" : "critical");
+    VfNoteCallback(Callback);
+    VfCommit();
+    Thread->CombinedApcDisable = 0;
 }
 
 VOID VfLeaveCallback(PVF_CALLBACK Callback)
 {
     PKI_PROCESSOR Processor = KiProcessor();
-    UINT64 Here = (UINT64)_AddressOfReturnAddress();
 
     if (Processor->SpinLocksHeld != Callback->SpinLocks) {
-        VfFinding("lock.held-on-return", 0xC8, (UINT64)Callback->Routine, Processor->SpinLocksHeld, Callback->SpinLocks, 0);
-        VfSubject(Callback->Contract);
-        VfText("the routine returned holding %u spin lock%s more than when it was called",
-               Processor->SpinLocksHeld - Callback->SpinLocks,
-               Processor->SpinLocksHeld - Callback->SpinLocks == 1 ? "" : "s");
-        VfNoteRoutine(Callback);
-        VfNoteLevel();
-        VfCommit();
+        VfReportLocks(Callback, (LONG)(Processor->SpinLocksHeld - Callback->SpinLocks));
         Processor->SpinLocksHeld = Callback->SpinLocks;
     }
     if (Processor->Irql != Callback->Irql) {
@@ -70,6 +96,7 @@ VOID VfLeaveCallback(PVF_CALLBACK Callback)
         else
             KiRaiseIrql(Callback->Irql);
     }
+    VfCheckRegions(Callback);
     *VfChain() = Callback->Outer;
-    VfStackGoes(Here, Callback);
+    VfStackGoes(Callback->Frame, Callback);
 }

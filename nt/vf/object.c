@@ -20,6 +20,8 @@ static ULONG VfBuckets, VfObjects;
 static PVF_OBJECT VfFree;
 static ULONG VfOnStacks; /* how many lie on a kernel stack */
 
+ULONG VfDpcsInPage[VF_DPC_PAGES], VfDpcsOnStacks;
+
 static const struct {
     PCSTR Name;  /* "timer %o" */
     PCSTR State; /* "is still set" */
@@ -29,7 +31,9 @@ static const struct {
 } VfKinds[] = {
     [VfTimer] = {"timer", "is still set", "It was set at:", "unload.timer", 0xC7, 0},
     [VfDpc] = {"DPC", "is still queued", "It was queued at:", "unload.dpc", 0xC7, 1},
+    [VfTimerDpc] = {"DPC", "belongs to a timer that is still set", "The timer was set at:", "unload.timer", 0xC7, 1},
     [VfWorkItem] = {"work item", "is still queued", "It was queued at:", "unload.workitem", 0xE4, 0},
+    [VfRunningItem] = {"work item", "still runs", "It was queued at:", "unload.workitem", 0xCE, 0},
     [VfEvent] = {"event", "is still waited for", "The wait is at:", "unload.event", 0xC4, 0x93},
     [VfLookaside] = {"lookaside list", "has not been deleted", "It was initialised at:", "unload.lookaside", 0xC4, 0xD2},
     [VfResource] = {"resource", "has not been deleted", "It was initialised at:", "unload.resource", 0xC4, 0xD2},
@@ -186,6 +190,8 @@ static VOID VfWithdraw(PVF_OBJECT Entry)
 
     if (Entry->Kind == VfTimer)
         KiRemoveTimer(Object);
+    else if (Entry->Kind == VfTimerDpc)
+        KiForgetTimerDpc(Object);
     else if (Entry->Kind == VfWorkItem)
         ExpWithdrawWorkItem(Object);
     VfUntrack(Object, Entry->Kind);
@@ -226,6 +232,18 @@ static VOID VfWaitersLose(UINT64 Start, UINT64 Bytes, PCSTR Why)
     VfCommit();
 }
 
+static BOOLEAN VfMayHoldDpc(UINT64 Start, UINT64 Bytes)
+{
+    UINT64 First = (Start >> 12) - 1, Last = (Start + Bytes - 1) >> 12; /* one may begin in the page before */
+
+    if (Last - First >= VF_DPC_PAGES)
+        return TRUE;
+    while (First <= Last)
+        if (VF_DPCS_IN_PAGE(First++ << 12))
+            return TRUE;
+    return FALSE;
+}
+
 VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
 {
     PVF_OBJECT Entry;
@@ -237,7 +255,7 @@ VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
                      "memory is %s", Why);
         VfWithdraw(Entry);
     }
-    while ((Dpc = KiFindQueuedDpc(Start, Bytes, FALSE, &Stack)) != NULL) {
+    while (VfMayHoldDpc(Start, Bytes) && (Dpc = KiFindQueuedDpc(Start, Bytes, FALSE, &Stack)) != NULL) {
         VF_OBJECT Queued = {.Object = Dpc, .Routine = (PVOID)Dpc->DeferredRoutine, .Stack = Stack, .Kind = VfDpc};
         VfReportGone(&Queued, "object.freed-in-use", 0xC7, 1, "memory is %s", Why);
         KeRemoveQueueDpc(Dpc);
@@ -245,26 +263,49 @@ VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
     VfWaitersLose(Start, Bytes, Why);
 }
 
+static VOID VfReportStackGone(PVF_OBJECT Entry, PVF_CALLBACK Callback)
+{
+    UINT64 Routine = (UINT64)Callback->Routine + 1; /* frames are return addresses */
+
+    VfFinding("object.stack-gone", VfKinds[Entry->Kind].Code, VfKinds[Entry->Kind].SubCode, (UINT64)Entry->Object,
+              (UINT64)Entry->Routine, 0);
+    VfSubject(VfKinds[Entry->Kind].Name);
+    VfText("a %s lies on the stack of a routine that has returned, and %s", VfKinds[Entry->Kind].Name,
+           VfKinds[Entry->Kind].State);
+    VfNote(DOOR_NOTE_CALLER, VfStackOf(&Routine, 1), Callback->Object, Callback->What, "");
+    VfNote(DOOR_NOTE_OBJECT, Entry->Stack, NULL, NULL, "%s", VfKinds[Entry->Kind].Past);
+    VfCommit();
+}
+
 /* A callback has returned: what lay on the stack below its frame is gone. */
 VOID VfStackGoes(UINT64 Frame, PVF_CALLBACK Callback)
 {
     UINT64 Bottom = (Frame & ~(DOOR_STACK_SLOT - 1));
     PVF_OBJECT Entry;
+    PKDPC Dpc;
+    ULONG Stack;
 
-    if (!VfOnStacks)
-        return;
-    while ((Entry = VfFindInRange(Bottom, Frame - Bottom)) != NULL) {
-        UINT64 Routine = (UINT64)Callback->Routine + 1;
-
-        VfFinding("object.stack-gone", VfKinds[Entry->Kind].Code, VfKinds[Entry->Kind].SubCode, (UINT64)Entry->Object,
-                  (UINT64)Entry->Routine, 0);
-        VfSubject(VfKinds[Entry->Kind].Name);
-        VfText("a %s lies on the stack of a routine that has returned, and %s", VfKinds[Entry->Kind].Name,
-               VfKinds[Entry->Kind].State);
-        VfNote(DOOR_NOTE_CALLER, VfStackOf(&Routine, 1), Callback->Object, Callback->What, "");
-        VfNote(DOOR_NOTE_OBJECT, Entry->Stack, NULL, NULL, "%s", VfKinds[Entry->Kind].Past);
-        VfCommit();
+    while (VfOnStacks && (Entry = VfFindInRange(Bottom, Frame - Bottom)) != NULL) {
+        VfReportStackGone(Entry, Callback);
         VfWithdraw(Entry);
+    }
+    while (VfDpcsOnStacks && (Dpc = KiFindQueuedDpc(Bottom, Frame - Bottom, FALSE, &Stack)) != NULL) {
+        VF_OBJECT Queued = {.Object = Dpc, .Routine = (PVOID)Dpc->DeferredRoutine, .Stack = Stack, .Kind = VfDpc};
+        VfReportStackGone(&Queued, Callback);
+        KeRemoveQueueDpc(Dpc);
+    }
+}
+
+/* Worker threads that are inside a routine of the image; a driver's own threads are entered as objects. */
+static VOID VfReportRunning(UINT64 Base, UINT64 Bytes, PCSTR Name)
+{
+    for (PKTHREAD Thread = PspNextThread(NULL); Thread; Thread = PspNextThread(Thread)) {
+        for (PVF_CALLBACK Callback = Thread->Callback; Callback; Callback = Callback->Outer) {
+            VF_OBJECT Running = {
+                .Object = Callback->Object, .Routine = Callback->Routine, .Stack = Callback->Stack, .Kind = VfRunningItem};
+            if ((UINT64)Callback->Routine - Base < Bytes && !strcmp(Callback->Contract, "WORKER_THREAD_ROUTINE"))
+                VfReportGone(&Running, "unload.workitem", 0xCE, (UINT64)Callback->Routine, "%s is unloaded", Name);
+        }
     }
 }
 
@@ -273,6 +314,7 @@ VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name)
     ULONG Stack;
     PKDPC Dpc;
 
+    VfReportRunning(Base, Bytes, Name);
     for (ULONG i = 0; i < VfBuckets; i++) {
         for (PVF_OBJECT Entry = VfByAddress[i], Next; Entry; Entry = Next) {
             Next = Entry->NextByAddress;

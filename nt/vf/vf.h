@@ -56,13 +56,17 @@ typedef struct _VF_CALLBACK {
 /* Around every call of a driver's routine by the kernel. Leave checks level, locks and objects on the stack. */
 VOID VfEnterCallback(PVF_CALLBACK Callback);
 VOID VfLeaveCallback(PVF_CALLBACK Callback);
+/* For findings that are about a routine as a whole: it, and who set, queued or created it. */
+VOID VfNoteCallback(PVF_CALLBACK Callback);
 
 /* ---- Objects a driver has handed over ---------------------------------------------------------------------------- */
 
 typedef enum _VF_OBJECT_KIND {
     VfTimer,     /* set and not yet expired (or periodic) */
-    VfDpc,       /* queued, or the DPC of a set timer */
+    VfDpc,       /* queued: found in the queues, not entered */
+    VfTimerDpc,  /* of a set timer; the last one that was set, if several share it */
     VfWorkItem,  /* queued */
+    VfRunningItem, /* whose routine has begun and not returned: found in the threads, not entered */
     VfEvent,     /* events, mutexes, semaphores that a thread waits for */
     VfLookaside, /* initialised and not deleted */
     VfResource,  /* initialised and not deleted */
@@ -81,6 +85,12 @@ VOID VfUntrack(PVOID Object, VF_OBJECT_KIND Kind);
 BOOLEAN VfIsTracked(PVOID Object);
 /* Stack given to VfTrack, 0 if Object is not tracked. */
 ULONG VfTrackedStack(PVOID Object);
+/* Queued DPCs come and go too fast for tables, and many may be queued at once. They are counted by the page they lie in;
+ * whether a range holds one is looked up in the queues when the count says that it may. */
+#define VF_DPC_PAGES 4096
+extern ULONG VfDpcsInPage[VF_DPC_PAGES];
+#define VF_DPCS_IN_PAGE(Address) VfDpcsInPage[((UINT64)(Address) >> 12) % VF_DPC_PAGES]
+extern ULONG VfDpcsOnStacks;
 /* Memory goes away: a finding for the first object tracked in it. Why: "freed", "unloaded", "left". */
 VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why);
 /* Callback has returned; its frames lay below Frame on the current stack. */

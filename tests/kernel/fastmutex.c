@@ -46,6 +46,16 @@ TEST(unsafe_forms_leave_the_level_alone)
 }
 
 static BOOLEAN Got;
+static KEVENT Held, LetGo;
+
+/* Threads cannot be made at APC_LEVEL, so another thread holds the mutex. */
+static VOID HoldFast(PVOID Context)
+{
+    ExAcquireFastMutex(&Mutex);
+    KeSetEvent(&Held, 0, FALSE);
+    WaitFor(&LetGo);
+    ExReleaseFastMutex(&Mutex);
+}
 
 static VOID TryFast(PVOID Context)
 {
@@ -59,13 +69,19 @@ static VOID TryFast(PVOID Context)
 
 TEST(try_says_whether_it_got_it)
 {
+    PVOID Holding;
+
+    KeInitializeEvent(&Held, SynchronizationEvent, FALSE);
+    KeInitializeEvent(&LetGo, SynchronizationEvent, FALSE);
     ExInitializeFastMutex(&Mutex);
     EndThread(StartThread(TryFast, NULL));
     CHECK(Got);
-    ExAcquireFastMutex(&Mutex);
+    Holding = StartThread(HoldFast, NULL);
+    WaitFor(&Held);
     EndThread(StartThread(TryFast, NULL));
     CHECK(!Got);
-    ExReleaseFastMutex(&Mutex);
+    KeSetEvent(&LetGo, 0, FALSE);
+    EndThread(Holding);
 }
 
 static LONG Inside, Most, Rounds;
@@ -112,6 +128,15 @@ TEST(guarded_mutex_holds_all_apcs_off_and_leaves_the_level)
     CHECK(!KeAreAllApcsDisabled());
 }
 
+/* Threads cannot be made at APC_LEVEL, so another thread holds the mutex. */
+static VOID HoldGuarded(PVOID Context)
+{
+    KeAcquireGuardedMutex(&Guarded);
+    KeSetEvent(&Held, 0, FALSE);
+    WaitFor(&LetGo);
+    KeReleaseGuardedMutex(&Guarded);
+}
+
 static VOID TryGuarded(PVOID Context)
 {
     Got = KeTryToAcquireGuardedMutex(&Guarded);
@@ -122,13 +147,19 @@ static VOID TryGuarded(PVOID Context)
 
 TEST(guarded_try_says_whether_it_got_it)
 {
+    PVOID Holding;
+
+    KeInitializeEvent(&Held, SynchronizationEvent, FALSE);
+    KeInitializeEvent(&LetGo, SynchronizationEvent, FALSE);
     KeInitializeGuardedMutex(&Guarded);
     EndThread(StartThread(TryGuarded, NULL));
     CHECK(Got);
-    KeAcquireGuardedMutex(&Guarded);
+    Holding = StartThread(HoldGuarded, NULL);
+    WaitFor(&Held);
     EndThread(StartThread(TryGuarded, NULL));
     CHECK(!Got);
-    KeReleaseGuardedMutex(&Guarded);
+    KeSetEvent(&LetGo, 0, FALSE);
+    EndThread(Holding);
 }
 
 CHECK_DRIVER(T(acquire_raises_to_apc_level_and_release_restores), T(unsafe_forms_leave_the_level_alone),

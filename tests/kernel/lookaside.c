@@ -94,5 +94,6 @@ TEST(own_routines_are_called)
     CHECK_IS(Freed, Allocated);
 }
 
-CHECK_DRIVER(T(nonpaged_list_gives_and_takes_blocks_up_to_dispatch_level), T(a_freed_block_is_given_out_again_if_the_list_keeps_any),
-             T(paged_list_gives_paged_blocks), T(own_routines_are_called))
+CHECK_DRIVER(T(nonpaged_list_gives_and_takes_blocks_up_to_dispatch_level),
+             T(a_freed_block_is_given_out_again_if_the_list_keeps_any), T(paged_list_gives_paged_blocks),
+             T(own_routines_are_called))

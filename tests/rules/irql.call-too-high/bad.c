@@ -17,9 +17,11 @@ static VOID CreateLog(VOID)
     HANDLE File;
 
     InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
-    NTSTATUS Status = ZwCreateFile(&File, GENERIC_WRITE, &Attributes, &Iosb, NULL, FILE_ATTRIBUTE_NORMAL, 0,
-                                   FILE_OVERWRITE_IF, /* @ */
-                                   FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
+    /* clang-format off */
+    NTSTATUS Status = ZwCreateFile( /* @ */
+        &File, GENERIC_WRITE, &Attributes, &Iosb, NULL, FILE_ATTRIBUTE_NORMAL, 0, FILE_OVERWRITE_IF,
+        FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
+    /* clang-format on */
     if (NT_SUCCESS(Status))
         ZwClose(File);
 }

@@ -8,6 +8,9 @@ static KEVENT Done;
 
 static VOID Routine(PVOID Context)
 {
+    LARGE_INTEGER Delay = {.QuadPart = -10000};
+
+    KeDelayExecutionThread(KernelMode, FALSE, &Delay);
     KeSetEvent(&Done, IO_NO_INCREMENT, FALSE);
 }
 

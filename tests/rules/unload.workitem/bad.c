@@ -1,7 +1,7 @@
 /*
- * What a driver has handed to the kernel it takes back before it is unloaded. This work item has not run.
+ * What a driver has handed to the kernel it takes back before it is unloaded. This one's routine still waits.
  *
- * EXPECT: unload.work-?item .*
+ * EXPECT: unload.workitem .*
  */
 #include <ntddk.h>
 
@@ -10,6 +10,9 @@ static KEVENT Done;
 
 static VOID Routine(PVOID Context)
 {
+    LARGE_INTEGER Delay = {.QuadPart = -10000};
+
+    KeDelayExecutionThread(KernelMode, FALSE, &Delay);
     KeSetEvent(&Done, IO_NO_INCREMENT, FALSE);
 }
 

@@ -1,7 +1,7 @@
 /*
  * An object that the kernel still holds is not initialised anew. This timer is set.
  *
- * EXPECT: object.reinitiali[sz]ed(-in-use)? bad.c:@ in DriverEntry
+ * EXPECT: object.reinitialized-in-use bad.c:@ in DriverEntry
  */
 #include <ntddk.h>
 

@@ -1,0 +1,2 @@
+$(B)/tests/determinism/driver.sys: DRVCC += -Wno-multichar -Wno-array-bounds -Werror
+tests: $(B)/tests/determinism/driver.sys
