@@ -52,6 +52,7 @@ static DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
         VfUntrack(Thread, VfThread);
     }
     PspNotifyThread(Thread, FALSE);
+    IopThreadEnds(Thread);
     Thread->Terminating = TRUE;
     KiTerminateThread(Status, PspReap);
 }

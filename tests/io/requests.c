@@ -288,6 +288,25 @@ static VOID a_queued_request_can_be_cancelled_or_taken(VOID)
     OK(ZwClose(Handle));
 }
 
+static IO_STATUS_BLOCK ThreadIosb;
+
+static VOID NTAPI Asker(PVOID Handle)
+{
+    STATUS(ZwDeviceIoControlFile(Handle, NULL, NULL, NULL, &ThreadIosb, IOCTL_QUEUE, NULL, 0, NULL, 0), STATUS_PENDING);
+}
+
+static VOID the_requests_of_a_thread_that_ends_are_cancelled(VOID)
+{
+    HANDLE Handle, Thread;
+    Cancelled = 0;
+    OK(Open(L"\\??\\IoTest", 0, &Handle));
+    OK(PsCreateSystemThread(&Thread, THREAD_ALL_ACCESS, NULL, NULL, NULL, Asker, Handle));
+    OK(ZwWaitForSingleObject(Thread, FALSE, NULL));
+    CHECK(Cancelled == 1 && ThreadIosb.Status == STATUS_CANCELLED && IsListEmpty(&Queue));
+    OK(ZwClose(Thread));
+    OK(ZwClose(Handle));
+}
+
 static ULONG CompletionCalls;
 
 static NTSTATUS NTAPI Done(PDEVICE_OBJECT Object, PIRP Irp, PVOID Context)
@@ -417,6 +436,7 @@ static VOID what_was_made_goes(VOID)
 TEST_MAIN(a_driver_object_is_as_on_windows, a_device_is_made_once_under_a_name, opening_and_closing_reach_the_driver,
           reading_and_writing_are_buffered, each_method_brings_its_buffers,
           an_error_at_once_leaves_the_status_block_alone, a_pending_request_completes_in_its_thread,
-          a_queued_request_can_be_cancelled_or_taken, a_driver_s_own_request_comes_back_to_it,
+          a_queued_request_can_be_cancelled_or_taken, the_requests_of_a_thread_that_ends_are_cancelled,
+          a_driver_s_own_request_comes_back_to_it,
           an_attached_device_comes_first, a_work_item_runs_with_its_device, a_device_timer_ticks_once_a_second,
           a_remove_lock_counts_its_holders, an_extension_is_found_by_its_id, what_was_made_goes)
