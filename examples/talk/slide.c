@@ -1,8 +1,8 @@
 /*
  * Slide: the work item as it stands on the talk's slide.
  *
- * The way out of the trap is right: the timer's DPC, which may not write a file, queues a work item. But on the slide, to
- * keep it short, the item is a local variable. ExQueueWorkItem only links it into a queue; a worker thread reads it
+ * The way out of the trap is right: the timer's DPC, which may not write a file, queues a work item. But on the slide,
+ * to keep it short, the item is a local variable. ExQueueWorkItem only links it into a queue; a worker thread reads it
  * later. By then the DPC has returned, its stack frame is gone, and the queue leads into whatever lies there now. On a
  * machine that nobody watches this works now and then, and otherwise destroys something that is not to blame.
  *

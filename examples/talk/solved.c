@@ -3,7 +3,8 @@
  *
  * The timer's DPC still runs at DISPATCH_LEVEL, but now it only does what is allowed there: it takes a piece of
  * nonpaged memory, puts into it what the work needs, and queues a work item. A system worker thread picks the item up
- * and calls its routine at PASSIVE_LEVEL, with the context that travelled along. There a file can be opened and written.
+ * and calls its routine at PASSIVE_LEVEL, with the context that travelled along. There a file can be opened and
+ * written.
  *
  * Two things a real driver must not forget. The work item's memory belongs to the system until the routine has begun,
  * so it comes from pool and is freed by the routine. And nothing may be left behind at unload: the timer is cancelled,

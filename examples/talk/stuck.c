@@ -32,8 +32,9 @@ static VOID NTAPI TimerDpc(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Argu
 
     RtlInitUnicodeString(&Name, L"\\??\\C:\\talk.log");
     InitializeObjectAttributes(&Attributes, &Name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
-    if (NT_SUCCESS(ZwCreateFile(&File, FILE_APPEND_DATA | SYNCHRONIZE, &Attributes, &Status, NULL, FILE_ATTRIBUTE_NORMAL,
-                                FILE_SHARE_READ, FILE_OPEN_IF, FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0))) {
+    if (NT_SUCCESS(ZwCreateFile(&File, FILE_APPEND_DATA | SYNCHRONIZE, &Attributes, &Status, NULL,
+                                FILE_ATTRIBUTE_NORMAL, FILE_SHARE_READ, FILE_OPEN_IF, FILE_SYNCHRONOUS_IO_NONALERT,
+                                NULL, 0))) {
         ZwWriteFile(File, NULL, NULL, NULL, &Status, Line, sizeof(Line) - 1, NULL, NULL);
         ZwClose(File);
     }

@@ -14,12 +14,12 @@ typedef struct _CM_VALUE {
 } CM_VALUE, *PCM_VALUE;
 
 typedef struct _CM_KEY {
-    LIST_ENTRY Entry;      /* in the parent's Children, name order */
+    LIST_ENTRY Entry;       /* in the parent's Children, name order */
     struct _CM_KEY *Parent; /* NULL = the root */
-    struct _CM_KEY *Link;  /* another key this one stands for */
+    struct _CM_KEY *Link;   /* another key this one stands for */
     LIST_ENTRY Children, Values;
     ULONG ChildCount, ValueCount;
-    ULONG References;      /* key objects */
+    ULONG References; /* key objects */
     BOOLEAN Deleted;
     UNICODE_STRING Name, Class;
     LARGE_INTEGER WriteTime;
@@ -52,5 +52,6 @@ PLIST_ENTRY CmpNth(PLIST_ENTRY Head, ULONG Index);
 NTSTATUS NTAPI NtCreateKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, ULONG TitleIndex,
                            PUNICODE_STRING Class, ULONG Options, PULONG Disposition);
 NTSTATUS NTAPI NtOpenKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes);
-NTSTATUS NTAPI NtSetValueKey(HANDLE Handle, PUNICODE_STRING Name, ULONG TitleIndex, ULONG Type, PVOID Data, ULONG Bytes);
+NTSTATUS NTAPI NtSetValueKey(HANDLE Handle, PUNICODE_STRING Name, ULONG TitleIndex, ULONG Type, PVOID Data,
+                             ULONG Bytes);
 NTSTATUS NTAPI NtDeleteValueKey(HANDLE Handle, PUNICODE_STRING Name);

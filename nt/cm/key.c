@@ -76,10 +76,13 @@ VOID CmInitialize(VOID)
 {
     UNICODE_STRING Name = RTL_CONSTANT_STRING(L"\\REGISTRY");
     PVOID Root;
-    CmpKeyType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"Key", .BodyBytes = sizeof(CM_KEY_BODY),
+    CmpKeyType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"Key",
+                                               .BodyBytes = sizeof(CM_KEY_BODY),
                                                .ValidAccess = KEY_ALL_ACCESS,
                                                .Mapping = {KEY_READ, KEY_WRITE, KEY_EXECUTE, KEY_ALL_ACCESS},
-                                               .Delete = CmpDeleteBody, .Parse = CmpParseKey, .CaseInsensitive = TRUE});
+                                               .Delete = CmpDeleteBody,
+                                               .Parse = CmpParseKey,
+                                               .CaseInsensitive = TRUE});
     CmKeyObjectType = (PVOID)CmpKeyType;
     KI_ASSERT(NT_SUCCESS(CmpNewBody(CmpBuildTree(), &Root)));
     KI_ASSERT(NT_SUCCESS(ObpInsertName(Root, &Name, OBJ_PERMANENT)));
@@ -152,8 +155,8 @@ NTSTATUS NTAPI NtFlushKey(HANDLE Handle)
 
 /* ---- Answers of varying length ----------------------------------------------------------------------------------- */
 
-/* A reply under construction: what does not fit is counted, not written. docs: ZwQueryValueKey: less room than the fixed
- * part is STATUS_BUFFER_TOO_SMALL, less than all of it STATUS_BUFFER_OVERFLOW. */
+/* A reply under construction: what does not fit is counted, not written. docs: ZwQueryValueKey: less room than the
+ * fixed part is STATUS_BUFFER_TOO_SMALL, less than all of it STATUS_BUFFER_OVERFLOW. */
 typedef struct _CM_REPLY {
     PUCHAR Buffer;
     ULONG Room, Need, Fixed;
@@ -179,7 +182,8 @@ static NTSTATUS CmpEndReply(PCM_REPLY Reply, PULONG Returned)
 static NTSTATUS CmpFillValue(PCM_VALUE Value, ULONG Class, PVOID Buffer, ULONG Room, PULONG Returned)
 {
     CM_REPLY Reply = {.Buffer = Buffer, .Room = Room};
-    KEY_VALUE_FULL_INFORMATION Full = {.Type = Value->Type, .DataLength = Value->Bytes, .NameLength = Value->Name.Length};
+    KEY_VALUE_FULL_INFORMATION Full = {
+        .Type = Value->Type, .DataLength = Value->Bytes, .NameLength = Value->Name.Length};
     KEY_VALUE_BASIC_INFORMATION Basic = {.Type = Value->Type, .NameLength = Value->Name.Length};
     KEY_VALUE_PARTIAL_INFORMATION Partial = {.Type = Value->Type, .DataLength = Value->Bytes};
     ULONG NameAt = FIELD_OFFSET(KEY_VALUE_FULL_INFORMATION, Name), DataAt;
@@ -209,7 +213,8 @@ static NTSTATUS CmpFillValue(PCM_VALUE Value, ULONG Class, PVOID Buffer, ULONG R
         CmpPut(&Reply, 0, &Partial.Type, Reply.Fixed);
         CmpPut(&Reply, Reply.Fixed, Value->Data, Value->Bytes);
         break;
-    default: return STATUS_INVALID_PARAMETER;
+    default:
+        return STATUS_INVALID_PARAMETER;
     }
     return CmpEndReply(&Reply, Returned);
 }
@@ -245,12 +250,19 @@ static NTSTATUS CmpFillKey(PCM_KEY Key, ULONG Class, PVOID Buffer, ULONG Room, P
 {
     CM_REPLY Reply = {.Buffer = Buffer, .Room = Room};
     KEY_BASIC_INFORMATION Basic = {.LastWriteTime = Key->WriteTime, .NameLength = Key->Name.Length};
-    KEY_NODE_INFORMATION Node = {.LastWriteTime = Key->WriteTime, .ClassOffset = (ULONG)-1,
-                                 .ClassLength = Key->Class.Length, .NameLength = Key->Name.Length};
-    KEY_FULL_INFORMATION Full = {.LastWriteTime = Key->WriteTime, .ClassOffset = (ULONG)-1,
-                                 .ClassLength = Key->Class.Length, .SubKeys = Key->ChildCount, .Values = Key->ValueCount,
-                                 .MaxNameLen = CmpLongest(Key, 0), .MaxClassLen = CmpLongest(Key, 1),
-                                 .MaxValueNameLen = CmpLongest(Key, 2), .MaxValueDataLen = CmpLongest(Key, 3)};
+    KEY_NODE_INFORMATION Node = {.LastWriteTime = Key->WriteTime,
+                                 .ClassOffset = (ULONG)-1,
+                                 .ClassLength = Key->Class.Length,
+                                 .NameLength = Key->Name.Length};
+    KEY_FULL_INFORMATION Full = {.LastWriteTime = Key->WriteTime,
+                                 .ClassOffset = (ULONG)-1,
+                                 .ClassLength = Key->Class.Length,
+                                 .SubKeys = Key->ChildCount,
+                                 .Values = Key->ValueCount,
+                                 .MaxNameLen = CmpLongest(Key, 0),
+                                 .MaxClassLen = CmpLongest(Key, 1),
+                                 .MaxValueNameLen = CmpLongest(Key, 2),
+                                 .MaxValueDataLen = CmpLongest(Key, 3)};
     ULONG Bytes = 0, At;
     switch (Class) {
     case KeyBasicInformation:
@@ -282,7 +294,8 @@ static NTSTATUS CmpFillKey(PCM_KEY Key, ULONG Class, PVOID Buffer, ULONG Room, P
         CmpPut(&Reply, 0, &Bytes, sizeof(Bytes));
         CmpPutPath(&Reply, Reply.Fixed, Key, Bytes);
         break;
-    default: return STATUS_INVALID_PARAMETER;
+    default:
+        return STATUS_INVALID_PARAMETER;
     }
     return CmpEndReply(&Reply, Returned);
 }

@@ -73,7 +73,8 @@ NTSTATUS NTAPI RtlCreateRegistryKey(ULONG RelativeTo, PWSTR Path)
     return Status;
 }
 
-NTSTATUS NTAPI RtlWriteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR ValueName, ULONG Type, PVOID Data, ULONG Bytes)
+NTSTATUS NTAPI RtlWriteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR ValueName, ULONG Type, PVOID Data,
+                                     ULONG Bytes)
 {
     UNICODE_STRING Name;
     HANDLE Handle;
@@ -133,7 +134,7 @@ static NTSTATUS CmpStoreDirect(PVOID To, ULONG Type, PVOID Data, ULONG Bytes)
         RtlCopyMemory(&Sized[2], Data, Bytes);
         return STATUS_SUCCESS;
     }
-    if ((ULONG)-*Sized < Bytes)
+    if ((ULONG) - *Sized < Bytes)
         return STATUS_BUFFER_TOO_SMALL;
     RtlCopyMemory(To, Data, Bytes);
     return STATUS_SUCCESS;
@@ -145,7 +146,8 @@ static NTSTATUS CmpCallRoutine(PRTL_QUERY_REGISTRY_TABLE Row, PWSTR Name, ULONG 
                                PVOID Context)
 {
     VF_CALLBACK Callback;
-    IopEnter(&Callback, "RTL_QUERY_REGISTRY_ROUTINE", "registry query routine", (PVOID)(ULONG_PTR)Row->QueryRoutine, NULL);
+    IopEnter(&Callback, "RTL_QUERY_REGISTRY_ROUTINE", "registry query routine", (PVOID)(ULONG_PTR)Row->QueryRoutine,
+             NULL);
     NTSTATUS Status = Row->QueryRoutine(Name, Type, Data, Bytes, Context, Row->EntryContext);
     VfLeaveCallback(&Callback);
     return Status == STATUS_BUFFER_TOO_SMALL ? STATUS_SUCCESS : Status;
@@ -153,7 +155,8 @@ static NTSTATUS CmpCallRoutine(PRTL_QUERY_REGISTRY_TABLE Row, PWSTR Name, ULONG 
 
 /* Hand over one value. docs: a REG_MULTI_SZ comes string by string, an expandable string expanded, unless
  * RTL_QUERY_REGISTRY_NOEXPAND. DIFFERS: there are no environment variables, so expanding changes nothing. */
-static NTSTATUS CmpGiveValue(PRTL_QUERY_REGISTRY_TABLE Row, PWSTR Name, ULONG Type, PVOID Data, ULONG Bytes, PVOID Context)
+static NTSTATUS CmpGiveValue(PRTL_QUERY_REGISTRY_TABLE Row, PWSTR Name, ULONG Type, PVOID Data, ULONG Bytes,
+                             PVOID Context)
 {
     BOOLEAN Expand = !(Row->Flags & RTL_QUERY_REGISTRY_NOEXPAND);
     if (Row->Flags & RTL_QUERY_REGISTRY_DIRECT) {
@@ -244,7 +247,8 @@ static NTSTATUS CmpQueryTable(PCM_KEY Top, PRTL_QUERY_REGISTRY_TABLE Row, PVOID 
 {
     PCM_KEY Key = Top;
     NTSTATUS Status = STATUS_SUCCESS;
-    for (; NT_SUCCESS(Status) && (Row->QueryRoutine || (Row->Flags & (RTL_QUERY_REGISTRY_SUBKEY | RTL_QUERY_REGISTRY_DIRECT)));
+    for (; NT_SUCCESS(Status) &&
+           (Row->QueryRoutine || (Row->Flags & (RTL_QUERY_REGISTRY_SUBKEY | RTL_QUERY_REGISTRY_DIRECT)));
          Row++) {
         if ((Row->Flags & RTL_QUERY_REGISTRY_DIRECT) &&
             (!Row->Name || (Row->Flags & RTL_QUERY_REGISTRY_SUBKEY) || Row->QueryRoutine))

@@ -141,8 +141,8 @@ static BOOLEAN IopMayComplete(PIRP Irp)
         return FALSE;
     }
     if (Irp->IoStatus.Status == STATUS_PENDING || Irp->IoStatus.Status == (NTSTATUS)-1) {
-        VfFinding("irp.completed-as-pending", DRIVER_VERIFIER_IOMANAGER_VIOLATION, 6, (UINT64)(LONG64)Irp->IoStatus.Status,
-                  (UINT64)Irp, 0);
+        VfFinding("irp.completed-as-pending", DRIVER_VERIFIER_IOMANAGER_VIOLATION, 6,
+                  (UINT64)(LONG64)Irp->IoStatus.Status, (UINT64)Irp, 0);
         VfSubject("IoCompleteRequest");
         VfText("IoCompleteRequest called with the status 0x%08x, which is no result", Irp->IoStatus.Status);
         VfNoteCaller(NULL);

@@ -2,7 +2,8 @@
  * Device objects: made, stacked, found by name, deleted.
  *
  * A device object is a DEVICE_OBJECT and behind it, to the end of its pool block, the driver's extension (at Windows'
- * offset 0x150); the I/O manager's own part lies elsewhere. It lives until IoDeleteDevice and the last file object on it are both through (docs: IoDeleteDevice).
+ * offset 0x150); the I/O manager's own part lies elsewhere. It lives until IoDeleteDevice and the last file object on
+ * it are both through (docs: IoDeleteDevice).
  */
 #include "nt.h"
 
@@ -43,10 +44,13 @@ static ULONG IopSectorSize(DEVICE_TYPE Type)
     switch (Type) {
     case FILE_DEVICE_DISK:
     case FILE_DEVICE_VIRTUAL_DISK:
-    case FILE_DEVICE_DISK_FILE_SYSTEM: return 512;
+    case FILE_DEVICE_DISK_FILE_SYSTEM:
+        return 512;
     case FILE_DEVICE_CD_ROM:
-    case FILE_DEVICE_CD_ROM_FILE_SYSTEM: return 2048;
-    default: return 0;
+    case FILE_DEVICE_CD_ROM_FILE_SYSTEM:
+        return 2048;
+    default:
+        return 0;
     }
 }
 
@@ -290,15 +294,27 @@ static VOID IopDeleteDriverBody(PVOID Body)
 VOID IopInitializeTypes(VOID)
 {
     const GENERIC_MAPPING File = {FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_GENERIC_EXECUTE, FILE_ALL_ACCESS};
-    IopDriverType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"Driver", .BodyBytes = sizeof(DRIVER_OBJECT) + sizeof(IOP_DRIVER),
-                                                  .ValidAccess = FILE_ALL_ACCESS, .Mapping = File,
-                                                  .Delete = IopDeleteDriverBody, .CaseInsensitive = TRUE});
-    IopDeviceType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"Device", .ValidAccess = FILE_ALL_ACCESS, .Mapping = File,
-                                                  .Delete = IopDeleteDeviceBody, .Free = IopFree, .Parse = IopParseDevice,
+    IopDriverType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"Driver",
+                                                  .BodyBytes = sizeof(DRIVER_OBJECT) + sizeof(IOP_DRIVER),
+                                                  .ValidAccess = FILE_ALL_ACCESS,
+                                                  .Mapping = File,
+                                                  .Delete = IopDeleteDriverBody,
                                                   .CaseInsensitive = TRUE});
-    IopFileType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"File", .BodyBytes = sizeof(FILE_OBJECT),
-                                                .ValidAccess = FILE_ALL_ACCESS, .Mapping = File, .Close = IopCloseFile,
-                                                .Delete = IopDeleteFile, .Parse = IopParseFile, .Waitable = TRUE,
+    IopDeviceType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"Device",
+                                                  .ValidAccess = FILE_ALL_ACCESS,
+                                                  .Mapping = File,
+                                                  .Delete = IopDeleteDeviceBody,
+                                                  .Free = IopFree,
+                                                  .Parse = IopParseDevice,
+                                                  .CaseInsensitive = TRUE});
+    IopFileType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"File",
+                                                .BodyBytes = sizeof(FILE_OBJECT),
+                                                .ValidAccess = FILE_ALL_ACCESS,
+                                                .Mapping = File,
+                                                .Close = IopCloseFile,
+                                                .Delete = IopDeleteFile,
+                                                .Parse = IopParseFile,
+                                                .Waitable = TRUE,
                                                 .WaitOffset = FIELD_OFFSET(FILE_OBJECT, Event),
                                                 .CaseInsensitive = TRUE});
     IoDriverObjectType = (PVOID)IopDriverType;

@@ -75,7 +75,8 @@ static VOID IopReportDevices(PDRIVER_OBJECT Driver)
         ULONG Length = ObpNameOf(Device, Name, sizeof(Name));
         VfFinding("unload.device", 0xCE, (UINT64)Device, 0, 0, 0);
         VfSubject("device object");
-        VfText("%s is unloaded and leaves a device object%s%s", IopDriverOf(Driver)->FileName, Length ? ": " : "", Name);
+        VfText("%s is unloaded and leaves a device object%s%s", IopDriverOf(Driver)->FileName, Length ? ": " : "",
+               Name);
         VfNote(DOOR_NOTE_OBJECT, IopDeviceOf(Device)->CreatedBy, Device, NULL, "The device was created at:");
         VfCommit();
     }

@@ -165,8 +165,13 @@ NTSTATUS NTAPI IoCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUT
                             ULONG Disposition, ULONG Options, PVOID Ea, ULONG EaBytes, CREATE_FILE_TYPE Kind,
                             PVOID Extra, ULONG Flags)
 {
-    IOP_OPEN Open = {.Options = Options, .Disposition = Disposition, .Attributes = Attributes, .Share = Share,
-                     .Flags = Flags & 0xff, .Ea = Ea, .EaBytes = EaBytes};
+    IOP_OPEN Open = {.Options = Options,
+                     .Disposition = Disposition,
+                     .Attributes = Attributes,
+                     .Share = Share,
+                     .Flags = Flags & 0xff,
+                     .Ea = Ea,
+                     .EaBytes = EaBytes};
     if (Kind != CreateFileTypeNone)
         return STATUS_NOT_IMPLEMENTED; /* no pipes and mailslots here */
     if (!ObjectAttributes || ObjectAttributes->Length != sizeof(*ObjectAttributes))

@@ -21,18 +21,30 @@ static UCHAR FsdBuffer[FSD_BUFFER]; /* the host may not touch pageable or closed
 static NTSTATUS FsdStatusOf(int Error)
 {
     switch (Error) {
-    case DOOR_OK: return STATUS_SUCCESS;
-    case DOOR_NOT_FOUND: return STATUS_OBJECT_NAME_NOT_FOUND;
-    case DOOR_EXISTS: return STATUS_OBJECT_NAME_COLLISION;
-    case DOOR_IS_DIRECTORY: return STATUS_FILE_IS_A_DIRECTORY;
-    case DOOR_NOT_DIRECTORY: return STATUS_NOT_A_DIRECTORY;
-    case DOOR_NOT_EMPTY: return STATUS_DIRECTORY_NOT_EMPTY;
-    case DOOR_DENIED: return STATUS_ACCESS_DENIED;
-    case DOOR_NO_SPACE: return STATUS_DISK_FULL;
-    case DOOR_NO_MEMORY: return STATUS_INSUFFICIENT_RESOURCES;
-    case DOOR_BAD_NAME: return STATUS_OBJECT_NAME_INVALID;
-    case DOOR_END: return STATUS_END_OF_FILE;
-    default: return STATUS_UNEXPECTED_IO_ERROR;
+    case DOOR_OK:
+        return STATUS_SUCCESS;
+    case DOOR_NOT_FOUND:
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    case DOOR_EXISTS:
+        return STATUS_OBJECT_NAME_COLLISION;
+    case DOOR_IS_DIRECTORY:
+        return STATUS_FILE_IS_A_DIRECTORY;
+    case DOOR_NOT_DIRECTORY:
+        return STATUS_NOT_A_DIRECTORY;
+    case DOOR_NOT_EMPTY:
+        return STATUS_DIRECTORY_NOT_EMPTY;
+    case DOOR_DENIED:
+        return STATUS_ACCESS_DENIED;
+    case DOOR_NO_SPACE:
+        return STATUS_DISK_FULL;
+    case DOOR_NO_MEMORY:
+        return STATUS_INSUFFICIENT_RESOURCES;
+    case DOOR_BAD_NAME:
+        return STATUS_OBJECT_NAME_INVALID;
+    case DOOR_END:
+        return STATUS_END_OF_FILE;
+    default:
+        return STATUS_UNEXPECTED_IO_ERROR;
     }
 }
 
@@ -249,9 +261,9 @@ static NTSTATUS FsdOpenExisting(PFSD_OPEN Open, BOOLEAN MustBeDirectory)
         FsdReleaseFcb(Fcb);
         return Status;
     }
-    Open->Information = Open->Disposition == FILE_SUPERSEDE     ? FILE_SUPERSEDED
-                        : FsdOverwrites(Open->Disposition) ? FILE_OVERWRITTEN
-                                                           : FILE_OPENED;
+    Open->Information = Open->Disposition == FILE_SUPERSEDE ? FILE_SUPERSEDED
+                        : FsdOverwrites(Open->Disposition)  ? FILE_OVERWRITTEN
+                                                            : FILE_OPENED;
     Open->File->FsContext = Fcb;
     return STATUS_SUCCESS;
 }
@@ -476,7 +488,7 @@ VOID FsdInitialize(VOID)
     Driver->MajorFunction[IRP_MJ_SET_INFORMATION] = FsdSetInformation;
     Driver->MajorFunction[IRP_MJ_QUERY_VOLUME_INFORMATION] = FsdQueryVolume;
     Driver->MajorFunction[IRP_MJ_DIRECTORY_CONTROL] = FsdDirectory;
-    KI_ASSERT(NT_SUCCESS(IoCreateDevice(Driver, 0, &Name, FILE_DEVICE_DISK_FILE_SYSTEM, FILE_DEVICE_IS_MOUNTED, FALSE,
-                                        &Device)));
+    KI_ASSERT(NT_SUCCESS(
+        IoCreateDevice(Driver, 0, &Name, FILE_DEVICE_DISK_FILE_SYSTEM, FILE_DEVICE_IS_MOUNTED, FALSE, &Device)));
     Device->Flags &= ~DO_DEVICE_INITIALIZING;
 }

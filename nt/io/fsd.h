@@ -10,7 +10,7 @@ typedef struct _FSD_FCB {
     ULONG Opens;   /* file objects */
     ULONG Handles; /* of them those not cleaned up */
     BOOLEAN Writable, Directory, ReadOnly, DeletePending;
-    UINT64 Door;  /* handle of the host */
+    UINT64 Door; /* handle of the host */
     UINT64 Id;
     SHARE_ACCESS Share;
     CHAR Path[sizeof(((struct door_file *)0)->path)]; /* as the door wants it */
@@ -31,7 +31,7 @@ typedef struct _FSD_CCB {
 
 /* The one request to the door: filled, sent and read without a delivery point between. */
 extern struct door_file FsdRequest;
-NTSTATUS FsdAsk(ULONG Op);                       /* FsdRequest's other fields are filled */
+NTSTATUS FsdAsk(ULONG Op); /* FsdRequest's other fields are filled */
 NTSTATUS FsdAskFcb(PFSD_FCB Fcb, ULONG Op);
 NTSTATUS FsdStat(PFSD_FCB Fcb, struct door_stat *Stat);
 NTSTATUS FsdSetSize(PFSD_FCB Fcb, UINT64 Bytes);

@@ -82,7 +82,8 @@ static NTSTATUS FsdFillClass(ULONG Class, PVOID Buffer, ULONG Room, PFSD_FCB Fcb
         ((PFILE_EA_INFORMATION)Buffer)->EaSize = 0;
         *Bytes = sizeof(FILE_EA_INFORMATION);
         return STATUS_SUCCESS;
-    case FileNameInformation: return FsdFillName(Buffer, Room, Fcb, Bytes);
+    case FileNameInformation:
+        return FsdFillName(Buffer, Room, Fcb, Bytes);
     case FileNetworkOpenInformation:
         FsdFillNetwork(Buffer, Stat);
         *Bytes = sizeof(FILE_NETWORK_OPEN_INFORMATION);
@@ -99,7 +100,8 @@ static NTSTATUS FsdFillClass(ULONG Class, PVOID Buffer, ULONG Room, PFSD_FCB Fcb
         All->EaInformation.EaSize = 0;
         *Bytes = FIELD_OFFSET(FILE_ALL_INFORMATION, NameInformation);
         return FsdFillName(&All->NameInformation, Room - (ULONG)*Bytes, Fcb, Bytes);
-    default: return STATUS_INVALID_PARAMETER;
+    default:
+        return STATUS_INVALID_PARAMETER;
     }
 }
 
@@ -125,7 +127,8 @@ static NTSTATUS FsdSetBasic(PFILE_BASIC_INFORMATION Basic, const struct door_sta
         if (Time[i].QuadPart != 0 && Time[i].QuadPart != -1)
             return STATUS_NOT_SUPPORTED;
     ULONG Attributes = Basic->FileAttributes & ~FILE_ATTRIBUTE_NORMAL;
-    if (Basic->FileAttributes && (Attributes & ~FILE_ATTRIBUTE_ARCHIVE) != (FsdAttributes(Stat) & ~FILE_ATTRIBUTE_ARCHIVE))
+    if (Basic->FileAttributes &&
+        (Attributes & ~FILE_ATTRIBUTE_ARCHIVE) != (FsdAttributes(Stat) & ~FILE_ATTRIBUTE_ARCHIVE))
         return STATUS_NOT_SUPPORTED;
     return STATUS_SUCCESS;
 }
@@ -149,7 +152,8 @@ static NTSTATUS FsdSetDisposition(PFSD_FCB Fcb, BOOLEAN Delete)
     return STATUS_SUCCESS;
 }
 
-/* docs: FILE_RENAME_INFORMATION: a full path, a path relative to RootDirectory, or a bare name in the same directory. */
+/* docs: FILE_RENAME_INFORMATION: a full path, a path relative to RootDirectory, or a bare name in the same directory.
+ */
 static NTSTATUS FsdRenamePath(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, PCHAR Path)
 {
     static const WCHAR Drive[] = L"\\??\\C:", DosDrive[] = L"\\DosDevices\\C:", Volume[] = L"\\Device\\HarddiskVolume1";
@@ -214,7 +218,9 @@ NTSTATUS NTAPI FsdSetInformation(PDEVICE_OBJECT Device, PIRP Irp)
     if (!NT_SUCCESS(Status))
         return FsdFinish(Irp, Status, 0);
     switch ((ULONG)Stack->Parameters.SetFile.FileInformationClass) {
-    case FileBasicInformation: Status = FsdSetBasic(Buffer, &Stat); break;
+    case FileBasicInformation:
+        Status = FsdSetBasic(Buffer, &Stat);
+        break;
     case FileDispositionInformation:
         Status = FsdSetDisposition(Fcb, ((PFILE_DISPOSITION_INFORMATION)Buffer)->DeleteFile);
         break;
@@ -229,8 +235,11 @@ NTSTATUS NTAPI FsdSetInformation(PDEVICE_OBJECT Device, PIRP Irp)
         else if ((UINT64)Size < Stat.size)
             Status = FsdSetSize(Fcb, (UINT64)Size);
         break;
-    case FileRenameInformation: Status = FsdSetName(Fcb, Buffer, Stack->Parameters.SetFile.Length); break;
-    default: Status = STATUS_INVALID_PARAMETER;
+    case FileRenameInformation:
+        Status = FsdSetName(Fcb, Buffer, Stack->Parameters.SetFile.Length);
+        break;
+    default:
+        Status = STATUS_INVALID_PARAMETER;
     }
     return FsdFinish(Irp, Status, 0);
 }
@@ -249,7 +258,8 @@ static NTSTATUS FsdFillVolume(ULONG Class, PVOID Buffer, ULONG Room, ULONG_PTR *
             WCHAR Name[8];
         } Attribute;
     } Reply;
-    LONGLONG Total = (LONGLONG)(FsdRequest.stat.size / FSD_CLUSTER), Free = (LONGLONG)(FsdRequest.stat.allocated / FSD_CLUSTER);
+    LONGLONG Total = (LONGLONG)(FsdRequest.stat.size / FSD_CLUSTER),
+             Free = (LONGLONG)(FsdRequest.stat.allocated / FSD_CLUSTER);
     RtlZeroMemory(&Reply, sizeof(Reply));
     switch (Class) {
     case FileFsSizeInformation:
@@ -278,7 +288,8 @@ static NTSTATUS FsdFillVolume(ULONG Class, PVOID Buffer, ULONG Room, ULONG_PTR *
         RtlCopyMemory(Reply.Attribute.Fixed.FileSystemName, System, sizeof(System) - sizeof(WCHAR));
         *Bytes = FIELD_OFFSET(FILE_FS_ATTRIBUTE_INFORMATION, FileSystemName) + sizeof(System) - sizeof(WCHAR);
         break;
-    default: return STATUS_INVALID_INFO_CLASS;
+    default:
+        return STATUS_INVALID_INFO_CLASS;
     }
     if (Room < *Bytes) {
         *Bytes = 0;

@@ -17,12 +17,13 @@ VOID IopOperator(PVOID Context);
 #define DRIVER_VERIFIER_IOMANAGER_VIOLATION 0xC9
 #endif
 
-/* Memory that drivers write to: from their pools, so that an overrun or a use after the end is found like one of their own
- * blocks. Zeroed; NULL = no memory. Stack: who is to be blamed when it is never freed; 0 = nobody. */
+/* Memory that drivers write to: from their pools, so that an overrun or a use after the end is found like one of their
+ * own blocks. Zeroed; NULL = no memory. Stack: who is to be blamed when it is never freed; 0 = nobody. */
 PVOID IopAllocate(SIZE_T Bytes, ULONG Tag, ULONG Stack);
 VOID IopFree(PVOID Memory);
 
-/* ---- Drivers ------------------------------------------------------------------------------------------------------- */
+/* ---- Drivers -------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct _IOP_EXTENSION {
     struct _IOP_EXTENSION *Next;
@@ -38,7 +39,7 @@ typedef struct _IOP_DRIVER {
     PIOP_EXTENSION Extensions; /* IoAllocateDriverObjectExtension */
     LONG WorkItems;            /* queued or running */
     BOOLEAN Unloading;
-    KEVENT WorkDone;           /* no work item is left */
+    KEVENT WorkDone; /* no work item is left */
     CHAR FileName[64];
 } IOP_DRIVER, *PIOP_DRIVER;
 
@@ -53,7 +54,8 @@ DRIVER_DISPATCH IopInvalidDeviceRequest;
 BOOLEAN IopCheckLeft(PDRIVER_OBJECT Driver);
 VOID IopInitializeTypes(VOID);
 
-/* ---- Devices ------------------------------------------------------------------------------------------------------- */
+/* ---- Devices -------------------------------------------------------------------------------------------------------
+ */
 
 /* Lies behind the device's own extension; the first three fields are public. */
 typedef struct _IOP_DEVICE {
@@ -71,7 +73,8 @@ VOID IopDereferenceDevice(PDEVICE_OBJECT Device); /* a file object on it has gon
 VOID IopTimerGoes(PDEVICE_OBJECT Device);
 VOID IopCancelShutdown(PDEVICE_OBJECT Device);
 
-/* ---- Requests ------------------------------------------------------------------------------------------------------ */
+/* ---- Requests ------------------------------------------------------------------------------------------------------
+ */
 
 #define IopStackOf(Irp, Location) ((PIO_STACK_LOCATION)((Irp) + 1) + (Location)-1)
 /* Completion wants nothing but the status block and the event: the issuer, still there, does the rest. */
@@ -87,16 +90,18 @@ NTSTATUS IopSetTransfer(PIRP Irp, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Byt
 /* Buffers of a control request, by the method in its code. */
 NTSTATUS IopSetControl(PIRP Irp, PIO_STACK_LOCATION Stack, ULONG Code, PVOID In, ULONG InBytes, PVOID Out,
                        ULONG OutBytes);
-/* Send an IRP of this thread on a file (whose reference it takes over) and give the result as the service returns it. */
+/* Send an IRP of this thread on a file (whose reference it takes over) and give the result as the service returns it.
+ */
 NTSTATUS IopIssue(PDEVICE_OBJECT Device, PIRP Irp, PFILE_OBJECT File, BOOLEAN Synchronous, PIO_STATUS_BLOCK Iosb);
 /* A driver's routine is about to be called on behalf of Device. */
 VOID IopEnter(struct _VF_CALLBACK *Callback, PCSTR Contract, PCSTR What, PVOID Routine, PVOID Object);
 
-/* ---- Files --------------------------------------------------------------------------------------------------------- */
+/* ---- Files ---------------------------------------------------------------------------------------------------------
+ */
 
 /* What a create request carries through the namespace to a device's parse routine. */
 typedef struct _IOP_OPEN {
-    PFILE_OBJECT File;      /* result */
+    PFILE_OBJECT File; /* result */
     PFILE_OBJECT Related;
     ULONG Access, Options, Disposition, Attributes, Share, Flags;
     ULONG ObjectAttributes;
@@ -116,12 +121,14 @@ VOID IopUnlockFile(PFILE_OBJECT File);
 
 VOID FsdInitialize(VOID); /* the volume C: */
 
-/* ---- Start, end ---------------------------------------------------------------------------------------------------- */
+/* ---- Start, end ----------------------------------------------------------------------------------------------------
+ */
 
 VOID IopReinitialize(PDRIVER_OBJECT Driver);
 VOID IopShutdown(VOID);
 
-/* ---- The registry (nt/cm) ------------------------------------------------------------------------------------------ */
+/* ---- The registry (nt/cm) ------------------------------------------------------------------------------------------
+ */
 
 VOID CmInitialize(VOID);
 /* The key a driver finds by its RegistryPath. */

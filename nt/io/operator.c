@@ -111,8 +111,10 @@ VOID IopOperator(PVOID Context)
     static struct door_command Command;
     for (;;) {
         KiDoor->operator_next(&Command);
-        if (Command.code == DOOR_COMMAND_END)
+        if (Command.code == DOOR_COMMAND_END) {
+            IopShutdown();
             return;
+        }
         IopCarryOut(&Command);
     }
 }

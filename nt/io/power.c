@@ -13,7 +13,8 @@ VOID NTAPI PoStartNextPowerIrp(PIRP Irp)
 {
 }
 
-/* docs: PoSetPowerState: notes the device's new state, returns the one before. System states are the system's to set. */
+/* docs: PoSetPowerState: notes the device's new state, returns the one before. System states are the system's to set.
+ */
 POWER_STATE NTAPI PoSetPowerState(PDEVICE_OBJECT Device, POWER_STATE_TYPE Type, POWER_STATE State)
 {
     POWER_STATE Before = {.DeviceState = (DEVICE_POWER_STATE)IopDeviceOf(Device)->PowerState};

@@ -214,9 +214,9 @@ static BOOLEAN IopAnswerClass(PIOP_CALLER Caller, ACCESS_MASK Access, FILE_INFOR
     ULONG Mode = (File->Flags & FO_WRITE_THROUGH ? FILE_WRITE_THROUGH : 0) |
                  (File->Flags & FO_SEQUENTIAL_ONLY ? FILE_SEQUENTIAL_ONLY : 0) |
                  (File->Flags & FO_NO_INTERMEDIATE_BUFFERING ? FILE_NO_INTERMEDIATE_BUFFERING : 0) |
-                 (!(File->Flags & FO_SYNCHRONOUS_IO)  ? 0
-                  : (File->Flags & FO_ALERTABLE_IO) ? FILE_SYNCHRONOUS_IO_ALERT
-                                                    : FILE_SYNCHRONOUS_IO_NONALERT);
+                 (!(File->Flags & FO_SYNCHRONOUS_IO) ? 0
+                  : (File->Flags & FO_ALERTABLE_IO)  ? FILE_SYNCHRONOUS_IO_ALERT
+                                                     : FILE_SYNCHRONOUS_IO_NONALERT);
     Iosb->Status = STATUS_SUCCESS;
     switch ((ULONG)Class) {
     case FilePositionInformation:
@@ -251,23 +251,40 @@ static BOOLEAN IopAnswerClass(PIOP_CALLER Caller, ACCESS_MASK Access, FILE_INFOR
 static ULONG IopClassBytes(FILE_INFORMATION_CLASS Class)
 {
     switch ((ULONG)Class) {
-    case FileBasicInformation: return sizeof(FILE_BASIC_INFORMATION);
-    case FileStandardInformation: return sizeof(FILE_STANDARD_INFORMATION);
-    case FileInternalInformation: return sizeof(FILE_INTERNAL_INFORMATION);
-    case FileEaInformation: return sizeof(FILE_EA_INFORMATION);
-    case FileAccessInformation: return sizeof(FILE_ACCESS_INFORMATION);
-    case FileNameInformation: return sizeof(FILE_NAME_INFORMATION);
-    case FilePositionInformation: return sizeof(FILE_POSITION_INFORMATION);
-    case FileModeInformation: return sizeof(FILE_MODE_INFORMATION);
-    case FileAlignmentInformation: return sizeof(FILE_ALIGNMENT_INFORMATION);
-    case FileAllInformation: return sizeof(FILE_ALL_INFORMATION);
-    case FileNetworkOpenInformation: return sizeof(FILE_NETWORK_OPEN_INFORMATION);
-    case FileAttributeTagInformation: return sizeof(FILE_ATTRIBUTE_TAG_INFORMATION);
-    case FileRenameInformation: return sizeof(FILE_RENAME_INFORMATION);
-    case FileDispositionInformation: return sizeof(FILE_DISPOSITION_INFORMATION);
-    case FileAllocationInformation: return sizeof(FILE_ALLOCATION_INFORMATION);
-    case FileEndOfFileInformation: return sizeof(FILE_END_OF_FILE_INFORMATION);
-    default: return 0;
+    case FileBasicInformation:
+        return sizeof(FILE_BASIC_INFORMATION);
+    case FileStandardInformation:
+        return sizeof(FILE_STANDARD_INFORMATION);
+    case FileInternalInformation:
+        return sizeof(FILE_INTERNAL_INFORMATION);
+    case FileEaInformation:
+        return sizeof(FILE_EA_INFORMATION);
+    case FileAccessInformation:
+        return sizeof(FILE_ACCESS_INFORMATION);
+    case FileNameInformation:
+        return sizeof(FILE_NAME_INFORMATION);
+    case FilePositionInformation:
+        return sizeof(FILE_POSITION_INFORMATION);
+    case FileModeInformation:
+        return sizeof(FILE_MODE_INFORMATION);
+    case FileAlignmentInformation:
+        return sizeof(FILE_ALIGNMENT_INFORMATION);
+    case FileAllInformation:
+        return sizeof(FILE_ALL_INFORMATION);
+    case FileNetworkOpenInformation:
+        return sizeof(FILE_NETWORK_OPEN_INFORMATION);
+    case FileAttributeTagInformation:
+        return sizeof(FILE_ATTRIBUTE_TAG_INFORMATION);
+    case FileRenameInformation:
+        return sizeof(FILE_RENAME_INFORMATION);
+    case FileDispositionInformation:
+        return sizeof(FILE_DISPOSITION_INFORMATION);
+    case FileAllocationInformation:
+        return sizeof(FILE_ALLOCATION_INFORMATION);
+    case FileEndOfFileInformation:
+        return sizeof(FILE_END_OF_FILE_INFORMATION);
+    default:
+        return 0;
     }
 }
 

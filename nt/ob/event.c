@@ -41,10 +41,18 @@ static NTSTATUS ObpEventAction(HANDLE Handle, PLONG Previous, OBP_EVENT_ACTION A
     if (!NT_SUCCESS(Status))
         return Status;
     switch (Action) {
-    case ObpSet: State = KeSetEvent(Event, 1, FALSE); break;
-    case ObpReset: State = KeResetEvent(Event); break;
-    case ObpClear: KeClearEvent(Event); break;
-    case ObpPulse: State = KePulseEvent(Event, 1, FALSE); break;
+    case ObpSet:
+        State = KeSetEvent(Event, 1, FALSE);
+        break;
+    case ObpReset:
+        State = KeResetEvent(Event);
+        break;
+    case ObpClear:
+        KeClearEvent(Event);
+        break;
+    case ObpPulse:
+        State = KePulseEvent(Event, 1, FALSE);
+        break;
     }
     ObfDereferenceObject(Event);
     if (Previous)
@@ -95,7 +103,8 @@ PKEVENT NTAPI IoCreateSynchronizationEvent(PUNICODE_STRING Name, PHANDLE Handle)
     return ObpNamedEvent(Name, Handle, SynchronizationEvent);
 }
 
-/* ---- Timers --------------------------------------------------------------------------------------------------------- */
+/* ---- Timers ---------------------------------------------------------------------------------------------------------
+ */
 
 static VOID ObpDeleteTimer(PVOID Body)
 {
@@ -201,23 +210,35 @@ POBJECT_TYPE *ExEventObjectType, *ExSemaphoreObjectType, *ExTimerObjectType;
 
 VOID ObpInitializeEvents(VOID)
 {
-    ObpEventType = ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"Event", .BodyBytes = sizeof(KEVENT), .Waitable = TRUE, .ValidAccess = EVENT_ALL_ACCESS,
-        .Mapping = {STANDARD_RIGHTS_READ | EVENT_QUERY_STATE, STANDARD_RIGHTS_WRITE | EVENT_MODIFY_STATE,
-                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, EVENT_ALL_ACCESS}});
-    ObpSemaphoreType = ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"Semaphore", .BodyBytes = sizeof(KSEMAPHORE), .Waitable = TRUE, .ValidAccess = SEMAPHORE_ALL_ACCESS,
-        .Mapping = {STANDARD_RIGHTS_READ | 1, STANDARD_RIGHTS_WRITE | SEMAPHORE_MODIFY_STATE,
-                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, SEMAPHORE_ALL_ACCESS}});
-    ObpMutantType = ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"Mutant", .BodyBytes = sizeof(KMUTANT), .Waitable = TRUE, .ValidAccess = 0x1F0001,
-        .Mapping = {STANDARD_RIGHTS_READ | OBP_MUTANT_QUERY, STANDARD_RIGHTS_WRITE,
-                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, 0x1F0001}});
-    ObpTimerType = ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"Timer", .BodyBytes = sizeof(KTIMER), .Waitable = TRUE, .ValidAccess = 0x1F0003,
-        .Mapping = {STANDARD_RIGHTS_READ | OBP_TIMER_QUERY, STANDARD_RIGHTS_WRITE | OBP_TIMER_MODIFY,
-                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, 0x1F0003},
-        .Delete = ObpDeleteTimer});
+    ObpEventType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"Event",
+                                                 .BodyBytes = sizeof(KEVENT),
+                                                 .Waitable = TRUE,
+                                                 .ValidAccess = EVENT_ALL_ACCESS,
+                                                 .Mapping = {STANDARD_RIGHTS_READ | EVENT_QUERY_STATE,
+                                                             STANDARD_RIGHTS_WRITE | EVENT_MODIFY_STATE,
+                                                             STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, EVENT_ALL_ACCESS}});
+    ObpSemaphoreType = ObpCreateType(
+        &(OB_TYPE_INIT){.Name = L"Semaphore",
+                        .BodyBytes = sizeof(KSEMAPHORE),
+                        .Waitable = TRUE,
+                        .ValidAccess = SEMAPHORE_ALL_ACCESS,
+                        .Mapping = {STANDARD_RIGHTS_READ | 1, STANDARD_RIGHTS_WRITE | SEMAPHORE_MODIFY_STATE,
+                                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, SEMAPHORE_ALL_ACCESS}});
+    ObpMutantType =
+        ObpCreateType(&(OB_TYPE_INIT){.Name = L"Mutant",
+                                      .BodyBytes = sizeof(KMUTANT),
+                                      .Waitable = TRUE,
+                                      .ValidAccess = 0x1F0001,
+                                      .Mapping = {STANDARD_RIGHTS_READ | OBP_MUTANT_QUERY, STANDARD_RIGHTS_WRITE,
+                                                  STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, 0x1F0001}});
+    ObpTimerType = ObpCreateType(
+        &(OB_TYPE_INIT){.Name = L"Timer",
+                        .BodyBytes = sizeof(KTIMER),
+                        .Waitable = TRUE,
+                        .ValidAccess = 0x1F0003,
+                        .Mapping = {STANDARD_RIGHTS_READ | OBP_TIMER_QUERY, STANDARD_RIGHTS_WRITE | OBP_TIMER_MODIFY,
+                                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, 0x1F0003},
+                        .Delete = ObpDeleteTimer});
     ExEventObjectType = (PVOID)ObpEventType;
     ExSemaphoreObjectType = (PVOID)ObpSemaphoreType;
     ExTimerObjectType = (PVOID)ObpTimerType;

@@ -41,7 +41,7 @@ typedef struct _OBP_WALK {
     ULONG Links;
     PWSTR Buffer; /* the substituted path, or NULL */
     UNICODE_STRING Rest;
-    PVOID Parent; /* for a new name: its directory, */
+    PVOID Parent;        /* for a new name: its directory, */
     UNICODE_STRING Last; /* and component */
 } OBP_WALK, *POBP_WALK;
 
@@ -200,8 +200,7 @@ static NTSTATUS ObpStep(POBP_WALK Walk, PVOID *Body, PBOOLEAN Done)
     *Body = Name->Body;
     if (Type == ObpDirectoryType && Walk->Rest.Length)
         return STATUS_SUCCESS;
-    if (Type == ObpSymbolicLinkType &&
-        (Walk->Rest.Length || !(Walk->OpenLink || Walk->Type == ObpSymbolicLinkType))) {
+    if (Type == ObpSymbolicLinkType && (Walk->Rest.Length || !(Walk->OpenLink || Walk->Type == ObpSymbolicLinkType))) {
         *Body = ObpRoot;
         return ObpSubstitute(Walk, (POBP_LINK)Name->Body);
     }
@@ -522,16 +521,22 @@ VOID ObpInitializeNames(VOID)
     static const UNICODE_STRING Nothing;
     ObpTypeType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"Type", .Mapping.GenericAll = 0xF0001});
     ObpDirectoryType = ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"Directory", .BodyBytes = sizeof(OBP_DIRECTORY), .ValidAccess = DIRECTORY_ALL_ACCESS,
+        .Name = L"Directory",
+        .BodyBytes = sizeof(OBP_DIRECTORY),
+        .ValidAccess = DIRECTORY_ALL_ACCESS,
         .Mapping = {STANDARD_RIGHTS_READ | DIRECTORY_QUERY | DIRECTORY_TRAVERSE,
                     STANDARD_RIGHTS_WRITE | DIRECTORY_CREATE_OBJECT | DIRECTORY_CREATE_SUBDIRECTORY,
                     STANDARD_RIGHTS_EXECUTE | DIRECTORY_QUERY | DIRECTORY_TRAVERSE, DIRECTORY_ALL_ACCESS},
-        .Delete = ObpDeleteDirectory, .CaseInsensitive = TRUE});
-    ObpSymbolicLinkType = ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"SymbolicLink", .BodyBytes = sizeof(OBP_LINK), .ValidAccess = SYMBOLIC_LINK_ALL_ACCESS,
-        .Mapping = {STANDARD_RIGHTS_READ | SYMBOLIC_LINK_QUERY, STANDARD_RIGHTS_WRITE,
-                    STANDARD_RIGHTS_EXECUTE | SYMBOLIC_LINK_QUERY, SYMBOLIC_LINK_ALL_ACCESS},
-        .Delete = ObpDeleteLink, .CaseInsensitive = TRUE});
+        .Delete = ObpDeleteDirectory,
+        .CaseInsensitive = TRUE});
+    ObpSymbolicLinkType = ObpCreateType(
+        &(OB_TYPE_INIT){.Name = L"SymbolicLink",
+                        .BodyBytes = sizeof(OBP_LINK),
+                        .ValidAccess = SYMBOLIC_LINK_ALL_ACCESS,
+                        .Mapping = {STANDARD_RIGHTS_READ | SYMBOLIC_LINK_QUERY, STANDARD_RIGHTS_WRITE,
+                                    STANDARD_RIGHTS_EXECUTE | SYMBOLIC_LINK_QUERY, SYMBOLIC_LINK_ALL_ACCESS},
+                        .Delete = ObpDeleteLink,
+                        .CaseInsensitive = TRUE});
     ObpAllocateObject(ObpDirectoryType, sizeof(OBP_DIRECTORY), &ObpRoot);
     ObpEnter(NULL, ObpRoot, &Nothing);
     for (ULONG i = 0; i < RTL_NUMBER_OF(Directories); i++)

@@ -9,7 +9,7 @@
 
 typedef struct _OB_TYPE_INIT {
     PCWSTR Name;
-    ULONG BodyBytes;        /* 0 = given at creation */
+    ULONG BodyBytes; /* 0 = given at creation */
     ULONG ValidAccess;
     GENERIC_MAPPING Mapping;
     VOID (*Close)(PVOID Body, ULONG RemainingHandles); /* a handle was closed */
@@ -19,7 +19,7 @@ typedef struct _OB_TYPE_INIT {
      * ObpLookupName. The object returned is referenced. */
     NTSTATUS (*Parse)(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object);
     BOOLEAN CaseInsensitive; /* names of this type are compared so even when the opener does not ask for it */
-    BOOLEAN Waitable;       /* body starts with a DISPATCHER_HEADER, or WaitOffset says where one is */
+    BOOLEAN Waitable;        /* body starts with a DISPATCHER_HEADER, or WaitOffset says where one is */
     ULONG WaitOffset;
 } OB_TYPE_INIT;
 
@@ -84,7 +84,7 @@ PVOID ObpWaitableOf(PVOID Body);
 #define OBP_TABLE_CHUNK 256
 
 typedef struct _OBP_ENTRY {
-    PVOID Object;     /* NULL = free */
+    PVOID Object; /* NULL = free */
     ULONG Access;
     union {
         ULONG Attributes;

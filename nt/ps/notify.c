@@ -105,8 +105,8 @@ VOID PspNotifyThread(PETHREAD Thread, BOOLEAN Created)
         if (!Notify.Routine)
             continue;
         VF_CALLBACK Callback = {.Contract = "PCREATE_THREAD_NOTIFY_ROUTINE",
-                                .What = Created ? "notification of a thread's creation"
-                                                : "notification of a thread's end",
+                                .What =
+                                    Created ? "notification of a thread's creation" : "notification of a thread's end",
                                 .Routine = Notify.Routine,
                                 .Object = Notify.Routine,
                                 .Stack = Notify.Stack,

@@ -42,10 +42,13 @@ static PEPROCESS PspMakeProcess(PCSTR Name)
 
 VOID PsInitialize(VOID)
 {
-    PspProcessType = ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"Process", .BodyBytes = sizeof(EPROCESS), .Waitable = TRUE, .ValidAccess = PROCESS_ALL_ACCESS,
-        .Mapping = {STANDARD_RIGHTS_READ | 0x410, STANDARD_RIGHTS_WRITE | 0xbea, STANDARD_RIGHTS_EXECUTE | 0x101000,
-                    PROCESS_ALL_ACCESS}});
+    PspProcessType =
+        ObpCreateType(&(OB_TYPE_INIT){.Name = L"Process",
+                                      .BodyBytes = sizeof(EPROCESS),
+                                      .Waitable = TRUE,
+                                      .ValidAccess = PROCESS_ALL_ACCESS,
+                                      .Mapping = {STANDARD_RIGHTS_READ | 0x410, STANDARD_RIGHTS_WRITE | 0xbea,
+                                                  STANDARD_RIGHTS_EXECUTE | 0x101000, PROCESS_ALL_ACCESS}});
     PsProcessType = (PVOID)PspProcessType;
     NtBuildNumber = 0xf0000000 | KiDoor->os_build;
     PsIdleProcess = PspMakeProcess("Idle");

@@ -23,9 +23,9 @@ typedef struct _ETHREAD {
     BOOLEAN Terminating, Started;
     PKSTART_ROUTINE StartRoutine;
     PVOID StartContext;
-    LIST_ENTRY IrpList;             /* requests this thread has issued and that are not complete */
+    LIST_ENTRY IrpList; /* requests this thread has issued and that are not complete */
     ULONG_PTR TopLevelIrp;
-    struct _VF_CALLBACK *Start;     /* the callback that is the thread's routine */
+    struct _VF_CALLBACK *Start; /* the callback that is the thread's routine */
 } ETHREAD;
 
 VOID PsInitialize(VOID);

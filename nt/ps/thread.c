@@ -27,11 +27,15 @@ static VOID PspDeleteThread(PVOID Body)
 
 VOID PspInitializeThreads(VOID)
 {
-    PspThreadType = ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"Thread", .BodyBytes = sizeof(ETHREAD), .Waitable = TRUE, .ValidAccess = THREAD_ALL_ACCESS,
-        .Mapping = {STANDARD_RIGHTS_READ | 0x48, STANDARD_RIGHTS_WRITE | 0x437, STANDARD_RIGHTS_EXECUTE | 0x100800,
-                    THREAD_ALL_ACCESS},
-        .Delete = PspDeleteThread, .Free = PspFreeThread});
+    PspThreadType =
+        ObpCreateType(&(OB_TYPE_INIT){.Name = L"Thread",
+                                      .BodyBytes = sizeof(ETHREAD),
+                                      .Waitable = TRUE,
+                                      .ValidAccess = THREAD_ALL_ACCESS,
+                                      .Mapping = {STANDARD_RIGHTS_READ | 0x48, STANDARD_RIGHTS_WRITE | 0x437,
+                                                  STANDARD_RIGHTS_EXECUTE | 0x100800, THREAD_ALL_ACCESS},
+                                      .Delete = PspDeleteThread,
+                                      .Free = PspFreeThread});
     PsThreadType = (PVOID)PspThreadType;
 }
 
@@ -53,6 +57,7 @@ static DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
         VfUntrack(Thread, VfThread);
     }
     PspNotifyThread(Thread, FALSE);
+    IopThreadEnds(Thread);
     Thread->Terminating = TRUE;
     KiTerminateThread(Status, PspReap);
 }

@@ -10,8 +10,8 @@ static NTSTATUS Open(PCWSTR Text, ULONG Access, ULONG Share, ULONG Disposition, 
     RtlInitUnicodeString(&Name, Text);
     InitializeObjectAttributes(&Attributes, &Name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
     Iosb.Information = 77;
-    return ZwCreateFile(Handle, Access | SYNCHRONIZE, &Attributes, &Iosb, NULL, FILE_ATTRIBUTE_NORMAL, Share, Disposition,
-                        Options | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
+    return ZwCreateFile(Handle, Access | SYNCHRONIZE, &Attributes, &Iosb, NULL, FILE_ATTRIBUTE_NORMAL, Share,
+                        Disposition, Options | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
 }
 
 static NTSTATUS Write(HANDLE File, PCSTR Text, PLARGE_INTEGER Offset)
@@ -69,7 +69,8 @@ static VOID the_position_moves_and_appending_goes_to_the_end(VOID)
     LARGE_INTEGER Offset = {.QuadPart = 1}, End = {.LowPart = FILE_WRITE_TO_END_OF_FILE, .HighPart = -1};
     FILE_POSITION_INFORMATION Position;
     CHAR Buffer[8];
-    OK(Open(L"\\??\\C:\\pos.txt", GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_CREATE, 0, &File));
+    OK(Open(L"\\??\\C:\\pos.txt", GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_CREATE, 0,
+            &File));
     OK(Write(File, "abc", NULL));
     OK(Write(File, "def", NULL));
     CHECK(Holds(File, "abcdef"));
@@ -100,7 +101,8 @@ static VOID sharing_is_checked_both_ways(VOID)
     OK(Open(L"\\??\\C:\\share.txt", GENERIC_READ, FILE_SHARE_READ, FILE_CREATE, 0, &First));
     OK(Open(L"\\??\\C:\\share.txt", GENERIC_READ, FILE_SHARE_READ, FILE_OPEN, 0, &Second));
     OK(ZwClose(Second));
-    STATUS(Open(L"\\??\\C:\\share.txt", GENERIC_WRITE, FILE_SHARE_READ, FILE_OPEN, 0, &Second), STATUS_SHARING_VIOLATION);
+    STATUS(Open(L"\\??\\C:\\share.txt", GENERIC_WRITE, FILE_SHARE_READ, FILE_OPEN, 0, &Second),
+           STATUS_SHARING_VIOLATION);
     STATUS(Open(L"\\??\\C:\\share.txt", GENERIC_READ, 0, FILE_OPEN, 0, &Second), STATUS_SHARING_VIOLATION);
     STATUS(Open(L"\\??\\C:\\share.txt", DELETE, FILE_SHARE_READ, FILE_OPEN, 0, &Second), STATUS_SHARING_VIOLATION);
     OK(Open(L"\\??\\C:\\share.txt", FILE_READ_ATTRIBUTES, 0, FILE_OPEN, 0, &Second));
@@ -135,7 +137,8 @@ static VOID deletion_happens_at_the_last_cleanup(VOID)
     InitializeObjectAttributes(&Attributes, &Name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
     OK(ZwDeleteFile(&Attributes));
     STATUS(ZwDeleteFile(&Attributes), STATUS_OBJECT_NAME_NOT_FOUND);
-    STATUS(Open(L"\\??\\C:\\x", GENERIC_READ, Share, FILE_OPEN_IF, FILE_DELETE_ON_CLOSE, &File), STATUS_INVALID_PARAMETER);
+    STATUS(Open(L"\\??\\C:\\x", GENERIC_READ, Share, FILE_OPEN_IF, FILE_DELETE_ON_CLOSE, &File),
+           STATUS_INVALID_PARAMETER);
 }
 
 static VOID sizes_and_names_can_be_set(VOID)
@@ -172,7 +175,8 @@ static VOID sizes_and_names_can_be_set(VOID)
     CHECK(Holds(File, "abc"));
     memcpy(Rename.Fixed.FileName, L"a.txt", 10);
     Rename.Fixed.FileNameLength = 10;
-    STATUS(ZwSetInformationFile(File, &Iosb, &Rename, sizeof(Rename), FileRenameInformation), STATUS_OBJECT_NAME_COLLISION);
+    STATUS(ZwSetInformationFile(File, &Iosb, &Rename, sizeof(Rename), FileRenameInformation),
+           STATUS_OBJECT_NAME_COLLISION);
     Rename.Fixed.ReplaceIfExists = TRUE;
     OK(ZwSetInformationFile(File, &Iosb, &Rename, sizeof(Rename), FileRenameInformation));
     OK(ZwClose(File));
@@ -186,8 +190,8 @@ static VOID ListNames(HANDLE Directory, PCWSTR Pattern, BOOLEAN Single, PCHAR Te
     NTSTATUS Status;
     *Text = 0;
     RtlInitUnicodeString(&Name, Pattern);
-    while ((Status = ZwQueryDirectoryFile(Directory, NULL, NULL, NULL, &Iosb, Buffer, sizeof(Buffer), FileNamesInformation,
-                                          Single, &Name, FALSE)) == STATUS_SUCCESS) {
+    while ((Status = ZwQueryDirectoryFile(Directory, NULL, NULL, NULL, &Iosb, Buffer, sizeof(Buffer),
+                                          FileNamesInformation, Single, &Name, FALSE)) == STATUS_SUCCESS) {
         for (PFILE_NAMES_INFORMATION Entry = (PVOID)Buffer;; Entry = (PVOID)((PUCHAR)Entry + Entry->NextEntryOffset)) {
             for (ULONG i = 0; i < Entry->FileNameLength / sizeof(WCHAR); i++)
                 *Text++ = (CHAR)Entry->FileName[i];
@@ -211,9 +215,12 @@ static VOID directories_are_made_listed_and_removed(VOID)
     ULONG Share = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
     OK(Open(L"\\??\\C:\\dir", GENERIC_READ | DELETE, Share, FILE_CREATE, FILE_DIRECTORY_FILE, &Directory));
     CHECK(Iosb.Information == FILE_CREATED);
-    STATUS(Open(L"\\??\\C:\\dir", GENERIC_READ, Share, FILE_OPEN, FILE_NON_DIRECTORY_FILE, &File), STATUS_FILE_IS_A_DIRECTORY);
-    STATUS(Open(L"\\??\\C:\\a.txt", GENERIC_READ, Share, FILE_OPEN, FILE_DIRECTORY_FILE, &File), STATUS_NOT_A_DIRECTORY);
-    STATUS(Open(L"\\??\\C:\\dir", GENERIC_READ, Share, FILE_OVERWRITE, FILE_DIRECTORY_FILE, &File), STATUS_INVALID_PARAMETER);
+    STATUS(Open(L"\\??\\C:\\dir", GENERIC_READ, Share, FILE_OPEN, FILE_NON_DIRECTORY_FILE, &File),
+           STATUS_FILE_IS_A_DIRECTORY);
+    STATUS(Open(L"\\??\\C:\\a.txt", GENERIC_READ, Share, FILE_OPEN, FILE_DIRECTORY_FILE, &File),
+           STATUS_NOT_A_DIRECTORY);
+    STATUS(Open(L"\\??\\C:\\dir", GENERIC_READ, Share, FILE_OVERWRITE, FILE_DIRECTORY_FILE, &File),
+           STATUS_INVALID_PARAMETER);
     OK(Open(L"\\??\\C:\\dir\\b.log", GENERIC_WRITE, Share, FILE_CREATE, 0, &File));
     OK(ZwClose(File));
     InitializeObjectAttributes(&Attributes, &Relative, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, Directory, NULL);
@@ -234,7 +241,8 @@ static VOID directories_are_made_listed_and_removed(VOID)
     OK(Open(L"\\??\\C:\\dir", GENERIC_READ, Share, FILE_OPEN, FILE_DIRECTORY_FILE, &Again));
     RtlInitUnicodeString(&Relative, L"*.nothing");
     STATUS(ZwQueryDirectoryFile(Again, NULL, NULL, NULL, &Iosb, Text, sizeof(Text), FileBothDirectoryInformation, FALSE,
-                                &Relative, FALSE), STATUS_NO_SUCH_FILE);
+                                &Relative, FALSE),
+           STATUS_NO_SUCH_FILE);
     OK(ZwClose(Again));
     STATUS(ZwSetInformationFile(Directory, &Iosb, &Gone, sizeof(Gone), FileDispositionInformation),
            STATUS_DIRECTORY_NOT_EMPTY);

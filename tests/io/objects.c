@@ -1,4 +1,5 @@
-/* Objects: names, links, handles, references, events, threads; and what is found when they are misused is in tests/rules. */
+/* Objects: names, links, handles, references, events, threads; and what is found when they are misused is in
+ * tests/rules. */
 #include "test.h"
 
 NTKERNELAPI NTSTATUS NTAPI ObReferenceObjectByName(PUNICODE_STRING, ULONG, PACCESS_STATE, ACCESS_MASK, POBJECT_TYPE,
@@ -53,9 +54,11 @@ static VOID events_have_names_and_are_opened_again(VOID)
     Name(&String, &Attributes, L"\\BaseNamedObjects\\Test", 0);
     OK(ZwCreateEvent(&First, EVENT_ALL_ACCESS, &Attributes, SynchronizationEvent, FALSE));
     CHECK((ULONG_PTR)First >> 31 == 0x1ffffffff);
-    STATUS(ZwCreateEvent(&Second, EVENT_ALL_ACCESS, &Attributes, SynchronizationEvent, FALSE), STATUS_OBJECT_NAME_COLLISION);
+    STATUS(ZwCreateEvent(&Second, EVENT_ALL_ACCESS, &Attributes, SynchronizationEvent, FALSE),
+           STATUS_OBJECT_NAME_COLLISION);
     Name(&String, &Attributes, L"\\BaseNamedObjects\\Test", OBJ_OPENIF);
-    STATUS(ZwCreateEvent(&Second, EVENT_ALL_ACCESS, &Attributes, SynchronizationEvent, FALSE), STATUS_OBJECT_NAME_EXISTS);
+    STATUS(ZwCreateEvent(&Second, EVENT_ALL_ACCESS, &Attributes, SynchronizationEvent, FALSE),
+           STATUS_OBJECT_NAME_EXISTS);
     STATUS(ZwWaitForSingleObject(Second, FALSE, &Soon), STATUS_TIMEOUT);
     OK(ZwSetEvent(First, &Before));
     CHECK(Before == 0);
@@ -66,14 +69,16 @@ static VOID events_have_names_and_are_opened_again(VOID)
     CHECK(Before == 1);
     OK(ObReferenceObjectByHandle(First, EVENT_ALL_ACCESS, *ExEventObjectType, KernelMode, &Object, NULL));
     CHECK(ObGetObjectType(Object) == (POBJECT_TYPE)*ExEventObjectType);
-    STATUS(ObReferenceObjectByHandle(First, 0, *IoFileObjectType, KernelMode, &Object, NULL), STATUS_OBJECT_TYPE_MISMATCH);
+    STATUS(ObReferenceObjectByHandle(First, 0, *IoFileObjectType, KernelMode, &Object, NULL),
+           STATUS_OBJECT_TYPE_MISMATCH);
     OK(ObReferenceObjectByHandle(First, 0, NULL, KernelMode, &Object, NULL));
     ObDereferenceObject(Object);
     ObDereferenceObject(Object);
     OK(ZwClose(First));
     OK(ZwClose(Second));
     STATUS(ZwOpenEvent(&First, EVENT_ALL_ACCESS, &Attributes), STATUS_OBJECT_NAME_NOT_FOUND);
-    STATUS(ObReferenceObjectByHandle((HANDLE)(ULONG_PTR)0x7ff8, 0, NULL, KernelMode, &Object, NULL), STATUS_INVALID_HANDLE);
+    STATUS(ObReferenceObjectByHandle((HANDLE)(ULONG_PTR)0x7ff8, 0, NULL, KernelMode, &Object, NULL),
+           STATUS_INVALID_HANDLE);
     CHECK(Object == NULL);
     STATUS(ZwClose(NULL), STATUS_INVALID_HANDLE);
 }

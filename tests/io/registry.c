@@ -61,12 +61,14 @@ static VOID values_are_set_read_and_cut(VOID)
     STATUS(ZwQueryValueKey(Parameters, &Name, KeyValuePartialInformation, Room, 4, &Length), STATUS_BUFFER_TOO_SMALL);
     CHECK(Length == 24);
     RtlInitUnicodeString(&Name, L"none");
-    STATUS(ZwQueryValueKey(Parameters, &Name, KeyValuePartialInformation, Room, 64, &Length), STATUS_OBJECT_NAME_NOT_FOUND);
+    STATUS(ZwQueryValueKey(Parameters, &Name, KeyValuePartialInformation, Room, 64, &Length),
+           STATUS_OBJECT_NAME_NOT_FOUND);
     STATUS(ZwDeleteValueKey(Parameters, &Name), STATUS_OBJECT_NAME_NOT_FOUND);
     OK(ZwDeleteValueKey(Parameters, &Default));
     OK(ZwEnumerateValueKey(Parameters, 1, KeyValueFullInformation, Room, sizeof(Room), &Length));
     CHECK(Full->NameLength == 12 && !memcmp(Full->Name, L"Number", 12));
-    STATUS(ZwEnumerateValueKey(Parameters, 2, KeyValueFullInformation, Room, sizeof(Room), &Length), STATUS_NO_MORE_ENTRIES);
+    STATUS(ZwEnumerateValueKey(Parameters, 2, KeyValueFullInformation, Room, sizeof(Room), &Length),
+           STATUS_NO_MORE_ENTRIES);
 }
 
 static VOID keys_are_listed_and_deleted(VOID)
@@ -123,7 +125,8 @@ static VOID the_table_is_followed(VOID)
     CHECK(Number == 7 && Absent == 9 && Calls == 11);
     CHECK(Text.Length == 10 && Text.MaximumLength == 12 && !memcmp(Text.Buffer, L"other", 12));
     ExFreePool(Text.Buffer);
-    STATUS(RtlQueryRegistryValues(RTL_REGISTRY_HANDLE, (PCWSTR)Parameters, Missing, NULL, NULL), STATUS_OBJECT_NAME_NOT_FOUND);
+    STATUS(RtlQueryRegistryValues(RTL_REGISTRY_HANDLE, (PCWSTR)Parameters, Missing, NULL, NULL),
+           STATUS_OBJECT_NAME_NOT_FOUND);
     STATUS(RtlQueryRegistryValues(RTL_REGISTRY_HANDLE, (PCWSTR)Parameters, Tight, NULL, NULL), STATUS_BUFFER_TOO_SMALL);
     STATUS(RtlQueryRegistryValues(RTL_REGISTRY_SERVICES, L"nobody", Missing, NULL, NULL), STATUS_OBJECT_NAME_NOT_FOUND);
     OK(RtlQueryRegistryValues(RTL_REGISTRY_SERVICES | RTL_REGISTRY_OPTIONAL, L"nobody", Missing, NULL, NULL));
@@ -147,7 +150,8 @@ static VOID security_descriptors_hold_their_lists(VOID)
     OK(RtlCreateAcl(List, sizeof(Room), ACL_REVISION));
     OK(RtlAddAccessAllowedAce(List, ACL_REVISION, GENERIC_ALL, SeExports->SeLocalSystemSid));
     OK(RtlAddAccessAllowedAce(List, ACL_REVISION, GENERIC_READ, SeExports->SeAliasAdminsSid));
-    STATUS(RtlAddAccessAllowedAce(List, ACL_REVISION, GENERIC_READ, SeExports->SeWorldSid), STATUS_ALLOTTED_SPACE_EXCEEDED);
+    STATUS(RtlAddAccessAllowedAce(List, ACL_REVISION, GENERIC_READ, SeExports->SeWorldSid),
+           STATUS_ALLOTTED_SPACE_EXCEEDED);
     OK(RtlSetDaclSecurityDescriptor(&Descriptor, TRUE, List, FALSE));
     CHECK(RtlValidSecurityDescriptor(&Descriptor));
     OK(RtlGetDaclSecurityDescriptor(&Descriptor, &Present, &Found, &Defaulted));

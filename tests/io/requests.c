@@ -1,4 +1,5 @@
-/* Devices and requests: create and close, the buffer methods, pending and completion, cancelling, queues, work items. */
+/* Devices and requests: create and close, the buffer methods, pending and completion, cancelling, queues, work items.
+ */
 #include "test.h"
 #include <csq.h>
 
@@ -25,7 +26,8 @@ static LIST_ENTRY Queue;
 static KSPIN_LOCK QueueLock;
 static ULONG Cancelled;
 
-/* ---- A driver to be tested ------------------------------------------------------------------------------------------ */
+/* ---- A driver to be tested ------------------------------------------------------------------------------------------
+ */
 
 static NTSTATUS Finish(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
 {
@@ -71,7 +73,8 @@ static NTSTATUS NTAPI Control(PDEVICE_OBJECT Object, PIRP Irp)
     case IOCTL_QUEUE:
         IoCsqInsertIrp(&Csq, Irp, NULL);
         return STATUS_PENDING;
-    default: return Finish(Irp, STATUS_ACCESS_DENIED, 0);
+    default:
+        return Finish(Irp, STATUS_ACCESS_DENIED, 0);
     }
 }
 
@@ -88,14 +91,16 @@ static NTSTATUS NTAPI Dispatch(PDEVICE_OBJECT Object, PIRP Irp)
         return IoCallDriver(Own->Lower, Irp);
     }
     switch (Stack->MajorFunction) {
-    case IRP_MJ_DEVICE_CONTROL: return Control(Object, Irp);
+    case IRP_MJ_DEVICE_CONTROL:
+        return Control(Object, Irp);
     case IRP_MJ_READ:
         memset(Irp->AssociatedIrp.SystemBuffer, 'r', Stack->Parameters.Read.Length);
         return Finish(Irp, STATUS_SUCCESS, Stack->Parameters.Read.Length);
     case IRP_MJ_WRITE:
         CHECK(!memcmp(Irp->AssociatedIrp.SystemBuffer, "write", 5));
         return Finish(Irp, STATUS_SUCCESS, Stack->Parameters.Write.Length);
-    default: return Finish(Irp, STATUS_SUCCESS, 0);
+    default:
+        return Finish(Irp, STATUS_SUCCESS, 0);
     }
 }
 
@@ -148,7 +153,8 @@ static PDEVICE_OBJECT Make(PCWSTR Text, ULONG Flags)
     return Object;
 }
 
-/* ---- Tests --------------------------------------------------------------------------------------------------------- */
+/* ---- Tests ---------------------------------------------------------------------------------------------------------
+ */
 
 static NTSTATUS Open(PCWSTR Text, ULONG Options, PHANDLE Handle)
 {
@@ -212,7 +218,8 @@ static NTSTATUS Ask(ULONG Code, PVOID In, ULONG InBytes, PVOID Out, ULONG OutByt
 {
     KEVENT Event;
     KeInitializeEvent(&Event, NotificationEvent, FALSE);
-    PIRP Irp = IoBuildDeviceIoControlRequest(Code, Upper ? Upper : Device, In, InBytes, Out, OutBytes, FALSE, &Event, &Iosb);
+    PIRP Irp =
+        IoBuildDeviceIoControlRequest(Code, Upper ? Upper : Device, In, InBytes, Out, OutBytes, FALSE, &Event, &Iosb);
     NTSTATUS Status = IoCallDriver(Upper ? Upper : Device, Irp);
     if (Status == STATUS_PENDING) {
         KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL);
@@ -285,6 +292,25 @@ static VOID a_queued_request_can_be_cancelled_or_taken(VOID)
     CHECK(IoCancelIrp(Irp) && Cancelled == 1);
     CHECK(Second.Status == STATUS_CANCELLED && IsListEmpty(&Queue));
     CHECK(KeGetCurrentIrql() == PASSIVE_LEVEL);
+    OK(ZwClose(Handle));
+}
+
+static IO_STATUS_BLOCK ThreadIosb;
+
+static VOID NTAPI Asker(PVOID Handle)
+{
+    STATUS(ZwDeviceIoControlFile(Handle, NULL, NULL, NULL, &ThreadIosb, IOCTL_QUEUE, NULL, 0, NULL, 0), STATUS_PENDING);
+}
+
+static VOID the_requests_of_a_thread_that_ends_are_cancelled(VOID)
+{
+    HANDLE Handle, Thread;
+    Cancelled = 0;
+    OK(Open(L"\\??\\IoTest", 0, &Handle));
+    OK(PsCreateSystemThread(&Thread, THREAD_ALL_ACCESS, NULL, NULL, NULL, Asker, Handle));
+    OK(ZwWaitForSingleObject(Thread, FALSE, NULL));
+    CHECK(Cancelled == 1 && ThreadIosb.Status == STATUS_CANCELLED && IsListEmpty(&Queue));
+    OK(ZwClose(Thread));
     OK(ZwClose(Handle));
 }
 
@@ -417,6 +443,7 @@ static VOID what_was_made_goes(VOID)
 TEST_MAIN(a_driver_object_is_as_on_windows, a_device_is_made_once_under_a_name, opening_and_closing_reach_the_driver,
           reading_and_writing_are_buffered, each_method_brings_its_buffers,
           an_error_at_once_leaves_the_status_block_alone, a_pending_request_completes_in_its_thread,
-          a_queued_request_can_be_cancelled_or_taken, a_driver_s_own_request_comes_back_to_it,
-          an_attached_device_comes_first, a_work_item_runs_with_its_device, a_device_timer_ticks_once_a_second,
-          a_remove_lock_counts_its_holders, an_extension_is_found_by_its_id, what_was_made_goes)
+          a_queued_request_can_be_cancelled_or_taken, the_requests_of_a_thread_that_ends_are_cancelled,
+          a_driver_s_own_request_comes_back_to_it, an_attached_device_comes_first, a_work_item_runs_with_its_device,
+          a_device_timer_ticks_once_a_second, a_remove_lock_counts_its_holders, an_extension_is_found_by_its_id,
+          what_was_made_goes)
