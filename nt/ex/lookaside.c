@@ -3,15 +3,14 @@
  * its allocate and free routines when the list is empty or full; only the beginning and the end are calls to us.
  * (docs: ExInitializeNPagedLookasideList, ExInitializeLookasideListEx)
  *
- * With special pool on, a list keeps nothing: each block goes to the pool and back, and misuse shows where it happens, as
- * under Driver Verifier. Otherwise it keeps up to EX_LOOKASIDE_DEPTH blocks; Windows adjusts that figure to the load.
+ * A list keeps up to four blocks, with which Windows too begins. DIFFERS: Windows adjusts that figure to the load.
  *
  * The kernel keeps each list in its own tables until it is deleted, hence the verifier is told.
  */
 #include "nt.h"
 #include "ex/poolp.h"
 
-#define EX_LOOKASIDE_DEPTH 32
+#define EX_LOOKASIDE_DEPTH 4
 
 C_ASSERT(sizeof(NPAGED_LOOKASIDE_LIST) == 128 && sizeof(PAGED_LOOKASIDE_LIST) == 128);
 C_ASSERT(sizeof(LOOKASIDE_LIST_EX) == 96);
@@ -54,7 +53,7 @@ static BOOLEAN ExpCheckDeadList(PVOID List)
 static VOID ExpFillList(GENERAL_LOOKASIDE_POOL *List, POOL_TYPE Type, SIZE_T Size, ULONG Tag)
 {
     __stosb((PUCHAR)List, 0, sizeof(*List));
-    List->Depth = KiDoor->special_pool ? 0 : EX_LOOKASIDE_DEPTH;
+    List->Depth = EX_LOOKASIDE_DEPTH;
     List->MaximumDepth = EX_MAXIMUM_LOOKASIDE_DEPTH_BASE;
     List->Type = Type;
     List->Tag = Tag;
