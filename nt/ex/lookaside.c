@@ -1,6 +1,6 @@
 /*
- * Lookaside lists. Drivers take from and give to them inline, by the SLIST and the counters in the list's head, and call
- * its allocate and free routines when the list is empty or full; only the beginning and the end are calls to us.
+ * Lookaside lists. Drivers take from and give to them inline, by the SLIST and the counters in the list's head, and
+ * call its allocate and free routines when the list is empty or full; only the beginning and the end are calls to us.
  * (docs: ExInitializeNPagedLookasideList, ExInitializeLookasideListEx)
  *
  * A list keeps up to four blocks, with which Windows too begins. DIFFERS: Windows adjusts that figure to the load.
@@ -61,8 +61,8 @@ static VOID ExpFillList(GENERAL_LOOKASIDE_POOL *List, POOL_TYPE Type, SIZE_T Siz
     InitializeListHead(&List->ListEntry);
 }
 
-VOID NTAPI ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate, PFREE_FUNCTION Free,
-                                           ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
+VOID NTAPI ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
+                                           PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
 {
     ULONG Type = NonPagedPool | (Flags & (POOL_NX_ALLOCATION | POOL_RAISE_IF_ALLOCATION_FAILURE));
 
@@ -73,8 +73,8 @@ VOID NTAPI ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PAL
     VfTrack(Lookaside, sizeof(*Lookaside), VfLookaside, NULL, VfCaptureStack());
 }
 
-VOID NTAPI ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate, PFREE_FUNCTION Free,
-                                          ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
+VOID NTAPI ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
+                                          PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
 {
     ULONG Type = PagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE);
 
@@ -105,11 +105,14 @@ VOID NTAPI ExDeletePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside)
         ExpEmptyList(&Lookaside->L);
 }
 
-/* ---- Lists whose routines get the list ---------------------------------------------------------------------------- */
+/* ---- Lists whose routines get the list ----------------------------------------------------------------------------
+ */
 
-static PVOID NTAPI ExpLookasideAllocate(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag, PLOOKASIDE_LIST_EX Lookaside)
+static PVOID NTAPI ExpLookasideAllocate(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag,
+                                        PLOOKASIDE_LIST_EX Lookaside)
 {
-    PVOID Block = ExpAllocateForDriver(PoolType, NumberOfBytes, Tag, FALSE, VfCaptureStack(), __builtin_return_address(0));
+    PVOID Block =
+        ExpAllocateForDriver(PoolType, NumberOfBytes, Tag, FALSE, VfCaptureStack(), __builtin_return_address(0));
 
     if (!Block && (PoolType & POOL_RAISE_IF_ALLOCATION_FAILURE))
         ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
@@ -121,8 +124,9 @@ static VOID NTAPI ExpLookasideFree(PVOID Buffer, PLOOKASIDE_LIST_EX Lookaside)
     ExpFreeForDriver((UINT64)Buffer, 0, __builtin_return_address(0), ExpFreerStack());
 }
 
-NTSTATUS NTAPI ExInitializeLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PALLOCATE_FUNCTION_EX Allocate, PFREE_FUNCTION_EX Free,
-                                           POOL_TYPE PoolType, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
+NTSTATUS NTAPI ExInitializeLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PALLOCATE_FUNCTION_EX Allocate,
+                                           PFREE_FUNCTION_EX Free, POOL_TYPE PoolType, ULONG Flags, SIZE_T Size,
+                                           ULONG Tag, USHORT Depth)
 {
     ULONG Type = PoolType;
 

@@ -2,17 +2,17 @@
  * Kernel stacks. One region of 64 KiB slots, mapped in batches by the host, which leaves 24 KiB at the top of each open
  * and guards the rest, so that one thread costs a fraction of a system call. Slots are recycled last in, first out.
  *
- * Freed stacks keep their memory at first, for threads that come and go. When MI_STACK_WARM of them have gathered, their
- * contents are given back, in as few calls as possible, or 100,000 threads that once lived would stay resident.
+ * Freed stacks keep their memory at first, for threads that come and go. When MI_STACK_WARM of them have gathered,
+ * their contents are given back, in as few calls as possible, or 100,000 threads that once lived would stay resident.
  *
  * Stack slot s lies at physical address DOOR_STACK_PA + s * DOOR_STACK_SLOT.
  */
 #include "nt.h"
 #include "mm/page.h"
 
-#define MI_STACK_BATCH 64       /* slots mapped at a time while there are few */
+#define MI_STACK_BATCH 64 /* slots mapped at a time while there are few */
 #define MI_STACK_BATCH_MANY 1024
-#define MI_STACK_WARM 256       /* free stacks that keep their memory */
+#define MI_STACK_WARM 256 /* free stacks that keep their memory */
 #define MI_STACK_LIMIT (1ull << 20)
 #define MI_LINKS_PER_PAGE 1024
 
@@ -21,8 +21,8 @@
 
 static ULONG *MiStackLinks[MI_STACK_LIMIT / MI_LINKS_PER_PAGE]; /* per slot: the next free one, or MI_LINK_USED */
 static UINT64 MiStackCount;                                     /* slots mapped */
-static ULONG MiColdHead = MI_LINK_END;                           /* free, without memory */
-static ULONG MiWarm[MI_STACK_WARM];                              /* free, with memory; the last one goes first */
+static ULONG MiColdHead = MI_LINK_END;                          /* free, without memory */
+static ULONG MiWarm[MI_STACK_WARM];                             /* free, with memory; the last one goes first */
 static ULONG MiWarmCount;
 
 static ULONG *MiStackLink(UINT64 Slot)
@@ -111,5 +111,6 @@ BOOLEAN MiIsStackPage(UINT64 Address)
 {
     UINT64 Slot = (Address - DOOR_STACK_BASE) / DOOR_STACK_SLOT;
 
-    return Slot < MiStackCount && *MiStackLink(Slot) == MI_LINK_USED && MiStackBase(Slot) - Address <= DOOR_STACK_USABLE;
+    return Slot < MiStackCount && *MiStackLink(Slot) == MI_LINK_USED &&
+           MiStackBase(Slot) - Address <= DOOR_STACK_USABLE;
 }

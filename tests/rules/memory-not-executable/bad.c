@@ -1,7 +1,7 @@
 /*
  * Executes code in pool that is not executable.
  *
- * EXPECT: memory\.[a-z-]* .*
+ * EXPECT: memory\.not-executable .*
  */
 #include <ntddk.h>
 
