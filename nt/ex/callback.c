@@ -2,8 +2,8 @@
  * Callback objects: named lists of routines that somebody calls with two arguments. (docs: "Callback Objects",
  * ExCreateCallback, ExRegisterCallback, ExNotifyCallback)
  *
- * Routines are called in order of registration, at the level of the notifier. A registration holds a reference on the object;
- * unregistering waits until a call that is under way has returned.
+ * Routines are called in order of registration, at the level of the notifier. A registration holds a reference on the
+ * object; unregistering waits until a call that is under way has returned.
  */
 #include "nt.h"
 
@@ -36,7 +36,8 @@ VOID ExpInitializeCallbacks(VOID)
         .CaseInsensitive = TRUE,
     };
     /* What Windows makes at its start. */
-    static PCWSTR const Names[] = {L"\\Callback\\SetSystemTime", L"\\Callback\\PowerState", L"\\Callback\\ProcessorAdd"};
+    static PCWSTR const Names[] = {L"\\Callback\\SetSystemTime", L"\\Callback\\PowerState",
+                                   L"\\Callback\\ProcessorAdd"};
 
     ExpCallbackType = ObpCreateType(&Type);
     for (ULONG i = 0; i < RTL_NUMBER_OF(Names); i++) {
@@ -77,7 +78,8 @@ NTSTATUS NTAPI ExCreateCallback(PCALLBACK_OBJECT *CallbackObject, POBJECT_ATTRIB
     return Status;
 }
 
-PVOID NTAPI ExRegisterCallback(PCALLBACK_OBJECT CallbackObject, PCALLBACK_FUNCTION CallbackFunction, PVOID CallbackContext)
+PVOID NTAPI ExRegisterCallback(PCALLBACK_OBJECT CallbackObject, PCALLBACK_FUNCTION CallbackFunction,
+                               PVOID CallbackContext)
 {
     PEX_REGISTRATION Registration;
 

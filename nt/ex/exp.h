@@ -4,7 +4,7 @@
 #pragma once
 
 VOID ExInitializePool(VOID);
-VOID ExInitializeWorkers(VOID); /* needs threads */
+VOID ExInitializeWorkers(VOID);    /* needs threads */
 VOID ExpInitializeCallbacks(VOID); /* called by ExInitializeWorkers */
 
 /* The kernel's own allocations: not tracked as a driver's, never NULL-checked away (no memory is an internal error). */
@@ -16,7 +16,8 @@ VOID ExpFree(PVOID Block);
 /* At unload: a finding for each place that still has blocks allocated by Image (leak), grouped by allocating stack. */
 VOID ExpReportLeaks(UINT64 Base, UINT64 Bytes, PCSTR Name);
 
-/* For reports: describe Address if it lies in pool ("pool 'Tag ' + 0x10, 64 bytes"); *Stack: allocated at. FALSE = not pool. */
+/* For reports: describe Address if it lies in pool ("pool 'Tag ' + 0x10, 64 bytes"); *Stack: allocated at. FALSE = not
+ * pool. */
 BOOLEAN ExpDescribePool(UINT64 Address, PCHAR Buffer, ULONG Bytes, ULONG *AllocatedAt, ULONG *FreedAt);
 
 /* Take a queued work item out of its queue (the verifier does so when its memory goes). */

@@ -1,10 +1,11 @@
 /*
- * Fast mutexes and guarded mutexes: a count (1 = free), the owner, and an event to wait on. Drivers initialise a fast mutex
- * inline (ExInitializeFastMutex), so the layout and the meaning of the count are Windows'.
+ * Fast mutexes and guarded mutexes: a count (1 = free), the owner, and an event to wait on. Drivers initialise a fast
+ * mutex inline (ExInitializeFastMutex), so the layout and the meaning of the count are Windows'.
  *
- * The two differ in what they keep away from the owner: a fast mutex raises to APC_LEVEL, a guarded one begins a guarded
- * region; the "unsafe" forms leave that to the caller. Neither can be acquired twice by one thread: it would wait for
- * itself for ever, which is reported here instead. (docs: "Fast Mutexes and Guarded Mutexes", ExAcquireFastMutex)
+ * The two differ in what they keep away from the owner: a fast mutex raises to APC_LEVEL, a guarded one begins a
+ * guarded region; the "unsafe" forms leave that to the caller. Neither can be acquired twice by one thread: it would
+ * wait for itself for ever, which is reported here instead. (docs: "Fast Mutexes and Guarded Mutexes",
+ * ExAcquireFastMutex)
  */
 #include "nt.h"
 
@@ -27,7 +28,8 @@ static VOID ExpReportNotOwned(PFAST_MUTEX Mutex, PCSTR Kind)
     VfFinding("mutex.not-owned", 0xC4, Mutex->Owner ? 0x1004 : 0x1007, (UINT64)Mutex, (UINT64)Mutex->Owner,
               (UINT64)KeGetCurrentThread());
     VfSubject(Kind);
-    VfText(Mutex->Owner ? "a %s was released by a thread that does not hold it" : "a %s was released that nobody holds", Kind);
+    VfText(Mutex->Owner ? "a %s was released by a thread that does not hold it" : "a %s was released that nobody holds",
+           Kind);
     VfNoteCaller(NULL);
     VfNote(DOOR_NOTE_OBJECT, 0, Mutex, NULL, "The %s is %%o.", Kind);
     VfCommit();
@@ -67,7 +69,8 @@ static BOOLEAN ExpRelease(PFAST_MUTEX Mutex, PCSTR Kind)
     return TRUE;
 }
 
-/* ---- Fast mutexes -------------------------------------------------------------------------------------------------- */
+/* ---- Fast mutexes --------------------------------------------------------------------------------------------------
+ */
 
 VOID FASTCALL ExAcquireFastMutex(PFAST_MUTEX FastMutex)
 {
@@ -122,7 +125,8 @@ VOID FASTCALL ExReleaseFastMutexUnsafe(PFAST_MUTEX FastMutex)
     ExpRelease(FastMutex, "fast mutex");
 }
 
-/* ---- Guarded mutexes ----------------------------------------------------------------------------------------------- */
+/* ---- Guarded mutexes -----------------------------------------------------------------------------------------------
+ */
 
 VOID FASTCALL KeInitializeGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
 {

@@ -1,17 +1,16 @@
 /*
- * Lookaside lists. Drivers take from and give to them inline, by the SLIST and the counters in the list's head, and call
- * its allocate and free routines when the list is empty or full; only the beginning and the end are calls to us.
+ * Lookaside lists. Drivers take from and give to them inline, by the SLIST and the counters in the list's head, and
+ * call its allocate and free routines when the list is empty or full; only the beginning and the end are calls to us.
  * (docs: ExInitializeNPagedLookasideList, ExInitializeLookasideListEx)
  *
- * With special pool on, a list keeps nothing: each block goes to the pool and back, and misuse shows where it happens, as
- * under Driver Verifier. Otherwise it keeps up to EX_LOOKASIDE_DEPTH blocks; Windows adjusts that figure to the load.
+ * A list keeps up to four blocks, with which Windows too begins. DIFFERS: Windows adjusts that figure to the load.
  *
  * The kernel keeps each list in its own tables until it is deleted, hence the verifier is told.
  */
 #include "nt.h"
 #include "ex/poolp.h"
 
-#define EX_LOOKASIDE_DEPTH 32
+#define EX_LOOKASIDE_DEPTH 4
 
 C_ASSERT(sizeof(NPAGED_LOOKASIDE_LIST) == 128 && sizeof(PAGED_LOOKASIDE_LIST) == 128);
 C_ASSERT(sizeof(LOOKASIDE_LIST_EX) == 96);
@@ -54,7 +53,7 @@ static BOOLEAN ExpCheckDeadList(PVOID List)
 static VOID ExpFillList(GENERAL_LOOKASIDE_POOL *List, POOL_TYPE Type, SIZE_T Size, ULONG Tag)
 {
     __stosb((PUCHAR)List, 0, sizeof(*List));
-    List->Depth = KiDoor->special_pool ? 0 : EX_LOOKASIDE_DEPTH;
+    List->Depth = EX_LOOKASIDE_DEPTH;
     List->MaximumDepth = EX_MAXIMUM_LOOKASIDE_DEPTH_BASE;
     List->Type = Type;
     List->Tag = Tag;
@@ -62,8 +61,8 @@ static VOID ExpFillList(GENERAL_LOOKASIDE_POOL *List, POOL_TYPE Type, SIZE_T Siz
     InitializeListHead(&List->ListEntry);
 }
 
-VOID NTAPI ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate, PFREE_FUNCTION Free,
-                                           ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
+VOID NTAPI ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
+                                           PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
 {
     ULONG Type = NonPagedPool | (Flags & (POOL_NX_ALLOCATION | POOL_RAISE_IF_ALLOCATION_FAILURE));
 
@@ -74,8 +73,8 @@ VOID NTAPI ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PAL
     VfTrack(Lookaside, sizeof(*Lookaside), VfLookaside, NULL, VfCaptureStack());
 }
 
-VOID NTAPI ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate, PFREE_FUNCTION Free,
-                                          ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
+VOID NTAPI ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
+                                          PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
 {
     ULONG Type = PagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE);
 
@@ -106,11 +105,14 @@ VOID NTAPI ExDeletePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside)
         ExpEmptyList(&Lookaside->L);
 }
 
-/* ---- Lists whose routines get the list ---------------------------------------------------------------------------- */
+/* ---- Lists whose routines get the list ----------------------------------------------------------------------------
+ */
 
-static PVOID NTAPI ExpLookasideAllocate(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag, PLOOKASIDE_LIST_EX Lookaside)
+static PVOID NTAPI ExpLookasideAllocate(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag,
+                                        PLOOKASIDE_LIST_EX Lookaside)
 {
-    PVOID Block = ExpAllocateForDriver(PoolType, NumberOfBytes, Tag, FALSE, VfCaptureStack(), __builtin_return_address(0));
+    PVOID Block =
+        ExpAllocateForDriver(PoolType, NumberOfBytes, Tag, FALSE, VfCaptureStack(), __builtin_return_address(0));
 
     if (!Block && (PoolType & POOL_RAISE_IF_ALLOCATION_FAILURE))
         ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
@@ -122,8 +124,9 @@ static VOID NTAPI ExpLookasideFree(PVOID Buffer, PLOOKASIDE_LIST_EX Lookaside)
     ExpFreeForDriver((UINT64)Buffer, 0, __builtin_return_address(0), ExpFreerStack());
 }
 
-NTSTATUS NTAPI ExInitializeLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PALLOCATE_FUNCTION_EX Allocate, PFREE_FUNCTION_EX Free,
-                                           POOL_TYPE PoolType, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
+NTSTATUS NTAPI ExInitializeLookasideListEx(PLOOKASIDE_LIST_EX Lookaside, PALLOCATE_FUNCTION_EX Allocate,
+                                           PFREE_FUNCTION_EX Free, POOL_TYPE PoolType, ULONG Flags, SIZE_T Size,
+                                           ULONG Tag, USHORT Depth)
 {
     ULONG Type = PoolType;
 

@@ -67,8 +67,8 @@ BOOLEAN NTAPI ExIsProcessorFeaturePresent(ULONG ProcessorFeature)
 {
     const UINT64 Present = 1ull << PF_COMPARE_EXCHANGE_DOUBLE | 1ull << PF_MMX_INSTRUCTIONS_AVAILABLE |
                            1ull << PF_XMMI_INSTRUCTIONS_AVAILABLE | 1ull << PF_RDTSC_INSTRUCTION_AVAILABLE |
-                           1ull << PF_PAE_ENABLED | 1ull << PF_XMMI64_INSTRUCTIONS_AVAILABLE |
-                           1ull << 12 /* NX */ | 1ull << 13 /* SSE3 */ | 1ull << 14 /* CMPXCHG16B */ | 1ull << 17 /* XSAVE */ |
+                           1ull << PF_PAE_ENABLED | 1ull << PF_XMMI64_INSTRUCTIONS_AVAILABLE | 1ull << 12 /* NX */ |
+                           1ull << 13 /* SSE3 */ | 1ull << 14 /* CMPXCHG16B */ | 1ull << 17 /* XSAVE */ |
                            1ull << 23 /* fast fail */;
 
     return ProcessorFeature < 64 && (Present >> ProcessorFeature & 1);

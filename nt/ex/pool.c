@@ -1,10 +1,10 @@
 /*
- * The pool's routines. Each captures its caller's stack itself (that is why ExAllocatePoolWithTag and its kin do not call
- * each other), then asks the special or the tracked pool, or takes whole pages.
+ * The pool's routines. Each captures its caller's stack itself (that is why ExAllocatePoolWithTag and its kin do not
+ * call each other), then asks the special or the tracked pool, or takes whole pages.
  *
- * Rules kept here (docs: ExAllocatePoolWithTag, ExAllocatePool2, ExFreePoolWithTag, bug check 0xC2): sizes of zero, tags
- * of zero, of "BIG " and without a letter or digit, must-succeed pool, frees of what is not a block, twice, or with another
- * tag. Levels are the contract rows' business.
+ * Rules kept here (docs: ExAllocatePoolWithTag, ExAllocatePool2, ExFreePoolWithTag, bug check 0xC2): sizes of zero,
+ * tags of zero, of "BIG " and without a letter or digit, must-succeed pool, frees of what is not a block, twice, or
+ * with another tag. Levels are the contract rows' business.
  *
  * DIFFERS: quota is not charged. Session pool is ordinary pool: there is one session.
  */
@@ -155,8 +155,8 @@ static BOOLEAN ExpIsReadableTag(ULONG Tag)
 static VOID ExpCheckTag(ULONG Tag, ULONG Type, SIZE_T Bytes, PVOID Caller)
 {
     if (!Tag)
-        ExpReportRequest("pool.zero-tag", 0xC2, 0x9B, Type, Bytes, (UINT64)Caller, "pool allocated with tag 0 (%I64u bytes)",
-                         (UINT64)Bytes);
+        ExpReportRequest("pool.zero-tag", 0xC2, 0x9B, Type, Bytes, (UINT64)Caller,
+                         "pool allocated with tag 0 (%I64u bytes)", (UINT64)Bytes);
     else if ((Tag & ~EX_TAG_PROTECTED) == ' GIB')
         ExpReportRequest("pool.reserved-tag", 0xC2, 0x9C, Type, Bytes, (UINT64)Caller,
                          "pool allocated with the reserved tag 'BIG ' (%I64u bytes)", (UINT64)Bytes);
@@ -216,7 +216,8 @@ PVOID NTAPI ExAllocatePoolWithTag(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULON
     return ExpRaiseIfNull(Block, (PoolType & POOL_RAISE_IF_ALLOCATION_FAILURE) != 0);
 }
 
-PVOID NTAPI ExAllocatePoolWithTagPriority(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag, EX_POOL_PRIORITY Priority)
+PVOID NTAPI ExAllocatePoolWithTagPriority(POOL_TYPE PoolType, SIZE_T NumberOfBytes, ULONG Tag,
+                                          EX_POOL_PRIORITY Priority)
 {
     PVOID Caller = __builtin_return_address(0);
     PVOID Block = ExpAllocateForDriver(PoolType, NumberOfBytes, Tag, FALSE, VfCaptureStack(), Caller);
@@ -270,15 +271,16 @@ PVOID NTAPI ExAllocatePool2(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag)
     POOL_TYPE Type;
 
     if (ExpTypeOfFlags(Flags, &Type))
-        Block = ExpAllocateForDriver(Type, NumberOfBytes, Tag, !(Flags & POOL_FLAG_UNINITIALIZED), VfCaptureStack(), Caller);
+        Block = ExpAllocateForDriver(Type, NumberOfBytes, Tag, !(Flags & POOL_FLAG_UNINITIALIZED), VfCaptureStack(),
+                                     Caller);
     else if (Flags & POOL_FLAG_RAISE_ON_FAILURE)
         ExRaiseStatus(STATUS_INVALID_PARAMETER_1);
     return ExpRaiseIfNull(Block, (Flags & POOL_FLAG_RAISE_ON_FAILURE) != 0);
 }
 
 /* Priority and node change nothing here. Secure pool needs a hypervisor: asked for as required, the call fails. */
-PVOID NTAPI ExAllocatePool3(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag, PCPOOL_EXTENDED_PARAMETER ExtendedParameters,
-                            ULONG ExtendedParametersCount)
+PVOID NTAPI ExAllocatePool3(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag,
+                            PCPOOL_EXTENDED_PARAMETER ExtendedParameters, ULONG ExtendedParametersCount)
 {
     PVOID Caller = __builtin_return_address(0), Block = NULL;
     BOOLEAN Valid;
@@ -287,11 +289,13 @@ PVOID NTAPI ExAllocatePool3(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag, P
     Valid = ExpTypeOfFlags(Flags, &Type);
     for (ULONG i = 0; i < ExtendedParametersCount; i++) {
         ULONG64 Kind = ExtendedParameters[i].Type;
-        if (!ExtendedParameters[i].Optional && Kind != PoolExtendedParameterPriority && Kind != PoolExtendedParameterNumaNode)
+        if (!ExtendedParameters[i].Optional && Kind != PoolExtendedParameterPriority &&
+            Kind != PoolExtendedParameterNumaNode)
             Valid = FALSE;
     }
     if (Valid)
-        Block = ExpAllocateForDriver(Type, NumberOfBytes, Tag, !(Flags & POOL_FLAG_UNINITIALIZED), VfCaptureStack(), Caller);
+        Block = ExpAllocateForDriver(Type, NumberOfBytes, Tag, !(Flags & POOL_FLAG_UNINITIALIZED), VfCaptureStack(),
+                                     Caller);
     return ExpRaiseIfNull(Block, (Flags & POOL_FLAG_RAISE_ON_FAILURE) != 0);
 }
 
@@ -337,7 +341,8 @@ VOID ExpFreeForDriver(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stack)
 {
     PEX_BLOCK Block = ExpBlockOf(Address);
 
-    if (!Block || (Block->Flags & EX_BLOCK_PLACED) || Block->Address != Address || Block->State == ExBlockFresh || Block->Kind == ExPoolKernel) {
+    if (!Block || (Block->Flags & EX_BLOCK_PLACED) || Block->Address != Address || Block->State == ExBlockFresh ||
+        Block->Kind == ExPoolKernel) {
         ExpReportBadFree(Address);
         return;
     }

@@ -1,7 +1,8 @@
 /*
  * Pool blocks of whole pages: everything that does not fit a page with its zones. The rest of the last page holds a
  * pattern that is looked at on free. With special pool on, a block also has a closed page behind it, and its pages are
- * closed when it is freed. Freed blocks are kept for a while, up to a 64th of RAM, so that a second free is known as one.
+ * closed when it is freed. Freed blocks are kept for a while, up to a 64th of RAM, so that a second free is known as
+ * one.
  */
 #include "nt.h"
 #include "ex/poolp.h"

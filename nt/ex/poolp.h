@@ -6,8 +6,8 @@
  *   whole pages (poolbig.c)  everything larger
  *
  * Each block has a record outside of the memory a driver can overrun by accident; the page database leads from an
- * address to it. Blocks of paged pool are prepared and checked through the linear view, which is always open, so the pool
- * itself never faults.
+ * address to it. Blocks of paged pool are prepared and checked through the linear view, which is always open, so the
+ * pool itself never faults.
  */
 #pragma once
 

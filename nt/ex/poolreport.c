@@ -147,7 +147,8 @@ VOID ExpReportLocked(PEX_BLOCK Block)
 
     ExpNameBlock(Block, Name, sizeof(Name));
     /* PFN_LIST_CORRUPT: a page was freed that is locked for I/O. */
-    VfFinding("pool.freed-locked", 0x4E, 0x9A, ((UINT64)ExpLinear(Block->Address) - DOOR_LINEAR_BASE) / DOOR_PAGE, 0, 0);
+    VfFinding("pool.freed-locked", 0x4E, 0x9A, ((UINT64)ExpLinear(Block->Address) - DOOR_LINEAR_BASE) / DOOR_PAGE, 0,
+              0);
     VfSubject("pool");
     VfText("%s freed while an MDL holds its pages locked", Name);
     VfNoteCaller(NULL);
@@ -221,7 +222,8 @@ VOID ExpReportStaleWrite(PEX_BLOCK Block, PUCHAR At)
     VfCommit();
 }
 
-/* ---- At unload ---------------------------------------------------------------------------------------------------- */
+/* ---- At unload ----------------------------------------------------------------------------------------------------
+ */
 
 /* The innermost driver on the allocating stack owns the block: a string that RtlAnsiStringToUnicodeString made is the
  * caller's. */
@@ -279,7 +281,8 @@ static VOID ExpReportLeak(const EX_LEAK *Leak, PCSTR Name)
     else
         VfText("%s was unloaded and left %u pool blocks behind: '%s', %I64u bytes together", Name, Leak->Count, Tag,
                Leak->Bytes);
-    VfNote(DOOR_NOTE_CALLER, Leak->Stack, NULL, NULL, Leak->Count == 1 ? "It was allocated at:" : "They were allocated at:");
+    VfNote(DOOR_NOTE_CALLER, Leak->Stack, NULL, NULL,
+           Leak->Count == 1 ? "It was allocated at:" : "They were allocated at:");
     VfCommit();
 }
 

@@ -3,8 +3,8 @@
  * boundary; a stride holds 16 bytes of red zone, the block, and 16 to 31 bytes of red zone behind its last byte.
  *
  * Freed blocks are poisoned and wait in a queue of at least EX_QUARANTINE blocks of their size before they serve again;
- * then their poison is looked at. Allocation takes the oldest freed block, or the next unused stride of the newest slab, so
- * an address depends only on the calls made before.
+ * then their poison is looked at. Allocation takes the oldest freed block, or the next unused stride of the newest
+ * slab, so an address depends only on the calls made before.
  *
  * All steps are a few loads and stores: an allocation and its free are budgeted at 40 ns together, of which half is the
  * stack capture in the caller.
@@ -35,7 +35,7 @@ typedef struct _EX_CLASS {
 } EX_CLASS;
 
 /* Largest strides that go n times into a page, in steps that waste at most a quarter. */
-static const USHORT ExpStride[] = {48,  64,  80,  96,  112, 128, 144, 160, 192, 224,  256,
+static const USHORT ExpStride[] = {48,  64,  80,  96,  112, 128, 144,  160,  192,  224, 256,
                                    320, 384, 448, 576, 672, 816, 1024, 1360, 2048, 4096};
 #define EX_CLASSES RTL_NUMBER_OF(ExpStride)
 

@@ -1,12 +1,12 @@
 /*
- * Special pool: a block alone at the end of its page, before a closed page, so that the first byte past it (rounded up to
- * 16) faults at the instruction that touches it. What is left of the page holds a pattern, looked at when the block is
- * freed. On free the page is closed, and it waits behind EX_QUARANTINE_PAGES others before it serves again, so a use
+ * Special pool: a block alone at the end of its page, before a closed page, so that the first byte past it (rounded up
+ * to 16) faults at the instruction that touches it. What is left of the page holds a pattern, looked at when the block
+ * is freed. On free the page is closed, and it waits behind EX_QUARANTINE_PAGES others before it serves again, so a use
  * after free faults too. (Windows does the same where Driver Verifier's special pool option is on.)
  *
- * Pages are used in pairs, data and guard, from chunks that are closed as a whole once; later only the data page changes
- * its protection, at about 2 us a time. In the pageable view pages are closed anyway and opened by faults one by one
- * (window.c), so there nothing is ever protected here; the page's "closed" flag says that the block was freed.
+ * Pages are used in pairs, data and guard, from chunks that are closed as a whole once; later only the data page
+ * changes its protection, at about 2 us a time. In the pageable view pages are closed anyway and opened by faults one
+ * by one (window.c), so there nothing is ever protected here; the page's "closed" flag says that the block was freed.
  *
  * The budget keeps the process below the host's limit of 65,530 mappings: each open page is two. Past it, and past a
  * quarter of RAM, the tracked pool serves.

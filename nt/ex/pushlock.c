@@ -1,9 +1,10 @@
 /*
- * Push locks: reader-writer locks of one word, for code in a critical region. Waiters are served in order: one exclusive
- * waiter, or all the sharing ones before the next exclusive. (docs: ExInitializePushLock, ExAcquirePushLockExclusiveEx)
+ * Push locks: reader-writer locks of one word, for code in a critical region. Waiters are served in order: one
+ * exclusive waiter, or all the sharing ones before the next exclusive. (docs: ExInitializePushLock,
+ * ExAcquirePushLockExclusiveEx)
  *
- * The word: 0 free; bit 0 held; bit 1 somebody waits. Without waiters, the number of sharers times 16. With waiters, the
- * address of the first waiter's block, which keeps that number.
+ * The word: 0 free; bit 0 held; bit 1 somebody waits. Without waiters, the number of sharers times 16. With waiters,
+ * the address of the first waiter's block, which keeps that number.
  */
 #include "nt.h"
 
@@ -130,7 +131,8 @@ static VOID ExpReleaseLock(PULONG_PTR Lock)
         ExpHandOver(Lock);
 }
 
-/* ---- Routines of the public interface ------------------------------------------------------------------------------ */
+/* ---- Routines of the public interface ------------------------------------------------------------------------------
+ */
 
 VOID NTAPI ExInitializePushLock(PULONG_PTR PushLock)
 {

@@ -1,12 +1,12 @@
 /*
  * Executive resources (ERESOURCE): owned exclusively by one thread, or shared by many; owners may acquire again.
  *
- * Who gets it: an exclusive owner's last release lets in all that wait to share, and only if there are none the first that
- * waits exclusively; the last sharer's release lets in the first that waits exclusively. A new sharer queues behind waiting
- * exclusives, except by ExAcquireSharedStarveExclusive. (docs: "Introduction to ERESOURCE Routines")
+ * Who gets it: an exclusive owner's last release lets in all that wait to share, and only if there are none the first
+ * that waits exclusively; the last sharer's release lets in the first that waits exclusively. A new sharer queues
+ * behind waiting exclusives, except by ExAcquireSharedStarveExclusive. (docs: "Introduction to ERESOURCE Routines")
  *
- * The public layout is kept as far as drivers look at it. The two waiter fields hold chains of the waiters' own blocks, on
- * their stacks, oldest first; ownership is handed over by the releaser, so a waiter that wakes is an owner.
+ * The public layout is kept as far as drivers look at it. The two waiter fields hold chains of the waiters' own blocks,
+ * on their stacks, oldest first; ownership is handed over by the releaser, so a waiter that wakes is an owner.
  *
  * DIFFERS: owners' priorities are not boosted, hence ExDisableResourceBoostLite changes nothing.
  */
@@ -28,7 +28,8 @@ static inline ERESOURCE_THREAD ExpMe(VOID)
     return (ERESOURCE_THREAD)KeGetCurrentThread();
 }
 
-/* ---- Owners -------------------------------------------------------------------------------------------------------- */
+/* ---- Owners --------------------------------------------------------------------------------------------------------
+ */
 
 static POWNER_ENTRY ExpFindOwner(PERESOURCE Resource, ERESOURCE_THREAD Owner)
 {
@@ -79,7 +80,8 @@ static VOID ExpAddOwner(PERESOURCE Resource, ERESOURCE_THREAD Owner, BOOLEAN Exc
         Resource->Flag |= ResourceOwnedExclusive;
 }
 
-/* ---- Waiters ------------------------------------------------------------------------------------------------------- */
+/* ---- Waiters -------------------------------------------------------------------------------------------------------
+ */
 
 static inline PEX_RESOURCE_WAITER *ExpChain(PERESOURCE Resource, BOOLEAN Exclusive)
 {
@@ -122,7 +124,8 @@ static VOID ExpGrantShared(PERESOURCE Resource)
         ExpGrant(Resource, FALSE);
 }
 
-/* ---- Findings ------------------------------------------------------------------------------------------------------ */
+/* ---- Findings ------------------------------------------------------------------------------------------------------
+ */
 
 static VOID ExpReportResource(PERESOURCE Resource, PCSTR Rule, ULONG Code, UINT64 P1, UINT64 P2, UINT64 P3, UINT64 P4,
                               PCSTR Text)
@@ -143,13 +146,15 @@ static VOID ExpCheckAcquire(PERESOURCE Resource)
     KIRQL Irql = KeGetCurrentIrql();
 
     if ((UINT64)Resource & 7)
-        ExpReportResource(Resource, "resource.misaligned", 0xC4, 0x3D, 0, 0, (UINT64)Resource, "a resource is not aligned to 8 bytes");
+        ExpReportResource(Resource, "resource.misaligned", 0xC4, 0x3D, 0, 0, (UINT64)Resource,
+                          "a resource is not aligned to 8 bytes");
     if (Irql < APC_LEVEL && !Thread->CombinedApcDisable && !Thread->SystemThread)
-        ExpReportResource(Resource, "resource.apcs-enabled", 0xC4, 0x37, Irql, Thread->CombinedApcDisable, (UINT64)Resource,
-                          "a resource is acquired outside of a critical region");
+        ExpReportResource(Resource, "resource.apcs-enabled", 0xC4, 0x37, Irql, Thread->CombinedApcDisable,
+                          (UINT64)Resource, "a resource is acquired outside of a critical region");
 }
 
-/* ---- Acquire ------------------------------------------------------------------------------------------------------- */
+/* ---- Acquire -------------------------------------------------------------------------------------------------------
+ */
 
 #undef ExAcquireResourceExclusiveLite
 BOOLEAN NTAPI ExAcquireResourceExclusiveLite(PERESOURCE Resource, BOOLEAN Wait)
@@ -240,7 +245,8 @@ PVOID NTAPI ExEnterCriticalRegionAndAcquireSharedWaitForExclusive(PERESOURCE Res
     return NULL;
 }
 
-/* ---- Release ------------------------------------------------------------------------------------------------------- */
+/* ---- Release -------------------------------------------------------------------------------------------------------
+ */
 
 static VOID ExpRelease(PERESOURCE Resource, ERESOURCE_THREAD Owner)
 {
@@ -249,8 +255,8 @@ static VOID ExpRelease(PERESOURCE Resource, ERESOURCE_THREAD Owner)
 
     if (!Entry) {
         /* RESOURCE_NOT_OWNED */
-        ExpReportResource(Resource, "resource.not-owned", 0xE3, (UINT64)Resource, Owner, (UINT64)Resource->OwnerTable, 3,
-                          "a resource was released for a thread that does not own it");
+        ExpReportResource(Resource, "resource.not-owned", 0xE3, (UINT64)Resource, Owner, (UINT64)Resource->OwnerTable,
+                          3, "a resource was released for a thread that does not own it");
         return;
     }
     if (--Entry->OwnerCount)
@@ -286,15 +292,16 @@ VOID FASTCALL ExReleaseResourceAndLeaveCriticalRegion(PERESOURCE Resource)
 VOID NTAPI ExConvertExclusiveToSharedLite(PERESOURCE Resource)
 {
     if (!(Resource->Flag & ResourceOwnedExclusive) || !ExpFindOwner(Resource, ExpMe())) {
-        ExpReportResource(Resource, "resource.not-owned", 0xE3, (UINT64)Resource, ExpMe(), (UINT64)Resource->OwnerTable, 3,
-                          "a resource was converted by a thread that does not own it exclusively");
+        ExpReportResource(Resource, "resource.not-owned", 0xE3, (UINT64)Resource, ExpMe(), (UINT64)Resource->OwnerTable,
+                          3, "a resource was converted by a thread that does not own it exclusively");
         return;
     }
     Resource->Flag &= (USHORT)~ResourceOwnedExclusive;
     ExpGrantShared(Resource);
 }
 
-/* ---- Queries and owner pointers ------------------------------------------------------------------------------------ */
+/* ---- Queries and owner pointers ------------------------------------------------------------------------------------
+ */
 
 BOOLEAN NTAPI ExIsResourceAcquiredExclusiveLite(PERESOURCE Resource)
 {
@@ -336,7 +343,8 @@ VOID NTAPI ExSetResourceOwnerPointerEx(PERESOURCE Resource, PVOID OwnerPointer, 
     ExSetResourceOwnerPointer(Resource, OwnerPointer);
 }
 
-/* ---- Beginning and end --------------------------------------------------------------------------------------------- */
+/* ---- Beginning and end ---------------------------------------------------------------------------------------------
+ */
 
 NTSTATUS NTAPI ExInitializeResourceLite(PERESOURCE Resource)
 {
@@ -354,7 +362,8 @@ NTSTATUS NTAPI ExReinitializeResourceLite(PERESOURCE Resource)
     POWNER_ENTRY Table = Resource->OwnerTable;
 
     if (Resource->ActiveEntries)
-        ExpReportResource(Resource, "resource.deleted-owned", 0xC4, 0x100B, (UINT64)Resource, Resource->OwnerEntry.OwnerThread, 0,
+        ExpReportResource(Resource, "resource.deleted-owned", 0xC4, 0x100B, (UINT64)Resource,
+                          Resource->OwnerEntry.OwnerThread, 0,
                           "a resource was initialised anew while a thread owns it");
     if (Table)
         ExpFree(Table);
@@ -371,8 +380,8 @@ NTSTATUS NTAPI ExDeleteResourceLite(PERESOURCE Resource)
         return STATUS_INVALID_PARAMETER;
     }
     if (Resource->ActiveEntries)
-        ExpReportResource(Resource, "resource.deleted-owned", 0xC4, 0x100B, (UINT64)Resource, Resource->OwnerEntry.OwnerThread, 0,
-                          "a resource was deleted while a thread owns it");
+        ExpReportResource(Resource, "resource.deleted-owned", 0xC4, 0x100B, (UINT64)Resource,
+                          Resource->OwnerEntry.OwnerThread, 0, "a resource was deleted while a thread owns it");
     if (Resource->OwnerTable)
         ExpFree(Resource->OwnerTable);
     Resource->OwnerTable = NULL;

@@ -1,10 +1,10 @@
 /*
- * Run-down protection: many may hold an object as long as nobody waits for its end; the one that waits gets it when all have
- * let go, and from then on nobody gets in. (docs: "Run-Down Protection")
+ * Run-down protection: many may hold an object as long as nobody waits for its end; the one that waits gets it when all
+ * have let go, and from then on nobody gets in. (docs: "Run-Down Protection")
  *
- * One word: the number of holders times two; once somebody waits, his block's address with bit 0 set; 1 when all is over.
- * The cache-aware form has the same meaning and is one such word here: there is nothing to gain from more on one host
- * thread.
+ * One word: the number of holders times two; once somebody waits, his block's address with bit 0 set; 1 when all is
+ * over. The cache-aware form has the same meaning and is one such word here: there is nothing to gain from more on one
+ * host thread.
  */
 #include "nt.h"
 #include "ex/poolp.h"
@@ -89,7 +89,8 @@ VOID FASTCALL ExWaitForRundownProtectionRelease(PEX_RUNDOWN_REF RunRef)
     RunRef->Count = EX_RUNDOWN_OVER;
 }
 
-/* ---- Cache-aware --------------------------------------------------------------------------------------------------- */
+/* ---- Cache-aware ---------------------------------------------------------------------------------------------------
+ */
 
 SIZE_T NTAPI ExSizeOfRundownProtectionCacheAware(VOID)
 {
@@ -98,8 +99,8 @@ SIZE_T NTAPI ExSizeOfRundownProtectionCacheAware(VOID)
 
 PEX_RUNDOWN_REF_CACHE_AWARE NTAPI ExAllocateCacheAwareRundownProtection(POOL_TYPE PoolType, ULONG PoolTag)
 {
-    PEX_RUNDOWN_REF_CACHE_AWARE RunRef = ExpAllocateForDriver(PoolType, sizeof(*RunRef), PoolTag, TRUE, VfCaptureStack(),
-                                                              __builtin_return_address(0));
+    PEX_RUNDOWN_REF_CACHE_AWARE RunRef =
+        ExpAllocateForDriver(PoolType, sizeof(*RunRef), PoolTag, TRUE, VfCaptureStack(), __builtin_return_address(0));
     if (RunRef)
         RunRef->Allocated = TRUE;
     return RunRef;

@@ -2,8 +2,9 @@
  * Interlocked lists and arithmetic. One host thread runs all processors and none of this is a delivery point, so plain
  * code is atomic; the formats are Windows', for drivers read and initialise them inline.
  *
- * SLIST_HEADER on x64: depth (16 bits) and sequence (48) in the first word, the first entry's address in the second, whose
- * low four bits belong to the header. (docs: ExInitializeSListHead, ExInterlockedPushEntrySList, ExQueryDepthSList)
+ * SLIST_HEADER on x64: depth (16 bits) and sequence (48) in the first word, the first entry's address in the second,
+ * whose low four bits belong to the header. (docs: ExInitializeSListHead, ExInterlockedPushEntrySList,
+ * ExQueryDepthSList)
  */
 #include "nt.h"
 
@@ -100,7 +101,8 @@ PLIST_ENTRY FASTCALL ExInterlockedRemoveHeadList(PLIST_ENTRY ListHead, PKSPIN_LO
 }
 
 #undef ExInterlockedPushEntryList
-PSINGLE_LIST_ENTRY FASTCALL ExInterlockedPushEntryList(PSINGLE_LIST_ENTRY ListHead, PSINGLE_LIST_ENTRY ListEntry, PKSPIN_LOCK Lock)
+PSINGLE_LIST_ENTRY FASTCALL ExInterlockedPushEntryList(PSINGLE_LIST_ENTRY ListHead, PSINGLE_LIST_ENTRY ListEntry,
+                                                       PKSPIN_LOCK Lock)
 {
     PSINGLE_LIST_ENTRY First = ListHead->Next;
 
@@ -119,7 +121,8 @@ PSINGLE_LIST_ENTRY FASTCALL ExInterlockedPopEntryList(PSINGLE_LIST_ENTRY ListHea
     return First;
 }
 
-/* ---- Arithmetic under a spin lock --------------------------------------------------------------------------------- */
+/* ---- Arithmetic under a spin lock ---------------------------------------------------------------------------------
+ */
 
 #undef ExInterlockedAddLargeInteger
 LARGE_INTEGER NTAPI ExInterlockedAddLargeInteger(PLARGE_INTEGER Addend, LARGE_INTEGER Increment, PKSPIN_LOCK Lock)

@@ -1,6 +1,6 @@
 /*
- * EX_SPIN_LOCK: reader-writer spin locks. Bit 31 says held exclusively, bit 30 that somebody waits to hold it so, which keeps
- * new sharers out; the rest counts the sharers. Spinning is a delivery point. (docs: ExAcquireSpinLockShared)
+ * EX_SPIN_LOCK: reader-writer spin locks. Bit 31 says held exclusively, bit 30 that somebody waits to hold it so, which
+ * keeps new sharers out; the rest counts the sharers. Spinning is a delivery point. (docs: ExAcquireSpinLockShared)
  */
 #include "nt.h"
 

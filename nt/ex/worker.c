@@ -2,8 +2,8 @@
  * System worker threads: a queue for each WORK_QUEUE_TYPE, served by threads that run at PASSIVE_LEVEL in the System
  * process. (docs: ExQueueWorkItem, "System Worker Threads")
  *
- * The caller's item must be resident and stay until its routine has begun; the routine may free it. The verifier knows the
- * items that are queued, so it notices when one goes away before.
+ * The caller's item must be resident and stay until its routine has begun; the routine may free it. The verifier knows
+ * the items that are queued, so it notices when one goes away before.
  *
  * Threads: each queue begins with the few below. Before a thread runs an item it makes sure that another one of its
  * queue is idle, so items that wait for each other cannot stop a queue. How many of them run at a time is the business
@@ -24,8 +24,8 @@ static EX_WORK_QUEUE ExpWorkQueue[MaximumWorkQueue];
 static const struct {
     UCHAR Threads, Priority;
 } ExpWorkers[MaximumWorkQueue] = {
-    [CriticalWorkQueue] = {3, 13}, [DelayedWorkQueue] = {3, 12},    [HyperCriticalWorkQueue] = {1, 15},
-    [NormalWorkQueue] = {1, 8},    [BackgroundWorkQueue] = {1, 7},  [RealTimeWorkQueue] = {1, 18},
+    [CriticalWorkQueue] = {3, 13},      [DelayedWorkQueue] = {3, 12},   [HyperCriticalWorkQueue] = {1, 15},
+    [NormalWorkQueue] = {1, 8},         [BackgroundWorkQueue] = {1, 7}, [RealTimeWorkQueue] = {1, 18},
     [SuperCriticalWorkQueue] = {1, 14},
 };
 
@@ -149,7 +149,8 @@ VOID NTAPI ExQueueWorkItem(PWORK_QUEUE_ITEM WorkItem, WORK_QUEUE_TYPE QueueType)
         return;
     }
     if (OfDriver && VfIsTracked(WorkItem)) {
-        ExpReportItem(WorkItem, 1, Type, "workitem.queued-twice", "a work item was queued whose routine has not been called yet");
+        ExpReportItem(WorkItem, 1, Type, "workitem.queued-twice",
+                      "a work item was queued whose routine has not been called yet");
         return;
     }
     if (WorkItem->List.Flink) {
@@ -158,7 +159,8 @@ VOID NTAPI ExQueueWorkItem(PWORK_QUEUE_ITEM WorkItem, WORK_QUEUE_TYPE QueueType)
         return;
     }
     if ((UINT64)WorkItem->WorkerRoutine < DOOR_KERNEL_BASE) {
-        ExpReportItem(WorkItem, 7, Type, "workitem.bad-routine", "a work item was queued whose routine is not kernel code");
+        ExpReportItem(WorkItem, 7, Type, "workitem.bad-routine",
+                      "a work item was queued whose routine is not kernel code");
         return;
     }
     if (OfDriver)

@@ -18,6 +18,7 @@ static const struct {
     {0xD5, "pool.use-after-free", "It was freed at:"},
     {0xD6, "pool.overrun", "It was allocated at:"},
     {0xCE, "memory.unloaded", ""},
+    {0xFC, "memory.not-executable", "It was allocated at:"},
 };
 
 static VOID KiDescribeAccess(UINT64 Address, ULONG Error, PCSTR What)

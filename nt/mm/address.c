@@ -1,9 +1,9 @@
 /*
  * Addresses: what lies behind a virtual one, and second views of physical pages (for MDLs and device memory).
  *
- * Mappings live in a window of 4 GiB of address space that is gone through in a circle, each followed by a page that stays
- * closed. An address that was unmapped is therefore not valid again soon, and its use can be named. One word per page
- * says what is mapped there: the machine's page table for this range.
+ * Mappings live in a window of 4 GiB of address space that is gone through in a circle, each followed by a page that
+ * stays closed. An address that was unmapped is therefore not valid again soon, and its use can be named. One word per
+ * page says what is mapped there: the machine's page table for this range.
  */
 #include "nt.h"
 #include "mm/page.h"
@@ -235,7 +235,8 @@ NTSTATUS NTAPI MmCopyMemory(PVOID TargetAddress, MM_COPY_ADDRESS SourceAddress, 
         return STATUS_INVALID_PARAMETER;
     while (Done < NumberOfBytes) {
         UINT64 At = (Flags == MM_COPY_MEMORY_PHYSICAL ? (UINT64)SourceAddress.PhysicalAddress.QuadPart
-                                                      : (UINT64)SourceAddress.VirtualAddress) + Done;
+                                                      : (UINT64)SourceAddress.VirtualAddress) +
+                    Done;
         SIZE_T Run = DOOR_PAGE - (At & (DOOR_PAGE - 1));
         if (Run > NumberOfBytes - Done)
             Run = NumberOfBytes - Done;

@@ -27,7 +27,8 @@ PVOID NTAPI MmAllocateContiguousMemory(SIZE_T NumberOfBytes, PHYSICAL_ADDRESS Hi
 
 PVOID NTAPI MmAllocateContiguousMemorySpecifyCache(SIZE_T NumberOfBytes, PHYSICAL_ADDRESS LowestAcceptableAddress,
                                                    PHYSICAL_ADDRESS HighestAcceptableAddress,
-                                                   PHYSICAL_ADDRESS BoundaryAddressMultiple, MEMORY_CACHING_TYPE CacheType)
+                                                   PHYSICAL_ADDRESS BoundaryAddressMultiple,
+                                                   MEMORY_CACHING_TYPE CacheType)
 {
     return MiAllocateContiguous(NumberOfBytes, (UINT64)LowestAcceptableAddress.QuadPart,
                                 (UINT64)HighestAcceptableAddress.QuadPart, (UINT64)BoundaryAddressMultiple.QuadPart,
@@ -60,7 +61,8 @@ static VOID MiFreeContiguous(PVOID BaseAddress, ULONG Tag, PVOID Caller, ULONG S
         return;
     VfFinding("mm.bad-free", 0xC2, 0x60, (UINT64)BaseAddress, 0, 0);
     VfSubject("contiguous memory");
-    VfText("an address was freed as contiguous or noncached memory that was not allocated as such, or was freed before");
+    VfText(
+        "an address was freed as contiguous or noncached memory that was not allocated as such, or was freed before");
     VfNoteCaller(NULL);
     VfCommit();
 }

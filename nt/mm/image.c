@@ -1,6 +1,6 @@
 /*
- * Images: kernel modules and drivers. The host reads the file, relocates, binds and patches; here the memory comes from,
- * and here stands which address belongs to which image.
+ * Images: kernel modules and drivers. The host reads the file, relocates, binds and patches; here the memory comes
+ * from, and here stands which address belongs to which image.
  *
  * Addresses are given out in load order, 64 KiB apart, and not again until the range has been used up: a stray call or
  * touch into a driver that was unloaded can then be named. The same drivers loaded in the same order get the same
@@ -317,15 +317,16 @@ VOID MmUnloadImage(PMI_IMAGE Image)
 
 /* ---- Routines of the public interface ---------------------------------------------------------------------------- */
 
-/* docs: MmGetSystemRoutineAddress: what ntoskrnl.exe or hal.dll exports. What a driver gets this way is checked as if it
- * had imported it. */
+/* docs: MmGetSystemRoutineAddress: what ntoskrnl.exe or hal.dll exports. What a driver gets this way is checked as if
+ * it had imported it. */
 PVOID NTAPI MmGetSystemRoutineAddress(PUNICODE_STRING SystemRoutineName)
 {
     PMI_IMAGE Importer = MmImageOf((UINT64)__builtin_return_address(0)), Exporter;
     struct door_import Import = {0};
     CHAR Name[256];
 
-    if (RtlpToUtf8(Name, sizeof(Name), SystemRoutineName->Buffer, SystemRoutineName->Length / sizeof(WCHAR)) >= sizeof(Name) - 1)
+    if (RtlpToUtf8(Name, sizeof(Name), SystemRoutineName->Buffer, SystemRoutineName->Length / sizeof(WCHAR)) >=
+        sizeof(Name) - 1)
         return NULL;
     Import.target = KiDoor->image_export(0, Name);
     Exporter = Import.target ? MmImageOf(Import.target) : NULL;

@@ -1,12 +1,12 @@
 /*
- * Memory descriptor lists: a buffer as a list of page frames. Life of one: allocated; described (locked, built for nonpaged
- * pool, partial of another, or made of fresh pages); mapped perhaps; unmapped, unlocked, freed. Each routine keeps the flags
- * Windows keeps, for drivers look at them inline (MmGetSystemAddressForMdlSafe), and refuses the steps that Driver
- * Verifier refuses (bug check 0xC4, 0x70 to 0x85 and 0xB0 to 0xB8).
+ * Memory descriptor lists: a buffer as a list of page frames. Life of one: allocated; described (locked, built for
+ * nonpaged pool, partial of another, or made of fresh pages); mapped perhaps; unmapped, unlocked, freed. Each routine
+ * keeps the flags Windows keeps, for drivers look at them inline (MmGetSystemAddressForMdlSafe), and refuses the steps
+ * that Driver Verifier refuses (bug check 0xC4, 0x70 to 0x85 and 0xB0 to 0xB8).
  *
- * A mapping is always a second view of its own (address.c), even of contiguous RAM, so that a use after MmUnmapLockedPages
- * is seen. Memory whose pages are locked stays pageable at its own address: at DISPATCH_LEVEL only the mapping may be
- * used (docs: "Using MDLs").
+ * A mapping is always a second view of its own (address.c), even of contiguous RAM, so that a use after
+ * MmUnmapLockedPages is seen. Memory whose pages are locked stays pageable at its own address: at DISPATCH_LEVEL only
+ * the mapping may be used (docs: "Using MDLs").
  *
  * DIFFERS: there is no user memory yet, so user addresses fail as invalid ones and mappings into user space fail.
  */
@@ -35,7 +35,8 @@ static UINT64 MiMdlPages(PMDL Mdl)
     return ADDRESS_AND_SIZE_TO_SPAN_PAGES(Mdl->ByteOffset, Mdl->ByteCount);
 }
 
-/* ---- Allocation ---------------------------------------------------------------------------------------------------- */
+/* ---- Allocation ----------------------------------------------------------------------------------------------------
+ */
 
 static PMDL MiAllocateMdl(PVOID VirtualAddress, SIZE_T Length, ULONG Stack, PVOID Caller)
 {
@@ -88,7 +89,8 @@ VOID NTAPI IoFreeMdl(PMDL Mdl)
     if (Flags & MDL_PARTIAL_HAS_BEEN_MAPPED)
         MmUnmapLockedPages(Mdl->MappedSystemVa, Mdl);
     else if ((Flags & MDL_PAGES_LOCKED) && !(Flags & MDL_PARTIAL))
-        MiReportMdl(Mdl, 0xB8, (UINT64)Mdl, Flags, 0, "mdl.freed-locked", "an MDL was freed whose pages are still locked");
+        MiReportMdl(Mdl, 0xB8, (UINT64)Mdl, Flags, 0, "mdl.freed-locked",
+                    "an MDL was freed whose pages are still locked");
     ExpFreeForDriver((UINT64)Mdl, 0, __builtin_return_address(0), ExpFreerStack());
 }
 
@@ -102,7 +104,8 @@ VOID NTAPI IoBuildPartialMdl(PMDL SourceMdl, PMDL TargetMdl, PVOID VirtualAddres
         Length = SourceMdl->ByteCount - (ULONG)Offset;
     Pages = ADDRESS_AND_SIZE_TO_SPAN_PAGES(VirtualAddress, Length);
     if (Pages > (TargetMdl->Size - sizeof(MDL)) / sizeof(PFN_NUMBER) || Offset + Length > SourceMdl->ByteCount) {
-        VfFinding("mdl.partial-too-small", 0x40, (UINT64)TargetMdl, Length, TargetMdl->Size, 0); /* TARGET_MDL_TOO_SMALL */
+        VfFinding("mdl.partial-too-small", 0x40, (UINT64)TargetMdl, Length, TargetMdl->Size,
+                  0); /* TARGET_MDL_TOO_SMALL */
         VfSubject("MDL");
         VfText("IoBuildPartialMdl: the range is not inside the source, or the target has too few page entries");
         VfNoteCaller(NULL);
@@ -123,7 +126,8 @@ VOID NTAPI IoBuildPartialMdl(PMDL SourceMdl, PMDL TargetMdl, PVOID VirtualAddres
         MmGetMdlPfnArray(TargetMdl)[i] = MmGetMdlPfnArray(SourceMdl)[Skip + i];
 }
 
-/* ---- Describing memory --------------------------------------------------------------------------------------------- */
+/* ---- Describing memory ---------------------------------------------------------------------------------------------
+ */
 
 VOID NTAPI MmBuildMdlForNonPagedPool(PMDL MemoryDescriptorList)
 {
@@ -214,7 +218,8 @@ VOID NTAPI MmUnlockPages(PMDL MemoryDescriptorList)
     USHORT Flags = (USHORT)Mdl->MdlFlags;
 
     if (Flags & MDL_PARTIAL) {
-        MiReportMdl(Mdl, 0xB4, (UINT64)Mdl, Flags, MDL_PARTIAL, "mdl.unlock-partial", "MmUnlockPages was called for a partial MDL");
+        MiReportMdl(Mdl, 0xB4, (UINT64)Mdl, Flags, MDL_PARTIAL, "mdl.unlock-partial",
+                    "MmUnlockPages was called for a partial MDL");
         return;
     }
     if (Flags & MDL_SOURCE_IS_NONPAGED_POOL) {
@@ -223,7 +228,8 @@ VOID NTAPI MmUnlockPages(PMDL MemoryDescriptorList)
         return;
     }
     if (!(Flags & MDL_PAGES_LOCKED)) {
-        MiReportMdl(Mdl, 0x7C, (UINT64)Mdl, Flags, 0, "mdl.not-locked", "MmUnlockPages was called for an MDL that is not locked");
+        MiReportMdl(Mdl, 0x7C, (UINT64)Mdl, Flags, 0, "mdl.not-locked",
+                    "MmUnlockPages was called for an MDL that is not locked");
         return;
     }
     if (Flags & MDL_MAPPED_TO_SYSTEM_VA)
@@ -233,10 +239,12 @@ VOID NTAPI MmUnlockPages(PMDL MemoryDescriptorList)
     Mdl->MdlFlags &= ~(MDL_PAGES_LOCKED | MDL_WRITE_OPERATION);
 }
 
-/* ---- Mapping -------------------------------------------------------------------------------------------------------- */
+/* ---- Mapping --------------------------------------------------------------------------------------------------------
+ */
 
-PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode, MEMORY_CACHING_TYPE CacheType,
-                                         PVOID RequestedAddress, ULONG BugCheckOnFailure, MM_PAGE_PRIORITY Priority)
+PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode,
+                                         MEMORY_CACHING_TYPE CacheType, PVOID RequestedAddress, ULONG BugCheckOnFailure,
+                                         MM_PAGE_PRIORITY Priority)
 {
     PMDL Mdl = MemoryDescriptorList;
     USHORT Flags = (USHORT)Mdl->MdlFlags;
@@ -347,13 +355,16 @@ NTSTATUS NTAPI MmProtectMdlSystemAddress(PMDL MemoryDescriptorList, ULONG NewPro
     default:
         return STATUS_INVALID_PAGE_PROTECTION;
     }
-    MiProtect((UINT64)PAGE_ALIGN(MemoryDescriptorList->MappedSystemVa), MiMdlPages(MemoryDescriptorList) * PAGE_SIZE, Protection);
+    MiProtect((UINT64)PAGE_ALIGN(MemoryDescriptorList->MappedSystemVa), MiMdlPages(MemoryDescriptorList) * PAGE_SIZE,
+              Protection);
     return STATUS_SUCCESS;
 }
 
-/* ---- MDLs of fresh pages -------------------------------------------------------------------------------------------- */
+/* ---- MDLs of fresh pages --------------------------------------------------------------------------------------------
+ */
 
-static PMDL MiAllocatePagesForMdl(UINT64 Low, UINT64 High, UINT64 Skip, SIZE_T TotalBytes, ULONG Flags, ULONG Stack, PVOID Caller)
+static PMDL MiAllocatePagesForMdl(UINT64 Low, UINT64 High, UINT64 Skip, SIZE_T TotalBytes, ULONG Flags, ULONG Stack,
+                                  PVOID Caller)
 {
     UINT64 Wanted = (TotalBytes + PAGE_SIZE - 1) / PAGE_SIZE, Done = 0, Chunk = 1;
     MI_PLACE Place = {Low / PAGE_SIZE, High / PAGE_SIZE + 1, 1, 0};
@@ -401,8 +412,9 @@ PMDL NTAPI MmAllocatePagesForMdl(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS H
                                  TotalBytes, 0, VfCaptureStack(), __builtin_return_address(0));
 }
 
-PMDL NTAPI MmAllocatePagesForMdlEx(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAddress, PHYSICAL_ADDRESS SkipBytes,
-                                   SIZE_T TotalBytes, MEMORY_CACHING_TYPE CacheType, ULONG Flags)
+PMDL NTAPI MmAllocatePagesForMdlEx(PHYSICAL_ADDRESS LowAddress, PHYSICAL_ADDRESS HighAddress,
+                                   PHYSICAL_ADDRESS SkipBytes, SIZE_T TotalBytes, MEMORY_CACHING_TYPE CacheType,
+                                   ULONG Flags)
 {
     return MiAllocatePagesForMdl((UINT64)LowAddress.QuadPart, (UINT64)HighAddress.QuadPart, (UINT64)SkipBytes.QuadPart,
                                  TotalBytes, Flags, VfCaptureStack(), __builtin_return_address(0));

@@ -33,7 +33,8 @@ VOID MiCloseWindows(VOID);
  * *What then names the memory if it is known ("paged pool", "freed pool", "guard page of ...", "PAGE section of x.sys",
  * "discarded INIT section of x.sys", "no memory"), for reports; *Stack is a stack id of its history or 0. */
 BOOLEAN MmAccessFault(UINT64 Address, ULONG Error, KIRQL Irql, PCSTR *What, ULONG *Stack);
-/* After FALSE: the bug check that says it best (0xD5 freed special pool, 0xD6 beyond a block, 0xCE unloaded driver), or 0. */
+/* After FALSE: the bug check that says it best (0xD5 freed special pool, 0xD6 beyond a block, 0xCE unloaded driver,
+ * 0xFC executed data), or 0. */
 extern ULONG MiFaultCode;
 
 /* Kernel stacks. Returns FALSE when there is no memory. */
@@ -46,9 +47,9 @@ typedef struct _MI_IMAGE {
     LIST_ENTRY Entry;
     UINT64 Base;
     ULONG Bytes;
-    ULONG MappedBytes;     /* with the room for patched code */
+    ULONG MappedBytes; /* with the room for patched code */
     UINT64 Physical;
-    BOOLEAN Driver;        /* checked */
+    BOOLEAN Driver; /* checked */
     BOOLEAN InitDiscarded;
     CHAR Name[64];
     struct door_image Info;
@@ -60,7 +61,7 @@ VOID MmUnloadImage(PMI_IMAGE Image);
 UINT64 MiReserveImageSpace(UINT64 Bytes); /* addresses in the image range, never given back; 0 = none left */
 VOID MmDiscardInit(PMI_IMAGE Image);
 PMI_IMAGE MmImageOf(UINT64 Address); /* NULL = in none */
-extern LIST_ENTRY MiImages; /* in load order */
+extern LIST_ENTRY MiImages;          /* in load order */
 
 /* Called by pool and stacks: is Address on the stack of Thread, or of any thread. */
 static inline BOOLEAN MiIsStack(UINT64 Address)

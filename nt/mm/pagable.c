@@ -1,6 +1,6 @@
 /*
- * Pageable parts of drivers: locking PAGE sections while they must be resident, and paging a whole driver while it is idle.
- * A handle is the address of the section. (docs: MmLockPagableDataSection, MmLockPagableSectionByHandle,
+ * Pageable parts of drivers: locking PAGE sections while they must be resident, and paging a whole driver while it is
+ * idle. A handle is the address of the section. (docs: MmLockPagableDataSection, MmLockPagableSectionByHandle,
  * MmUnlockPagableImageSection, MmPageEntireDriver, MmResetDriverPaging)
  *
  * DIFFERS: sections that are only read stay resident when a whole driver is paged, for they hold the unwind data that

@@ -9,15 +9,15 @@
 #define MI_PAGE_SHIFT 12
 
 typedef enum _MI_USE {
-    MiUseNone,         /* free */
-    MiUseBoot,         /* images of the boot, and this database */
-    MiUseKernel,       /* allocated with MiAllocatePages, no more is known */
-    MiUseImage,        /* Owner: PMI_IMAGE */
-    MiUseMdl,          /* MmAllocatePagesForMdl */
-    MiUseSlab,         /* pool; Owner: PEX_SLAB */
-    MiUseBig,          /* pool, whole pages; Owner: PEX_BLOCK */
-    MiUseSpecial,      /* special pool's data page; Owner: PEX_BLOCK of the present or the last block in it */
-    MiUseGuard,        /* the closed page behind it; Owner: the same */
+    MiUseNone,    /* free */
+    MiUseBoot,    /* images of the boot, and this database */
+    MiUseKernel,  /* allocated with MiAllocatePages, no more is known */
+    MiUseImage,   /* Owner: PMI_IMAGE */
+    MiUseMdl,     /* MmAllocatePagesForMdl */
+    MiUseSlab,    /* pool; Owner: PEX_SLAB */
+    MiUseBig,     /* pool, whole pages; Owner: PEX_BLOCK */
+    MiUseSpecial, /* special pool's data page; Owner: PEX_BLOCK of the present or the last block in it */
+    MiUseGuard,   /* the closed page behind it; Owner: the same */
 } MI_USE;
 
 #define MI_PAGE_PAGED 1      /* belongs to the pageable view */

@@ -1,6 +1,7 @@
 /*
- * Patched code. The loader moves hot instructions of a driver out of the image into stubs behind it and leaves a table of what
- * stands for what (struct door_stubs). Whoever looks at an instruction pointer of a driver asks here for the original first.
+ * Patched code. The loader moves hot instructions of a driver out of the image into stubs behind it and leaves a table
+ * of what stands for what (struct door_stubs). Whoever looks at an instruction pointer of a driver asks here for the
+ * original first.
  */
 #include "nt.h"
 

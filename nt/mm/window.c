@@ -152,7 +152,8 @@ static VOID MiOpenWindow(UINT64 Start, UINT64 End, ULONG Protection)
 /* Paged pool that holds a block, or could hold one: what a window may open. */
 static BOOLEAN MiIsOpenable(PMI_PAGE Page)
 {
-    return (Page->Flags & (MI_PAGE_PAGED | MI_PAGE_CLOSED)) == MI_PAGE_PAGED && (Page->Use == MiUseSlab || Page->Use == MiUseBig);
+    return (Page->Flags & (MI_PAGE_PAGED | MI_PAGE_CLOSED)) == MI_PAGE_PAGED &&
+           (Page->Use == MiUseSlab || Page->Use == MiUseBig);
 }
 
 static BOOLEAN MiOpenPagedPool(UINT64 Address, PMI_PAGE Page)
@@ -264,6 +265,8 @@ BOOLEAN MmAccessFault(UINT64 Address, ULONG Error, KIRQL Irql, PCSTR *What, ULON
     if (Page && (Error & 16) && MiOpenExecution(Address, Page))
         return TRUE;
     *What = MiDescribe(Address, Stack);
+    if ((Error & 16) && MmIsAddressValid((PVOID)Address))
+        MiFaultCode = 0xFC; /* ATTEMPTED_EXECUTE_OF_NOEXECUTE_MEMORY */
     if (Page && Page->Use == MiUseGuard)
         MiFaultCode = 0xD6; /* DRIVER_PAGE_FAULT_BEYOND_END_OF_ALLOCATION */
     else if (Page && Page->Use == MiUseSpecial && (Page->Flags & MI_PAGE_CLOSED))
