@@ -51,6 +51,11 @@ static NTSTATUS IopAddProcessor(struct door_command *Command)
     return Status;
 }
 
+static UINT64 IopLimit(const struct door_command *Command)
+{
+    return Command->limit ? KiDoor->now + Command->limit : 0;
+}
+
 static VOID IopCarryOut(struct door_command *Command)
 {
     static CHAR What[96];
@@ -58,16 +63,17 @@ static VOID IopCarryOut(struct door_command *Command)
     switch (Command->code) {
     case DOOR_COMMAND_LOAD:
         RtlpFormat(What, sizeof(What), "DriverEntry of %s", Command->text);
-        KiSetTimeLimit(Command->limit, What);
+        KiSetTimeLimit(IopLimit(Command), What);
         Command->status = IopLoadDriver(Command->text, &Driver);
         Command->value = Driver ? (UINT64)Driver->DriverStart : 0;
         break;
     case DOOR_COMMAND_UNLOAD:
         RtlpFormat(What, sizeof(What), "the unload routine of %s", *Command->text ? Command->text : "a driver");
-        KiSetTimeLimit(Command->limit, What);
+        KiSetTimeLimit(IopLimit(Command), What);
         Command->status = IopUnloadDriver(Command->text);
         break;
     case DOOR_COMMAND_ADVANCE:
+        KiSetTimeLimit(IopLimit(Command), NULL);
         IopAdvance(Command->value);
         Command->status = STATUS_SUCCESS;
         break;

@@ -9,6 +9,7 @@
 #include "nt.h"
 
 #define KDP_BYTES 512
+#define KDP_CALLS 100 /* a line takes as long as so many calls */
 
 BOOLEAN KdDebuggerEnabled = FALSE;
 BOOLEAN KdDebuggerNotPresent = TRUE;
@@ -19,6 +20,7 @@ static ULONG KdpPrint(PCSTR Prefix, PCSTR Format, va_list Arguments)
     ULONG Start = Prefix ? RtlpFormat(Text, sizeof(Text), "%s", Prefix) : 0;
     ULONG Length = Start + RtlpFormatV(Text + Start, sizeof(Text) - Start, Format, Arguments);
     VfRecord(DOOR_EVENT_PRINT, Text, Length);
+    KiOweCalls(KDP_CALLS);
     return STATUS_SUCCESS;
 }
 

@@ -237,6 +237,10 @@ INT64 KiSystemTime(VOID);
 
 /* Let Duration (100 ns) of virtual time pass on this processor: a stall, a clock read. Interrupts become pending. */
 VOID KiSpendTime(UINT64 Duration);
+/* The time of calls that drivers made; of work that takes as long as so many, with the next of these; the machine was idle. */
+VOID KiSpendCalls(ULONG Calls);
+VOID KiOweCalls(ULONG Calls);
+VOID KiNoteRest(VOID);
 
 /* A delivery point at the current IRQL. */
 VOID KiDeliver(VOID);
@@ -249,7 +253,8 @@ VOID KiRequestInterrupt(PKI_PROCESSOR Processor, ULONG Level);
 KIRQL KiRaiseIrql(KIRQL NewIrql);
 VOID KiLowerIrql(KIRQL NewIrql);
 
-/* Virtual time (100 ns since boot) at which the present command must be done; passing it is a finding. 0 = never. */
+/* Virtual time (100 ns since boot) at which the present command must be done; passing it is a finding. 0 = never.
+ * What: the driver's routine that must return by then, NULL when it is only time that must pass. */
 VOID KiSetTimeLimit(UINT64 Limit, PCSTR What);
 
 /* Make a thread whose stack is at MmCreateKernelStack's slot; it does not run before KiReadyThread. StackBase may lie below
