@@ -270,7 +270,7 @@ struct door_command {
     uint32_t code;
     uint32_t status;  /* reply: NTSTATUS */
     uint64_t value;   /* argument, reply */
-    uint64_t limit;   /* virtual time (100 ns since boot) at which the command must be done, 0 = none */
+    uint64_t limit;   /* virtual time the command may take, in 100 ns, 0 = any */
     char text[512];
 };
 

@@ -73,7 +73,7 @@ void finding_json(struct json *j, const struct finding *f)
     }
     json_number(j, "time", f->time);
     if (f->place >= 0) {
-        const struct symbols_frame *at = &f->note[0].frame[f->place];
+        const struct symbols_frame *at = finding_place(f);
         json_begin(j, "place", '{');
         json_string(j, "module", at->module);
         json_hex(j, "offset", at->offset);

@@ -84,7 +84,7 @@ static void make_note(struct finding_note *note, struct symbols *symbols, const 
                                     : from->kind == DOOR_NOTE_CALLER ? first_kind(raw, subject, from->frame[i])
                                                                      : SYMBOLS_GUESS;
         unsigned count = symbols_resolve(symbols, from->frame[i], kind, frames);
-        if (frames[0].driver && !driver_seen && from->kind != DOOR_NOTE_CALLER)
+        if (frames[0].driver && !driver_seen && (from->kind != DOOR_NOTE_CALLER || *from->text))
             note->called = kernel_routine ? kernel_routine : symbols_called(symbols, from->frame[i]);
         driver_seen |= frames[0].driver;
         if (frames[0].module && !frames[0].driver)
@@ -94,29 +94,61 @@ static void make_note(struct finding_note *note, struct symbols *symbols, const 
     }
 }
 
-/* Code of a header that was inlined: the place that helps is the driver's own line that it was inlined into. */
-static bool from_header(const struct symbols_frame *f)
+/* Is it code of a header that came with the compiler or the driver kit? A header of the driver's own is its source. */
+static bool of_system_header(const struct symbols_frame *f)
 {
+    static const char *const folders[] = {"/usr/", "/lib/clang/", "mingw", "Windows Kits", "Microsoft Visual Studio"};
     const char *dot = f->file ? strrchr(f->file, '.') : NULL;
-    return f->inlined && dot && (!strcmp(dot, ".h") || !strcmp(dot, ".hpp") || !strcmp(dot, ".inl"));
+    if (!dot || (strcmp(dot, ".h") && strcmp(dot, ".hpp") && strcmp(dot, ".inl")))
+        return false;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
+        if (strstr(f->file, folders[i]))
+            return true;
+    return false;
 }
 
+/* The innermost frame that tells a driver writer where to look; -1 = no frame is a driver's. */
+static int own_frame(const struct finding_note *n)
+{
+    int any = -1;
+    for (unsigned i = 0; i < n->frame_count; i++) {
+        if (!n->frame[i].driver)
+            continue;
+        if (!of_system_header(&n->frame[i]))
+            return (int)i;
+        if (any < 0)
+            any = (int)i;
+    }
+    return any;
+}
+
+/*
+ * The caller's place; what is found at unload has no caller, there the first part that leads to the driver counts. With
+ * no driver about it is the kernel's own frame.
+ */
 static void find_place(struct finding *f)
 {
-    const struct finding_note *n = &f->note[0];
     f->place = f->place_outer = -1;
-    for (unsigned i = 0; f->note_count && i < n->frame_count && f->place < 0; i++)
-        if (n->frame[i].driver)
+    for (unsigned i = 0; i < f->note_count && f->place < 0; i++) {
+        f->place = own_frame(&f->note[i]);
+        f->place_note = i;
+    }
+    for (unsigned i = 0; f->place < 0 && f->note_count && i < f->note[0].frame_count; i++)
+        if (f->note[0].frame[i].module) {
             f->place = (int)i;
-    for (unsigned i = 0; f->note_count && i < n->frame_count && f->place < 0;
-         i++) /* no driver about: the kernel's own */
-        if (n->frame[i].module)
-            f->place = (int)i;
-    while (f->place >= 0 && from_header(&n->frame[f->place]) && (unsigned)f->place + 1 < n->frame_count)
-        f->place++;
+            f->place_note = 0;
+        }
+    if (f->place < 0)
+        return;
+    const struct finding_note *n = &f->note[f->place_note];
     f->place_outer = f->place;
-    while (f->place_outer >= 0 && n->frame[f->place_outer].inlined && (unsigned)f->place_outer + 1 < n->frame_count)
+    while (n->frame[f->place_outer].inlined && (unsigned)f->place_outer + 1 < n->frame_count)
         f->place_outer++;
+}
+
+const struct symbols_frame *finding_place(const struct finding *f)
+{
+    return f->place < 0 ? NULL : &f->note[f->place_note].frame[f->place];
 }
 
 static void look_up_rule(struct finding *f)

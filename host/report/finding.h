@@ -39,13 +39,17 @@ struct finding {
     char parameter_place[4][160];             /* "stuck.sys!TimerDpc+0x2c" where a parameter lies in an image */
     const char *rule_text, *rule_more;        /* NULL = none; more: conditions, to follow after "; " */
     const char *instead_lead, *instead;       /* "let the DPC ", "queue a work item..."; instead NULL = none */
-    int place, place_outer; /* frames of note[0]: innermost with its line; its real function; -1 = none */
+    int place, place_outer; /* frames of place_note: the innermost of the driver's own sources; its real function; -1 = none */
+    unsigned place_note;
     unsigned note_count;
     struct finding_note note[DOOR_NOTES];
 };
 
 /* What two findings have in common when they are the same one again. */
 uint64_t finding_key(const struct door_finding *raw, const struct symbols *symbols);
+
+/* The frame that is the finding's place; NULL = none. */
+const struct symbols_frame *finding_place(const struct finding *f);
 
 /* NULL = out of memory. Freed with free. */
 struct finding *finding_make(struct symbols *symbols, const struct door_event *event, const struct door_finding *raw);

@@ -72,7 +72,7 @@ static void parameter(const struct screen *s, const struct finding *f, int i)
 void screen_print(FILE *out, const struct finding *f, bool color, int columns)
 {
     struct screen screen = {out, color, columns && columns < WIDTH + 4 ? columns - 4 : WIDTH}, *s = &screen;
-    const struct symbols_frame *at = f->place >= 0 ? &f->note[0].frame[f->place] : NULL;
+    const struct symbols_frame *at = finding_place(f);
     if (s->width < 20)
         s->width = 20;
     border(s);

@@ -1,11 +1,12 @@
 /*
- * See symbolizer.h. The protocol: one line `CODE "path" 0xRVA`; the answer is two lines a frame (function;
- * file:line:column), "??" for what is unknown, and an empty line at the end.
+ * See symbolizer.h. The protocol: one line `CODE "path" 0xRVA`; the answer is for each frame a line with the function
+ * and indented lines "  Key: value", "??" for what is unknown, and an empty line at the end.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,7 +78,8 @@ static void become_symbolizer(const char *path, int in, int out)
         _exit(127);
     close_range(3, ~0u, 0);
     signal(SIGPIPE, SIG_DFL);
-    execl(path, "llvm-symbolizer", "--relative-address", "--inlines", "--functions=short", (char *)NULL);
+    execl(path, "llvm-symbolizer", "--relative-address", "--inlines", "--functions=short",
+          "--verbose", (char *)NULL);
     _exit(127);
 }
 
@@ -136,26 +138,41 @@ static bool read_line(struct symbolizer *s, char *line, size_t room)
     }
 }
 
-/* "dir/stuck.c:41:5", from the right, since a path may hold colons. */
-static void split_place(char *text, struct symbolizer_frame *frame)
+/* "  Line: 41" */
+static void read_key(const char *text, struct symbolizer_frame *frame)
 {
-    char *column = strrchr(text, ':');
-    if (column)
-        *column = 0;
-    char *line = column ? strrchr(text, ':') : NULL;
-    if (!line || !strncmp(text, "??", 2))
-        return;
-    *line = 0;
-    frame->line = (uint32_t)strtoul(line + 1, NULL, 10);
-    frame->column = (uint32_t)strtoul(column + 1, NULL, 10);
-    if (frame->line)
-        snprintf(frame->file, sizeof frame->file, "%.511s", text);
+    static const struct {
+        const char *key;
+        size_t at;
+    } numbers[] = {{"  Line: ", offsetof(struct symbolizer_frame, line)},
+                   {"  Column: ", offsetof(struct symbolizer_frame, column)},
+                   {"  Function start line: ", offsetof(struct symbolizer_frame, start_line)}};
+    static const char file[] = "  Filename: ";
+    if (!strncmp(text, file, sizeof file - 1) && strcmp(text + sizeof file - 1, "??"))
+        snprintf(frame->file, sizeof frame->file, "%.511s", text + sizeof file - 1);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!strncmp(text, numbers[i].key, strlen(numbers[i].key)))
+            *(uint32_t *)((char *)frame + numbers[i].at) =
+                (uint32_t)strtoul(text + strlen(numbers[i].key), NULL, 10);
+}
+
+/* A frame is complete when the next begins: keep it if it says anything. */
+static unsigned keep_frame(const struct symbolizer_frame *frame, struct symbolizer_frame *frames, unsigned count,
+                           unsigned room)
+{
+    if (count == room || (!*frame->function && !frame->line))
+        return count;
+    frames[count] = *frame;
+    if (!frame->line)
+        *frames[count].file = 0;
+    return count + 1;
 }
 
 unsigned symbolizer_ask(struct symbolizer *s, const char *image, uint32_t rva, struct symbolizer_frame *frames,
                         unsigned room)
 {
     char question[2048], text[1024];
+    struct symbolizer_frame frame = {0};
     unsigned count = 0;
     for (const char *p = image; *p; p++) /* no way to quote these in the protocol */
         if (*p == '"' || (unsigned char)*p < 0x20)
@@ -168,23 +185,18 @@ unsigned symbolizer_ask(struct symbolizer *s, const char *image, uint32_t rva, s
         return 0;
     }
     s->have = 0;
-    for (bool answered = false;;) { /* the first frame is always there, though its name may be empty */
-        struct symbolizer_frame frame = {0};
-        if (!read_line(s, text, sizeof text)) {
-            give_up(s);
-            return 0;
+    for (bool answered = false; read_line(s, text, sizeof text); answered = true) {
+        if (!*text && answered) /* the first line is a function's name, which may be empty */
+            return keep_frame(&frame, frames, count, room);
+        if (answered && !strncmp(text, "  ", 2)) {
+            read_key(text, &frame);
+            continue;
         }
-        if (!*text && answered)
-            return count;
-        answered = true;
+        count = keep_frame(&frame, frames, count, room);
+        memset(&frame, 0, sizeof frame);
         if (strcmp(text, "??"))
             snprintf(frame.function, sizeof frame.function, "%.255s", text);
-        if (!read_line(s, text, sizeof text)) {
-            give_up(s);
-            return 0;
-        }
-        split_place(text, &frame);
-        if (count < room && (*frame.function || frame.line))
-            frames[count++] = frame;
     }
+    give_up(s);
+    return 0;
 }

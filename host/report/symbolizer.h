@@ -23,6 +23,7 @@ struct symbolizer_frame {
     char function[256]; /* "" = unknown */
     char file[512];     /* as the debug data has it; "" = unknown */
     uint32_t line, column;
+    uint32_t start_line; /* where the function begins; 0 = unknown */
 };
 
 /* Frames at the image's rva, innermost inlined one first. 0 = it knows nothing. */

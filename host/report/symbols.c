@@ -259,6 +259,25 @@ static void name_function(struct symbols *s, struct symtab *table, struct symbol
     frame->function_offset = start ? frame->offset - start : ~0u;
 }
 
+static bool starts_function(struct symtab *table, uint32_t rva)
+{
+    const struct symtab_name *name = symtab_nearest(table, rva, SYMTAB_FUNCTION);
+    return (name && name->rva == rva) || (rva && symtab_function_start(table, rva) == rva);
+}
+
+/* What was inlined at its first instruction says nothing about a function. */
+static unsigned whole_function(struct symbolizer_frame *told, unsigned count)
+{
+    if (!count)
+        return 0;
+    told[0] = told[count - 1];
+    if (told[0].start_line) {
+        told[0].line = told[0].start_line;
+        told[0].column = 0;
+    }
+    return 1;
+}
+
 unsigned symbols_resolve(struct symbols *s, uint64_t address, enum symbols_address kind,
                          struct symbols_frame frames[SYMBOLS_INLINES])
 {
@@ -275,6 +294,8 @@ unsigned symbols_resolve(struct symbols *s, uint64_t address, enum symbols_addre
     if (kind == SYMBOLS_RETURN || (kind == SYMBOLS_GUESS && symtab_returns_here(table, rva)))
         lookup = rva - 1;
     unsigned count = ask(s, m, lookup, told);
+    if (kind != SYMBOLS_EXACT && rva && starts_function(table, rva - 1)) /* no call returns there: the routine is meant */
+        count = whole_function(told, count);
     for (unsigned i = 0; i < (count ? count : 1); i++) {
         frames[i] = (struct symbols_frame){.module = keep(s, m->name), .offset = rva, .driver = m->driver};
         frames[i].inlined = i + 1 < count;

@@ -50,23 +50,22 @@ static void print_stack(FILE *out, const struct finding_note *n, bool full)
     bool any_driver = false;
     for (unsigned i = 0; i < n->frame_count; i++)
         any_driver |= n->frame[i].driver;
-    const char *called = full ? NULL : n->called, *last = "";
+    const char *called = full ? NULL : n->called;
     for (unsigned i = 0; i < n->frame_count; i++) {
         const struct symbols_frame *f = &n->frame[i];
         if (!full && !f->driver && (any_driver || !f->module))
             continue;
         print_frame(out, number++, f, called);
         called = NULL;
-        last = f->function ? f->function : "";
     }
-    if (*n->origin && strcmp(n->origin, last)) /* "DriverEntry" needs no second line */
+    if (*n->origin)
         fprintf(out, "    #%u %s\n", number, n->origin);
 }
 
 /* "stuck.sys!TimerDpc+0x2c (stuck.c:41)" */
 static void print_place(FILE *out, const struct finding *f)
 {
-    const struct symbols_frame *inner = &f->note[0].frame[f->place], *outer = &f->note[0].frame[f->place_outer];
+    const struct symbols_frame *inner = finding_place(f), *outer = &f->note[f->place_note].frame[f->place_outer];
     /* +1 is how the kernel names a routine as a whole, among return addresses */
     if (outer->function && outer->function_offset != ~0u && outer->function_offset > 1)
         fprintf(out, "%s!%s+0x%x", outer->module, outer->function, outer->function_offset);
@@ -134,7 +133,7 @@ void finding_summary(FILE *out, const struct finding *f)
     char place[320];
     fprintf(out, "SUMMARY: irqlab: %s", *f->rule ? f->rule : "bugcheck");
     if (f->place >= 0) {
-        const struct symbols_frame *at = &f->note[0].frame[f->place];
+        const struct symbols_frame *at = finding_place(f);
         fprintf(out, " %s", frame_place(at, place, sizeof place));
         if (at->function)
             fprintf(out, " in %s", at->function);

@@ -145,7 +145,7 @@ static VOID IopCallDriverEntry(PVOID Context)
     PIOP_JOB Job = Context;
     PDRIVER_OBJECT Driver = Job->Driver;
     VF_CALLBACK Callback;
-    IopEnter(&Callback, "DRIVER_INITIALIZE", "DriverEntry", (PVOID)(ULONG_PTR)Driver->DriverInit, NULL);
+    IopEnter(&Callback, "DRIVER_INITIALIZE", "called to start the driver", (PVOID)(ULONG_PTR)Driver->DriverInit, NULL);
     Job->Status = Driver->DriverInit(Driver, &IopDriverOf(Driver)->Public.ServiceKeyName);
     VfLeaveCallback(&Callback);
     if (!NT_SUCCESS(Job->Status))
@@ -156,7 +156,7 @@ static VOID IopCallUnload(PVOID Context)
 {
     PIOP_JOB Job = Context;
     VF_CALLBACK Callback;
-    IopEnter(&Callback, "DRIVER_UNLOAD", "DriverUnload", (PVOID)(ULONG_PTR)Job->Driver->DriverUnload, NULL);
+    IopEnter(&Callback, "DRIVER_UNLOAD", "called to unload the driver", (PVOID)(ULONG_PTR)Job->Driver->DriverUnload, NULL);
     Job->Driver->DriverUnload(Job->Driver);
     VfLeaveCallback(&Callback);
     Job->NothingLeft = IopCheckLeft(Job->Driver); /* at once: what is still queued must not get the chance to run */

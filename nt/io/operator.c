@@ -57,7 +57,7 @@ static NTSTATUS IopAddProcessor(struct door_command *Command)
 
 static VOID IopLimit(struct door_command *Command, UINT64 Patience, PCSTR What)
 {
-    KiSetTimeLimit(Command->limit ? Command->limit : KiNow() + Patience, Patience - IOP_PATIENCE + IOP_BUSY, What);
+    KiSetTimeLimit(KiNow() + (Command->limit ? Command->limit : Patience), Patience - IOP_PATIENCE + IOP_BUSY, What);
 }
 
 static VOID IopCarryOut(struct door_command *Command)

@@ -97,6 +97,10 @@ VOID VfNoteCaller(const CONTEXT *Context)
         VfAddNote(DOOR_NOTE_CALLER, Stack, Callback ? Callback->Object : NULL, Callback ? Callback->What : NULL);
 
     VfDropKernelFrames(Note);
+    if (!Note->frames && Callback) { /* the routine's last call, made by a jump: its own frame is gone */
+        Note->frame[0] = (UINT64)Callback->Routine + 1;
+        Note->frames = 1;
+    }
 }
 
 static PCSTR VfArticle(PCSTR Word)
@@ -186,4 +190,18 @@ VOID VfNoteWaiters(VOID)
                "A thread waits here:");
         VfDropKernelFrames(&VfNow.note[VfNow.notes - 1]);
     }
+}
+
+/* The driver's routine that is being run; none while the machine is idle. */
+VOID VfNoteRunning(VOID)
+{
+    struct door_note *Note;
+
+    if (!VfCurrentCallback() || VfNow.notes == DOOR_NOTES)
+        return;
+    VfNoteCaller(NULL);
+    Note = &VfNow.note[VfNow.notes - 1];
+    if (VfNow.notes > 1)
+        Note->kind = DOOR_NOTE_OTHER;
+    RtlpFormat(Note->text, sizeof(Note->text), "%s", VfNow.notes > 1 ? "Meanwhile this runs:" : "This runs:");
 }

@@ -31,6 +31,8 @@ VOID VfCommit(VOID);
 DECLSPEC_NORETURN VOID VfContinueIsImpossible(VOID);
 /* Notes for each thread that waits: for whom, since where. */
 VOID VfNoteWaiters(VOID);
+/* A note of the driver's routine that runs now, if one does. */
+VOID VfNoteRunning(VOID);
 /* The blue screen event. */
 VOID VfRecordStop(ULONG Code, UINT64 P1, UINT64 P2, UINT64 P3, UINT64 P4);
 /* Append an event with the header filled in. */
