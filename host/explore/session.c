@@ -38,22 +38,16 @@ static bool command(struct session *s, struct door_command *c)
     return !s->taking || keep_reply(s, c);
 }
 
-/*
- * A routine that has not returned in the time the run has (10 s at least) never will. Time that is to pass has a limit
- * too, for drivers that leave no time for anything else.
- */
-static struct door_command make_command(const struct session *s, uint32_t code, const char *text, uint64_t value)
+static struct door_command make_command(uint32_t code, const char *text, uint64_t value)
 {
-    enum { LIMIT_LEAST = 100000000 };
-    struct door_command c = {.code = code, .value = value};
-    c.limit = code == DOOR_COMMAND_ADVANCE ? value + LIMIT_LEAST : s->time > LIMIT_LEAST ? s->time : LIMIT_LEAST;
+    struct door_command c = {.code = code, .value = value}; /* the kernel's own limits for routines that do not return */
     snprintf(c.text, sizeof c.text, "%s", text);
     return c;
 }
 
 static bool simple_command(struct session *s, uint32_t code, const char *text, uint64_t value, uint32_t *status)
 {
-    struct door_command c = make_command(s, code, text, value);
+    struct door_command c = make_command(code, text, value);
     bool alive = command(s, &c);
     if (status)
         *status = c.status;
@@ -258,12 +252,12 @@ static bool again_in_one_go(struct session *s)
     struct supervisor_end end;
     unsigned count = 0;
     tell_schedule(s);
-    commands[count++] = make_command(s, DOOR_COMMAND_SCHEDULE, "", 0);
+    commands[count++] = make_command(DOOR_COMMAND_SCHEDULE, "", 0);
     for (int i = 0; i < s->drivers && s->from == SESSION_BOOT; i++)
-        commands[count++] = make_command(s, DOOR_COMMAND_LOAD, s->driver[i].name, 0);
-    commands[count++] = make_command(s, DOOR_COMMAND_ADVANCE, "", s->time);
-    commands[count++] = make_command(s, DOOR_COMMAND_UNLOAD, "", 0);
-    commands[count++] = make_command(s, DOOR_COMMAND_END, "", 0);
+        commands[count++] = make_command(DOOR_COMMAND_LOAD, s->driver[i].name, 0);
+    commands[count++] = make_command(DOOR_COMMAND_ADVANCE, "", s->time);
+    commands[count++] = make_command(DOOR_COMMAND_UNLOAD, "", 0);
+    commands[count++] = make_command(DOOR_COMMAND_END, "", 0);
     if (!supervisor_again(s->supervisor, commands, count) && !supervisor_ended(s->supervisor, &end))
         return false;
     for (unsigned i = 0; commands[1 + i].code == DOOR_COMMAND_LOAD; i++)

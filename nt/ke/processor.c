@@ -106,6 +106,7 @@ static VOID KiAdvanceToNextEvent(VOID)
 
     if (Due == (UINT64)-1)
         KiEverythingWaits();
+    KiNoteRest();
     KiAdvanceTo(Due);
 }
 

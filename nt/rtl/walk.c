@@ -95,8 +95,8 @@ ULONG RtlpWalkStackTo(const CONTEXT *Context, UINT64 *Frames, UINT64 **Slots, UL
     while (Done < Count) {
         RTLP_STEP *Step = RtlpStepOf(Rip);
         UINT64 Base, Slot;
-        if (!Rip)
-            break; /* the first frame of a stack */
+        if (!Rip && Done)
+            break; /* behind the first frame of a stack */
         if (Step->Rip != Rip) {
             RTLP_LEARNT Learnt = RtlpLearn(Step, Rip, Rsp, Rbp, Done == 0);
             if (Learnt == RtlpStepNotFixed || (Learnt == RtlpNoCode && !Done)) {
