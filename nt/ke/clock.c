@@ -77,6 +77,7 @@ static VOID KiReportLimit(BOOLEAN Busy)
     } else {
         VfText("%s has not returned in the time the run has", KiTimeLimitWhat);
         VfNoteWaiters();
+        VfNoteRunning();
     }
     VfCommit();
     KiDoor->halt(DOOR_HALT_STOP, "a driver's routine does not return");
@@ -111,12 +112,17 @@ VOID KiAdvanceTo(UINT64 Time)
         KiRequestInterrupt(KiProcessorBlock(0), KI_CLOCK_LEVEL);
 }
 
-VOID KiSpendTime(UINT64 Duration)
+VOID KiCountBusy(UINT64 Duration)
 {
     if (KiBusyLeft && Duration >= KiBusyLeft)
         KiReportLimit(TRUE);
     if (KiBusyLeft)
         KiBusyLeft -= Duration;
+}
+
+VOID KiSpendTime(UINT64 Duration)
+{
+    KiCountBusy(Duration);
     KiAdvanceTo(KiDoor->now + Duration);
     KiChargeTime(Duration);
 }

@@ -237,6 +237,8 @@ INT64 KiSystemTime(VOID);
 
 /* Let Duration (100 ns) of virtual time pass on this processor: a stall, a clock read. Interrupts become pending. */
 VOID KiSpendTime(UINT64 Duration);
+/* Work that takes no virtual time, but the host's: counts towards the limit of being busy (KiSetTimeLimit). */
+VOID KiCountBusy(UINT64 Duration);
 
 /* A delivery point at the current IRQL. */
 VOID KiDeliver(VOID);
