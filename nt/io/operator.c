@@ -53,7 +53,7 @@ static NTSTATUS IopAddProcessor(struct door_command *Command)
 
 /* What a command may take when the host sets no limit: long waits are cheap, being busy is not. */
 #define IOP_PATIENCE (2 * 36000000000ull) /* two hours of waiting */
-#define IOP_BUSY 100000000ull             /* ten seconds of running */
+#define IOP_BUSY 10000000ull              /* a second of running: 100 million calls, seconds of the host's time */
 
 static VOID IopLimit(struct door_command *Command, UINT64 Patience, PCSTR What)
 {

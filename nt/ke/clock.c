@@ -86,6 +86,7 @@ static VOID KiReportLimit(BOOLEAN Busy)
     } else {
         VfText("%s has not returned in the time the run has", KiTimeLimitWhat);
         VfNoteWaiters();
+        VfNoteRunning();
     }
     VfCommit();
     KiDoor->halt(DOOR_HALT_STOP, "a driver's routine does not return");
