@@ -6,9 +6,6 @@
  * DISPATCH_LEVEL interrupt in which timers expire. Passing a multiple of KI_TICK makes it pending on every processor that
  * is not idle: the tick, which charges the running thread's quantum and begins with DPCs that asked for no interrupt.
  *
- * Code that calls again and again and never lets the processor rest makes time go faster after a while, so that a loop
- * without end comes to the end of the run's time within seconds of the host's.
- *
  * DIFFERS: timers expire at their exact due time, not at the next tick of a 15.6 ms clock.
  */
 #include "nt.h"
@@ -16,13 +13,7 @@
 /* The page drivers read as 0xFFFFF78000000000; offsets as documented for KUSER_SHARED_DATA. */
 #define SHARED(Offset, Type) (*(volatile Type *)(DOOR_SHARED_DATA + (Offset)))
 
-#define KI_CALLS_A_UNIT 10        /* a call costs 10 ns */
-#define KI_RESTLESS_CALLS 1000000 /* without rest: from then on ... */
-#define KI_RESTLESS_FACTOR 16     /* ... it costs this much more */
-#define KI_WAKE_UP 10             /* what being woken counts as busy, so that short waits for ever have an end too */
-
 static UINT64 KiTicks; /* since boot */
-static UINT64 KiRestlessCalls, KiOwedCalls;
 static UINT64 KiTimeLimit, KiBusyLeft;
 static PCSTR KiTimeLimitWhat;
 static INT64 KiSystemTimeShift; /* system time = now + this */
@@ -121,7 +112,7 @@ VOID KiAdvanceTo(UINT64 Time)
         KiRequestInterrupt(KiProcessorBlock(0), KI_CLOCK_LEVEL);
 }
 
-static VOID KiChargeBusy(UINT64 Duration)
+VOID KiCountBusy(UINT64 Duration)
 {
     if (KiBusyLeft && Duration >= KiBusyLeft)
         KiReportLimit(TRUE);
@@ -131,7 +122,7 @@ static VOID KiChargeBusy(UINT64 Duration)
 
 VOID KiSpendTime(UINT64 Duration)
 {
-    KiChargeBusy(Duration);
+    KiCountBusy(Duration);
     KiAdvanceTo(KiDoor->now + Duration);
     KiChargeTime(Duration);
 }
@@ -159,26 +150,6 @@ VOID KiClockInterrupt(VOID)
         KiRequestInterrupt(Processor, DISPATCH_LEVEL);
     if (Processor->PendingTick)
         KiChargeTick(Processor);
-}
-
-VOID KiOweCalls(ULONG Calls)
-{
-    KiOwedCalls += Calls;
-}
-
-VOID KiSpendCalls(ULONG Calls)
-{
-    UINT64 Duration = (Calls + KiOwedCalls) / KI_CALLS_A_UNIT;
-
-    KiRestlessCalls += Calls + KiOwedCalls;
-    KiOwedCalls = 0;
-    KiSpendTime(KiRestlessCalls > KI_RESTLESS_CALLS ? Duration * KI_RESTLESS_FACTOR : Duration);
-}
-
-VOID KiNoteRest(VOID)
-{
-    KiRestlessCalls = 0;
-    KiChargeBusy(KI_WAKE_UP);
 }
 
 /* ---- What drivers import ----------------------------------------------------------------------------------------- */
@@ -237,8 +208,10 @@ LARGE_INTEGER KeQueryPerformanceCounter(PLARGE_INTEGER PerformanceFrequency)
     return Now;
 }
 
+/* Waiting for a device is no sign of a loop without end: it costs time, but does not count as being busy. */
 VOID KeStallExecutionProcessor(ULONG Microseconds)
 {
-    KiSpendTime((UINT64)Microseconds * 10);
+    KiAdvanceTo(KiDoor->now + (UINT64)Microseconds * 10);
+    KiChargeTime((UINT64)Microseconds * 10);
     KiDispatchPending();
 }

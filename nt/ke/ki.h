@@ -237,10 +237,8 @@ INT64 KiSystemTime(VOID);
 
 /* Let Duration (100 ns) of virtual time pass on this processor: a stall, a clock read. Interrupts become pending. */
 VOID KiSpendTime(UINT64 Duration);
-/* The time of calls that drivers made; of work that takes as long as so many, with the next of these; the machine was idle. */
-VOID KiSpendCalls(ULONG Calls);
-VOID KiOweCalls(ULONG Calls);
-VOID KiNoteRest(VOID);
+/* What the machine does counts against the busy time of KiSetTimeLimit, without time going on. */
+VOID KiCountBusy(UINT64 Duration);
 
 /* A delivery point at the current IRQL. */
 VOID KiDeliver(VOID);

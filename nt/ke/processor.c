@@ -11,6 +11,8 @@
 /* Rounds that all processors may spin without virtual time to go to before a lock is called dead. */
 #define KI_SPIN_ROUNDS 1000
 
+#define KI_WAKE_UP 10 /* what being woken counts as busy: 1 us, so that short waits for ever have an end too */
+
 ULONG KiSpinRounds;
 
 VOID KiSwapProcessor(PKI_PROCESSOR From, PKI_PROCESSOR To);
@@ -106,7 +108,7 @@ static VOID KiAdvanceToNextEvent(VOID)
 
     if (Due == (UINT64)-1)
         KiEverythingWaits();
-    KiNoteRest();
+    KiCountBusy(KI_WAKE_UP);
     KiAdvanceTo(Due);
 }
 

@@ -10,6 +10,7 @@
  */
 #include "nt.h"
 
+#define KI_EVERY_TIME 100 /* virtual time of KI_EVERY calls: 10 us, so that a driver that polls makes the clock go on */
 #define KI_OPTIONS (DOOR_PROCESSORS + 3)
 #define KI_FLOWS 64
 #define KI_CHANGES 16
@@ -206,7 +207,7 @@ static BOOLEAN KiHandOver(PKI_PROCESSOR Self)
     if (Ki.Strategy != DOOR_IN_ORDER && ++Ki.Calls < KI_EVERY)
         return FALSE;
     Ki.Calls = 0;
-    KiSpendCalls(KI_EVERY); /* a driver that polls makes the clock go on */
+    KiSpendTime(KI_EVERY_TIME);
     if (Self->CurrentThread != Self->IdleThread && --Self->CurrentThread->Quantum == 0) {
         Self->QuantumEnd = TRUE;
         KiRequestInterrupt(Self, DISPATCH_LEVEL);
