@@ -55,9 +55,12 @@ static NTSTATUS IopAddProcessor(struct door_command *Command)
 #define IOP_PATIENCE (2 * 36000000000ull) /* two hours of waiting */
 #define IOP_BUSY 10000000ull              /* a second of running: 100 million calls, seconds of the host's time */
 
-static VOID IopLimit(struct door_command *Command, UINT64 Patience, PCSTR What)
+/* Passing: virtual time that is to pass by the command itself; a sixteenth of it the drivers may be busy. */
+static VOID IopLimit(struct door_command *Command, UINT64 Passing, PCSTR What)
 {
-    KiSetTimeLimit(KiNow() + (Command->limit ? Command->limit : Patience), Patience - IOP_PATIENCE + IOP_BUSY, What);
+    UINT64 Limit = Command->limit ? Command->limit : Passing + IOP_PATIENCE;
+
+    KiSetTimeLimit(KiNow() + Limit, IOP_BUSY + Passing / 16, What);
 }
 
 static VOID IopCarryOut(struct door_command *Command)
@@ -67,17 +70,17 @@ static VOID IopCarryOut(struct door_command *Command)
     switch (Command->code) {
     case DOOR_COMMAND_LOAD:
         RtlpFormat(What, sizeof(What), "DriverEntry of %s", Command->text);
-        IopLimit(Command, IOP_PATIENCE, What);
+        IopLimit(Command, 0, What);
         Command->status = IopLoadDriver(Command->text, &Driver);
         Command->value = Driver ? (UINT64)Driver->DriverStart : 0;
         break;
     case DOOR_COMMAND_UNLOAD:
         RtlpFormat(What, sizeof(What), "the unload routine of %s", *Command->text ? Command->text : "a driver");
-        IopLimit(Command, IOP_PATIENCE, What);
+        IopLimit(Command, 0, What);
         Command->status = IopUnloadDriver(Command->text);
         break;
     case DOOR_COMMAND_ADVANCE:
-        IopLimit(Command, Command->value + IOP_PATIENCE, "a routine of a driver");
+        IopLimit(Command, Command->value, "a routine of a driver");
         IopAdvance(Command->value);
         Command->status = STATUS_SUCCESS;
         break;

@@ -72,7 +72,10 @@ static VOID KiReportLimit(BOOLEAN Busy)
     VfFinding("driver.does-not-return", 0xE2, KiDoor->now, 0, 0, 0);
     if (Busy) {
         VfText("%s keeps the processors busy and does not return", KiTimeLimitWhat);
-        VfNoteCaller(NULL);
+        if (KeGetCurrentThread() == KiProcessor()->IdleThread && !KiProcessor()->DpcRoutineActive)
+            VfNoteWaiters();
+        else
+            VfNoteCaller(NULL);
         VfNoteLevel();
     } else {
         VfText("%s has not returned in the time the run has", KiTimeLimitWhat);
