@@ -98,7 +98,7 @@ static struct cost run(const char *work, uint64_t count, bool watch)
         exit((perror(path), 1));
     close(f);
     char *argv[] = {(char *)irqlab, "run",   "--volume", (char *)volume, "--special-pool", "off", "--ram",
-                    "1G",           "--for", "1ms",      "--no-color",   (char *)driver,   NULL};
+                    "1G",           "--for", "10h",      "--no-color",   (char *)driver,   NULL};
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     snprintf(path, sizeof path, "%s/../%s.out", volume, "bench");
