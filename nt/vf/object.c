@@ -8,6 +8,7 @@
 
 typedef struct _VF_OBJECT {
     struct _VF_OBJECT *NextByAddress, *NextInPage;
+    struct _VF_OBJECT **LinkInPage; /* what points at it: a page may hold many objects */
     PVOID Object;
     PVOID Routine;
     ULONG Bytes;
@@ -67,6 +68,9 @@ static VOID VfEnterTables(PVF_OBJECT Entry)
     Entry->NextByAddress = *ByAddress;
     *ByAddress = Entry;
     Entry->NextInPage = *ByPage;
+    Entry->LinkInPage = ByPage;
+    if (*ByPage)
+        (*ByPage)->LinkInPage = &Entry->NextInPage;
     *ByPage = Entry;
 }
 
@@ -146,9 +150,9 @@ VOID VfUntrack(PVOID Object, VF_OBJECT_KIND Kind)
     for (Link = VfAddressBucket(Object); *Link != Entry; Link = &(*Link)->NextByAddress)
         ;
     *Link = Entry->NextByAddress;
-    for (Link = VfPageBucket(Object); *Link != Entry; Link = &(*Link)->NextInPage)
-        ;
-    *Link = Entry->NextInPage;
+    *Entry->LinkInPage = Entry->NextInPage;
+    if (Entry->NextInPage)
+        Entry->NextInPage->LinkInPage = Entry->LinkInPage;
     Entry->NextByAddress = VfFree;
     VfFree = Entry;
     VfObjects--;

@@ -1,6 +1,6 @@
 /*
- * Prints everything that could differ between two runs and must not: addresses, times, time stamp counters, identifiers,
- * random numbers, the order in which threads, DPCs and work items go, and on which processor.
+ * Prints everything that could differ between two runs and must not: addresses, times, time stamp counters,
+ * identifiers, random numbers, the order in which threads, DPCs and work items go, and on which processor.
  */
 #include <ntifs.h>
 

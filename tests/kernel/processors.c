@@ -21,7 +21,7 @@ TEST(four_processors_are_active)
     CHECK_IS(Active, (1 << MANY) - 1);
     CHECK_IS(KeQueryActiveProcessors(), (1 << MANY) - 1);
     CHECK_IS(KeQueryActiveProcessorCountEx(ALL_PROCESSOR_GROUPS), MANY);
-    CHECK(KeQueryMaximumProcessorCountEx(0) >= MANY); /* processors may be added */
+    CHECK(KeQueryMaximumProcessorCountEx(0) >= MANY); /* more may be added */
     CHECK(KeGetCurrentProcessorNumber() < MANY);
     CHECK_IS(KeGetCurrentProcessorNumberEx(NULL), KeGetCurrentProcessorNumber());
 }

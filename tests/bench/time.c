@@ -1,0 +1,342 @@
+/*
+ * Measures from outside what work inside the machine costs: the processor time of whole runs with N and with 3N pieces
+ * of work, medians of several; the difference is 2N pieces. Beside it stands what this host does at best with the same
+ * shape of loop, measured in the same run, so that a figure can be judged on any machine.
+ *
+ * usage: time IRQLAB BENCH.sys VOLUME_DIRECTORY [NAME...]
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RUNS 7
+
+extern char **environ;
+static const char *irqlab, *driver, *volume;
+
+static double seconds(clockid_t clock)
+{
+    struct timespec t;
+    clock_gettime(clock, &t);
+    return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(double *v, int n)
+{
+    qsort(v, n, sizeof *v, by_value);
+    return v[n / 2];
+}
+
+/* ---- One run of the machine -------------------------------------------------------------------------------------- */
+
+struct cost {
+    double wall, processor; /* seconds */
+    long worker_kib;        /* most resident memory of the worker */
+};
+
+static long status_field(pid_t pid, const char *field)
+{
+    char path[64], line[256];
+    long value = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f))
+        if (!strncmp(line, field, strlen(field)))
+            value = atol(line + strlen(field));
+    if (f)
+        fclose(f);
+    return value;
+}
+
+/* The largest process below pid; the worker is the only one with a machine in it. */
+static long largest_child(pid_t pid)
+{
+    char path[64];
+    long most = 0, child;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    FILE *f = fopen(path, "r");
+    while (f && fscanf(f, "%ld", &child) == 1) {
+        long own = status_field(child, "VmHWM:"), below = largest_child(child);
+        own = own > below ? own : below;
+        most = own > most ? own : most;
+    }
+    if (f)
+        fclose(f);
+    return most;
+}
+
+static struct cost run(const char *work, uint64_t count, bool watch)
+{
+    char path[4096], text[64];
+    struct cost cost = {0};
+    struct rusage usage;
+    int status;
+    pid_t pid;
+
+    snprintf(path, sizeof path, "%s/work.txt", volume);
+    int length = snprintf(text, sizeof text, "%s %llu", work, (unsigned long long)count);
+    int f = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    if (f < 0 || write(f, text, length) != length)
+        exit((perror(path), 1));
+    close(f);
+    char *argv[] = {(char *)irqlab, "run",   "--volume", (char *)volume, "--special-pool", "off", "--ram",
+                    "1G",           "--for", "10h",      "--no-color",   (char *)driver,   NULL};
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    snprintf(path, sizeof path, "%s/../%s.out", volume, "bench");
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    double start = seconds(CLOCK_MONOTONIC);
+    if (posix_spawn(&pid, irqlab, &actions, NULL, argv, environ))
+        exit((perror(irqlab), 1));
+    while (watch && waitpid(pid, &status, WNOHANG) == 0 && seconds(CLOCK_MONOTONIC) - start < 100) {
+        long now = largest_child(pid);
+        cost.worker_kib = now > cost.worker_kib ? now : cost.worker_kib;
+    }
+    if (!watch && wait4(pid, &status, 0, &usage) == pid)
+        cost.processor =
+            usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
+    cost.wall = seconds(CLOCK_MONOTONIC) - start;
+    posix_spawn_file_actions_destroy(&actions);
+    if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+        fprintf(stderr, "irqlab run %s %llu: status %x\n", work, (unsigned long long)count, status);
+        exit(1);
+    }
+    return cost;
+}
+
+/* Nanoseconds for a piece of work. */
+static double piece(const char *work, uint64_t count)
+{
+    double few[RUNS], many[RUNS];
+    for (int i = 0; i < RUNS; i++) {
+        few[i] = run(work, count, false).processor;
+        many[i] = run(work, 3 * count, false).processor;
+    }
+    return (median(many, RUNS) - median(few, RUNS)) * 1e9 / (2 * count);
+}
+
+/* ---- What the host does at best ---------------------------------------------------------------------------------- */
+
+static int state;
+static __attribute__((noinline)) int read_state(int *p)
+{
+    return *(volatile int *)p;
+}
+static int (*volatile leaf_pointer)(int *) = read_state;
+
+static void host_call(uint64_t n)
+{
+    int sum = 0;
+    for (uint64_t i = 0; i < n; i++)
+        sum += leaf_pointer(&state);
+    state = sum & 1;
+}
+
+static void host_store_pair(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        *(volatile char *)&state = 2;
+        *(volatile char *)&state = 0;
+    }
+}
+
+static void host_lock_pair(uint64_t n)
+{
+    static pthread_spinlock_t lock;
+    pthread_spin_init(&lock, 0);
+    for (uint64_t i = 0; i < n; i++) {
+        pthread_spin_lock(&lock);
+        pthread_spin_unlock(&lock);
+    }
+}
+
+static void host_system_call(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++)
+        syscall(SYS_getppid);
+}
+
+static void *volatile kept;
+static void host_malloc_pair(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        kept = malloc(64);
+        free(kept);
+    }
+}
+
+static int there[2], back[2];
+static void *echo(void *rounds)
+{
+    char c;
+    for (uint64_t i = 0; i < (uint64_t)(uintptr_t)rounds; i++)
+        if (read(there[0], &c, 1) != 1 || write(back[1], &c, 1) != 1)
+            abort();
+    return NULL;
+}
+
+static void host_ping_pong(uint64_t n)
+{
+    pthread_t thread;
+    char c = 0;
+    if (pipe(there) || pipe(back) || pthread_create(&thread, NULL, echo, (void *)(uintptr_t)(n / 2)))
+        abort();
+    for (uint64_t i = 0; i < n / 2; i++)
+        if (write(there[1], &c, 1) != 1 || read(back[0], &c, 1) != 1)
+            abort();
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 2; i++)
+        close(there[i]), close(back[i]);
+}
+
+static void *end_at_once(void *context)
+{
+    return context;
+}
+
+static void host_thread(uint64_t n)
+{
+    for (uint64_t i = 0; i < n; i++) {
+        pthread_t thread;
+        pthread_create(&thread, NULL, end_at_once, NULL);
+        pthread_join(thread, NULL);
+    }
+}
+
+static double host(void (*work)(uint64_t), uint64_t count)
+{
+    double v[RUNS];
+    for (int i = 0; i < RUNS; i++) {
+        double start = seconds(CLOCK_MONOTONIC);
+        work(count);
+        v[i] = (seconds(CLOCK_MONOTONIC) - start) * 1e9 / count;
+    }
+    return median(v, RUNS);
+}
+
+static double host_process(void)
+{
+    double v[21];
+    for (int i = 0; i < 21; i++) {
+        char *argv[] = {"true", NULL};
+        int status;
+        pid_t pid;
+        double start = seconds(CLOCK_MONOTONIC);
+        if (posix_spawn(&pid, "/bin/true", NULL, NULL, argv, environ) || waitpid(pid, &status, 0) != pid)
+            abort();
+        v[i] = (seconds(CLOCK_MONOTONIC) - start) * 1e3;
+    }
+    return median(v, 21);
+}
+
+/* ---- The table --------------------------------------------------------------------------------------------------- */
+
+struct row {
+    const char *what, *work;
+    uint64_t count;
+    double target; /* ns; 0 = three times the host's; -1 = none */
+    const char *limit_name;
+    void (*limit)(uint64_t);
+    uint64_t limit_count;
+};
+
+static const struct row rows[] = {
+    {"checked leaf call, driver to kernel", "leaf", 30000000, 0, "C call through a pointer", host_call, 50000000},
+    {"raise and lower", "raise", 30000000, 10, "two stores", host_store_pair, 50000000},
+    {"spin lock pair", "lock", 20000000, 10, "pthread spin lock pair", host_lock_pair, 50000000},
+    {"DPC: insert, run, return", "dpc", 5000000, 50, "C call through a pointer", host_call, 50000000},
+    {"work item: queue, run, wait", "item", 1000000, 300, "pipe to a thread and back, one way", host_ping_pong, 20000},
+    {"timer of 1,000: set, fire into a DPC", "timers", 1000000, 200, "system call", host_system_call, 2000000},
+    {"timer of 500,000 to 1,500,000 pending", "pending", 500000, -1, "system call", host_system_call, 2000000},
+    {"pool pair, tracked", "pool", 10000000, 40, "malloc and free", host_malloc_pair, 20000000},
+    {"event between two threads, one way", "pingpong", 2000000, 100, "pipe between two threads, one way",
+     host_ping_pong, 20000},
+};
+
+static bool wanted(int argc, char **argv, const char *name)
+{
+    for (int i = 4; i < argc; i++)
+        if (!strcmp(argv[i], name))
+            return true;
+    return argc <= 4;
+}
+
+static bool missed;
+
+static void print_row(const char *what, double value, const char *unit, double target, const char *limit_name,
+                      double limit)
+{
+    if (target < 0)
+        printf("%-40s %9.1f %-3s  %16s", what, value, unit, "");
+    else
+        printf("%-40s %9.1f %-3s  %9.1f %s", what, value, unit, target, value <= target ? "met   " : "MISSED");
+    if (limit_name)
+        printf("  %9.1f %-3s %-35s %7.2f", limit, unit, limit_name, value / limit);
+    printf("\n");
+    fflush(stdout);
+    missed |= target >= 0 && value > target;
+}
+
+static void start_row(void)
+{
+    double v[21];
+    run("nothing", 1, false);
+    for (int i = 0; i < 21; i++)
+        v[i] = run("nothing", 1, false).wall * 1e3;
+    print_row("process start to driver reported", median(v, 21), "ms", 20, "start and end of /bin/true",
+              host_process());
+    long most = 0; /* it lives for a moment only: look at a run that lasts */
+    most = run("leaf", 100000000, true).worker_kib;
+    print_row("resident worker, one driver", most / 1024.0, "MiB", 16, NULL, 0);
+}
+
+static void thread_rows(void)
+{
+    double none[3], all[3];
+    for (int i = 0; i < 3; i++) {
+        none[i] = run("threads", 0, false).wall;
+        all[i] = run("threads", 100000, false).wall;
+    }
+    print_row("100,000 threads: create, run, end", (median(all, 3) - median(none, 3)) * 1e3, "ms", 500,
+              "as many pthreads, one at a time", host(host_thread, 1000) * 100000 / 1e6);
+    print_row("100,000 threads: resident worker", run("threads", 100000, true).worker_kib / 1024.0, "MiB", 450, NULL,
+              0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 4)
+        return fprintf(stderr, "usage: %s IRQLAB BENCH.sys VOLUME_DIRECTORY [NAME...]\n", argv[0]), 2;
+    irqlab = argv[1], driver = argv[2], volume = argv[3];
+    printf("%-40s %13s  %16s  %-49s %7s\n", "", "measured", "target", "this host at best", "ratio");
+    if (wanted(argc, argv, "start"))
+        start_row();
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const struct row *r = &rows[i];
+        if (!wanted(argc, argv, r->work))
+            continue;
+        double limit = host(r->limit, r->limit_count), value = piece(r->work, r->count);
+        print_row(r->what, value, "ns", r->target ? r->target : 3 * limit, r->limit_name, limit);
+    }
+    if (wanted(argc, argv, "threads"))
+        thread_rows();
+    return missed;
+}
