@@ -205,6 +205,14 @@ static void sink(void *context, const struct door_event *event, const void *payl
     s->sink(s->context, event, payload);
 }
 
+void session_reset(struct session *s)
+{
+    s->failed = s->refused = s->began = s->expects_bugcheck = false;
+    s->stopped = s->taking = s->going_on = s->repeating = s->ended = false;
+    s->mapped = s->notes = s->next_reply = 0;
+    *s->error = 0;
+}
+
 bool session_start(struct session *s, const struct supervisor_options *options, char why[256])
 {
     s->supervisor = supervisor_start(options, sink, s, why);
@@ -276,9 +284,9 @@ static bool again_in_one_go(struct session *s)
 
 bool session_again(struct session *s)
 {
-    s->failed = s->refused = s->stopped = s->ended = s->expects_bugcheck = false;
-    s->mapped = s->notes = 0;
-    s->next_reply = 0;
+    bool began = s->began;
+    session_reset(s);
+    s->began = began;
     if (!s->script)
         return again_in_one_go(s);
     if (!supervisor_restore(s->supervisor))

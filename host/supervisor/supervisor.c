@@ -391,11 +391,20 @@ struct door_schedule *supervisor_schedule(struct supervisor *s)
 
 void supervisor_schedule_met(const struct supervisor *s, struct door_schedule *met)
 {
-    memcpy(met, &s->channel->schedule, sizeof(*met));
+    const struct door_schedule *from = &s->channel->schedule;
+    uint32_t points;
+
+    memcpy(met, from, offsetof(struct door_schedule, plan));
+    met->plan_picks = 0; /* the plan is not told again */
+    met->points = from->points;
+    met->made_picks = from->made_picks;
+    met->flows = from->flows;
+    met->unmet = from->unmet;
     if (met->made_picks > DOOR_MADE_PICKS)
         met->made_picks = DOOR_MADE_PICKS;
-    if (met->plan_picks > DOOR_PLAN_PICKS)
-        met->plan_picks = DOOR_PLAN_PICKS;
+    memcpy(met->made, from->made, met->made_picks * sizeof(met->made[0]));
+    points = met->points < DOOR_POINTS ? met->points : DOOR_POINTS;
+    memcpy(met->possible, from->possible, points);
 }
 
 bool supervisor_ended(const struct supervisor *s, struct supervisor_end *end)

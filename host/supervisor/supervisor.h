@@ -61,7 +61,7 @@ struct supervisor_end {
 };
 
 /* Where the machine's schedule is told, before DOOR_COMMAND_SCHEDULE; afterwards supervisor_schedule_met says what was
- * met: points, picks, flows, possible, each cut to what the structure holds. */
+ * met: points, flows, unmet, picks made and possibilities, as many as the structure holds. */
 struct door_schedule *supervisor_schedule(struct supervisor *s);
 void supervisor_schedule_met(const struct supervisor *s, struct door_schedule *met);
 
