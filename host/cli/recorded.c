@@ -34,6 +34,22 @@ static bool put_path(char *to, size_t room, const char *from)
     return n >= 0 && (size_t)n < room;
 }
 
+/* A disk may be large. */
+static bool digest_file(const char *path, char hex[DIGEST_HEX])
+{
+    static char buffer[1 << 16];
+    struct digest d;
+    FILE *file = fopen(path, "re");
+    digest_begin(&d);
+    for (size_t n; file && (n = fread(buffer, 1, sizeof buffer, file)) > 0;)
+        digest_add(&d, buffer, n);
+    digest_end(&d, hex);
+    bool ok = file && !ferror(file);
+    if (file)
+        fclose(file);
+    return ok;
+}
+
 bool recorded_make(struct record *r, const struct given *g)
 {
     const struct session *s = &g->session;
@@ -50,6 +66,7 @@ bool recorded_make(struct record *r, const struct given *g)
           put_path(r->os, sizeof r->os, g->os);
     if (g->scenario)
         digest_of(g->script.bytes, g->script.size, r->scenario.hash);
+    ok &= put_path(r->disk.path, RECORD_PATH, g->disk) && (!g->disk || digest_file(g->disk_path, r->disk.hash));
     r->cpus = g->cpus;
     r->seed = g->seed;
     r->ram = g->ram;
@@ -100,6 +117,7 @@ static void restore_options(const struct record *r, struct given *g)
 {
     g->scenario = *r->scenario.path ? r->scenario.path : NULL;
     g->volume = *r->volume ? r->volume : NULL;
+    g->disk = *r->disk.path ? r->disk.path : NULL;
     g->os = *r->os ? r->os : NULL;
     g->cpus = r->cpus;
     g->seed = r->seed;
@@ -140,6 +158,8 @@ static bool check_files(const struct record *r, const struct given *g, const cha
             return false;
         }
     }
+    if (g->disk && (!digest_file(g->disk_path, hex) || strcmp(hex, r->disk.hash)))
+        return complain(path, "is of a disk with other contents");
     digest_of(g->script.bytes, g->script.size, hex);
     return !g->scenario || !strcmp(hex, r->scenario.hash) || complain(path, "is of another scenario than this file has now");
 }
@@ -210,7 +230,7 @@ int recorded_run(const struct record *r, struct given *g, struct recorded_run *r
         schedule->debugger = debugger;
         session_reset(&g->session);
         g->session.schedule = schedule;
-        g->machine.volume_copied = true;
+        g->machine.scratch = true;
         status = reported_run(&reported);
         g->session.schedule = NULL;
         digest_end(&tap->digest, run->events);

@@ -48,10 +48,11 @@ static bool find_script(char *path, size_t room)
     return false;
 }
 
-/* gdb, which runs us again with --gdb-inferior in place of --gdb. */
-static int become_gdb(int argc, char **argv)
+/* gdb, which runs us again with --gdb-inferior in place of --gdb. The drivers are named there, so that the script finds
+ * their files. */
+static int become_gdb(struct replay *p, int argc, char **argv)
 {
-    char script[4200], *arguments[64] = {"gdb", "-q", "-x", script, "--args"}, self[4096];
+    char script[4200], *arguments[128] = {"gdb", "-q", "-x", script, "--args"}, self[4096];
     int n = 5;
     ssize_t bytes = readlink("/proc/self/exe", self, sizeof self - 1);
     if (bytes <= 0 || !find_script(script, sizeof script) || argc > 50) {
@@ -63,6 +64,8 @@ static int become_gdb(int argc, char **argv)
     arguments[n++] = "replay";
     for (int i = 0; i < argc; i++)
         arguments[n++] = strcmp(argv[i], "--gdb") ? argv[i] : "--gdb-inferior";
+    for (unsigned i = 0; i < p->r.drivers; i++)
+        arguments[n++] = (char *)p->given.session.driver[i].path;
     arguments[n] = NULL;
     fflush(NULL);
     execvp("gdb", arguments);
@@ -125,7 +128,8 @@ int command_replay(int argc, char **argv)
         } else if (!options.count) {
             fputs("irqlab: replay: which record? (irqlab replay [OPTIONS] RECORD [DRIVER.sys...])\n", stderr);
         } else if (p->gdb) {
-            status = become_gdb(given, copy);
+            status = recorded_given(&p->r, &p->given, argv[0], "replay", options.count - 1, argv + 1);
+            status = status == COMMAND_CLEAN ? become_gdb(p, given, copy) : status;
         } else {
             status = replay(p, options.count, argv);
         }

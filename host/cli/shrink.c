@@ -11,6 +11,8 @@
 #include "cli/recorded.h"
 #include "explore/explorer.h"
 
+enum { RUNS = 3000 }; /* of a search for a plan with fewer picks */
+
 struct shrink {
     struct given given;
     const char *out;
@@ -88,6 +90,37 @@ static void shrink_picks(struct shrink *s)
     }
 }
 
+/* Leaving out does not find the plan that is shorter in another way: try all of fewer picks, as far as RUNS go. */
+static bool search_fewer(struct shrink *s, struct door_pick *plan, uint32_t picks, uint32_t more, unsigned long last)
+{
+    if (attempt(s, plan, picks)) {
+        adopt(s);
+        return true;
+    }
+    if (!more || *s->e->why)
+        return false;
+    uint32_t points = s->e->met.points < DOOR_POINTS ? s->e->met.points : DOOR_POINTS;
+    uint8_t *possible = malloc(points + 1);
+    bool found = false;
+    if (possible)
+        memcpy(possible, s->e->met.possible, points);
+    for (uint32_t p = picks ? plan[picks - 1].point + 1 : 0; possible && p < points && !found; p++)
+        for (uint16_t k = 1; k < possible[p] && !found && s->runs < last; k++) {
+            plan[picks] = (struct door_pick){p, k, 0};
+            found = search_fewer(s, plan, picks + 1, more - 1, last);
+        }
+    free(possible);
+    return found;
+}
+
+static void shrink_by_search(struct shrink *s)
+{
+    struct door_pick plan[8];
+    bool found = false;
+    for (uint32_t picks = 0; picks < s->picks && picks <= 2 && !found; picks++)
+        found = search_fewer(s, plan, 0, picks, s->runs + RUNS);
+}
+
 static void shrink_time(struct shrink *s)
 {
     uint64_t most = s->given.session.time, least = 0; /* most is enough, below least it is not */
@@ -117,6 +150,7 @@ static bool shrink_plan(struct shrink *s, const char *path)
     if (s->e->met.made_picks < DOOR_MADE_PICKS) {
         adopt(s);
         shrink_picks(s);
+        shrink_by_search(s);
         shrink_time(s);
     }
     return true;

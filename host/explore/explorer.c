@@ -10,7 +10,7 @@ struct explorer *explorer_new(struct session *session, const struct supervisor_o
         return NULL;
     e->session = session;
     e->machine = *machine;
-    e->machine.snapshots = e->machine.volume_copied = true;
+    e->machine.snapshots = e->machine.scratch = true;
     e->machine.record_path = NULL;
     return e;
 }

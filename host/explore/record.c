@@ -21,6 +21,8 @@ static const struct row {
     ROW_HASH("kernel", kernel),
     ROW_TEXT("scenario", scenario.path),
     ROW_TEXT("scenario-is", scenario.hash),
+    ROW_TEXT("disk", disk.path),
+    ROW_TEXT("disk-is", disk.hash),
     ROW_TEXT("volume", volume),
     ROW_TEXT("os", os),
     ROW_NUMBER("cpus", cpus, DOOR_PROCESSORS),

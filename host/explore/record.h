@@ -29,6 +29,7 @@ struct record {
     struct record_file driver[SESSION_DRIVERS];
     unsigned drivers;
     struct record_file scenario; /* path "" = none */
+    struct record_file disk;     /* path as --disk has it, "" = none */
     char volume[RECORD_PATH];    /* "" = an empty one */
     char os[32];                 /* "" = the default */
     uint64_t cpus, seed, ram, time, watchdog, on_finding, special_pool, from;

@@ -339,12 +339,12 @@ struct supervisor *supervisor_start(const struct supervisor_options *options, su
         snprintf(why, 256, "out of memory");
         return NULL;
     }
-    s->wake = s->channel_fd = s->images_fd = s->ram_fd = s->record_fd = s->disk_fd = -1;
+    s->wake = s->channel_fd = s->images_fd = s->ram_fd = s->record_fd = s->disk_fd = s->scratch.fd = -1;
     s->sink = sink;
     s->context = context;
     ok = spawn_prepare(s, why) && offer_kernel(s, options->kernel_dir, why) &&
-         open_volume(s, options->volume_dir, options->volume_copied, why) && open_record(s, options->record_path, why) &&
-         disk_open(s, options->disk_path, options->disk_read_only, why);
+         open_volume(s, options->volume_dir, options->scratch, why) && open_record(s, options->record_path, why) &&
+         disk_open(s, options->disk_path, options->disk_read_only, options->scratch, why);
     if (ok) {
         describe(s, options);
         ok = spawn_worker(s, why);
@@ -433,12 +433,13 @@ bool supervisor_snapshot(struct supervisor *s)
     s->then.images = atomic_load(&s->directory->count);
     s->then.images_end = s->images_end;
     volume_mark(s->volume);
+    disk_mark(s);
     return true;
 }
 
 bool supervisor_restore(struct supervisor *s)
 {
-    if (!s->snapshot || !(s->asked || s->halted) || !volume_back(s->volume))
+    if (!s->snapshot || !(s->asked || s->halted) || !volume_back(s->volume) || !disk_back(s))
         return false;
     atomic_store(&s->directory->count, s->then.images);
     s->images_end = s->then.images_end;
@@ -461,8 +462,9 @@ bool supervisor_again(struct supervisor *s, struct door_command *commands, unsig
 
 static void close_all(struct supervisor *s)
 {
-    int fds[] = {s->wake, s->channel_fd, s->images_fd, s->ram_fd, s->record_fd, s->disk_fd};
+    int fds[] = {s->wake, s->channel_fd, s->images_fd, s->ram_fd, s->record_fd};
 
+    disk_close(s);
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         if (fds[i] >= 0)
             close(fds[i]);

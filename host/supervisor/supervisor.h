@@ -20,7 +20,7 @@ struct supervisor_options {
     uint32_t os_major, os_minor, os_build;
     const char *kernel_dir;  /* where ntoskrnl.exe and hal.dll lie */
     const char *volume_dir;  /* host directory that is C:, NULL = an empty one made and removed by the supervisor */
-    bool volume_copied;      /* the machine gets a copy of volume_dir, removed afterwards */
+    bool scratch;            /* changes of volume and disk do not stay: it gets copies */
     const char *disk_path;   /* image file of the disk, NULL = no disk */
     bool disk_read_only;
     const char *record_path; /* write the raw event record here as well, NULL = don't */
