@@ -256,7 +256,7 @@ static void merge_search(struct pool *p, const struct job_answer *a)
 }
 
 /* In the units' order. */
-static void merge(struct pool *p, const struct job_answer *a)
+static void merge(struct pool *p, struct job_answer *a)
 {
     struct pool_state *s = p->state;
     s->next_merge = a->unit + 1;
@@ -267,7 +267,9 @@ static void merge(struct pool *p, const struct job_answer *a)
     if (is_search(p) && p->most && p->runs >= p->most) {
         s->enough = true;
         s->enough_unit = a->unit;
-        s->enough_runs = a->runs - (p->runs - p->most);
+        a->runs -= p->runs - p->most;
+        a->cut = true;
+        s->enough_runs = a->runs;
         p->runs = p->most;
     }
     if (is_search(p)) {
