@@ -263,7 +263,6 @@ bool session_reach(struct session *s)
 static bool again_in_one_go(struct session *s)
 {
     struct door_command commands[SESSION_DRIVERS + 4];
-    struct supervisor_end end;
     unsigned count = 0;
     tell_schedule(s);
     commands[count++] = make_command(s, DOOR_COMMAND_SCHEDULE, "", 0);
@@ -272,7 +271,7 @@ static bool again_in_one_go(struct session *s)
     commands[count++] = make_command(s, DOOR_COMMAND_ADVANCE, "", s->time);
     commands[count++] = make_command(s, DOOR_COMMAND_UNLOAD, "", 0);
     commands[count++] = make_command(s, DOOR_COMMAND_END, "", 0);
-    if (!supervisor_again(s->supervisor, commands, count) && !supervisor_ended(s->supervisor, &end))
+    if (!supervisor_again(s->supervisor, commands, count))
         return false;
     for (unsigned i = 0; commands[1 + i].code == DOOR_COMMAND_LOAD; i++)
         if (commands[1 + i].status >= 0x80000000) {

@@ -283,8 +283,6 @@ static bool mappings_restore(void)
         if (!stacks_restore(word, now))
             return false;
     }
-    if (!extents_list(&(uint32_t){0}))
-        return false;
     machine.snapshots = false; /* the list stands still while it is compared */
     ok = extents_difference(saved_extents, saved_extent_count, remap);
     machine.snapshots = true;
@@ -337,7 +335,7 @@ int snapshot_take(void)
 
 static void go_back(void)
 {
-    if (lost || !mappings_restore() || !pages_restore())
+    if (!mappings_restore() || !pages_restore())
         machine_internal("the machine's snapshot cannot be restored", 0, 0, 0);
     parts_restore();
     machine.door.processor_select(machine.area);
@@ -348,6 +346,8 @@ void snapshot_restore(void)
 {
     if (!present)
         machine_internal("there is no snapshot", 0, 0, 0);
+    if (lost || !extents_list(&(uint32_t){0}))
+        machine_halt(DOOR_HALT_INTERNAL, CHANNEL_LOST);
     snapshot_leave(own_stack + sizeof(own_stack), go_back);
 }
 

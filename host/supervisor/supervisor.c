@@ -437,27 +437,33 @@ bool supervisor_snapshot(struct supervisor *s)
     return true;
 }
 
-bool supervisor_restore(struct supervisor *s)
+/* False: there is no way back. Else the machine was there; it may have ended since. */
+static bool go_back(struct supervisor *s)
 {
     if (!s->snapshot || !(s->asked || s->halted) || !volume_back(s->volume) || !disk_back(s))
         return false;
     atomic_store(&s->directory->count, s->then.images);
     s->images_end = s->then.images_end;
-    s->channel->command.status = DOOR_OK;
-    return own_command(s, CHANNEL_RESTORE);
+    own_command(s, CHANNEL_RESTORE);
+    return !s->ended || s->end.outcome != SUPERVISOR_INTERNAL || strcmp(s->end.detail, CHANNEL_LOST);
+}
+
+bool supervisor_restore(struct supervisor *s)
+{
+    return go_back(s) && s->asked;
 }
 
 bool supervisor_again(struct supervisor *s, struct door_command *commands, unsigned count)
 {
-    bool alive;
+    bool back;
 
     memcpy(s->channel->batch, commands, count * sizeof(*commands));
     s->channel->batch_next = 0;
     s->channel->batch_count = count;
-    alive = supervisor_restore(s);
+    back = go_back(s);
     memcpy(commands, s->channel->batch, count * sizeof(*commands));
     s->channel->batch_next = s->channel->batch_count = 0;
-    return alive;
+    return back;
 }
 
 static void close_all(struct supervisor *s)

@@ -73,8 +73,8 @@ void supervisor_schedule_met(const struct supervisor *s, struct door_schedule *m
 bool supervisor_snapshot(struct supervisor *s);
 bool supervisor_restore(struct supervisor *s);
 /* Go back, then carry out the commands (at most SUPERVISOR_AGAIN), which get their replies; in one go, since asking takes
- * longer than a short command. After a LOAD that fails only UNLOAD and END follow. False: the machine has ended meanwhile
- * (supervisor_ended), or could not go back (it has not). */
+ * longer than a short command. After a LOAD that fails only UNLOAD and END follow. False: could not go back. True: it was
+ * there and has carried them out or ended meanwhile. */
 #define SUPERVISOR_AGAIN 128
 bool supervisor_again(struct supervisor *s, struct door_command *commands, unsigned count);
 
