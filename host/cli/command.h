@@ -16,6 +16,9 @@ enum command_status {
 
 /* argv: what follows the command's name. Returns an exit status. */
 int command_run(int argc, char **argv);
+int command_explore(int argc, char **argv);
+int command_replay(int argc, char **argv);
+int command_shrink(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_imports(int argc, char **argv);
 int command_doctor(int argc, char **argv);

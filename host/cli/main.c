@@ -19,6 +19,9 @@ struct command {
 
 static const struct command commands[] = {
     {"run", command_run, "load drivers into a machine, let virtual time pass, report what they do wrong"},
+    {"explore", command_explore, "run drivers under many schedules, report and record what goes wrong in some of them"},
+    {"replay", command_replay, "repeat the run of a record that explore has written, event for event"},
+    {"shrink", command_shrink, "make a record's run smaller"},
     {"explain", command_explain, "what a routine, level or bug check is about, and at which IRQL it may be called"},
     {"imports", command_imports, "what a driver imports, whether it exists here, and at which levels"},
     {"doctor", command_doctor, "what this host offers and what is missing"},

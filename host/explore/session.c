@@ -199,6 +199,14 @@ static void sink(void *context, const struct door_event *event, const void *payl
     s->sink(s->context, event, payload);
 }
 
+void session_reset(struct session *s)
+{
+    s->failed = s->refused = s->began = s->expects_bugcheck = false;
+    s->stopped = s->taking = s->going_on = s->repeating = s->ended = false;
+    s->mapped = s->notes = s->next_reply = 0;
+    *s->error = 0;
+}
+
 bool session_start(struct session *s, const struct supervisor_options *options, char why[256])
 {
     s->supervisor = supervisor_start(options, sink, s, why);
@@ -249,7 +257,6 @@ bool session_reach(struct session *s)
 static bool again_in_one_go(struct session *s)
 {
     struct door_command commands[SESSION_DRIVERS + 4];
-    struct supervisor_end end;
     unsigned count = 0;
     tell_schedule(s);
     commands[count++] = make_command(DOOR_COMMAND_SCHEDULE, "", 0);
@@ -258,7 +265,7 @@ static bool again_in_one_go(struct session *s)
     commands[count++] = make_command(DOOR_COMMAND_ADVANCE, "", s->time);
     commands[count++] = make_command(DOOR_COMMAND_UNLOAD, "", 0);
     commands[count++] = make_command(DOOR_COMMAND_END, "", 0);
-    if (!supervisor_again(s->supervisor, commands, count) && !supervisor_ended(s->supervisor, &end))
+    if (!supervisor_again(s->supervisor, commands, count))
         return false;
     for (unsigned i = 0; commands[1 + i].code == DOOR_COMMAND_LOAD; i++)
         if (commands[1 + i].status >= 0x80000000) {
@@ -270,9 +277,9 @@ static bool again_in_one_go(struct session *s)
 
 bool session_again(struct session *s)
 {
-    s->failed = s->refused = s->stopped = s->ended = s->expects_bugcheck = false;
-    s->mapped = s->notes = 0;
-    s->next_reply = 0;
+    bool began = s->began;
+    session_reset(s);
+    s->began = began;
     if (!s->script)
         return again_in_one_go(s);
     if (!supervisor_restore(s->supervisor))

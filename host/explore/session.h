@@ -63,6 +63,9 @@ struct session {
     bool loaded_then[SESSION_DRIVERS];
 };
 
+/* Ready for another machine. */
+void session_reset(struct session *s);
+
 /* Start the machine and offer it the drivers. On failure false and a line in why. */
 bool session_start(struct session *s, const struct supervisor_options *options, char why[256]);
 

@@ -7,7 +7,7 @@
  * tracking of writes costs here, and nothing can be overlooked. Pages that did not exist are zeroed, or given back when
  * they are many.
  *
- * RAM is seen through one mapping of our own, above the machine's ranges; the copy lies in memory reserved before the
+ * All of it is seen through mappings of the host's own, above the machine's ranges; the copy lies in memory reserved before the
  * sandbox closes. The way back runs on a stack of the host's, since it overwrites the one it was called on.
  *
  * The event record is not part of it: events go on being appended. Nor are the supervisor's things (volumes, images
@@ -65,7 +65,7 @@ static struct {
 static uint32_t touches;
 static bool present, lost; /* lost: more was touched than could be noted */
 
-static uint8_t *ram, *stacks, *copy; /* our views of the RAM file's two parts; the copy */
+static uint8_t *device_pages, *stacks, *copy; /* our views of two parts of the RAM file besides RAM; the copy */
 
 struct snapshot_registers {
     uint64_t rbx, rbp, r12, r13, r14, r15, rsp, rip;
@@ -136,10 +136,13 @@ static uint64_t stack_end(void)
 
 static uint8_t *view(uint64_t pa)
 {
-    return pa >= DOOR_STACK_PA ? stacks + (pa - DOOR_STACK_PA) : ram + pa;
+    if (pa >= DOOR_STACK_PA)
+        return stacks + (pa - DOOR_STACK_PA);
+    return pa >= DOOR_DEVICE_PA ? device_pages + (pa - DOOR_DEVICE_PA) : memory_physical(pa, DOOR_PAGE);
 }
 
-/* The next stretch of existing pages at or above `from`; bytes 0: there is none. Stretches never span both parts. */
+/* The next stretch of existing pages at or above `from`; bytes 0: there is none. No stretch spans two parts of the file:
+ * there are holes between them. */
 static bool next_run(uint64_t from, struct run *r)
 {
     long start = sandbox_syscall(SYS_lseek, CHANNEL_FD_RAM, (long)from, SEEK_DATA, 0, 0, 0);
@@ -280,8 +283,6 @@ static bool mappings_restore(void)
         if (!stacks_restore(word, now))
             return false;
     }
-    if (!extents_list(&(uint32_t){0}))
-        return false;
     machine.snapshots = false; /* the list stands still while it is compared */
     ok = extents_difference(saved_extents, saved_extent_count, remap);
     machine.snapshots = true;
@@ -300,10 +301,10 @@ static uint8_t *reserve(uint64_t bytes, int protection, int flags, int fd, uint6
 
 void snapshot_prepare(void)
 {
-    ram = reserve(machine.door.ram_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, CHANNEL_FD_RAM, 0);
+    device_pages = reserve(DOOR_DEVICE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, CHANNEL_FD_RAM, DOOR_DEVICE_PA);
     stacks = reserve(STACK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, CHANNEL_FD_RAM, DOOR_STACK_PA);
     copy = reserve(COPY_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (!ram || !stacks || !copy)
+    if (!device_pages || !stacks || !copy)
         machine_internal("no address space for snapshots", 0, 0, 0);
 }
 
@@ -334,7 +335,7 @@ int snapshot_take(void)
 
 static void go_back(void)
 {
-    if (lost || !mappings_restore() || !pages_restore())
+    if (!mappings_restore() || !pages_restore())
         machine_internal("the machine's snapshot cannot be restored", 0, 0, 0);
     parts_restore();
     machine.door.processor_select(machine.area);
@@ -345,6 +346,8 @@ void snapshot_restore(void)
 {
     if (!present)
         machine_internal("there is no snapshot", 0, 0, 0);
+    if (lost || !extents_list(&(uint32_t){0}))
+        machine_halt(DOOR_HALT_INTERNAL, CHANNEL_LOST);
     snapshot_leave(own_stack + sizeof(own_stack), go_back);
 }
 

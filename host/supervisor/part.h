@@ -12,6 +12,12 @@
 struct supervisor {
     pid_t pid; /* 0 = gone */
     int wake, channel_fd, images_fd, ram_fd, record_fd, disk_fd;
+    struct {
+        int fd;          /* of the sectors written; -1 = they are written to the disk itself */
+        uint64_t *there; /* bit map: which */
+        uint64_t words;
+        bool before, since; /* some were before the mark; since */
+    } scratch;
     struct channel *channel;
     struct channel_directory *directory; /* written by us alone */
     uint64_t images_end;
@@ -40,8 +46,13 @@ bool spawn_prepare(struct supervisor *s, char why[256]);
 bool spawn_worker(struct supervisor *s, char why[256]);
 
 /* disk.c */
-bool disk_open(struct supervisor *s, const char *path, bool read_only, char why[256]); /* path NULL = no disk */
+/* path NULL = no disk; scratch: what is written is kept beside it, in memory. */
+bool disk_open(struct supervisor *s, const char *path, bool read_only, bool scratch, char why[256]);
 void disk_serve(struct supervisor *s);
+void disk_close(struct supervisor *s);
+/* For snapshots: the disk is as it was at the mark again; false when it can't be. */
+void disk_mark(struct supervisor *s);
+bool disk_back(struct supervisor *s);
 
 /* record.c: hand all complete events to the sink; false = the ring makes no sense */
 bool record_drain(struct supervisor *s);

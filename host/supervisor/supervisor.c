@@ -339,12 +339,12 @@ struct supervisor *supervisor_start(const struct supervisor_options *options, su
         snprintf(why, 256, "out of memory");
         return NULL;
     }
-    s->wake = s->channel_fd = s->images_fd = s->ram_fd = s->record_fd = s->disk_fd = -1;
+    s->wake = s->channel_fd = s->images_fd = s->ram_fd = s->record_fd = s->disk_fd = s->scratch.fd = -1;
     s->sink = sink;
     s->context = context;
     ok = spawn_prepare(s, why) && offer_kernel(s, options->kernel_dir, why) &&
-         open_volume(s, options->volume_dir, options->volume_copied, why) && open_record(s, options->record_path, why) &&
-         disk_open(s, options->disk_path, options->disk_read_only, why);
+         open_volume(s, options->volume_dir, options->scratch, why) && open_record(s, options->record_path, why) &&
+         disk_open(s, options->disk_path, options->disk_read_only, options->scratch, why);
     if (ok) {
         describe(s, options);
         ok = spawn_worker(s, why);
@@ -391,11 +391,20 @@ struct door_schedule *supervisor_schedule(struct supervisor *s)
 
 void supervisor_schedule_met(const struct supervisor *s, struct door_schedule *met)
 {
-    memcpy(met, &s->channel->schedule, sizeof(*met));
+    const struct door_schedule *from = &s->channel->schedule;
+    uint32_t points;
+
+    memcpy(met, from, offsetof(struct door_schedule, plan));
+    met->plan_picks = 0; /* the plan is not told again */
+    met->points = from->points;
+    met->made_picks = from->made_picks;
+    met->flows = from->flows;
+    met->unmet = from->unmet;
     if (met->made_picks > DOOR_MADE_PICKS)
         met->made_picks = DOOR_MADE_PICKS;
-    if (met->plan_picks > DOOR_PLAN_PICKS)
-        met->plan_picks = DOOR_PLAN_PICKS;
+    memcpy(met->made, from->made, met->made_picks * sizeof(met->made[0]));
+    points = met->points < DOOR_POINTS ? met->points : DOOR_POINTS;
+    memcpy(met->possible, from->possible, points);
 }
 
 bool supervisor_ended(const struct supervisor *s, struct supervisor_end *end)
@@ -424,36 +433,44 @@ bool supervisor_snapshot(struct supervisor *s)
     s->then.images = atomic_load(&s->directory->count);
     s->then.images_end = s->images_end;
     volume_mark(s->volume);
+    disk_mark(s);
     return true;
+}
+
+/* False: there is no way back. Else the machine was there; it may have ended since. */
+static bool go_back(struct supervisor *s)
+{
+    if (!s->snapshot || !(s->asked || s->halted) || !volume_back(s->volume) || !disk_back(s))
+        return false;
+    atomic_store(&s->directory->count, s->then.images);
+    s->images_end = s->then.images_end;
+    own_command(s, CHANNEL_RESTORE);
+    return !s->ended || s->end.outcome != SUPERVISOR_INTERNAL || strcmp(s->end.detail, CHANNEL_LOST);
 }
 
 bool supervisor_restore(struct supervisor *s)
 {
-    if (!s->snapshot || !(s->asked || s->halted) || !volume_back(s->volume))
-        return false;
-    atomic_store(&s->directory->count, s->then.images);
-    s->images_end = s->then.images_end;
-    s->channel->command.status = DOOR_OK;
-    return own_command(s, CHANNEL_RESTORE);
+    return go_back(s) && s->asked;
 }
 
 bool supervisor_again(struct supervisor *s, struct door_command *commands, unsigned count)
 {
-    bool alive;
+    bool back;
 
     memcpy(s->channel->batch, commands, count * sizeof(*commands));
     s->channel->batch_next = 0;
     s->channel->batch_count = count;
-    alive = supervisor_restore(s);
+    back = go_back(s);
     memcpy(commands, s->channel->batch, count * sizeof(*commands));
     s->channel->batch_next = s->channel->batch_count = 0;
-    return alive;
+    return back;
 }
 
 static void close_all(struct supervisor *s)
 {
-    int fds[] = {s->wake, s->channel_fd, s->images_fd, s->ram_fd, s->record_fd, s->disk_fd};
+    int fds[] = {s->wake, s->channel_fd, s->images_fd, s->ram_fd, s->record_fd};
 
+    disk_close(s);
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         if (fds[i] >= 0)
             close(fds[i]);

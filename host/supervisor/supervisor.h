@@ -20,7 +20,7 @@ struct supervisor_options {
     uint32_t os_major, os_minor, os_build;
     const char *kernel_dir;  /* where ntoskrnl.exe and hal.dll lie */
     const char *volume_dir;  /* host directory that is C:, NULL = an empty one made and removed by the supervisor */
-    bool volume_copied;      /* the machine gets a copy of volume_dir, removed afterwards */
+    bool scratch;            /* changes of volume and disk do not stay: it gets copies */
     const char *disk_path;   /* image file of the disk, NULL = no disk */
     bool disk_read_only;
     const char *record_path; /* write the raw event record here as well, NULL = don't */
@@ -61,7 +61,7 @@ struct supervisor_end {
 };
 
 /* Where the machine's schedule is told, before DOOR_COMMAND_SCHEDULE; afterwards supervisor_schedule_met says what was
- * met: points, picks, flows, possible, each cut to what the structure holds. */
+ * met: points, flows, unmet, picks made and possibilities, as many as the structure holds. */
 struct door_schedule *supervisor_schedule(struct supervisor *s);
 void supervisor_schedule_met(const struct supervisor *s, struct door_schedule *met);
 
@@ -73,8 +73,8 @@ void supervisor_schedule_met(const struct supervisor *s, struct door_schedule *m
 bool supervisor_snapshot(struct supervisor *s);
 bool supervisor_restore(struct supervisor *s);
 /* Go back, then carry out the commands (at most SUPERVISOR_AGAIN), which get their replies; in one go, since asking takes
- * longer than a short command. After a LOAD that fails only UNLOAD and END follow. False: the machine has ended meanwhile
- * (supervisor_ended), or could not go back (it has not). */
+ * longer than a short command. After a LOAD that fails only UNLOAD and END follow. False: could not go back. True: it was
+ * there and has carried them out or ended meanwhile. */
 #define SUPERVISOR_AGAIN 128
 bool supervisor_again(struct supervisor *s, struct door_command *commands, unsigned count);
 

@@ -137,6 +137,39 @@ static ULONG KiPickPct(const KI_OPTION *Options, ULONG Count)
     return Best;
 }
 
+/* ---- Showing it ----------------------------------------------------------------------------------------------------- */
+
+/* "thread of stuck.sys+0x1234 on processor 1" */
+static VOID KiTellOption(const KI_OPTION *Option, ULONG Number, BOOLEAN Picked)
+{
+    PVOID Flow = Option->Flow;
+    PKTHREAD Thread = Option->Processor->CurrentThread;
+    BOOLEAN IsThread = Flow == Thread || Flow == Option->Processor->NextThread || Option->Kind == KiOtherThread;
+    PVF_CALLBACK Callback = IsThread ? ((PKTHREAD)Flow)->Callback : NULL;
+    UINT64 Place = Callback ? (UINT64)Callback->Routine : IsThread ? (UINT64)((PKTHREAD)Flow)->StartRoutine : (UINT64)Flow;
+    PMI_IMAGE Image = MmImageOf(Place);
+    CHAR What[96];
+
+    if (Option->Kind == KiNextTimer)
+        RtlpFormat(What, sizeof(What), "the next timer");
+    else if (Image)
+        RtlpFormat(What, sizeof(What), "%s %s+0x%I64x on processor %u", IsThread ? "thread" : "callback of", Image->Name,
+                   Place - Image->Base, Option->Processor->Number);
+    else
+        RtlpFormat(What, sizeof(What), "%s on processor %u", IsThread ? "a thread of the system" : "a callback",
+                   Option->Processor->Number);
+    VfRemark("  %u%s %s%s", Number, Picked ? "*" : ":", Option->Kind == KiGoOn ? "goes on: " : "", What);
+}
+
+static VOID KiTellPoint(const KI_OPTION *Options, ULONG Count, ULONG Pick)
+{
+    VfRemark("point %u of the schedule, on processor %u:", Ki.Point + 1, KiProcessor()->Number);
+    for (ULONG i = 0; i < Count; i++)
+        KiTellOption(&Options[i], i, i == Pick);
+    if (KiDoor->schedule->debugger)
+        __asm__ volatile("int3");
+}
+
 /* Decide among Count options; the first is what an ordinary run would do. */
 static ULONG KiDecide(const KI_OPTION *Options, ULONG Count)
 {
@@ -151,6 +184,8 @@ static ULONG KiDecide(const KI_OPTION *Options, ULONG Count)
         Pick = KiPickPct(Options, Count);
     else if (KiRandom() % 8 == 0)
         Pick = (ULONG)(KiRandom() % Count);
+    if (Ki.Point + 1 == Schedule->stop_at)
+        KiTellPoint(Options, Count, Pick);
     if (Ki.Point < DOOR_POINTS)
         Schedule->possible[Ki.Point] = (UCHAR)Count;
     if (Pick && Schedule->made_picks < DOOR_MADE_PICKS)

@@ -257,7 +257,7 @@ UINT64 VfThunkCheck(ULONG Number, ULONG Reason, CONTEXT *Context)
         VfMissing(Thunk, Context);
     if (Reason == VF_LEVEL_REASON)
         VfCheckLevel(Thunk->Contract, Context);
-    else
+    if (Reason != VF_LEVEL_REASON || --KiProcessor()->Budget == 0) /* this way the thunk has not counted the call */
         KiDeliver();
     return KiDoor->dry_run ? (UINT64)VfReturnZero : Thunk->Target;
 }

@@ -1,15 +1,18 @@
 /*
- * What a schedule costs: going back to a snapshot, and a whole run from it. build/tests/explore/bench_explore DRIVER N
+ * What exploring costs: the way back to a snapshot, a whole run from it, and what memory remains over many.
+ * bench_explore DRIVER RUNS [loaded]
  */
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "explore/explorer.h"
+#include "explore/strategy.h"
 #include "machine/channel.h"
 #include "machine/worker.h"
-#include "supervisor/supervisor.h"
 
 static double seconds(void)
 {
@@ -18,48 +21,83 @@ static double seconds(void)
     return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-static unsigned long events, findings;
-static void sink(void *context, const struct door_event *event, const void *payload)
+static long resident(const char *path)
 {
-    events++;
-    if (event->type == DOOR_EVENT_FINDING)
-        findings++;
+    long pages = 0;
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%*d %ld", &pages) != 1)
+        pages = 0;
+    if (file)
+        fclose(file);
+    return pages * 4;
 }
 
+/* KiB of this process and of its worker. */
+static long memory(void)
+{
+    char path[64];
+    int child = 0;
+    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+    FILE *file = fopen(path, "re");
+    if (file && fscanf(file, "%d", &child) != 1)
+        child = 0;
+    if (file)
+        fclose(file);
+    snprintf(path, sizeof path, "/proc/%d/statm", child);
+    return resident("/proc/self/statm") + resident(path);
+}
+
+static void run(struct explorer *e, uint64_t i)
+{
+    static const struct strategy strategy = {.kind = STRATEGY_RANDOM};
+    strategy_begin(&strategy, &e->begin, i, 1);
+    if (!explorer_run(e)) {
+        fprintf(stderr, "%s\n", e->why);
+        exit(1);
+    }
+}
 
 int main(int argc, char **argv)
 {
-    char why[256];
-    struct supervisor_options o = {.processors = 2, .ram_bytes = 256 << 20, .stop_on_finding = true, .special_pool = true,
-        .os_major = 10, .os_build = 19045, .kernel_dir = "build/nt", .snapshots = true};
+    static char bytes[1 << 20];
+    static struct session session;
+    struct supervisor_options machine = {.processors = 2, .ram_bytes = 256 << 20, .stop_on_finding = true,
+                                         .special_pool = true, .os_major = 10, .os_build = 19045,
+                                         .kernel_dir = "build/nt"};
     if (argc > 0 && !strcmp(argv[0], CHANNEL_WORKER_NAME))
         return worker_main();
-    FILE *f = fopen(argv[1], "rb");
-    static char bytes[1 << 20];
-    size_t size = fread(bytes, 1, sizeof bytes, f);
-    int n = atoi(argv[2]);
-    struct supervisor *s = supervisor_start(&o, sink, NULL, why);
-    struct supervisor_end end;
-    if (!s) { puts(why); return 1; }
-    supervisor_offer(s, "driver.sys", bytes, size);
-    if (!supervisor_snapshot(s)) { puts("no snapshot"); return 1; }
-    double t = seconds();
-    for (int i = 0; i < n; i++)
-        if (!supervisor_restore(s)) { puts("no restore"); supervisor_ended(s, &end); puts(end.detail); return 1; }
-    t = seconds() - t;
-    printf("restore alone: %.1f us\n", t / n * 1e6);
-    t = seconds();
-    unsigned long points = 0;
-    for (int i = 0; i < n; i++) {
-        struct door_schedule *d = supervisor_schedule(s);
-        d->strategy = DOOR_RANDOM; d->seed = (uint64_t)i; d->every = 1;
-        struct door_command c[] = {{.code = DOOR_COMMAND_SCHEDULE}, {.code = DOOR_COMMAND_LOAD, .text = "driver.sys"},
-            {.code = DOOR_COMMAND_ADVANCE, .value = 10000000}, {.code = DOOR_COMMAND_UNLOAD}, {.code = DOOR_COMMAND_END}};
-        supervisor_again(s, c, 5);
-        points += d->points;
-        if (supervisor_ended(s, &end) && end.outcome > SUPERVISOR_STOPPED) { puts(end.detail); return 1; }
+    if (argc < 3)
+        return 2;
+    FILE *file = fopen(argv[1], "rbe");
+    uint64_t runs = strtoull(argv[2], NULL, 10), points = 0, findings = 0;
+    if (!file)
+        return 2;
+    session.driver[0] = (struct session_driver){.path = "driver.sys", .name = "driver.sys", .bytes = bytes};
+    session.driver[0].size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    session.drivers = 1;
+    session.time = 10000000;
+    session.from = argc > 3 ? SESSION_LOADED : SESSION_BOOT;
+    struct explorer *e = explorer_new(&session, &machine);
+    for (uint64_t i = 0; e && i < 1000; i++)
+        run(e, i);
+    double from = seconds();
+    for (uint64_t i = 0; i < 2000; i++)
+        if (!supervisor_restore(session.supervisor))
+            return 1;
+    printf("back to the snapshot         %7.1f us\n", (seconds() - from) / 2000 * 1e6);
+    long before = memory();
+    from = seconds();
+    for (uint64_t i = 0; i < runs; i++) {
+        run(e, i);
+        points += e->met.points;
+        findings += e->watch.causes;
     }
-    t = seconds() - t;
-    printf("schedule: %.1f us (%.0f/s), %lu points, %lu events, %lu findings\n", t / n * 1e6, n / t, points / n, events, findings);
-    supervisor_finish(s, &end);
+    double each = (seconds() - from) / (double)runs;
+    printf("a schedule                   %7.1f us, %.0f a second, %.1f points, %.2f %% with findings\n", each * 1e6, 1 / each,
+           (double)points / (double)runs, 100.0 * (double)findings / (double)runs);
+    printf("memory after %llu schedules  %+ld KiB of %ld, %llu machine%s\n", (unsigned long long)runs, memory() - before,
+           before, (unsigned long long)e->made, e->made == 1 ? "" : "s");
+    explorer_free(e);
+    return 0;
 }

@@ -1,0 +1,32 @@
+/* The twin of update_bad: a mutex around it. */
+#include "threads.h"
+
+static volatile LONG count;
+static KEVENT done;
+static FAST_MUTEX mutex;
+
+static VOID add(PVOID context)
+{
+    for (int i = 0; i < 3; i++) {
+        ExAcquireFastMutex(&mutex);
+        LONG before = count;
+        KeSetEvent(&done, IO_NO_INCREMENT, FALSE);
+        count = before + 1;
+        ExReleaseFastMutex(&mutex);
+    }
+    PsTerminateSystemThread(STATUS_SUCCESS);
+}
+
+static VOID unload(PDRIVER_OBJECT driver)
+{
+    if (count != 6)
+        KeBugCheckEx(0xE2, 2, (ULONG_PTR)count, 0, 0);
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
+{
+    driver->DriverUnload = unload;
+    KeInitializeEvent(&done, NotificationEvent, FALSE);
+    ExInitializeFastMutex(&mutex);
+    return run_two_threads(add);
+}
