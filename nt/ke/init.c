@@ -17,6 +17,7 @@ static VOID KiFillUp(VOID)
     KiUp.write_cr8 = (UINT64)KiPatchedWriteCr8;
     KiUp.enable_interrupts = (UINT64)KiPatchedEnableInterrupts;
     KiUp.pause = (UINT64)KiPatchedPause;
+    KiUp.access = (UINT64)KiPatchedAccess;
     KiUp.bind = VfBind;
 }
 

@@ -329,6 +329,7 @@ VOID KiInitializeDispatcher(VOID);
 VOID KiInitializeProcessorDispatcher(ULONG Number);
 VOID KiExitDispatcher(KIRQL OldIrql);  /* take the thread switch that became due, then lower */
 LONG KiSwapThread(VOID);               /* the current thread stops here; returns its WaitStatus */
+PKTHREAD KiFindElsewhere(PKI_PROCESSOR Processor);
 VOID KiPreempt(VOID);
 VOID KiQuantumEnd(VOID);
 VOID KiUnwaitThread(PKTHREAD Thread, LONG WaitStatus, KPRIORITY Increment);
@@ -426,4 +427,5 @@ VOID KiResumeTrap(VOID);
 VOID KiPatchedWriteCr8(VOID);
 VOID KiPatchedEnableInterrupts(VOID);
 VOID KiPatchedPause(VOID);
+VOID KiPatchedAccess(VOID);
 extern ULONG KiXstateBytes;

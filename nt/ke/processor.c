@@ -126,7 +126,7 @@ DECLSPEC_NORETURN VOID KiIdleLoop(PVOID Context)
             KiRequestInterrupt(Self, DISPATCH_LEVEL);
         KiLowerIrql(PASSIVE_LEVEL);
         KiRaiseIrql(DISPATCH_LEVEL);
-        if (Self->NextThread || Self->ReadySummary) {
+        if (Self->NextThread || Self->ReadySummary || KiFindElsewhere(Self)) {
             Self->Idle = FALSE;
             KiSwapThread();
             continue;

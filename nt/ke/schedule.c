@@ -44,7 +44,7 @@ BOOLEAN KiHasWork(PKI_PROCESSOR Processor)
 {
     if (!Processor->Idle || Processor->DpcRoutineActive)
         return TRUE;
-    return Processor->NextThread || Processor->ReadySummary || (Processor->InterruptFlag && Processor->PendingLevels);
+    return Processor->NextThread || Processor->ReadySummary || KiFindElsewhere(Processor) || (Processor->InterruptFlag && Processor->PendingLevels);
 }
 
 static PVOID KiFlowOf(PKI_PROCESSOR Processor)
@@ -66,7 +66,7 @@ static ULONG KiListProcessors(PKI_PROCESSOR Self, KI_OPTION *Options, ULONG Coun
     return Count;
 }
 
-static ULONG KiListOptions(PKI_PROCESSOR Self, KI_OPTION *Options)
+static ULONG KiListOptions(PKI_PROCESSOR Self, KI_OPTION *Options, BOOLEAN Timers)
 {
     ULONG Count = 1;
     PKTHREAD Thread = Self->CurrentThread;
@@ -76,7 +76,7 @@ static ULONG KiListOptions(PKI_PROCESSOR Self, KI_OPTION *Options)
     if (Self->Irql < DISPATCH_LEVEL && Thread != Self->IdleThread && !IsListEmpty(&Self->Ready[Thread->Priority]))
         Options[Count++] = (KI_OPTION){KiOtherThread, Self, CONTAINING_RECORD(Self->Ready[Thread->Priority].Flink,
                                                                               struct _KTHREAD, ReadyListEntry)};
-    if (KiNextDueTime() != (UINT64)-1)
+    if (Timers && KiNextDueTime() != (UINT64)-1)
         Options[Count++] = (KI_OPTION){KiNextTimer, Self, &Ki};
     return Count;
 }
@@ -225,8 +225,14 @@ VOID KiDeliver(VOID)
     Self->Points++;
     Self->Budget = Ki.Strategy == DOOR_IN_ORDER ? KI_EVERY : KiDoor->schedule->every;
     KiSpinRounds = 0;
-    if (!KiHandOver(Self))
-        KiCarryOut(&Options[KiDecide(Options, KiListOptions(Self, Options))]);
+    if (!KiHandOver(Self)) {
+        ULONG Pick = KiDecide(Options, KiListOptions(Self, Options, TRUE));
+        KiCarryOut(&Options[Pick]);
+        if (Options[Pick].Kind == KiNextTimer) { /* whom the timer has woken may come first */
+            Pick = KiDecide(Options, KiListOptions(Self, Options, FALSE));
+            KiCarryOut(&Options[Pick]);
+        }
+    }
     KiDispatchPending();
 }
 
@@ -244,6 +250,7 @@ VOID KiBeginSchedule(VOID)
     struct door_schedule *Schedule = KiDoor->schedule;
 
     RtlZeroMemory(&Ki, sizeof(Ki));
+    VfForgetAccesses();
     Ki.Strategy = Schedule->strategy;
     Ki.Random = (Schedule->seed + 1) * 0x9e3779b97f4a7c15ull;
     for (ULONG i = 0; i < KI_CHANGES; i++)
