@@ -123,7 +123,7 @@ PKTHREAD KiFindElsewhere(PKI_PROCESSOR Processor)
 {
     for (ULONG i = 1; i < KiDoor->processors; i++) {
         PKI_PROCESSOR Other = KiProcessorBlock((Processor->Number + i) % KiDoor->processors);
-        if (!Other->Idle && Other->ReadySummary && (KiFirstReady(Other)->Affinity >> Processor->Number & 1))
+        if ((!Other->Idle || Other->DpcRoutineActive) && Other->ReadySummary && (KiFirstReady(Other)->Affinity >> Processor->Number & 1))
             return KiFirstReady(Other);
     }
     return NULL;

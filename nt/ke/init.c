@@ -21,12 +21,22 @@ static VOID KiFillUp(VOID)
     KiUp.bind = VfBind;
 }
 
+/* Let the other processors do what the start left them: a schedule shall begin with nothing but the drivers to choose from. */
+static VOID KiSettle(VOID)
+{
+    PKI_PROCESSOR Other;
+
+    while ((Other = KiNextBusy(KiProcessor())))
+        KiSwitchTo(Other);
+}
+
 /* The first thread: the parts that need threads, then the operator. */
 static VOID KiPhase1(PVOID Context)
 {
     ExInitializeWorkers();
     IoInitialize();
     KiStartDpcThreads();
+    KiSettle();
     IopOperator(NULL);
     KiDoor->halt(DOOR_HALT_CLEAN, "");
 }

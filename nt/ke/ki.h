@@ -303,6 +303,7 @@ VOID KiSwitchTo(PKI_PROCESSOR Target);
 VOID KiBuildStack(PVOID StackBase, VOID (*Routine)(PVOID), PVOID Argument, UINT64 *Stack);
 DECLSPEC_NORETURN VOID KiIdleLoop(PVOID Context);
 VOID KiSpin(PVOID Lock);
+UINT64 KiNextEvent(VOID); /* when a timer expires or a device does something next; (UINT64)-1 = never */
 BOOLEAN KiSpinOnce(VOID); /* let others go on; FALSE = nothing is left that could end the wait */
 extern ULONG KiSpinRounds;
 

@@ -92,8 +92,7 @@ static VOID KiEverythingWaits(VOID)
     KiDoor->halt(DOOR_HALT_STOP, "everything waits");
 }
 
-/* When a timer expires or a device does something next; (UINT64)-1 = never. */
-static UINT64 KiNextEvent(VOID)
+UINT64 KiNextEvent(VOID)
 {
     UINT64 Timer = KiNextDueTime(), Device = HalNextDeviceTime();
     return Timer < Device ? Timer : Device;

@@ -76,7 +76,7 @@ static ULONG KiListOptions(PKI_PROCESSOR Self, KI_OPTION *Options, BOOLEAN Timer
     if (Self->Irql < DISPATCH_LEVEL && Thread != Self->IdleThread && !IsListEmpty(&Self->Ready[Thread->Priority]))
         Options[Count++] = (KI_OPTION){KiOtherThread, Self, CONTAINING_RECORD(Self->Ready[Thread->Priority].Flink,
                                                                               struct _KTHREAD, ReadyListEntry)};
-    if (Timers && KiNextDueTime() != (UINT64)-1)
+    if (Timers && KiNextEvent() != (UINT64)-1)
         Options[Count++] = (KI_OPTION){KiNextTimer, Self, &Ki};
     return Count;
 }
@@ -160,16 +160,16 @@ static ULONG KiDecide(const KI_OPTION *Options, ULONG Count)
 
 /* ---- Doing it -------------------------------------------------------------------------------------------------------- */
 
-/* The code here was slow: the next timer comes before it goes on. */
+/* The code here was slow: the next timer or device comes before it goes on. Timers are processor 0's. */
 static VOID KiLetTimePass(VOID)
 {
-    while (!KiTimersPending() && KiNextDueTime() != (UINT64)-1) {
-        KiAdvanceTo(KiNextDueTime());
-        if (KiProcessor()->Irql < KI_CLOCK_LEVEL && KiProcessor()->InterruptFlag)
-            KiClockInterrupt();
-        else
-            break;
-    }
+    BOOLEAN Device;
+
+    do {
+        Device = HalNextDeviceTime() == KiNextEvent();
+        KiAdvanceTo(KiNextEvent());
+    } while (!KiTurnTimers() && !Device && KiNextEvent() != (UINT64)-1);
+    KiDispatchPending();
 }
 
 /* The next ready thread of the same priority has its turn. */

@@ -27,6 +27,9 @@ static VOID unload(PDRIVER_OBJECT driver)
 NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
 {
     driver->DriverUnload = unload;
+    PKTHREAD third = race_start(worker, NULL);
+
     race(worker, worker);
+    race_join(third);
     return STATUS_SUCCESS;
 }

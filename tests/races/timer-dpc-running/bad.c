@@ -1,7 +1,7 @@
 /*
  * The timer is cancelled at unload, but its DPC may have been queued already, or be running on another processor, and uses
  * the memory that is freed.
- * DEPTH: 2 (the timer expires at the unload; the DPC runs while the memory goes)
+ * DEPTH: 1 (the timer expires as the unload begins)
  * EXPECT: pool\.use-after-free|object\.freed-in-use|memory\.unloaded|unload\..*
  */
 #include "../race.h"
@@ -22,6 +22,7 @@ static VOID beat(PKDPC dpc, PVOID context, PVOID one, PVOID two)
 
 static VOID unload(PDRIVER_OBJECT driver)
 {
+    KeSetSystemAffinityThread(1); /* not the processor of the DPC */
     KeCancelTimer(&state->timer);
     ExFreePoolWithTag(state, 'ecaR');
 }
@@ -36,6 +37,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
         return STATUS_INSUFFICIENT_RESOURCES;
     KeInitializeTimer(&state->timer);
     KeInitializeDpc(&state->dpc, beat, state);
+    KeSetTargetProcessorDpc(&state->dpc, 1);
     state->beats = 0;
     KeSetTimer(&state->timer, due, &state->dpc);
     return STATUS_SUCCESS;

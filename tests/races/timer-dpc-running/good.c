@@ -19,6 +19,7 @@ static VOID beat(PKDPC dpc, PVOID context, PVOID one, PVOID two)
 
 static VOID unload(PDRIVER_OBJECT driver)
 {
+    KeSetSystemAffinityThread(1); /* not the processor of the DPC */
     KeCancelTimer(&state->timer);
     KeFlushQueuedDpcs();
     ExFreePoolWithTag(state, 'ecaR');
@@ -34,6 +35,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
         return STATUS_INSUFFICIENT_RESOURCES;
     KeInitializeTimer(&state->timer);
     KeInitializeDpc(&state->dpc, beat, state);
+    KeSetTargetProcessorDpc(&state->dpc, 1);
     state->beats = 0;
     KeSetTimer(&state->timer, due, &state->dpc);
     return STATUS_SUCCESS;

@@ -22,6 +22,7 @@ static VOID beat(PKDPC self, PVOID context, PVOID one, PVOID two)
 
 static VOID unload(PDRIVER_OBJECT driver)
 {
+    KeSetSystemAffinityThread(1); /* not the processor of the DPC */
     stopping = 1;
     KeCancelTimer(&timer);
     KeFlushQueuedDpcs();
@@ -34,6 +35,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     driver->DriverUnload = unload;
     KeInitializeTimer(&timer);
     KeInitializeDpc(&dpc, beat, NULL);
+    KeSetTargetProcessorDpc(&dpc, 1);
     KeSetTimer(&timer, due, &dpc);
     return STATUS_SUCCESS;
 }

@@ -22,6 +22,7 @@ static VOID unload(PDRIVER_OBJECT driver)
 {
     KIRQL irql;
 
+    KeSetSystemAffinityThread(1); /* not the processor of the DPC */
     KeAcquireSpinLock(&lock, &irql);
     stopping = 1;
     KeCancelTimer(&timer);
@@ -37,6 +38,7 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     KeInitializeSpinLock(&lock);
     KeInitializeTimer(&timer);
     KeInitializeDpc(&dpc, beat, NULL);
+    KeSetTargetProcessorDpc(&dpc, 1);
     KeSetTimer(&timer, due, &dpc);
     return STATUS_SUCCESS;
 }

@@ -1,28 +1,35 @@
 /*
- * The work item is freed after a time-out, however long the queue may be: it may not have run yet.
- * DEPTH: 1
- * EXPECT: object\.freed-in-use|unload\.work-?item|driver\.unloaded-running|memory\.unloaded
+ * Unload waits for the work item's routine, but not longer than a while, and then frees what the routine works on.
+ *
+ * DEPTH: 2 (the time is up while the routine runs; unload goes on)
+ * EXPECT: pool\.use-after-free|object\..*|unload\..*
  */
 #include "../race.h"
 
+static struct job {
+    LONG rounds;
+    KEVENT finished;
+} *job;
 static PIO_WORKITEM item;
 static PDEVICE_OBJECT device;
-static volatile LONG done;
-static KEVENT finished;
 
 static VOID work(PDEVICE_OBJECT object, PVOID context)
 {
-    done = 1;
-    KeSetEvent(&finished, 0, FALSE);
+    struct job *j = context;
+
+    for (LONG i = 0; i < j->rounds; i++)
+        KeQueryPerformanceCounter(NULL);
+    KeSetEvent(&j->finished, 0, FALSE);
 }
 
 static VOID unload(PDRIVER_OBJECT driver)
 {
     LARGE_INTEGER soon = MILLISECONDS(1);
 
-    IoQueueWorkItem(item, work, DelayedWorkQueue, NULL);
-    KeWaitForSingleObject(&finished, Executive, KernelMode, FALSE, &soon);
+    IoQueueWorkItem(item, work, DelayedWorkQueue, job);
+    KeWaitForSingleObject(&job->finished, Executive, KernelMode, FALSE, &soon);
     IoFreeWorkItem(item);
+    ExFreePoolWithTag(job, 'ecaR');
     IoDeleteDevice(device);
 }
 
@@ -31,10 +38,13 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     NTSTATUS status;
 
     driver->DriverUnload = unload;
-    KeInitializeEvent(&finished, NotificationEvent, FALSE);
     status = IoCreateDevice(driver, 0, NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &device);
     if (!NT_SUCCESS(status))
         return status;
     item = IoAllocateWorkItem(device);
+    job = ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(*job), 'ecaR');
+    MUST(item && job);
+    job->rounds = 3;
+    KeInitializeEvent(&job->finished, NotificationEvent, FALSE);
     return STATUS_SUCCESS;
 }
