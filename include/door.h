@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define DOOR_VERSION 2
+#define DOOR_VERSION 3
 #define DOOR_CALL __attribute__((sysv_abi))
 
 /*
@@ -148,7 +148,28 @@ struct door_stub {
 struct door_stubs {
     uint32_t count;
     uint32_t first;      /* rva of the entries: ascending struct door_stub */
-    uint64_t target[3];  /* what moved code calls: write_cr8, enable_interrupts, pause */
+    uint64_t target[4];  /* what moved code calls: write_cr8, enable_interrupts, pause, access */
+};
+
+/*
+ * An access to memory as a delivery point: what lies behind the call of door_up.access, which returns behind it. RCX holds
+ * the address, the original RCX was pushed before the call.
+ */
+enum door_access_flags {
+    DOOR_ACCESS_READ = 1,
+    DOOR_ACCESS_WRITE = 2,
+    DOOR_ACCESS_ATOMIC = 4,   /* locked */
+    DOOR_ACCESS_UPDATE = 8,   /* a store of what was made from this place's former value, loaded shortly before */
+    DOOR_ACCESS_REPEATED = 16, /* original RCX times */
+};
+
+enum { DOOR_VALUE_CONSTANT = 16, DOOR_VALUE_UNKNOWN = 255 };
+
+struct door_access {
+    uint8_t bytes, flags;
+    uint8_t value; /* what a store writes: a register by its number, or enum above */
+    uint8_t reserved;
+    int32_t constant;
 };
 
 /* One import being bound; the kernel decides what the importer's table shall hold. */
@@ -353,6 +374,8 @@ struct door_interrupts {
 
 enum door_halt { DOOR_HALT_CLEAN, DOOR_HALT_STOP, DOOR_HALT_INTERNAL };
 
+enum door_races { DOOR_RACES_NONE, DOOR_RACES_HARMFUL, DOOR_RACES_ALL };
+
 /* Kernel -> host. */
 struct door {
     uint32_t version, bytes;
@@ -362,6 +385,8 @@ struct door {
     uint32_t processors;
     uint32_t stop_on_finding;
     uint32_t special_pool;     /* 1 = guard pages around blocks (the default), 0 = red zones only */
+    uint32_t points;           /* 1 = accesses of drivers to memory are delivery points */
+    uint32_t races;            /* what of them is reported: enum door_races */
     uint32_t dry_run;          /* 1 = checked calls are checked, then not made: the contract tests */
     uint32_t os_major, os_minor, os_build;
     uint32_t xstate_bytes;     /* XSAVE area this processor needs */
@@ -417,5 +442,6 @@ struct door_up {
     /* For patched code, called in place of the instruction; the argument of write_cr8 was pushed before the call. All
      * registers are kept; flags too, save by write_cr8. */
     uint64_t write_cr8, enable_interrupts, pause;
+    uint64_t access; /* see struct door_access */
     uint64_t (DOOR_CALL *bind)(const struct door_import *import);
 };

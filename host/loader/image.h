@@ -62,6 +62,7 @@ struct image_mapper {
     uint64_t guard_dispatch;   /* address of a routine that jumps to RAX, for CFG dispatch pointers */
     uint64_t shared_data;      /* where 0xFFFFF78000000000 constants are redirected; 0 = leave them */
     bool patch;                /* rewrite instructions, see patch.h; false for kernel modules */
+    bool points;               /* accesses to memory are delivery points: for exploring schedules */
     const struct door_up *up;  /* entries patched code calls */
     struct patch_table *table; /* needed when patch is true: the patched images' side table and scratch memory */
 };

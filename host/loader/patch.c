@@ -7,6 +7,7 @@
  */
 #include "patch_work.h"
 
+#define PATCH_MAPS 5
 #define MARKER 0xf4 /* hlt: faults in user mode whatever the I/O privilege level is */
 #define JUMP_BYTES 5u
 #define FOUND_BYTES (128u << 10)
@@ -74,7 +75,7 @@ static void code_span(const struct image_file *file, uint32_t *low, uint32_t *hi
     }
 }
 
-/* Bytes of one of the four maps. */
+/* Bytes of one of the maps. */
 static size_t map_bytes(uint32_t low, uint32_t high)
 {
     return ((high - low + 63) / 64) * 8;
@@ -84,7 +85,7 @@ size_t patch_scratch_bytes(const struct image_file *file)
 {
     uint32_t low, high;
     code_span(file, &low, &high);
-    return 4 * map_bytes(low, high) + FOUND_BYTES;
+    return PATCH_MAPS * map_bytes(low, high) + FOUND_BYTES;
 }
 
 /* Counts byte patterns rather than instructions: the two-byte forms are nearly exact, the one-byte forms are mostly
@@ -171,7 +172,7 @@ static bool stub_from(struct patch_work *w, const struct patch_found *f, uint32_
         return false;
     /* Sites that follow at once come along: alone they might find no room, and it saves a jump there and back. */
     while (!last && patch_decode(w, end, f->high, &insn) && end + insn.length - begin <= PATCH_TOGETHER &&
-           is_hot(patch_classify(&insn)) && untouched(w, end - 1, end + insn.length))
+           is_hot(patch_classify_at(w, &insn, end)) && untouched(w, end - 1, end + insn.length))
         end += insn.length;
     return patch_write_stub(w, begin, end);
 }
@@ -249,20 +250,23 @@ static bool set_up(struct patch_work *w)
     struct patch_table *table = w->table;
     code_span(w->file, &w->low, &w->high);
     size_t map = map_bytes(w->low, w->high);
-    if (table->scratch_bytes < 4 * map + FOUND_BYTES)
+    if (table->scratch_bytes < PATCH_MAPS * map + FOUND_BYTES)
         return false;
 
     uint8_t *scratch = table->scratch;
-    memset(scratch, 0, 4 * map);
+    memset(scratch, 0, PATCH_MAPS * map);
     w->target = scratch;
     w->entry = scratch + map;
     w->data = scratch + 2 * map;
     w->seen = scratch + 3 * map;
-    w->found = (void *)(scratch + 4 * map);
-    w->found_capacity = FOUND_BYTES / sizeof w->found[0];
+    w->update = scratch + 4 * map;
+    w->found = (void *)(scratch + PATCH_MAPS * map);
+    w->found_capacity = (uint32_t)((table->scratch_bytes - PATCH_MAPS * map) / sizeof w->found[0]);
     memset(&table->figures, 0, sizeof table->figures);
     ZydisDecoderInit(&w->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
     ZydisDecoderEnableMode(&w->decoder, ZYDIS_DECODER_MODE_MINIMAL, ZYAN_TRUE);
+    ZydisDecoderInit(&w->full, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+    patch_note_imports(w);
     return true;
 }
 
@@ -270,7 +274,7 @@ static void open_stubs(struct patch_work *w)
 {
     const struct door_up *up = w->mapper->up;
     uint32_t rva = w->file->info.bytes, bytes = w->file->info.extra_bytes;
-    struct door_stubs head = {.first = rva + bytes, .target = {up->write_cr8, up->enable_interrupts, up->pause}};
+    struct door_stubs head = {.first = rva + bytes, .target = {up->write_cr8, up->enable_interrupts, up->pause, up->access}};
 
     w->out = w->out_end = rva;
     if (bytes == 0)

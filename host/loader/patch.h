@@ -12,6 +12,8 @@
  * faults in user mode, and the side table keeps the original bytes for the trap handler to emulate. (rdtsc, rdtscp:
  * the host makes them trap with PR_SET_TSC.)
  *
+ * With image_mapper.points, accesses to memory that may be shared become delivery points too, see access.c.
+ *
  * Constants that are addresses in KUSER_SHARED_DATA (0xFFFFF780`00000000 to +FFFh) are changed in place.
  *
  * The table is the caller's memory: one for all images of a machine. Not thread-safe; no allocation.
@@ -22,6 +24,7 @@
 
 enum patch_kind {
     PATCH_NONE,
+    PATCH_ACCESS,   /* stubs; else left alone */
     PATCH_READ_CR8, /* stubs; else left to trap */
     PATCH_WRITE_CR8,
     PATCH_CLI,
@@ -55,7 +58,7 @@ struct patch_table {
     size_t scratch_bytes;
     struct { /* of the image mapped last */
         uint32_t stubs, markers, constants;
-        uint32_t left; /* hot instructions left to trap */
+        uint32_t left; /* hot instructions left to trap, accesses left alone */
     } figures;
 };
 
@@ -68,6 +71,8 @@ void patch_remove(struct patch_table *table, uint64_t va, uint64_t bytes);
 
 /* Room wanted behind the image for stubs, in bytes, a multiple of pages; 0 when there is nothing to patch. */
 uint32_t patch_room(const struct image_file *file);
+/* The room wanted in addition when accesses to memory shall be delivery points. */
+uint32_t patch_points_room(const struct image_file *file);
 /* Scratch memory that patching this image takes: half a byte for each byte of code and 128 KiB. */
 size_t patch_scratch_bytes(const struct image_file *file);
 

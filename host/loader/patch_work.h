@@ -28,13 +28,17 @@ struct patch_work {
     const struct image_mapper *mapper;
     struct patch_table *table;
     ZydisDecoder decoder; /* minimal mode: lengths, opcodes and raw fields, no operands */
+    ZydisDecoder full;    /* with operands, for access.c */
 
     /* One bit for each byte of [low, high), which spans all executable sections. */
     uint32_t low, high;
     uint8_t *target; /* something may jump or point here */
     uint8_t *entry;  /* code begins here, for certain or nearly so; outside .pdata ranges only these are swept */
     uint8_t *data;   /* part of a jump table */
+    uint8_t *update; /* a store that ends a load, change and store of one place */
     uint8_t *seen;   /* start of an instruction already swept outside .pdata ranges */
+
+    uint32_t imports_low, imports_high; /* the slots of the import table */
 
     struct patch_found *found;
     uint32_t found_count, found_capacity;
@@ -90,6 +94,21 @@ static inline bool patch_is_unconditional(const patch_insn *insn)
 
 /* What the instruction is to the patcher; PATCH_NONE for nearly all. */
 enum patch_kind patch_classify(const patch_insn *insn);
+/* The same with accesses that are delivery points told apart. */
+enum patch_kind patch_classify_at(const struct patch_work *w, const patch_insn *insn, uint32_t rva);
+
+/* access.c, see there. */
+bool patch_is_access(const struct patch_work *w, const patch_insn *insn, uint32_t rva);
+/* The rva of the store when a load, change and store of one place begins here, else 0. */
+uint32_t patch_store_of_group(const struct patch_work *w, uint32_t rva, uint32_t high);
+/* What goes before the moved instruction. False: it can't be addressed, or is too far away. */
+bool patch_put_access(struct patch_work *w, uint32_t rva);
+void patch_note_imports(struct patch_work *w);
+
+/* stub.c, for access.c: bytes; from here on the stub stands for `original`; the call of door_up.access. */
+void patch_put(struct patch_work *w, const void *bytes, size_t size);
+void patch_entry(struct patch_work *w, uint32_t original, uint32_t pushed);
+void patch_call_access(struct patch_work *w);
 
 /* Fill the maps and w->found (ascending, no duplicates), rewriting constants on the way. */
 void patch_sweep(struct patch_work *w);

@@ -10,23 +10,23 @@
  */
 #include "patch_work.h"
 
-#define STUB_BYTES_MAX 64u /* of one moved instruction, with its entries */
-#define ENTRIES_MAX 4u     /* of one moved instruction */
+#define STUB_BYTES_MAX 96u /* of one moved instruction, with its entries */
+#define ENTRIES_MAX 6u     /* of one moved instruction */
 
 /* Indices in struct door_stubs.target. */
-enum { CALL_WRITE_CR8, CALL_ENABLE_INTERRUPTS, CALL_PAUSE };
+enum { CALL_WRITE_CR8, CALL_ENABLE_INTERRUPTS, CALL_PAUSE, CALL_ACCESS };
 
-static void put(struct patch_work *w, const void *bytes, size_t size)
+void patch_put(struct patch_work *w, const void *bytes, size_t size)
 {
     memcpy(w->memory + w->out, bytes, size);
     w->out += (uint32_t)size;
 }
 
-#define PUT(w, ...) put(w, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
+#define PUT(w, ...) patch_put(w, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}))
 
 static void put_u32(struct patch_work *w, uint32_t value)
 {
-    put(w, &value, sizeof value);
+    patch_put(w, &value, sizeof value);
 }
 
 static bool put_rel32(struct patch_work *w, uint64_t to)
@@ -37,7 +37,7 @@ static bool put_rel32(struct patch_work *w, uint64_t to)
 }
 
 /* From here on the stub stands for the original at rva. */
-static void entry(struct patch_work *w, uint32_t original, uint32_t pushed)
+void patch_entry(struct patch_work *w, uint32_t original, uint32_t pushed)
 {
     struct door_stub stub = {.rva = w->out, .original = original, .pushed = pushed};
     w->out_end -= sizeof stub;
@@ -49,6 +49,11 @@ static void call_kernel(struct patch_work *w, int index)
 {
     PUT(w, 0xff, 0x15); /* call [rip + disp32] */
     put_rel32(w, w->file->info.bytes + offsetof(struct door_stubs, target) + 8 * index);
+}
+
+void patch_call_access(struct patch_work *w)
+{
+    call_kernel(w, CALL_ACCESS);
 }
 
 /* ---- The replacements ------------------------------------------------------------------------------------------- */
@@ -69,9 +74,9 @@ static void put_write_cr8(struct patch_work *w, unsigned gpr, uint32_t rva, uint
     if (gpr >= 8)
         PUT(w, 0x41);
     PUT(w, 0x50 | (gpr & 7));
-    entry(w, rva, 8);
+    patch_entry(w, rva, 8);
     call_kernel(w, CALL_WRITE_CR8);
-    entry(w, behind, 8);
+    patch_entry(w, behind, 8);
     PUT(w, 0x48, 0x8d, 0x64, 0x24, 0x08);
 }
 
@@ -86,7 +91,7 @@ static void put_cli(struct patch_work *w)
 static void put_call(struct patch_work *w, int index, uint32_t behind)
 {
     call_kernel(w, index);
-    entry(w, behind, 0);
+    patch_entry(w, behind, 0);
 }
 
 /* pushfq, then put the simulated IF into the pushed word; the flags themselves come back from there. */
@@ -232,13 +237,13 @@ static bool put_moved(struct patch_work *w, const patch_insn *insn, uint32_t rva
 
     if (call) {
         put_return_address(w, w->va + rva + insn->length);
-        entry(w, rva, 8);
+        patch_entry(w, rva, 8);
     }
     if (insn->raw.imm[0].is_relative)
         return put_branch(w, insn, patch_branch_target(insn, rva));
 
     uint8_t *copy = w->memory + w->out;
-    put(w, w->memory + rva, insn->length);
+    patch_put(w, w->memory + rva, insn->length);
     if (call) /* FF /2, call, becomes FF /4, jmp */
         copy[insn->raw.modrm.offset] = (copy[insn->raw.modrm.offset] & ~0x38) | 0x20;
     if (patch_is_rip_relative(insn)) {
@@ -259,9 +264,11 @@ static bool put_all(struct patch_work *w, uint32_t begin, uint32_t end)
     for (uint32_t rva = begin; rva < end && !patch_is_unconditional(&insn); rva += insn.length) {
         if (w->out_end - w->out < needed || !patch_decode(w, rva, end, &insn))
             return false;
-        enum patch_kind kind = patch_classify(&insn);
-        entry(w, rva, 0);
-        if (kind != PATCH_NONE)
+        enum patch_kind kind = patch_classify_at(w, &insn, rva);
+        patch_entry(w, rva, 0);
+        if (kind == PATCH_ACCESS && !patch_put_access(w, rva))
+            return false;
+        if (kind > PATCH_ACCESS)
             put_replacement(w, kind, &insn, rva);
         else if (!put_moved(w, &insn, rva))
             return false;
@@ -270,7 +277,7 @@ static bool put_all(struct patch_work *w, uint32_t begin, uint32_t end)
         return true;
     if (w->out_end - w->out < needed)
         return false;
-    entry(w, end, 0);
+    patch_entry(w, end, 0);
     PUT(w, 0xe9);
     return put_rel32(w, end);
 }

@@ -66,6 +66,12 @@ enum patch_kind patch_classify(const patch_insn *insn)
     }
 }
 
+enum patch_kind patch_classify_at(const struct patch_work *w, const patch_insn *insn, uint32_t rva)
+{
+    enum patch_kind kind = patch_classify(insn);
+    return kind == PATCH_NONE && patch_is_access(w, insn, rva) ? PATCH_ACCESS : kind;
+}
+
 /* ---- What one instruction tells --------------------------------------------------------------------------------- */
 
 /* An 8-byte immediate or absolute address inside the shared page: let it point to where that page is here. */
@@ -161,8 +167,10 @@ static void note_insn(struct patch_work *w, const patch_insn *insn, struct patch
     }
     rewrite_constant(w, insn, here->rva);
 
-    here->kind = patch_classify(insn);
+    here->kind = patch_classify_at(w, insn, here->rva);
     here->length = insn->length;
+    if (here->kind == PATCH_ACCESS)
+        patch_set_bit(w, w->update, patch_store_of_group(w, here->rva, here->high));
     if (here->kind != PATCH_NONE)
         note_found(w, here);
 }

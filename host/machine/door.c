@@ -231,6 +231,8 @@ void door_fill(void)
         .processors = options->processors,
         .stop_on_finding = options->stop_on_finding,
         .special_pool = options->special_pool,
+        .points = options->points,
+        .races = options->races,
         .dry_run = options->dry_run,
         .os_major = options->os_major,
         .os_minor = options->os_minor,

@@ -183,6 +183,8 @@ static bool open_file(uint32_t id, struct image_file *file)
         return false;
     entry = &channel_images->image[id - 1];
     image_parse(file, (const uint8_t *)channel_images + entry->offset, entry->bytes);
+    if (machine.door.points)
+        file->info.extra_bytes += patch_points_room(file);
     return true;
 }
 
@@ -197,6 +199,7 @@ static int map_image(struct loaded *image, const struct image_file *file, uint64
         .guard_dispatch = gate + 16,
         .shared_data = DOOR_SHARED_DATA,
         .patch = driver,
+        .points = driver && machine.door.points,
         .up = machine.door.up,
         .table = &marker_table,
     };

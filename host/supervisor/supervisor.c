@@ -302,6 +302,8 @@ static void describe(struct supervisor *s, const struct supervisor_options *opti
         .processors = options->processors,
         .stop_on_finding = options->stop_on_finding,
         .special_pool = options->special_pool,
+        .points = options->points,
+        .races = options->races,
         .dry_run = options->dry_run,
         .os_major = options->os_major,
         .os_minor = options->os_minor,

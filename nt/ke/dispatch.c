@@ -112,6 +112,23 @@ VOID KiReadyThread(PKTHREAD Thread)
     KiRequestInterrupt(Processor, DISPATCH_LEVEL);
 }
 
+static PKTHREAD KiFirstReady(PKI_PROCESSOR Processor)
+{
+    return CONTAINING_RECORD(Processor->Ready[31 - __builtin_clz(Processor->ReadySummary)].Flink, struct _KTHREAD,
+                             ReadyListEntry);
+}
+
+/* A thread that is ready on a busy processor and may run on this one, which has nothing to do; NULL = there is none. */
+PKTHREAD KiFindElsewhere(PKI_PROCESSOR Processor)
+{
+    for (ULONG i = 1; i < KiDoor->processors; i++) {
+        PKI_PROCESSOR Other = KiProcessorBlock((Processor->Number + i) % KiDoor->processors);
+        if ((!Other->Idle || Other->DpcRoutineActive) && Other->ReadySummary && (KiFirstReady(Other)->Affinity >> Processor->Number & 1))
+            return KiFirstReady(Other);
+    }
+    return NULL;
+}
+
 static PKTHREAD KiSelectNext(PKI_PROCESSOR Processor)
 {
     PKTHREAD Next = Processor->NextThread;
@@ -120,10 +137,9 @@ static PKTHREAD KiSelectNext(PKI_PROCESSOR Processor)
         Processor->NextThread = NULL;
         return Next;
     }
-    if (!Processor->ReadySummary)
+    Next = Processor->ReadySummary ? KiFirstReady(Processor) : KiFindElsewhere(Processor);
+    if (!Next)
         return Processor->IdleThread;
-    Next = CONTAINING_RECORD(Processor->Ready[31 - __builtin_clz(Processor->ReadySummary)].Flink, struct _KTHREAD,
-                             ReadyListEntry);
     KiDequeueReady(Next);
     return Next;
 }

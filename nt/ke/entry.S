@@ -2,6 +2,7 @@
 
         .set    GS_IRQL, 0x50
         .set    GS_INTERRUPT_FLAG, 0x1000
+        .set    GS_BUDGET, 0x1004               # DOOR_PCR_BUDGET
         .set    GS_PENDING, 0x1010              # _KI_PROCESSOR.PendingLevels
         .set    GS_RAISE, 0x1240                # _KI_PROCESSOR.Raise
         .set    KI_CAUSE_RAISE, 1               # KiCauseRaise
@@ -204,6 +205,92 @@ KiPatchedSlow:
         popq    %r8
         popq    %rbp
         addq    $4, 8(%rsp)             # skip the number
+        popfq
+        retq
+        .seh_endproc
+
+# An access of a driver to memory is due as a delivery point: rcx = the address, the original rcx was pushed before the call,
+# a struct door_access lies behind it. An access to the own stack is none; the next one is due instead.
+        .globl  KiPatchedAccess
+        .def    KiPatchedAccess; .scl 2; .type 32; .endef
+        .seh_proc KiPatchedAccess
+KiPatchedAccess:
+        pushfq
+        .seh_stackalloc 8
+        pushq   %rbp
+        .seh_pushreg %rbp
+        movq    %rsp, %rbp
+        .seh_setframe %rbp, 0
+        .seh_endprologue
+        pushq   %rax
+        movq    %rsp, %rax
+        xorq    %rcx, %rax
+        shrq    $16, %rax               # DOOR_STACK_SLOT
+        jnz     1f
+        movl    $1, %gs:GS_BUDGET
+        popq    %rax
+        jmp     2f
+1:      leaq    -CONTEXT_BYTES-8(%rsp), %rsp
+        andq    $-16, %rsp
+        movq    -8(%rbp), %rax
+        movq    %rax, CONTEXT_RAX(%rsp)
+        movq    0x18(%rbp), %rax
+        movq    %rax, CONTEXT_RCX(%rsp)
+        movq    %rdx, CONTEXT_RDX(%rsp)
+        movq    %rbx, CONTEXT_RBX(%rsp)
+        leaq    0x18(%rbp), %rax        # below the pushed rcx: what goes with the return address
+        movq    %rax, CONTEXT_RSP(%rsp)
+        movq    (%rbp), %rax
+        movq    %rax, CONTEXT_RBP(%rsp)
+        movq    %rsi, CONTEXT_RSI(%rsp)
+        movq    %rdi, CONTEXT_RDI(%rsp)
+        movq    %r8, CONTEXT_R8(%rsp)
+        movq    %r9, CONTEXT_R9(%rsp)
+        movq    %r10, CONTEXT_R10(%rsp)
+        movq    %r11, CONTEXT_R11(%rsp)
+        movq    %r12, CONTEXT_R12(%rsp)
+        movq    %r13, CONTEXT_R13(%rsp)
+        movq    %r14, CONTEXT_R14(%rsp)
+        movq    %r15, CONTEXT_R15(%rsp)
+        movq    0x10(%rbp), %rax
+        movq    %rax, CONTEXT_RIP(%rsp)
+        movq    %rsp, %r8
+        movq    %rcx, %r9
+        cld
+        movl    KiXstateBytes(%rip), %r11d
+        subq    %r11, %rsp
+        andq    $-64, %rsp
+        xorl    %edx, %edx              # XSAVE header
+        movq    %rdx, 0x200(%rsp)
+        movq    %rdx, 0x208(%rsp)
+        movq    %rdx, 0x210(%rsp)
+        movq    %rdx, 0x218(%rsp)
+        movq    %rdx, 0x220(%rsp)
+        movq    %rdx, 0x228(%rsp)
+        movq    %rdx, 0x230(%rsp)
+        movq    %rdx, 0x238(%rsp)
+        movq    %rax, %rcx              # Site
+        movl    $-1, %eax
+        movl    $-1, %edx
+        xsave64 (%rsp)
+        movq    %r9, %rdx               # Address; r8 = Context
+        pushq   %r8
+        subq    $0x28, %rsp
+        callq   VfAccess
+        addq    $0x28, %rsp
+        popq    %r8
+        movl    $-1, %eax
+        movl    $-1, %edx
+        xrstor64 (%rsp)
+        movq    CONTEXT_RAX(%r8), %rax
+        movq    CONTEXT_RDX(%r8), %rdx
+        movq    CONTEXT_R9(%r8), %r9
+        movq    CONTEXT_R10(%r8), %r10
+        movq    CONTEXT_R11(%r8), %r11
+        movq    CONTEXT_R8(%r8), %r8
+2:      movq    %rbp, %rsp
+        popq    %rbp
+        addq    $8, 8(%rsp)             # over the struct door_access
         popfq
         retq
         .seh_endproc

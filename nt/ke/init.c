@@ -17,7 +17,17 @@ static VOID KiFillUp(VOID)
     KiUp.write_cr8 = (UINT64)KiPatchedWriteCr8;
     KiUp.enable_interrupts = (UINT64)KiPatchedEnableInterrupts;
     KiUp.pause = (UINT64)KiPatchedPause;
+    KiUp.access = (UINT64)KiPatchedAccess;
     KiUp.bind = VfBind;
+}
+
+/* Let the other processors do what the start left them: a schedule shall begin with nothing but the drivers to choose from. */
+static VOID KiSettle(VOID)
+{
+    PKI_PROCESSOR Other;
+
+    while ((Other = KiNextBusy(KiProcessor())))
+        KiSwitchTo(Other);
 }
 
 /* The first thread: the parts that need threads, then the operator. */
@@ -26,6 +36,7 @@ static VOID KiPhase1(PVOID Context)
     ExInitializeWorkers();
     IoInitialize();
     KiStartDpcThreads();
+    KiSettle();
     IopOperator(NULL);
     KiDoor->halt(DOOR_HALT_CLEAN, "");
 }

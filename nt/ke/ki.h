@@ -301,6 +301,7 @@ VOID KiSwitchTo(PKI_PROCESSOR Target);
 VOID KiBuildStack(PVOID StackBase, VOID (*Routine)(PVOID), PVOID Argument, UINT64 *Stack);
 DECLSPEC_NORETURN VOID KiIdleLoop(PVOID Context);
 VOID KiSpin(PVOID Lock);
+UINT64 KiNextEvent(VOID); /* when a timer expires or a device does something next; (UINT64)-1 = never */
 BOOLEAN KiSpinOnce(VOID); /* let others go on; FALSE = nothing is left that could end the wait */
 extern ULONG KiSpinRounds;
 
@@ -327,6 +328,7 @@ VOID KiInitializeDispatcher(VOID);
 VOID KiInitializeProcessorDispatcher(ULONG Number);
 VOID KiExitDispatcher(KIRQL OldIrql);  /* take the thread switch that became due, then lower */
 LONG KiSwapThread(VOID);               /* the current thread stops here; returns its WaitStatus */
+PKTHREAD KiFindElsewhere(PKI_PROCESSOR Processor);
 VOID KiPreempt(VOID);
 VOID KiQuantumEnd(VOID);
 VOID KiUnwaitThread(PKTHREAD Thread, LONG WaitStatus, KPRIORITY Increment);
@@ -424,4 +426,5 @@ VOID KiResumeTrap(VOID);
 VOID KiPatchedWriteCr8(VOID);
 VOID KiPatchedEnableInterrupts(VOID);
 VOID KiPatchedPause(VOID);
+VOID KiPatchedAccess(VOID);
 extern ULONG KiXstateBytes;

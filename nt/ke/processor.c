@@ -94,8 +94,7 @@ static VOID KiEverythingWaits(VOID)
     KiDoor->halt(DOOR_HALT_STOP, "everything waits");
 }
 
-/* When a timer expires or a device does something next; (UINT64)-1 = never. */
-static UINT64 KiNextEvent(VOID)
+UINT64 KiNextEvent(VOID)
 {
     UINT64 Timer = KiNextDueTime(), Device = HalNextDeviceTime();
     return Timer < Device ? Timer : Device;
@@ -128,7 +127,7 @@ DECLSPEC_NORETURN VOID KiIdleLoop(PVOID Context)
             KiRequestInterrupt(Self, DISPATCH_LEVEL);
         KiLowerIrql(PASSIVE_LEVEL);
         KiRaiseIrql(DISPATCH_LEVEL);
-        if (Self->NextThread || Self->ReadySummary) {
+        if (Self->NextThread || Self->ReadySummary || KiFindElsewhere(Self)) {
             Self->Idle = FALSE;
             KiSwapThread();
             continue;

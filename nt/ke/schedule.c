@@ -45,7 +45,7 @@ BOOLEAN KiHasWork(PKI_PROCESSOR Processor)
 {
     if (!Processor->Idle || Processor->DpcRoutineActive)
         return TRUE;
-    return Processor->NextThread || Processor->ReadySummary || (Processor->InterruptFlag && Processor->PendingLevels);
+    return Processor->NextThread || Processor->ReadySummary || KiFindElsewhere(Processor) || (Processor->InterruptFlag && Processor->PendingLevels);
 }
 
 static PVOID KiFlowOf(PKI_PROCESSOR Processor)
@@ -67,7 +67,7 @@ static ULONG KiListProcessors(PKI_PROCESSOR Self, KI_OPTION *Options, ULONG Coun
     return Count;
 }
 
-static ULONG KiListOptions(PKI_PROCESSOR Self, KI_OPTION *Options)
+static ULONG KiListOptions(PKI_PROCESSOR Self, KI_OPTION *Options, BOOLEAN Timers)
 {
     ULONG Count = 1;
     PKTHREAD Thread = Self->CurrentThread;
@@ -77,7 +77,7 @@ static ULONG KiListOptions(PKI_PROCESSOR Self, KI_OPTION *Options)
     if (Self->Irql < DISPATCH_LEVEL && Thread != Self->IdleThread && !IsListEmpty(&Self->Ready[Thread->Priority]))
         Options[Count++] = (KI_OPTION){KiOtherThread, Self, CONTAINING_RECORD(Self->Ready[Thread->Priority].Flink,
                                                                               struct _KTHREAD, ReadyListEntry)};
-    if (KiNextDueTime() != (UINT64)-1)
+    if (Timers && KiNextEvent() != (UINT64)-1)
         Options[Count++] = (KI_OPTION){KiNextTimer, Self, &Ki};
     return Count;
 }
@@ -196,16 +196,16 @@ static ULONG KiDecide(const KI_OPTION *Options, ULONG Count)
 
 /* ---- Doing it -------------------------------------------------------------------------------------------------------- */
 
-/* The code here was slow: the next timer comes before it goes on. */
+/* The code here was slow: the next timer or device comes before it goes on. Timers are processor 0's. */
 static VOID KiLetTimePass(VOID)
 {
-    while (!KiTimersPending() && KiNextDueTime() != (UINT64)-1) {
-        KiAdvanceTo(KiNextDueTime());
-        if (KiProcessor()->Irql < KI_CLOCK_LEVEL && KiProcessor()->InterruptFlag)
-            KiClockInterrupt();
-        else
-            break;
-    }
+    BOOLEAN Device;
+
+    do {
+        Device = HalNextDeviceTime() == KiNextEvent();
+        KiAdvanceTo(KiNextEvent());
+    } while (!KiTurnTimers() && !Device && KiNextEvent() != (UINT64)-1);
+    KiDispatchPending();
 }
 
 /* The next ready thread of the same priority has its turn. */
@@ -261,8 +261,14 @@ VOID KiDeliver(VOID)
     Self->Points++;
     Self->Budget = Ki.Strategy == DOOR_IN_ORDER ? KI_EVERY : KiDoor->schedule->every;
     KiSpinRounds = 0;
-    if (!KiHandOver(Self))
-        KiCarryOut(&Options[KiDecide(Options, KiListOptions(Self, Options))]);
+    if (!KiHandOver(Self)) {
+        ULONG Pick = KiDecide(Options, KiListOptions(Self, Options, TRUE));
+        KiCarryOut(&Options[Pick]);
+        if (Options[Pick].Kind == KiNextTimer) { /* whom the timer has woken may come first */
+            Pick = KiDecide(Options, KiListOptions(Self, Options, FALSE));
+            KiCarryOut(&Options[Pick]);
+        }
+    }
     KiDispatchPending();
 }
 
@@ -280,6 +286,7 @@ VOID KiBeginSchedule(VOID)
     struct door_schedule *Schedule = KiDoor->schedule;
 
     RtlZeroMemory(&Ki, sizeof(Ki));
+    VfForgetAccesses();
     Ki.Strategy = Schedule->strategy;
     Ki.Random = (Schedule->seed + 1) * 0x9e3779b97f4a7c15ull;
     for (ULONG i = 0; i < KI_CHANGES; i++)

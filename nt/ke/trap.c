@@ -36,30 +36,40 @@ static VOID KiDescribeAccess(UINT64 Address, ULONG Error, PCSTR What)
 }
 
 /* A fault that nobody can repair and no handler may see. */
+/* Where the driver's author would say it is: not in a stub of the patcher. */
+static UINT64 KiOriginalRip(PCONTEXT Context)
+{
+    UINT64 Rip = Context->Rip, Unused = 0;
+
+    MmUnpatch(&Rip, &Unused);
+    return Rip;
+}
+
 static VOID KiFaultFinding(struct door_trap *Trap, PCSTR What, ULONG Stack)
 {
     PCONTEXT Context = TRAP_CONTEXT(Trap);
+    UINT64 Rip = KiOriginalRip(Context);
     KIRQL Irql = KiReadCr8();
     UINT64 Operation = (Trap->error & 16) ? 8 : (Trap->error & 2) ? 1 : 0;
-    PMI_IMAGE Image = MmImageOf(Context->Rip);
+    PMI_IMAGE Image = MmImageOf(Rip);
     PCSTR History = "It was allocated at:";
     ULONG i;
 
     for (i = 0; i < RTL_NUMBER_OF(KiFaults) && KiFaults[i].Code != MiFaultCode; i++)
         ;
     if (i < RTL_NUMBER_OF(KiFaults)) {
-        VfFinding(KiFaults[i].Rule, KiFaults[i].Code, Trap->address, Operation, Context->Rip, 0);
+        VfFinding(KiFaults[i].Rule, KiFaults[i].Code, Trap->address, Operation, Rip, 0);
         History = KiFaults[i].History;
     } else if (What && !strncmp(What, "discarded", 9)) {
-        VfFinding("memory.discarded", 0x50, Trap->address, Operation, Context->Rip, 0);
+        VfFinding("memory.discarded", 0x50, Trap->address, Operation, Rip, 0);
     } else if (Irql >= DISPATCH_LEVEL && Operation == 8 && MmImageOf(Trap->address)) {
         /* DRIVER_PORTION_MUST_BE_NONPAGED */
-        VfFinding("memory.code-paged", 0xD3, Trap->address, Irql, Operation, Context->Rip);
+        VfFinding("memory.code-paged", 0xD3, Trap->address, Irql, Operation, Rip);
     } else if (Irql >= DISPATCH_LEVEL) {
         VfFinding(Trap->address < DOOR_USER_END ? "memory.user-at-dispatch" : "memory.paged-at-dispatch",
-                  Image && Image->Driver ? 0xD1 : 0x0A, Trap->address, Irql, Operation, Context->Rip);
+                  Image && Image->Driver ? 0xD1 : 0x0A, Trap->address, Irql, Operation, Rip);
     } else {
-        VfFinding("memory.invalid", 0x50, Trap->address, Operation, Context->Rip, 0);
+        VfFinding("memory.invalid", 0x50, Trap->address, Operation, Rip, 0);
     }
     KiDescribeAccess(Trap->address, Trap->error, What);
     VfNoteCaller(Context);

@@ -82,7 +82,7 @@ static VOID VfDropKernelFrames(struct door_note *Note)
     memmove(Note->frame, Note->frame + First, Note->frames * sizeof(UINT64));
 }
 
-static PVF_CALLBACK VfCurrentCallback(VOID)
+PVF_CALLBACK VfCurrentCallback(VOID)
 {
     PKI_PROCESSOR Processor = KiProcessor();
 

@@ -60,9 +60,12 @@ ULONG VfStackOf(const UINT64 *Frames, ULONG Count)
 
 ULONG VfCaptureStackFrom(const CONTEXT *Context)
 {
-    UINT64 Frames[DOOR_FRAMES];
+    UINT64 Frames[DOOR_FRAMES], Unused = 0;
+    ULONG Count = RtlpWalkStack(Context, Frames, DOOR_FRAMES);
 
-    return VfStackOf(Frames, RtlpWalkStack(Context, Frames, DOOR_FRAMES));
+    if (Count)
+        MmUnpatch(&Frames[0], &Unused); /* interrupted in a stub */
+    return VfStackOf(Frames, Count);
 }
 
 /* Where the driver's frames end: at the kernel's frame that called it first (it holds the outermost callback). */

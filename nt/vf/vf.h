@@ -56,6 +56,8 @@ typedef struct _VF_CALLBACK {
 } VF_CALLBACK, *PVF_CALLBACK;
 
 /* Around every call of a driver's routine by the kernel. Leave checks level, locks and objects on the stack. */
+/* The innermost one that runs on this processor; NULL = none. */
+PVF_CALLBACK VfCurrentCallback(VOID);
 VOID VfEnterCallback(PVF_CALLBACK Callback);
 VOID VfLeaveCallback(PVF_CALLBACK Callback);
 /* For findings that are about a routine as a whole: it, and who set, queued or created it. */
@@ -99,6 +101,10 @@ VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why);
 VOID VfStackGoes(UINT64 Frame, PVF_CALLBACK Callback);
 /* An image goes away: finding for objects in it, and for objects whose routine lies in it. */
 VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name);
+
+/* ---- Data races (race.c) ------------------------------------------------------------------------------------------ */
+
+VOID VfForgetAccesses(VOID); /* a schedule begins */
 
 /* ---- Binding ----------------------------------------------------------------------------------------------------- */
 

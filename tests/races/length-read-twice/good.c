@@ -1,0 +1,36 @@
+/*
+ * Its twin: read once, then checked.
+ */
+#include "../race.h"
+
+static struct message {
+    volatile ULONG length;
+    UCHAR bytes[64];
+} message = {.length = 4};
+
+static VOID receive(PVOID context)
+{
+    UCHAR copy[8];
+    ULONG length = message.length;
+
+    if (length <= sizeof(copy)) {
+        MUST(length <= sizeof(copy));
+        copy[0] = message.bytes[0];
+    }
+}
+
+static VOID meddle(PVOID context)
+{
+    message.length = 64;
+}
+
+static VOID unload(PDRIVER_OBJECT driver)
+{
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
+{
+    driver->DriverUnload = unload;
+    race(receive, meddle);
+    return STATUS_SUCCESS;
+}
