@@ -1,6 +1,6 @@
 # Contracts: what the tables tool refuses, the look-ups of the host, and every routine called at every level.
 CT := $(B)/tests/contracts
-CT_PARTS := $(wildcard host/base/*.c host/machine/*.c host/machine/*.S host/sandbox/*.c host/sandbox/*.S host/supervisor/*.c host/loader/*.c)
+CT_PARTS := $(wildcard host/base/*.c host/devices/*.c host/machine/*.c host/machine/*.S host/sandbox/*.c host/sandbox/*.S host/supervisor/*.c host/loader/*.c)
 CT_OBJ := $(patsubst %.S,$(B)/%.o,$(patsubst %.c,$(B)/%.o,$(CT_PARTS)))
 
 $(CT)/%.o: tests/contracts/%.c | $(B)/gen/contracts.stamp

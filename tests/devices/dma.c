@@ -1,4 +1,5 @@
 /* DMA adapters: common buffers, map registers, scatter/gather lists, with the test card as the device. */
+#include "../kernel/check.h"
 #include "card.h"
 
 static PDMA_ADAPTER Open(BOOLEAN ScatterGather, ULONG Length, PULONG Registers)
@@ -121,7 +122,7 @@ TEST(a_list_covers_the_buffer)
 {
     CARD Card = OpenCard(0);
     PDMA_ADAPTER Adapter = Open(TRUE, 65536, NULL);
-    PDEVICE_OBJECT Device = MakeDevice();
+    PDEVICE_OBJECT Device = MakeDevice(CheckDriver);
     ULONG Bytes = 3 * PAGE_SIZE + 300, Sum = 0;
     PUCHAR Block = ExAllocatePoolWithTag(NonPagedPoolNx, 4 * PAGE_SIZE + 100, 'tseT');
     PUCHAR Buffer = Block + 100, Copy = ExAllocatePoolWithTag(NonPagedPoolNx, Bytes, 'tseT');
@@ -160,7 +161,7 @@ TEST(a_list_covers_the_buffer)
 TEST(a_list_can_lie_in_the_drivers_memory)
 {
     PDMA_ADAPTER Adapter = Open(TRUE, 65536, NULL);
-    PDEVICE_OBJECT Device = MakeDevice();
+    PDEVICE_OBJECT Device = MakeDevice(CheckDriver);
     PUCHAR Buffer = ExAllocatePoolWithTag(NonPagedPoolNx, PAGE_SIZE, 'tseT');
     PMDL Mdl = IoAllocateMdl(Buffer, PAGE_SIZE, FALSE, FALSE, NULL);
     ULONG Bytes, Registers;
@@ -206,7 +207,7 @@ TEST(map_registers_make_the_buffer_contiguous)
 {
     CARD Card = OpenCard(0);
     PDMA_ADAPTER Adapter = Open(FALSE, 65536, NULL);
-    PDEVICE_OBJECT Device = MakeDevice();
+    PDEVICE_OBJECT Device = MakeDevice(CheckDriver);
     ULONG Bytes = 2 * PAGE_SIZE, Length = Bytes;
     PUCHAR Block = ExAllocatePoolWithTag(NonPagedPoolNx, 4 * PAGE_SIZE, 'tseT');
     PUCHAR Buffer = Block + 40;
@@ -253,7 +254,7 @@ TEST(map_registers_make_the_buffer_contiguous)
 TEST(a_kept_channel_makes_the_next_one_wait)
 {
     PDMA_ADAPTER Adapter = Open(FALSE, 65536, NULL);
-    PDEVICE_OBJECT Device = MakeDevice();
+    PDEVICE_OBJECT Device = MakeDevice(CheckDriver);
     KIRQL OldIrql;
     PVOID First;
 
