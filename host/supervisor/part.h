@@ -9,6 +9,16 @@
 #include "supervisor/supervisor.h"
 #include "supervisor/volume.h"
 
+/* disk.c: sectors written since the snapshot, in a hash table. */
+struct disk_overlay {
+    struct overlay_entry {
+        bool used;
+        uint64_t sector;
+        uint8_t bytes[CHANNEL_SECTOR];
+    } *entry;
+    uint32_t room, count;
+};
+
 struct supervisor {
     pid_t pid; /* 0 = gone */
     int wake, channel_fd, images_fd, ram_fd, record_fd, disk_fd;
@@ -19,6 +29,8 @@ struct supervisor {
     supervisor_event_fn *sink;
     void *context;
     struct volume *volume;
+    struct disk_overlay overlay;
+    bool disk_marked;
     bool own_volume, debugger, asked, ended, end_sent;
     bool snapshot; /* there is one */
     bool halted;   /* the machine has ended, the worker waits: back to the snapshot, or never */
@@ -42,6 +54,8 @@ bool spawn_worker(struct supervisor *s, char why[256]);
 /* disk.c */
 bool disk_open(struct supervisor *s, const char *path, bool read_only, char why[256]); /* path NULL = no disk */
 void disk_serve(struct supervisor *s);
+void disk_mark(struct supervisor *s); /* the way back leads here */
+void disk_back(struct supervisor *s);
 
 /* record.c: hand all complete events to the sink; false = the ring makes no sense */
 bool record_drain(struct supervisor *s);

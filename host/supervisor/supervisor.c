@@ -424,6 +424,7 @@ bool supervisor_snapshot(struct supervisor *s)
     s->then.images = atomic_load(&s->directory->count);
     s->then.images_end = s->images_end;
     volume_mark(s->volume);
+    disk_mark(s);
     return true;
 }
 
@@ -431,6 +432,7 @@ bool supervisor_restore(struct supervisor *s)
 {
     if (!s->snapshot || !(s->asked || s->halted) || !volume_back(s->volume))
         return false;
+    disk_back(s);
     atomic_store(&s->directory->count, s->then.images);
     s->images_end = s->then.images_end;
     s->channel->command.status = DOOR_OK;
@@ -461,6 +463,7 @@ static void close_all(struct supervisor *s)
         munmap(s->channel, sizeof(*s->channel));
     if (s->directory)
         munmap(s->directory, sizeof(*s->directory));
+    disk_back(s);
     if (s->volume)
         volume_close(s->volume);
     if (s->own_volume)
