@@ -12,6 +12,11 @@
  */
 #include <ntddk.h>
 
+/* Of <ntddk.h>; Debian's hides them. */
+NTHALAPI ULONG NTAPI HalGetBusData(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Length);
+NTHALAPI ULONG NTAPI HalGetInterruptVector(INTERFACE_TYPE Type, ULONG Bus, ULONG Level, ULONG Vector, PKIRQL Irql,
+                                           PKAFFINITY Affinity);
+
 #define SECTOR 512
 #define TAG 'ksiD'
 

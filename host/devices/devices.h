@@ -1,9 +1,12 @@
 /*
  * The devices of the machine: what lies behind its ports, its device memory and its interrupt lines.
  *
- *   0000:00.0  host bridge             00:02.0, 00:03.0  two test cards (docs/devices.md): registers, DMA, a counter, MSI
- *   0000:00.1  -                       1F0-1F7, 3F6      an ATA disk when the run has one (--disk), interrupt line 14
- *   0000:01.0  IDE function, bus master over the same disk
+ *   00:00.0           host bridge
+ *   00:01.0           IDE function: the bus master of the disk
+ *   00:02.0, 00:03.0  two test cards: registers, DMA, a counter, MSI or line 11, which they share
+ *   1F0-1F7, 3F6      an ATA disk when the run has one (--disk), interrupt line 14
+ *
+ * docs/devices.md describes them for driver writers.
  *
  * Time is the machine's. A device does by itself only what it has announced: devices_run does what is due, and its latencies
  * are constants, so a run is the same every time. The state of all devices is one static object without pointers

@@ -329,3 +329,10 @@ BOOLEAN KeSynchronizeExecution(PKINTERRUPT Interrupt, PKSYNCHRONIZE_ROUTINE Sync
     HalpRelease(Interrupt, OldIrql);
     return Result;
 }
+
+NTSTATUS IoGetAffinityInterrupt(PKINTERRUPT InterruptObject, PGROUP_AFFINITY GroupAffinity)
+{
+    RtlZeroMemory(GroupAffinity, sizeof(*GroupAffinity));
+    GroupAffinity->Mask = (KAFFINITY)1 << InterruptObject->Processor;
+    return STATUS_SUCCESS;
+}

@@ -1,4 +1,5 @@
 /* Line-based interrupts: levels, sharing, exclusion, connecting and disconnecting. */
+#include "../kernel/check.h"
 #include "card.h"
 
 typedef struct _SEEN {

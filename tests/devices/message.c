@@ -1,4 +1,5 @@
 /* IoConnectInterruptEx: message-signalled, line-based, fully specified and passive-level interrupts. */
+#include "../kernel/check.h"
 #include "card.h"
 
 NTKERNELAPI VOID NTAPI IoReportInterruptActive(PVOID Parameters);
@@ -38,7 +39,7 @@ static BOOLEAN LineRoutine(PKINTERRUPT Interrupt, PVOID Context)
 /* A device object that stands for card 0, and what the bus gave it. */
 static PDEVICE_OBJECT BindCard(void)
 {
-    PDEVICE_OBJECT Device = MakeDevice();
+    PDEVICE_OBJECT Device = MakeDevice(CheckDriver);
     PCM_RESOURCE_LIST List;
     PCM_PARTIAL_RESOURCE_LIST Partial;
 
@@ -137,7 +138,7 @@ TEST(one_lock_for_all_messages)
 TEST(without_messages_there_is_the_line)
 {
     /* The IDE function has neither messages nor a pin. */
-    PDEVICE_OBJECT Device = MakeDevice(), Unknown = MakeDevice();
+    PDEVICE_OBJECT Device = MakeDevice(CheckDriver), Unknown = MakeDevice(CheckDriver);
     PCM_RESOURCE_LIST List;
     PCI_SLOT_NUMBER Slot = {.u.bits.DeviceNumber = 1};
     SEEN Seen = {0};

@@ -1,4 +1,5 @@
 /* Device memory by every kind of instruction, ports, and PCI configuration space. */
+#include "../kernel/check.h"
 #include "card.h"
 
 #define PLAIN(Type, Offset) (*(volatile Type *)((volatile UCHAR *)&Card[R_PLAIN] + (Offset)))

@@ -1,7 +1,7 @@
 # Tests of the machine and the supervisor: test kernels (PE) and one host program that runs them.
 TM := $(B)/tests/machine
 TM_KERNELS := $(patsubst tests/machine/kernel_%.c,%,$(wildcard tests/machine/kernel_*.c))
-TM_PARTS := $(wildcard host/base/*.c host/machine/*.c host/machine/*.S host/sandbox/*.c host/sandbox/*.S host/supervisor/*.c host/loader/*.c)
+TM_PARTS := $(wildcard host/base/*.c host/devices/*.c host/machine/*.c host/machine/*.S host/sandbox/*.c host/sandbox/*.S host/supervisor/*.c host/loader/*.c)
 TM_OBJ := $(patsubst %,$(TM)/obj/%.o,$(TM_PARTS) tests/machine/harness.c)
 
 $(TM)/obj/%.o: %

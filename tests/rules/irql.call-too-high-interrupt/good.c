@@ -1,0 +1,43 @@
+/* The service routine queues a DPC, and the DPC sets the event. */
+#include "../../devices/card.h"
+
+static CARD Card;
+static PKINTERRUPT Interrupt;
+static KEVENT Event;
+static KDPC Dpc;
+
+static VOID AfterInterrupt(PKDPC Object, PVOID Context, PVOID A1, PVOID A2)
+{
+    KeSetEvent(&Event, IO_NO_INCREMENT, FALSE);
+}
+
+static BOOLEAN ServeCard(PKINTERRUPT Object, PVOID Context)
+{
+    ULONG Status = Card[R_STATUS] & S_ALL;
+
+    Card[R_STATUS] = Status;
+    KeInsertQueueDpc(&Dpc, NULL, NULL);
+    return Status != 0;
+}
+
+static VOID Unload(PDRIVER_OBJECT Driver)
+{
+    Card[R_CONTROL] = C_RESET;
+    IoDisconnectInterrupt(Interrupt);
+    CloseCard(Card);
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
+{
+    KIRQL Irql;
+    ULONG Vector = CardVector(&Irql);
+
+    Driver->DriverUnload = Unload;
+    Card = OpenCard(0);
+    IoConnectInterrupt(&Interrupt, ServeCard, NULL, NULL, Vector, Irql, Irql, LevelSensitive, TRUE, 1, FALSE);
+    KeInitializeEvent(&Event, NotificationEvent, FALSE);
+    KeInitializeDpc(&Dpc, AfterInterrupt, NULL);
+    Card[R_PERIOD] = 100;
+    Card[R_CONTROL] = C_COUNT | C_COUNT_INTERRUPT;
+    return STATUS_SUCCESS;
+}

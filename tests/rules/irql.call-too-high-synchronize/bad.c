@@ -1,0 +1,44 @@
+/*
+ * KeSynchronizeExecution raises to the interrupt's level; from above it would lower.
+ *
+ * EXPECT: irql.call-too-high bad.c:@ in DriverEntry
+ */
+#include "../../devices/card.h"
+
+static CARD Card;
+static PKINTERRUPT Interrupt;
+
+static BOOLEAN ServeCard(PKINTERRUPT Object, PVOID Context)
+{
+    ULONG Status = Card[R_STATUS] & S_ALL;
+
+    Card[R_STATUS] = Status;
+    return Status != 0;
+}
+
+static BOOLEAN Synchronized(PVOID Context)
+{
+    return TRUE;
+}
+
+static VOID Unload(PDRIVER_OBJECT Driver)
+{
+    Card[R_CONTROL] = C_RESET;
+    IoDisconnectInterrupt(Interrupt);
+    CloseCard(Card);
+}
+
+NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
+{
+    KIRQL Irql;
+    KIRQL OldIrql;
+    ULONG Vector = CardVector(&Irql);
+
+    Driver->DriverUnload = Unload;
+    Card = OpenCard(0);
+    IoConnectInterrupt(&Interrupt, ServeCard, NULL, NULL, Vector, Irql, Irql, LevelSensitive, TRUE, 1, FALSE);
+    KeRaiseIrql(Irql + 1, &OldIrql);
+    KeSynchronizeExecution(Interrupt, Synchronized, NULL); /* @ */
+    KeLowerIrql(OldIrql);
+    return STATUS_SUCCESS;
+}
