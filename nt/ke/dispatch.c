@@ -72,21 +72,24 @@ static VOID KiDequeueReady(PKTHREAD Thread)
         Processor->ReadySummary &= ~(1u << Thread->Priority);
 }
 
+/* It runs its idle thread, or will at once, and nothing waits for it. (Processor->Idle says less: its loop has come round.) */
+static BOOLEAN KiIsFree(PKI_PROCESSOR Processor)
+{
+    return Processor->CurrentThread == Processor->IdleThread && !Processor->NextThread && !Processor->ReadySummary;
+}
+
 static PKI_PROCESSOR KiChooseProcessor(PKTHREAD Thread)
 {
     PKI_PROCESSOR Last = KiProcessorBlock(Thread->Processor);
     ULONG Ideal = Thread->IdealProcessor;
 
-    if (Ideal != KI_NO_IDEAL && (Thread->Affinity >> Ideal & 1)) {
-        PKI_PROCESSOR Processor = KiProcessorBlock(Ideal);
-        if (Processor->Idle && !Processor->NextThread && !Processor->ReadySummary)
-            return Processor;
-    }
-    if ((Thread->Affinity >> Last->Number & 1) && Last->Idle && !Last->NextThread)
+    if (Ideal != KI_NO_IDEAL && (Thread->Affinity >> Ideal & 1) && KiIsFree(KiProcessorBlock(Ideal)))
+        return KiProcessorBlock(Ideal);
+    if ((Thread->Affinity >> Last->Number & 1) && KiIsFree(Last))
         return Last;
     for (ULONG i = 0; i < KiDoor->processors; i++) {
         PKI_PROCESSOR Processor = KiProcessorBlock(i);
-        if ((Thread->Affinity >> i & 1) && Processor->Idle && !Processor->NextThread && !Processor->ReadySummary)
+        if ((Thread->Affinity >> i & 1) && KiIsFree(Processor))
             return Processor;
     }
     if (Thread->Affinity >> Last->Number & 1)
@@ -112,6 +115,27 @@ VOID KiReadyThread(PKTHREAD Thread)
     KiRequestInterrupt(Processor, DISPATCH_LEVEL);
 }
 
+/* Rather than be idle a processor takes over a ready thread that waits for another: one of the highest priority. */
+static PKTHREAD KiTakeOver(PKI_PROCESSOR Processor)
+{
+    PKTHREAD Best = NULL;
+
+    for (ULONG i = 0; i < KiDoor->processors; i++) {
+        PKI_PROCESSOR Other = KiProcessorBlock(i);
+        for (ULONG Ready = Other->ReadySummary; Ready; Ready &= Ready - 1) {
+            PLIST_ENTRY Head = &Other->Ready[__builtin_ctz(Ready)];
+            for (PLIST_ENTRY Entry = Head->Flink; Entry != Head; Entry = Entry->Flink) {
+                PKTHREAD Thread = CONTAINING_RECORD(Entry, struct _KTHREAD, ReadyListEntry);
+                if ((Thread->Affinity >> Processor->Number & 1) && (!Best || Thread->Priority > Best->Priority))
+                    Best = Thread;
+            }
+        }
+    }
+    if (Best)
+        KiDequeueReady(Best);
+    return Best;
+}
+
 static PKTHREAD KiSelectNext(PKI_PROCESSOR Processor)
 {
     PKTHREAD Next = Processor->NextThread;
@@ -120,8 +144,10 @@ static PKTHREAD KiSelectNext(PKI_PROCESSOR Processor)
         Processor->NextThread = NULL;
         return Next;
     }
-    if (!Processor->ReadySummary)
-        return Processor->IdleThread;
+    if (!Processor->ReadySummary) {
+        Next = KiTakeOver(Processor);
+        return Next ? Next : Processor->IdleThread;
+    }
     Next = CONTAINING_RECORD(Processor->Ready[31 - __builtin_clz(Processor->ReadySummary)].Flink, struct _KTHREAD,
                              ReadyListEntry);
     KiDequeueReady(Next);

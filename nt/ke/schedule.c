@@ -43,8 +43,8 @@ static struct {
  * loop, which lowers the level first of all, or in the middle of a DPC. */
 BOOLEAN KiHasWork(PKI_PROCESSOR Processor)
 {
-    if (!Processor->Idle || Processor->DpcRoutineActive)
-        return TRUE;
+    if (!Processor->Idle || Processor->DpcRoutineActive || Processor->Irql > DISPATCH_LEVEL)
+        return TRUE; /* the latter two: in an interrupt that came while it was idle */
     return Processor->NextThread || Processor->ReadySummary || (Processor->InterruptFlag && Processor->PendingLevels);
 }
 
