@@ -155,6 +155,16 @@ static bool script_known(void *context, const char *name)
     return session_driver_named(context, name) != NULL;
 }
 
+static bool script_command(void *context, uint32_t code, uint64_t *value, uint32_t *status)
+{
+    struct session *s = context;
+    struct door_command c = make_command(code, "", *value);
+    bool alive = command(s, &c);
+    *value = c.value;
+    *status = c.status;
+    return alive;
+}
+
 static bool script_snapshot(void *context)
 {
     struct session *s = context;
@@ -173,6 +183,7 @@ static bool play(struct session *s)
                                        .unload = script_unload,
                                        .known = script_known,
                                        .snapshot = script_snapshot,
+                                       .command = script_command,
                                        .out = s->out,
                                        .seed = s->seed};
     scenario_run(s->scenario, s->script, s->script_bytes, &machine, &result);

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include "door.h"
 #include "scenario/scenario.h"
 
 enum { MEMORY_LIMIT = 64 << 20, HOOK_INTERVAL = 1000000, HOOK_LIMIT = 200 };
@@ -93,6 +94,50 @@ static int call_expect_bugcheck(lua_State *L)
     return 0;
 }
 
+/* What the operator does to the hardware: the name of the script's function and the command with its argument. */
+static const struct {
+    const char *name;
+    uint32_t code;
+    bool of_processor; /* takes a processor's number, 0 when none is given */
+    bool count;        /* returns the reply */
+    uint64_t value;
+    const char *shape, *help;
+} commands[] = {
+    {"nmi", DOOR_COMMAND_NMI, .of_processor = true, .shape = "nmi([processor])", .help = "a non-maskable interrupt"},
+    {"machine_check", DOOR_COMMAND_MACHINE_CHECK, .of_processor = true, .shape = "machine_check([processor])",
+     .help = "an error of the hardware that cannot be corrected"},
+    {"profile_tick", DOOR_COMMAND_PROFILE_TICK, .of_processor = true, .shape = "profile_tick([processor])",
+     .help = "its performance counters overflow"},
+    {"power_fail", DOOR_COMMAND_POWER, .value = 0, .shape = "power_fail()", .help = "the mains fail; the battery takes over"},
+    {"power_return", DOOR_COMMAND_POWER, .value = 1, .shape = "power_return()", .help = "the mains are back"},
+    {"add_processor", DOOR_COMMAND_ADD_PROCESSOR, .count = true, .shape = "add_processor()",
+     .help = "one more processor starts; returns how many there are, nil if none could"},
+};
+
+/* Upvalue 1: index into commands. */
+static int call_command(lua_State *L)
+{
+    const struct scenario_machine *m = self(L)->machine;
+    size_t i = (size_t)lua_tointeger(L, lua_upvalueindex(1));
+    uint64_t value = commands[i].value;
+    uint32_t status = 0;
+    if (commands[i].of_processor) {
+        lua_Integer processor = luaL_optinteger(L, 1, 0);
+        luaL_argcheck(L, processor >= 0 && processor < DOOR_PROCESSORS, 1, "a processor's number expected");
+        value = (uint64_t)processor;
+    }
+    if (!m->command(m->context, commands[i].code, &value, &status))
+        return leave(L);
+    luaL_argcheck(L, !commands[i].of_processor || status < 0x80000000, 1, "the machine has no such processor");
+    if (!commands[i].count)
+        return 0;
+    if (status < 0x80000000)
+        lua_pushinteger(L, (lua_Integer)value);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
 /* As Lua's tostring, but a table is "table", not its address. Pushes the text. */
 static const char *show(lua_State *L, int index)
 {
@@ -158,6 +203,8 @@ void scenario_help(FILE *out)
 {
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
         fprintf(out, "  %-26s %s\n", functions[i].shape, functions[i].help);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        fprintf(out, "  %-26s %s\n", commands[i].shape, commands[i].help);
 }
 
 /* pairs in the order of the keys: numbers, then strings, then the rest as they come. */
@@ -211,6 +258,11 @@ static void open_sandbox(lua_State *L, uint64_t seed)
     }
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
         lua_register(L, functions[i].name, functions[i].call);
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        lua_pushinteger(L, (lua_Integer)i);
+        lua_pushcclosure(L, call_command, 1);
+        lua_setglobal(L, commands[i].name);
+    }
     lua_getglobal(L, "string");
     lua_pushnil(L);
     lua_setfield(L, -2, "dump");

@@ -20,6 +20,8 @@ struct scenario_machine {
     bool (*unload)(void *context, const char *name, uint32_t *status);
     bool (*known)(void *context, const char *name); /* a driver given on the command line? */
     bool (*snapshot)(void *context); /* here exploration begins */
+    /* A command without a name (enum door_command_code); *value: its argument, then its reply. */
+    bool (*command)(void *context, uint32_t code, uint64_t *value, uint32_t *status);
     FILE *out;                                      /* where print goes */
     uint64_t seed;                                  /* of math.random */
 };

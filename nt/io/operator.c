@@ -34,6 +34,7 @@ static NTSTATUS IopPower(UINT64 Mains)
 {
     if (Mains > 1)
         return STATUS_INVALID_PARAMETER;
+    KiMains = (BOOLEAN)Mains;
     KiProcessorBlock(0)->IpiRequests |= KI_IPI_POWER;
     KiFire(0, POWER_LEVEL);
     KeWaitForSingleObject(&KiPowerEvent, Executive, KernelMode, FALSE, NULL);

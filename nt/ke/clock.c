@@ -137,8 +137,10 @@ static VOID KiChargeTick(PKI_PROCESSOR Processor)
 
     Processor->PendingTick = FALSE;
     if (Thread != Processor->IdleThread) {
-        Thread->Quantum = Thread->Quantum > 3 ? Thread->Quantum - 3 : 0;
-        Processor->QuantumEnd |= !Thread->Quantum;
+        if (Thread->Quantum <= 3)
+            Processor->QuantumEnd = TRUE; /* which gives it a new one */
+        else
+            Thread->Quantum -= 3;
     }
     if (Processor->QuantumEnd || Processor->DpcCount)
         KiRequestInterrupt(Processor, DISPATCH_LEVEL);
@@ -149,7 +151,7 @@ VOID KiClockInterrupt(VOID)
 {
     PKI_PROCESSOR Processor = KiProcessor();
 
-    if (KiTurnTimers())
+    if (KiTurnTimers(Processor->PendingTick))
         KiRequestInterrupt(Processor, DISPATCH_LEVEL);
     if (Processor->PendingTick)
         KiChargeTick(Processor);

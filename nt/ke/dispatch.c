@@ -72,21 +72,24 @@ static VOID KiDequeueReady(PKTHREAD Thread)
         Processor->ReadySummary &= ~(1u << Thread->Priority);
 }
 
+/* It runs its idle thread, or will at once, and nothing waits for it. (Processor->Idle says less: its loop has come round.) */
+static BOOLEAN KiIsFree(PKI_PROCESSOR Processor)
+{
+    return Processor->CurrentThread == Processor->IdleThread && !Processor->NextThread && !Processor->ReadySummary;
+}
+
 static PKI_PROCESSOR KiChooseProcessor(PKTHREAD Thread)
 {
     PKI_PROCESSOR Last = KiProcessorBlock(Thread->Processor);
     ULONG Ideal = Thread->IdealProcessor;
 
-    if (Ideal != KI_NO_IDEAL && (Thread->Affinity >> Ideal & 1)) {
-        PKI_PROCESSOR Processor = KiProcessorBlock(Ideal);
-        if (Processor->Idle && !Processor->NextThread && !Processor->ReadySummary)
-            return Processor;
-    }
-    if ((Thread->Affinity >> Last->Number & 1) && Last->Idle && !Last->NextThread)
+    if (Ideal != KI_NO_IDEAL && (Thread->Affinity >> Ideal & 1) && KiIsFree(KiProcessorBlock(Ideal)))
+        return KiProcessorBlock(Ideal);
+    if ((Thread->Affinity >> Last->Number & 1) && KiIsFree(Last))
         return Last;
     for (ULONG i = 0; i < KiDoor->processors; i++) {
         PKI_PROCESSOR Processor = KiProcessorBlock(i);
-        if ((Thread->Affinity >> i & 1) && Processor->Idle && !Processor->NextThread && !Processor->ReadySummary)
+        if ((Thread->Affinity >> i & 1) && KiIsFree(Processor))
             return Processor;
     }
     if (Thread->Affinity >> Last->Number & 1)

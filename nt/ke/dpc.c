@@ -93,11 +93,16 @@ VOID KiUnqueueDpc(PKI_PROCESSOR Processor, PKDPC Dpc)
         VfDpcsOnStacks--;
 }
 
+/* DPCs that queue each other without end cost time, so that the watchdog comes to see them: one microsecond each. */
+#define KI_LONG_SERIES 64
+
 static VOID KiDrainDpcs(VOID)
 {
     PKI_PROCESSOR Processor = KiProcessor();
 
-    for (;;) {
+    for (ULONG Count = 1;; Count++) {
+        if (Count % KI_LONG_SERIES == 0)
+            KiSpendTime(KI_LONG_SERIES * 10);
         if (KiTimersPending())
             KiExpireTimers();
         if (IsListEmpty(&Processor->DpcList))

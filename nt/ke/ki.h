@@ -351,6 +351,7 @@ VOID KiNmiInterrupt(VOID);
 VOID KiMachineCheck(VOID);
 VOID KiProfileInterrupt(VOID);
 VOID KiPowerInterrupt(VOID);
+extern BOOLEAN KiMains;
 extern KEVENT KiPowerEvent; /* set when the power interrupt has been handled */
 /* The interrupt reaches processor Number and, unless that holds it off, has been handled when this returns. Below
  * DISPATCH_LEVEL. FALSE: there is no such processor. */
@@ -364,7 +365,7 @@ VOID KiInitializeTimers(VOID);
 BOOLEAN KiInsertTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, ULONG Stack);
 BOOLEAN KiRemoveTimer(PKTIMER Timer);
 UINT64 KiNextDueTime(VOID); /* (UINT64)-1 = none */
-BOOLEAN KiTurnTimers(VOID); /* find what is due now; TRUE = something is */
+BOOLEAN KiTurnTimers(BOOLEAN Awake); /* find what is due now; TRUE = something is. Awake: the processor was not asleep */
 VOID KiExpireTimers(VOID);
 BOOLEAN KiTimersPending(VOID);
 VOID KiForgetTimerDpc(PKDPC Dpc);

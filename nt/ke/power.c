@@ -16,8 +16,11 @@ KEVENT KiPowerEvent = {.Header = {.Type = EventSynchronizationObject,
                                   .Size = sizeof(KEVENT) / sizeof(ULONG),
                                   .WaitListHead = {&KiPowerEvent.Header.WaitListHead, &KiPowerEvent.Header.WaitListHead}}};
 
+BOOLEAN KiMains = TRUE; /* set by the operator before the interrupt */
+
 VOID KiPowerInterrupt(VOID)
 {
-    KI_ASSERT(KiReadCr8() == POWER_LEVEL);
+    VfRemark("power interrupt on processor %u at IRQL %u: the mains %s", KiProcessor()->Number, (ULONG)KiReadCr8(),
+             KiMains ? "are back" : "fail");
     KiQueueDpc(&KiPowerDpc, KI_DPC_QUEUED, 0, NULL, NULL);
 }

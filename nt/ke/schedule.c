@@ -43,9 +43,10 @@ static struct {
  * loop, which lowers the level first of all, or in the middle of a DPC. */
 BOOLEAN KiHasWork(PKI_PROCESSOR Processor)
 {
-    if (!Processor->Idle || Processor->DpcRoutineActive)
-        return TRUE;
-    return Processor->NextThread || Processor->ReadySummary || KiFindElsewhere(Processor) || (Processor->InterruptFlag && Processor->PendingLevels);
+    if (!Processor->Idle || Processor->DpcRoutineActive || Processor->Irql > DISPATCH_LEVEL)
+        return TRUE; /* the latter two: in an interrupt that came while it was idle */
+    return Processor->NextThread || Processor->ReadySummary || KiFindElsewhere(Processor) ||
+           (Processor->InterruptFlag && Processor->PendingLevels);
 }
 
 static PVOID KiFlowOf(PKI_PROCESSOR Processor)
@@ -204,7 +205,7 @@ static VOID KiLetTimePass(VOID)
     do {
         Device = HalNextDeviceTime() == KiNextEvent();
         KiAdvanceTo(KiNextEvent());
-    } while (!KiTurnTimers() && !Device && KiNextEvent() != (UINT64)-1);
+    } while (!KiTurnTimers(FALSE) && !Device && KiNextEvent() != (UINT64)-1);
     KiDispatchPending();
 }
 

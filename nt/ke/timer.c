@@ -125,10 +125,11 @@ static VOID KiWakeNoWakeTimers(VOID)
     }
 }
 
-BOOLEAN KiTurnTimers(VOID)
+BOOLEAN KiTurnTimers(BOOLEAN Awake)
 {
     KiTurnWheel(KiDoor->now);
-    KiWakeNoWakeTimers();
+    if (Awake || !IsListEmpty(&KiExpired))
+        KiWakeNoWakeTimers();
     return !IsListEmpty(&KiExpired);
 }
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include "cli/near.h"
 #include "cli/options.h"
+#include "door.h"
 #include "scenario/scenario.h"
 
 static void times_and_sizes(void **state)
@@ -126,6 +127,20 @@ static bool fake_snapshot(void *context)
     return true;
 }
 
+/* What reached the machine last; it has two processors, and room for a third. */
+static uint32_t fired;
+static uint64_t fired_value;
+
+static bool fake_command(void *context, uint32_t code, uint64_t *value, uint32_t *status)
+{
+    fired = code;
+    fired_value = *value;
+    *status = *value < 2 ? 0 : 0xc000000d;
+    if (code == DOOR_COMMAND_ADD_PROCESSOR)
+        *value = 3;
+    return true;
+}
+
 static char printed[4096];
 
 static struct scenario_result play(struct fake *fake, const char *script)
@@ -134,7 +149,7 @@ static struct scenario_result play(struct fake *fake, const char *script)
     size_t bytes;
     struct scenario_result result;
     struct scenario_machine machine = {
-        fake, fake_advance, fake_load, fake_unload, fake_known, fake_snapshot, open_memstream(&out, &bytes), 7};
+        fake, fake_advance, fake_load, fake_unload, fake_known, fake_snapshot, fake_command, open_memstream(&out, &bytes), 7};
     scenario_run("test.lua", script, strlen(script), &machine, &result);
     fclose(machine.out);
     snprintf(printed, sizeof printed, "%s", out);
@@ -152,6 +167,37 @@ static void scenario_operates_the_machine(void **state)
     assert_int_equal(f.unloads, 1);
     assert_string_equal(printed, "3221225473\t0\n");
     assert_true(r.expects_bugcheck && r.bugcheck == 0xd1);
+}
+
+static void scenario_fires_the_sources(void **state)
+{
+    static const struct {
+        const char *script;
+        uint32_t code;
+        uint64_t value;
+        const char *error, *printed;
+    } cases[] = {
+        {"nmi()", DOOR_COMMAND_NMI, 0, "", ""},
+        {"nmi(1)", DOOR_COMMAND_NMI, 1, "", ""},
+        {"nmi(2)", DOOR_COMMAND_NMI, 2, "test.lua:1: bad argument #1 to 'nmi' (the machine has no such processor)", ""},
+        {"machine_check(1)", DOOR_COMMAND_MACHINE_CHECK, 1, "", ""},
+        {"profile_tick(1)", DOOR_COMMAND_PROFILE_TICK, 1, "", ""},
+        {"power_fail()", DOOR_COMMAND_POWER, 0, "", ""},
+        {"power_return()", DOOR_COMMAND_POWER, 1, "", ""},
+        {"print(add_processor())", DOOR_COMMAND_ADD_PROCESSOR, 0, "", "3\n"},
+        {"nmi(-1)", 0, 0, "test.lua:1: bad argument #1 to 'nmi' (a processor's number expected)", ""},
+        {"nmi(64)", 0, 0, "test.lua:1: bad argument #1 to 'nmi' (a processor's number expected)", ""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fake f = {0};
+        fired = 0;
+        fired_value = 0;
+        struct scenario_result r = play(&f, cases[i].script);
+        assert_string_equal(r.error, cases[i].error);
+        assert_int_equal(fired, cases[i].code);
+        assert_int_equal(fired_value, cases[i].value);
+        assert_string_equal(printed, cases[i].printed);
+    }
 }
 
 static void scenario_errors_name_the_line(void **state)
@@ -228,6 +274,7 @@ int main(void)
         cmocka_unit_test(quoting),
         cmocka_unit_test(near_names),
         cmocka_unit_test(scenario_operates_the_machine),
+        cmocka_unit_test(scenario_fires_the_sources),
         cmocka_unit_test(scenario_errors_name_the_line),
         cmocka_unit_test(scenario_reaches_nothing),
         cmocka_unit_test(scenario_is_repeatable),
