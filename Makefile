@@ -3,19 +3,23 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test bench install clean setup
+.PHONY: all demo test lint bench install clean setup
 B := build
 PREFIX ?= /usr/local
+# as many jobs as processors, unless the caller said how many
+BUILD = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc)) -f tools/build.mk
 
 all: setup
-	@$(MAKE) --no-print-directory -f tools/build.mk all
+	@$(BUILD) all
 demo: all
 	@tools/demo
 test: all
-	@$(MAKE) --no-print-directory -f tools/build.mk tests
+	@$(BUILD) tests
 	@tests/run
+lint: setup
+	@tools/lint
 bench: all
-	@$(MAKE) --no-print-directory -f tools/build.mk tests
+	@$(BUILD) tests
 	@tests/bench/run
 install: all
 	@tools/install "$(DESTDIR)$(PREFIX)"

@@ -7,7 +7,7 @@ $(B)/tests/libntoskrnl-all.a: $(B)/gen/contracts.stamp
 	@mkdir -p $(@D)
 	x86_64-w64-mingw32-dlltool -d $(B)/gen/ntoskrnl.def -l $@
 
-$(B)/tests/%.sys: tests/%.c $(wildcard tests/kernel/*.h) $(B)/tests/libntoskrnl-all.a
+$(B)/tests/%.sys: tests/%.c $(wildcard tests/kernel/*.h) $(B)/tests/libntoskrnl-all.a | $(B)/pch/ntddk.h.gch
 	@mkdir -p $(@D)
 	$(DRVCC) $(DRVLD) -o $@ $< -lntoskrnl -lhal $(B)/tests/libntoskrnl-all.a
 

@@ -21,6 +21,10 @@ CC := gcc
 CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Iinclude -Ihost -I$(B)/gen -MMD -MP \
 	-ffile-prefix-map=$(CURDIR)=. $(shell pkg-config --cflags lua5.4 2>/dev/null)
 LIBS := -lZydis $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
+# what a machine consists of, for programs that run one without the command line
+MACHINEDIRS := base machine devices sandbox supervisor loader
+MACHINESRC = $(wildcard $(MACHINEDIRS:%=host/%/*.c) $(MACHINEDIRS:%=host/%/*.S))
+MACHINEOBJ = $(patsubst %.S,$(B)/%.o,$(patsubst %.c,$(B)/%.o,$(MACHINESRC)))
 HOSTSRC := $(wildcard host/*/*.c)
 HOSTASM := $(wildcard host/*/*.S)
 HOSTOBJ := $(HOSTSRC:%.c=$(B)/%.o) $(HOSTASM:%.S=$(B)/%.o) $(B)/gen/contracts_host.o
@@ -38,9 +42,13 @@ $(B)/gen/contracts_nt.o: $(B)/gen/contracts_nt.c
 	$(NTCC) -c $< -o $@
 $(B)/gen/contracts_host.o: $(B)/gen/contracts_host.c
 	$(CC) $(CFLAGS) -c $< -o $@
-$(B)/nt/%.o: nt/%.c | $(B)/gen/contracts.stamp
+# Every file of the kernel begins with nt.h: read once. Its own dependencies (with the system's headers) rebuild all.
+$(B)/pch/nt.h.pch: nt/inc/nt.h | $(B)/gen/contracts.stamp
 	@mkdir -p $(@D)
-	$(NTCC) -MMD -MP -c $< -o $@
+	$(NTCC) -MD -MP -MF $(@:.pch=.d) -MT $@ -x c-header $< -o $@
+$(B)/nt/%.o: nt/%.c $(B)/pch/nt.h.pch
+	@mkdir -p $(@D)
+	$(NTCC) -include-pch $(B)/pch/nt.h.pch -MMD -MP -c $< -o $@
 $(B)/nt/%.o: nt/%.S
 	@mkdir -p $(@D)
 	$(NTCC) -MMD -MP -c $< -o $@
@@ -63,15 +71,20 @@ $(B)/nt/hal.dll: $(B)/gen/hal.def
 $(B)/irqlab: $(HOSTOBJ)
 	$(CC) -Wl,-z,now -o $@ $^ $(LIBS)
 
-# ---- examples: mingw gcc by default (which thinks that an access through GS is one through a null pointer) ----
-DRVCC := x86_64-w64-mingw32-gcc -std=gnu11 -O2 -g -gdwarf-4 -Wall -Wno-array-bounds -Wno-multichar -fno-strict-aliasing -fno-stack-protector -ffile-prefix-map=$(CURDIR)/= \
-	-I$(W)/ddk -D__INTRINSIC_DEFINED__dummy
+# ---- examples: mingw gcc by default ----
+# Drivers begin with <ntddk.h>: read once. gcc finds the compiled form first, and leaves it where it doesn't fit.
+DRVCC := x86_64-w64-mingw32-gcc -std=gnu11 -O2 -g -gdwarf-4 -Wall -Wno-multichar -Wno-array-bounds -fno-strict-aliasing -fno-stack-protector \
+	-ffile-prefix-map=$(CURDIR)/= \
+	-I$(B)/pch -I$(W)/ddk
 DRVLD := -nostdlib -shared -Wl,--subsystem,native -Wl,--entry,DriverEntry -Wl,--dynamicbase
+$(B)/pch/ntddk.h.gch: $(W)/ddk/ntddk.h
+	@mkdir -p $(@D)
+	$(DRVCC) -w -MD -MP -MF $(@:.gch=.d) -MT $@ -x c-header $< -o $@
 EXAMPLES := $(patsubst %.c,$(B)/examples/%.sys,$(notdir $(wildcard examples/*/*.c)))
 examples: $(EXAMPLES)
 .PHONY: examples
 define example_rule
-$(B)/examples/$(notdir $(1:.c=.sys)): $(1)
+$(B)/examples/$(notdir $(1:.c=.sys)): $(1) | $(B)/pch/ntddk.h.gch
 	@mkdir -p $$(@D)
 	$$(DRVCC) $$(DRVLD) -o $$@ $$< -lntoskrnl -lhal
 endef

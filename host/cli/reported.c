@@ -156,6 +156,11 @@ int reported_run(struct reported *r)
     if (status == COMMAND_INTERNAL)
         fprintf(stderr, "irqlab: internal error in irqlab " IRQLAB_VERSION ", seed %llu; the run was: %s\n",
                 (unsigned long long)r->given->seed, r->again);
+    if (r->end.record_error) {
+        fprintf(stderr, "irqlab: %s: could not be written: %s\n", r->given->machine.record_path,
+                strerror(r->end.record_error));
+        status = COMMAND_INTERNAL;
+    }
     report_close(r->report, status);
     symbols_close(r->symbols);
     return status;

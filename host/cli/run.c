@@ -5,6 +5,7 @@
  * or let the scenario operate the machine, unload in reverse order, end, report. An image that Windows would refuse is
  * bad input (status 2) and no machine is started for it; a driver whose DriverEntry fails is not clean (status 1).
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cli/command.h"
@@ -101,7 +102,8 @@ static int run_parsed(struct run *r, const struct options *options, char **argv)
         status = reported_run(&reported);
     }
     if (r->json && (ferror(r->json) | fclose(r->json))) {
-        fprintf(stderr, "irqlab: %s: could not be written\n", r->json_path);
+        fprintf(stderr, "irqlab: %s: could not be written%s%s\n", r->json_path, errno ? ": " : "",
+                errno ? strerror(errno) : "");
         status = COMMAND_INTERNAL;
     }
     return status;

@@ -240,6 +240,7 @@ static void destroyed(struct report *r, const char *detail)
     struct finding *f = NULL;
     if (raw) {
         snprintf(raw->rule, sizeof raw->rule, "machine.destroyed");
+        raw->code = 0x109; /* CRITICAL_STRUCTURE_CORRUPTION */
         snprintf(raw->text, sizeof raw->text, "the machine itself was destroyed: %.150s", detail);
         f = finding_make(r->options.symbols, &event, raw);
         free(raw);

@@ -4,6 +4,7 @@
  */
 #include "supervisor/part.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -57,6 +58,23 @@ static bool clean(struct door_event *event, void *payload)
     return false;
 }
 
+/* The raw record that was asked for. What cannot be written is told at the end; the run goes on without. */
+static void keep(struct supervisor *s, const void *bytes, size_t count)
+{
+    for (size_t done = 0; done < count;) {
+        ssize_t n = write(s->record_fd, (const uint8_t *)bytes + done, count - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            s->end.record_error = errno;
+            close(s->record_fd);
+            s->record_fd = -1;
+            return;
+        }
+        done += (size_t)n;
+    }
+}
+
 static bool drain_one(struct supervisor *s, uint64_t available)
 {
     struct door_event *event = (struct door_event *)s->event;
@@ -68,8 +86,8 @@ static bool drain_one(struct supervisor *s, uint64_t available)
         event->payload > event->bytes - sizeof(*event))
         return false;
     ring_get(s, s->tail + sizeof(*event), event + 1, event->bytes - sizeof(*event));
-    if (s->record_fd >= 0 && write(s->record_fd, event, event->bytes) < 0)
-        s->record_fd = -1;
+    if (s->record_fd >= 0)
+        keep(s, event, event->bytes);
     s->tail += event->bytes;
     atomic_store_explicit(&s->channel->tail, s->tail, memory_order_release);
     if (!clean(event, event + 1))

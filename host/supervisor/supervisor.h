@@ -60,6 +60,7 @@ enum supervisor_outcome {
 struct supervisor_end {
     enum supervisor_outcome outcome;
     char detail[256];
+    int record_error; /* errno of writing record_path; 0 = all of it was written */
 };
 
 /* Where the machine's schedule is told, before DOOR_COMMAND_SCHEDULE; afterwards supervisor_schedule_met says what was

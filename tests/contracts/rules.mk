@@ -1,12 +1,10 @@
 # Contracts: what the tables tool refuses, the look-ups of the host, and every routine called at every level.
 CT := $(B)/tests/contracts
-CT_PARTS := $(wildcard host/base/*.c host/machine/*.c host/machine/*.S host/sandbox/*.c host/sandbox/*.S host/supervisor/*.c host/loader/*.c host/devices/*.c)
-CT_OBJ := $(patsubst %.S,$(B)/%.o,$(patsubst %.c,$(B)/%.o,$(CT_PARTS)))
 
 $(CT)/%.o: tests/contracts/%.c | $(B)/gen/contracts.stamp
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c $< -o $@
-$(CT)/contracts_test: $(CT)/contracts_test.o $(CT_OBJ)
+$(CT)/contracts_test: $(CT)/contracts_test.o $(MACHINEOBJ)
 	$(CC) -o $@ $^ $(LIBS)
 $(CT)/lookup_test: $(CT)/lookup_test.o $(B)/host/report/contracts.o $(B)/gen/contracts_host.o
 	$(CC) -o $@ $^ -lcmocka

@@ -1,10 +1,9 @@
 # Tests of the machine and the supervisor: test kernels (PE) and one host program that runs them.
 TM := $(B)/tests/machine
 TM_KERNELS := $(patsubst tests/machine/kernel_%.c,%,$(wildcard tests/machine/kernel_*.c))
-TM_PARTS := $(wildcard host/base/*.c host/devices/*.c host/machine/*.c host/machine/*.S host/sandbox/*.c host/sandbox/*.S host/supervisor/*.c host/loader/*.c)
-TM_OBJ := $(patsubst %,$(TM)/obj/%.o,$(TM_PARTS) tests/machine/harness.c)
+TM_OBJ := $(MACHINEOBJ) $(TM)/harness.o
 
-$(TM)/obj/%.o: %
+$(TM)/%.o: tests/machine/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Itests/machine -c $< -o $@
 $(TM)/pe/%.o: tests/machine/%.c tests/machine/kernel.h tests/machine/traps.h include/door.h
@@ -18,14 +17,16 @@ $(TM)/%/hal.dll: $(TM)/pe/hal.o $(TM)/%/ntoskrnl.exe
 	ld.lld -m i386pep --subsystem native -Xlink=-noentry -shared --export-all-symbols -o $@ $< $(@D)/libnt.a
 $(TM)/images/driver.sys: $(TM)/pe/driver.o $(TM)/images/ntoskrnl.exe
 	ld.lld -m i386pep --subsystem native -e DriverEntry -shared --dynamicbase -o $@ $< $(@D)/libnt.a
-$(TM)/bench_machine: $(TM)/obj/tests/machine/bench_machine.c.o $(TM_OBJ)
+$(TM)/bench_machine: $(TM)/bench_machine.o $(TM_OBJ)
 	$(CC) -Wl,-z,now -o $@ $^ $(LIBS)
-$(TM)/%_test: $(TM)/obj/tests/machine/%_test.c.o $(TM_OBJ)
+$(TM)/%_test: $(TM)/%_test.o $(TM_OBJ)
 	$(CC) -Wl,-z,now -o $@ $^ $(LIBS) -lcmocka
 
 TM_TESTS := $(patsubst tests/machine/%.c,$(TM)/%,$(wildcard tests/machine/*_test.c))
 .PHONY: tests-machine
-tests-machine: $(TM_TESTS) $(foreach k,$(TM_KERNELS),$(TM)/$(k)/ntoskrnl.exe $(TM)/$(k)/hal.dll) $(TM)/images/driver.sys
+TM_ALL := $(TM_TESTS) $(foreach k,$(TM_KERNELS),$(TM)/$(k)/ntoskrnl.exe $(TM)/$(k)/hal.dll) $(TM)/images/driver.sys
+tests: $(TM_ALL)
+tests-machine: $(TM_ALL)
 	@for t in $(TM_TESTS); do $$t || exit 1; done
 .PHONY: bench-machine
 bench-machine: $(TM)/bench_machine $(TM)/bench/ntoskrnl.exe $(TM)/bench/hal.dll

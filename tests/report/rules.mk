@@ -34,6 +34,7 @@ $(TR)/fails.sys: tests/report/fails.c
 TR_DRIVERS := $(addprefix $(TR)/,stuck.sys dwarf/names.sys pdb/names.sys missing.sys fails.sys)
 
 .PHONY: tests-report rebase-report
+tests: $(TR_TESTS) $(TR_DRIVERS)
 tests-report: all $(TR_TESTS) $(TR_DRIVERS)
 	@for t in $(TR_TESTS); do $$t || exit 1; done
 rebase-report: $(TR)/report_test $(TR)/stuck.sys
