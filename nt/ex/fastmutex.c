@@ -35,25 +35,28 @@ static VOID ExpReportNotOwned(PFAST_MUTEX Mutex, PCSTR Kind)
     VfCommit();
 }
 
-static VOID ExpAcquire(PFAST_MUTEX Mutex, PCSTR Kind, KWAIT_REASON Reason)
+static VOID ExpAcquire(PFAST_MUTEX Mutex, PCSTR Kind, KWAIT_REASON Reason, PVOID Site)
 {
     PKTHREAD Thread = KeGetCurrentThread();
 
     if (Mutex->Owner == Thread && Mutex->Count <= 0)
         ExpReportRecursion(Mutex, Kind);
+    VfWantsLock(Mutex, VfFastMutex);
     if (--Mutex->Count) {
         Mutex->Contention++;
         KeWaitForSingleObject(&Mutex->Event, Reason, KernelMode, FALSE, NULL);
     }
     Mutex->Owner = Thread;
+    VfAcquiredLock(&Thread->Held, Mutex, Site);
 }
 
-static BOOLEAN ExpTryAcquire(PFAST_MUTEX Mutex)
+static BOOLEAN ExpTryAcquire(PFAST_MUTEX Mutex, PVOID Site)
 {
     if (Mutex->Count != 1)
         return FALSE;
     Mutex->Count = 0;
     Mutex->Owner = KeGetCurrentThread();
+    VfAcquiredLock(&KeGetCurrentThread()->Held, Mutex, Site);
     return TRUE;
 }
 
@@ -63,6 +66,7 @@ static BOOLEAN ExpRelease(PFAST_MUTEX Mutex, PCSTR Kind)
         ExpReportNotOwned(Mutex, Kind);
         return FALSE;
     }
+    VfReleasedLock(&KeGetCurrentThread()->Held, Mutex);
     Mutex->Owner = NULL;
     if (++Mutex->Count <= 0)
         KeSetEvent(&Mutex->Event, EVENT_INCREMENT, FALSE);
@@ -77,7 +81,7 @@ VOID FASTCALL ExAcquireFastMutex(PFAST_MUTEX FastMutex)
     KIRQL OldIrql = KiRaiseIrql(APC_LEVEL);
 
     KiNoteRaise(OldIrql, APC_LEVEL, KiCauseMutex, __builtin_return_address(0), FastMutex);
-    ExpAcquire(FastMutex, "fast mutex", WrFastMutex);
+    ExpAcquire(FastMutex, "fast mutex", WrFastMutex, __builtin_return_address(0));
     FastMutex->OldIrql = OldIrql;
 }
 
@@ -85,7 +89,7 @@ BOOLEAN FASTCALL ExTryToAcquireFastMutex(PFAST_MUTEX FastMutex)
 {
     KIRQL OldIrql;
 
-    if (!ExpTryAcquire(FastMutex))
+    if (!ExpTryAcquire(FastMutex, __builtin_return_address(0)))
         return FALSE;
     OldIrql = KiRaiseIrql(APC_LEVEL);
     KiNoteRaise(OldIrql, APC_LEVEL, KiCauseMutex, __builtin_return_address(0), FastMutex);
@@ -116,7 +120,7 @@ static VOID ExpCheckApcsHeldOff(PCSTR Routine, ULONG SubCode, PFAST_MUTEX Mutex)
 VOID FASTCALL ExAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
     ExpCheckApcsHeldOff("ExAcquireFastMutexUnsafe", 0x39, FastMutex);
-    ExpAcquire(FastMutex, "fast mutex", WrFastMutex);
+    ExpAcquire(FastMutex, "fast mutex", WrFastMutex, __builtin_return_address(0));
 }
 
 VOID FASTCALL ExReleaseFastMutexUnsafe(PFAST_MUTEX FastMutex)
@@ -140,13 +144,13 @@ VOID FASTCALL KeInitializeGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
 VOID FASTCALL KeAcquireGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
 {
     KeEnterGuardedRegion();
-    ExpAcquire((PFAST_MUTEX)GuardedMutex, "guarded mutex", WrGuardedMutex);
+    ExpAcquire((PFAST_MUTEX)GuardedMutex, "guarded mutex", WrGuardedMutex, __builtin_return_address(0));
     GuardedMutex->CombinedApcDisable = KeGetCurrentThread()->CombinedApcDisable;
 }
 
 BOOLEAN FASTCALL KeTryToAcquireGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
 {
-    if (!ExpTryAcquire((PFAST_MUTEX)GuardedMutex))
+    if (!ExpTryAcquire((PFAST_MUTEX)GuardedMutex, __builtin_return_address(0)))
         return FALSE;
     KeEnterGuardedRegion();
     GuardedMutex->CombinedApcDisable = KeGetCurrentThread()->CombinedApcDisable;
@@ -161,7 +165,7 @@ VOID FASTCALL KeReleaseGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
 
 VOID FASTCALL KeAcquireGuardedMutexUnsafe(PKGUARDED_MUTEX GuardedMutex)
 {
-    ExpAcquire((PFAST_MUTEX)GuardedMutex, "guarded mutex", WrGuardedMutex);
+    ExpAcquire((PFAST_MUTEX)GuardedMutex, "guarded mutex", WrGuardedMutex, __builtin_return_address(0));
 }
 
 VOID FASTCALL KeReleaseGuardedMutexUnsafe(PKGUARDED_MUTEX GuardedMutex)

@@ -118,6 +118,7 @@ static VOID KiInitializeMutant(PKMUTANT Mutant, BOOLEAN InitialOwner, UCHAR ApcD
     if (InitialOwner) {
         PKTHREAD Thread = KeGetCurrentThread();
         Mutant->OwnerThread = Thread;
+        VfAcquiredLock(&Thread->Held, Mutant, NULL);
         Thread->KernelApcDisable -= ApcDisable;
         InsertTailList(&Thread->MutantListHead, &Mutant->MutantListEntry);
     }
@@ -152,6 +153,7 @@ LONG KeReleaseMutant(PRKMUTANT Mutant, KPRIORITY Increment, BOOLEAN Abandoned, B
     if (Mutant->Header.SignalState == 1) {
         if (Mutant->OwnerThread) {
             RemoveEntryList(&Mutant->MutantListEntry);
+            VfReleasedLock(&Mutant->OwnerThread->Held, Mutant);
             Mutant->OwnerThread->KernelApcDisable += Mutant->ApcDisable;
         }
         Mutant->OwnerThread = NULL;

@@ -26,6 +26,16 @@ typedef struct _KI_RAISE {
     PVOID Object;   /* the lock */
 } KI_RAISE;
 
+/* Locks held, in the order of acquisition; those beyond the most are not followed. */
+#define KI_HELD_MOST 8
+typedef struct _KI_HELD {
+    ULONG Count;
+    struct {
+        PVOID Lock;
+        UINT64 Site;
+    } Entry[KI_HELD_MOST];
+} KI_HELD;
+
 struct _VF_CALLBACK;
 
 typedef struct _KI_PROCESSOR {
@@ -76,6 +86,7 @@ typedef struct _KI_PROCESSOR {
     PVOID DpcStackBase;
     struct _KTHREAD *DeadThread;   /* ended; its stack goes once another thread runs */
     VOID (*ReapRoutine)(struct _KTHREAD *Thread);
+    KI_HELD Held;                  /* spin locks */
 
     /* DPCs (dpc.c, threaded.c, watchdog.c). */
     PKDPC ActiveDpc;               /* whose routine runs; an address to compare with, the object may be gone */
@@ -214,6 +225,7 @@ struct _KTHREAD {
 
     struct _VF_CALLBACK *Callback; /* innermost callback this thread runs below DISPATCH_LEVEL */
     ULONG CreatedBy;               /* stack id, see vf.h */
+    KI_HELD Held;                  /* mutexes */
     ULONG ResourceCount;
     KPROCESSOR_MODE PreviousMode;
     BOOLEAN SystemThread;

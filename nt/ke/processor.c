@@ -173,6 +173,7 @@ VOID KiSpin(PVOID Lock)
     VfText("the spin lock is held and its holder will never release it");
     VfNoteCaller(NULL);
     VfNoteLevel();
+    VfNoteHolder(Lock);
     VfCommit();
     KiDoor->halt(DOOR_HALT_STOP, "a spin lock is never released");
 }

@@ -27,15 +27,24 @@ static VOID KiReportRecursion(PKSPIN_LOCK Lock)
     KiBugCheck(0x0F, (UINT64)Lock, 0, 0, 0); /* SPIN_LOCK_ALREADY_OWNED; nothing could go on here */
 }
 
+static inline VOID KiTake(PKSPIN_LOCK Lock, PVOID Site)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+
+    *Lock = KiLockWord();
+    Processor->SpinLocksHeld++;
+    VfAcquiredLock(&Processor->Held, Lock, Site);
+}
+
 static inline VOID KiAcquire(PKSPIN_LOCK Lock, PVOID Site)
 {
+    VfWantsLock(Lock, VfSpinLock);
     while (*(volatile KSPIN_LOCK *)Lock) {
         if (*Lock == KiLockWord())
             KiReportRecursion(Lock);
         KiSpin(Lock);
     }
-    *Lock = KiLockWord();
-    KiProcessor()->SpinLocksHeld++;
+    KiTake(Lock, Site);
 }
 
 static VOID KiReportNotHeld(PKSPIN_LOCK Lock)
@@ -57,6 +66,7 @@ static inline VOID KiRelease(PKSPIN_LOCK Lock)
     *Lock = 0;
     if (Processor->SpinLocksHeld)
         Processor->SpinLocksHeld--;
+    VfReleasedLock(&Processor->Held, Lock);
 }
 
 static inline KIRQL KiAcquireRaise(PKSPIN_LOCK Lock, KIRQL Level, PVOID Site)
@@ -120,7 +130,7 @@ BOOLEAN KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
     if (*SpinLock)
         return FALSE;
-    KiAcquire(SpinLock, SITE);
+    KiTake(SpinLock, SITE);
     return TRUE;
 }
 

@@ -37,6 +37,7 @@ BOOLEAN KiSatisfyWait(DISPATCHER_HEADER *Object, PKTHREAD Thread, LONG *Status)
         if (--Object->SignalState == 0) {
             Thread->KernelApcDisable -= Mutant->ApcDisable;
             Mutant->OwnerThread = Thread;
+            VfAcquiredLock(&Thread->Held, Mutant, NULL);
             if (Mutant->Abandoned) {
                 Mutant->Abandoned = FALSE;
                 *Status |= STATUS_ABANDONED;
@@ -280,6 +281,10 @@ done:
 NTSTATUS KeWaitForSingleObject(PVOID Object, KWAIT_REASON WaitReason, KPROCESSOR_MODE WaitMode, BOOLEAN Alertable,
                                PLARGE_INTEGER Timeout)
 {
+    PKMUTANT Mutant = Object;
+
+    if (!Timeout && Mutant->Header.Type == MutantObject && Mutant->OwnerThread != KeGetCurrentThread())
+        VfWantsLock(Mutant, VfMutex);
     return KeWaitForMultipleObjects(1, &Object, WaitAny, WaitReason, WaitMode, Alertable, Timeout, NULL);
 }
 

@@ -36,6 +36,7 @@ extern PEPROCESS PsInitialSystemProcess;
 
 /* Number of the current thread for reports: its id; 0 for an idle thread. */
 ULONG PspCurrentThreadNumber(VOID);
+ULONG PspThreadNumber(PKTHREAD Thread);
 /* Walk all threads in order of creation; NULL = the first. NULL is returned behind the last. */
 PKTHREAD PspNextThread(PKTHREAD Thread);
 extern PEPROCESS PsIdleProcess;

@@ -211,11 +211,14 @@ ULONG NTAPI IoWithinStackLimits(ULONG_PTR Start, SIZE_T Bytes)
 
 /* ---- For reports ------------------------------------------------------------------------------------------------- */
 
+ULONG PspThreadNumber(PKTHREAD Thread)
+{
+    return Thread && Thread->Process ? (ULONG)(UINT64)((PETHREAD)Thread)->Cid.UniqueThread : 0;
+}
+
 ULONG PspCurrentThreadNumber(VOID)
 {
-    PKTHREAD Thread = KeGetCurrentThread();
-
-    return Thread && Thread->Process ? (ULONG)(UINT64)((PETHREAD)Thread)->Cid.UniqueThread : 0;
+    return PspThreadNumber(KeGetCurrentThread());
 }
 
 PKTHREAD PspNextThread(PKTHREAD Thread)

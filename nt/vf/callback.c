@@ -88,6 +88,8 @@ VOID VfLeaveCallback(PVF_CALLBACK Callback)
     if (Processor->SpinLocksHeld != Callback->SpinLocks) {
         VfReportLocks(Callback, (LONG)(Processor->SpinLocksHeld - Callback->SpinLocks));
         Processor->SpinLocksHeld = Callback->SpinLocks;
+        if (!Processor->SpinLocksHeld)
+            Processor->Held.Count = 0;
     }
     if (Processor->Irql != Callback->Irql) {
         VfReportLevel(Callback, Processor->Irql);

@@ -174,20 +174,64 @@ VOID VfRemark(PCSTR Format, ...)
     VfRecord(DOOR_EVENT_NOTE, Text, Length);
 }
 
-/* Which threads wait, and where: for the machine that stands still. */
+/* What Thread waits for, as it goes into "Thread 5 waits here for ...", and the object the user knows it by. */
+static PVOID VfAwaited(PKTHREAD Thread, PCHAR Text, ULONG Bytes)
+{
+    static const PCSTR Names[] = {
+        [EventNotificationObject] = "an event", [EventSynchronizationObject] = "an event",
+        [ProcessObject] = "a process to end",   [QueueObject] = "an entry of a queue",
+        [SemaphoreObject] = "a semaphore",      [GateObject] = "a gate",
+        [TimerNotificationObject] = "a timer",  [TimerSynchronizationObject] = "a timer"};
+    DISPATCHER_HEADER *Object = Thread->WaitCount ? Thread->WaitBlockList[0].Object : NULL;
+    PKTHREAD Owner = NULL;
+    PCSTR Name;
+
+    if (!Object) {
+        RtlpFormat(Text, Bytes, "time to pass");
+    } else if (Thread->WaitReason == WrFastMutex || Thread->WaitReason == WrGuardedMutex) {
+        Object = (PVOID)CONTAINING_RECORD(Object, FAST_MUTEX, Event);
+        Owner = ((PFAST_MUTEX)Object)->Owner;
+        Name = Thread->WaitReason == WrFastMutex ? "a fast mutex" : "a guarded mutex";
+    } else if (Object->Type == MutantObject) {
+        Owner = ((PKMUTANT)Object)->OwnerThread;
+        Name = "a mutex";
+    } else if (Object->Type == ThreadObject) {
+        RtlpFormat(Text, Bytes, "thread %u to end", PspThreadNumber((PKTHREAD)Object));
+    } else {
+        Name = Thread->WaitReason == WrResource   ? "a resource"
+               : Thread->WaitReason == WrPushLock ? "a push lock"
+               : Thread->WaitReason == WrRundown  ? "run-down protection to be released"
+               : Object->Type < RTL_NUMBER_OF(Names) && Names[Object->Type] ? Names[Object->Type]
+                                                                             : "an object";
+        RtlpFormat(Text, Bytes, "%s%s", Name, Thread->WaitCount > 1 ? " and others" : "");
+    }
+    if (Owner)
+        RtlpFormat(Text, Bytes, "%s that thread %u holds", Name, PspThreadNumber(Owner));
+    else if (Object && (Object->Type == MutantObject || Thread->WaitReason == WrFastMutex || Thread->WaitReason == WrGuardedMutex))
+        RtlpFormat(Text, Bytes, "%s that nobody holds", Name);
+    return Object && MmImageOf((UINT64)Object) ? Object : NULL;
+}
+
+/* Which threads wait, where, for what, and who holds that: for the machine that stands still. */
 VOID VfNoteWaiters(VOID)
 {
     for (PKTHREAD Thread = PspNextThread(NULL); Thread && VfNow.notes < DOOR_NOTES; Thread = PspNextThread(Thread)) {
         CONTEXT Context;
-        ULONG Stack;
+        CHAR What[64];
+        PVOID Object;
+        ULONG Stack, Kind = VfNow.notes ? DOOR_NOTE_OTHER : DOOR_NOTE_CALLER;
 
         if (Thread->State != KiWaiting || !Thread->Callback)
             continue;
         RtlZeroMemory(&Context, sizeof(Context));
         KiWaitingContext(Thread, &Context);
         Stack = VfCaptureStackFrom(&Context);
-        VfNote(VfNow.notes ? DOOR_NOTE_OTHER : DOOR_NOTE_CALLER, Stack, Thread->Callback->Object, Thread->Callback->What,
-               "A thread waits here:");
+        Object = VfAwaited(Thread, What, sizeof(What));
+        if (Object) /* it has a name */
+            VfNote(Kind, Stack, Object, NULL, "Thread %u waits here for %s (%%o):", PspThreadNumber(Thread), What);
+        else
+            VfNote(Kind, Stack, Thread->Callback->Object, Thread->Callback->What, "Thread %u waits here for %s:",
+                   PspThreadNumber(Thread), What);
         VfDropKernelFrames(&VfNow.note[VfNow.notes - 1]);
     }
 }

@@ -254,6 +254,7 @@ VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
     PKDPC Dpc;
     ULONG Stack;
 
+    VfLocksGo(Start, Bytes);
     while ((Entry = VfFindInRange(Start, Bytes)) != NULL) {
         VfReportGone(Entry, "object.freed-in-use", VfKinds[Entry->Kind].Code, VfKinds[Entry->Kind].SubCode,
                      "memory is %s", Why);
@@ -315,6 +316,7 @@ static VOID VfReportRunning(UINT64 Base, UINT64 Bytes, PCSTR Name)
 
 VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name)
 {
+    VfLocksGo(Base, Bytes);
     ULONG Stack;
     PKDPC Dpc;
 

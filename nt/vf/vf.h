@@ -102,6 +102,22 @@ VOID VfStackGoes(UINT64 Frame, PVF_CALLBACK Callback);
 /* An image goes away: finding for objects in it, and for objects whose routine lies in it. */
 VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name);
 
+/* ---- Locks (lockorder.c) ----------------------------------------------------------------------------------------- */
+
+typedef enum _VF_LOCK_KIND { VfSpinLock, VfFastMutex, VfMutex } VF_LOCK_KIND;
+
+/* The caller will wait for Lock as long as it takes, if it is not free: call it whether or not it is. */
+VOID VfWaitsForLock(PVOID Lock, VF_LOCK_KIND Kind);
+static inline VOID VfWantsLock(PVOID Lock, VF_LOCK_KIND Kind)
+{
+    if (KiProcessor()->Held.Count || KeGetCurrentThread()->Held.Count)
+        VfWaitsForLock(Lock, Kind);
+}
+VOID VfAcquiredLock(KI_HELD *List, PVOID Lock, PVOID Site);
+VOID VfReleasedLock(KI_HELD *List, PVOID Lock);
+VOID VfLocksGo(UINT64 Start, UINT64 Bytes); /* memory is given back */
+VOID VfNoteHolder(PVOID Lock);
+
 /* ---- Data races (race.c) ------------------------------------------------------------------------------------------ */
 
 VOID VfForgetAccesses(VOID); /* a schedule begins */
