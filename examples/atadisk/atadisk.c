@@ -3,10 +3,10 @@
  *
  *     irqlab run --disk disk.img atadisk.sys
  *
- * One command is under way at a time. Whoever gives it waits; the interrupt service routine (DIRQL) asks the disk what is the
- * matter, which also makes it take the interrupt back, and queues the DPC; the DPC (DISPATCH_LEVEL) moves the sector through
- * the data port and wakes the one who waits. Everything begins in a work item, at PASSIVE_LEVEL: DriverEntry could
- * wait as well, but real drivers must not hold up the start of the system.
+ * One command is under way at a time. Whoever gives it waits; the interrupt service routine (DIRQL) asks the disk what
+ * is the matter, which also makes it take the interrupt back, and queues the DPC; the DPC (DISPATCH_LEVEL) moves the
+ * sector through the data port and wakes the one who waits. Everything begins in a work item, at PASSIVE_LEVEL:
+ * DriverEntry could wait as well, but real drivers must not hold up the start of the system.
  *
  * It writes a pattern to the last sector and puts back what was there.
  */
@@ -60,8 +60,8 @@ typedef struct _DISK {
     PDEVICE_OBJECT Device;
     PKINTERRUPT Interrupt;
     PIO_WORKITEM Work;
-    KEVENT Idle;  /* the work item has finished */
-    KEVENT Done;  /* the command has */
+    KEVENT Idle; /* the work item has finished */
+    KEVENT Done; /* the command has */
     /* Of the present command; the service routine and the DPC read it. */
     UCHAR Command;
     PUSHORT Data;
@@ -198,8 +198,8 @@ static NTSTATUS RunDma(PDISK Disk, ULONG Sector, PVOID Data, BOOLEAN Write)
         return STATUS_INSUFFICIENT_RESOURCES;
     MmBuildMdlForNonPagedPool(Mdl);
     KeRaiseIrql(DISPATCH_LEVEL, &OldIrql);
-    Status = Disk->Adapter->DmaOperations->GetScatterGatherList(Disk->Adapter, Disk->Device, Mdl, Data, SECTOR, FillTable,
-                                                                Disk, Write);
+    Status = Disk->Adapter->DmaOperations->GetScatterGatherList(Disk->Adapter, Disk->Device, Mdl, Data, SECTOR,
+                                                                FillTable, Disk, Write);
     KeLowerIrql(OldIrql);
     if (NT_SUCCESS(Status)) {
         WRITE_PORT_ULONG((PULONG)(ULONG_PTR)(Disk->Master + MASTER_TABLE), Disk->TableAddress.LowPart);
@@ -251,12 +251,14 @@ static VOID OpenDma(PDISK Disk)
 static VOID CloseDma(PDISK Disk)
 {
     if (Disk->Table)
-        Disk->Adapter->DmaOperations->FreeCommonBuffer(Disk->Adapter, PAGE_SIZE, Disk->TableAddress, Disk->Table, FALSE);
+        Disk->Adapter->DmaOperations->FreeCommonBuffer(Disk->Adapter, PAGE_SIZE, Disk->TableAddress, Disk->Table,
+                                                       FALSE);
     if (Disk->Adapter)
         Disk->Adapter->DmaOperations->PutDmaAdapter(Disk->Adapter);
 }
 
-/* ---- What it does ------------------------------------------------------------------------------------------------- */
+/* ---- What it does -------------------------------------------------------------------------------------------------
+ */
 
 static NTSTATUS Identify(PDISK Disk, PUSHORT Data, PULONG Sectors)
 {
@@ -292,8 +294,8 @@ static NTSTATUS TryOut(PDISK Disk, PCSTR How, MOVE *Move, ULONG Sector, PUCHAR B
     NTSTATUS Status = Move(Disk, 0, Before, FALSE);
 
     if (NT_SUCCESS(Status))
-        DbgPrint("atadisk: %s: sector 0 begins with %02x %02x %02x %02x and ends with %02x %02x\n", How, Before[0], Before[1],
-                 Before[2], Before[3], Before[510], Before[511]);
+        DbgPrint("atadisk: %s: sector 0 begins with %02x %02x %02x %02x and ends with %02x %02x\n", How, Before[0],
+                 Before[1], Before[2], Before[3], Before[510], Before[511]);
     if (NT_SUCCESS(Status))
         Status = Move(Disk, Sector, Before, FALSE);
     for (ULONG i = 0; i < SECTOR; i++)
@@ -353,7 +355,8 @@ static NTSTATUS Start(PDISK Disk)
     NTSTATUS Status;
 
     Out(PORT_CONTROL, 0);
-    Status = IoConnectInterrupt(&Disk->Interrupt, Service, Disk, NULL, Vector, Irql, Irql, Latched, FALSE, Affinity, FALSE);
+    Status =
+        IoConnectInterrupt(&Disk->Interrupt, Service, Disk, NULL, Vector, Irql, Irql, Latched, FALSE, Affinity, FALSE);
     if (!NT_SUCCESS(Status))
         return Status;
     Disk->Work = IoAllocateWorkItem(Disk->Device);

@@ -2,9 +2,9 @@
  * An ATA disk: registers, commands, the PIO protocol, and the disk's side of DMA. (ATA/ATAPI-6; the general purpose
  * subset without packets.) Sectors come from the run's image file.
  *
- * The disk is device 0 of the first channel; there is no device 1. It is busy for a constant time after each command and
- * between the sectors of a PIO transfer, then raises its interrupt, which reading the status register or writing a command
- * takes back.
+ * The disk is device 0 of the first channel; there is no device 1. It is busy for a constant time after each command
+ * and between the sectors of a PIO transfer, then raises its interrupt, which reading the status register or writing a
+ * command takes back.
  *
  * Not done: READ and WRITE MULTIPLE (the disk says that it does not know them), power management beyond accepting the
  * commands, security, SMART.
@@ -23,21 +23,36 @@ enum { NO_INTERRUPT = 0x02, SOFT_RESET = 0x04, HIGH_BYTES = 0x80 };
 enum { SECOND = 0x10, LBA = 0x40 };
 enum { HEADS = 16, TRACK = 63 };
 
-enum kind { KIND_NONE, KIND_READ, KIND_WRITE, KIND_READ_DMA, KIND_WRITE_DMA, KIND_VERIFY, KIND_IDENTIFY, KIND_FEATURES,
-            KIND_FLUSH, KIND_ACCEPT, KIND_POWER, KIND_SIZE, KIND_DIAGNOSE };
+enum kind {
+    KIND_NONE,
+    KIND_READ,
+    KIND_WRITE,
+    KIND_READ_DMA,
+    KIND_WRITE_DMA,
+    KIND_VERIFY,
+    KIND_IDENTIFY,
+    KIND_FEATURES,
+    KIND_FLUSH,
+    KIND_ACCEPT,
+    KIND_POWER,
+    KIND_SIZE,
+    KIND_DIAGNOSE
+};
 
 static const struct {
     uint8_t code, kind;
     bool wide; /* 48-bit */
 } commands[] = {
-    {0x10, KIND_ACCEPT, false},    {0x20, KIND_READ, false},      {0x21, KIND_READ, false},      {0x24, KIND_READ, true},
-    {0x25, KIND_READ_DMA, true},   {0x27, KIND_SIZE, true},       {0x30, KIND_WRITE, false},     {0x31, KIND_WRITE, false},
-    {0x34, KIND_WRITE, true},      {0x35, KIND_WRITE_DMA, true},  {0x40, KIND_VERIFY, false},    {0x41, KIND_VERIFY, false},
-    {0x42, KIND_VERIFY, true},     {0x90, KIND_DIAGNOSE, false},  {0x91, KIND_ACCEPT, false},    {0xc8, KIND_READ_DMA, false},
-    {0xc9, KIND_READ_DMA, false},  {0xca, KIND_WRITE_DMA, false}, {0xcb, KIND_WRITE_DMA, false}, {0xe0, KIND_ACCEPT, false},
-    {0xe1, KIND_ACCEPT, false},    {0xe2, KIND_ACCEPT, false},    {0xe3, KIND_ACCEPT, false},    {0xe5, KIND_POWER, false},
-    {0xe7, KIND_FLUSH, false},     {0xea, KIND_FLUSH, true},      {0xec, KIND_IDENTIFY, false},  {0xef, KIND_FEATURES, false},
-    {0xf8, KIND_SIZE, false},
+    {0x10, KIND_ACCEPT, false},    {0x20, KIND_READ, false},     {0x21, KIND_READ, false},
+    {0x24, KIND_READ, true},       {0x25, KIND_READ_DMA, true},  {0x27, KIND_SIZE, true},
+    {0x30, KIND_WRITE, false},     {0x31, KIND_WRITE, false},    {0x34, KIND_WRITE, true},
+    {0x35, KIND_WRITE_DMA, true},  {0x40, KIND_VERIFY, false},   {0x41, KIND_VERIFY, false},
+    {0x42, KIND_VERIFY, true},     {0x90, KIND_DIAGNOSE, false}, {0x91, KIND_ACCEPT, false},
+    {0xc8, KIND_READ_DMA, false},  {0xc9, KIND_READ_DMA, false}, {0xca, KIND_WRITE_DMA, false},
+    {0xcb, KIND_WRITE_DMA, false}, {0xe0, KIND_ACCEPT, false},   {0xe1, KIND_ACCEPT, false},
+    {0xe2, KIND_ACCEPT, false},    {0xe3, KIND_ACCEPT, false},   {0xe5, KIND_POWER, false},
+    {0xe7, KIND_FLUSH, false},     {0xea, KIND_FLUSH, true},     {0xec, KIND_IDENTIFY, false},
+    {0xef, KIND_FEATURES, false},  {0xf8, KIND_SIZE, false},
 };
 
 static enum kind kind_of(uint8_t code, bool *wide)
@@ -191,7 +206,8 @@ static uint8_t set_features(struct ata *a)
         a->write_cache = a->feature[0] == 0x02;
         return 0;
     case 0x03: /* PIO 0-4, multiword DMA 0-2, Ultra DMA 0-5 */
-        if (mode <= 1 || (mode >= 0x08 && mode <= 0x0c) || (mode >= 0x20 && mode <= 0x22) || (mode >= 0x40 && mode <= 0x45)) {
+        if (mode <= 1 || (mode >= 0x08 && mode <= 0x0c) || (mode >= 0x20 && mode <= 0x22) ||
+            (mode >= 0x40 && mode <= 0x45)) {
             a->transfer_mode = mode;
             return 0;
         }
@@ -475,14 +491,14 @@ static uint8_t read_register(struct ata *a, uint32_t number)
 /* The data port: 2 or 4 bytes at a time, when a block is offered. */
 static uint32_t move_data(struct ata *a, uint32_t bytes, bool write, uint32_t value)
 {
-    uint32_t answer = 0;
+    uint32_t answer = 0, left = ATA_SECTOR - a->place;
 
     if (a->phase != (write ? ATA_DATA_OUT : ATA_DATA_IN) || !(a->status & DRQ) || a->select & SECOND || bytes < 2)
         return bytes >= 4 ? 0xffffffff : (1u << 8 * bytes) - 1;
     if (write)
-        memcpy(a->buffer + a->place, &value, bytes);
+        memcpy(a->buffer + a->place, &value, bytes < left ? bytes : left);
     else
-        memcpy(&answer, a->buffer + a->place, bytes);
+        memcpy(&answer, a->buffer + a->place, bytes < left ? bytes : left);
     a->place += bytes;
     if (a->place < ATA_SECTOR)
         return answer;

@@ -1,10 +1,10 @@
 /*
- * The bus master half of the IDE function: it walks a table of physical regions in RAM and moves the disk's data there or
- * from there. (Programming Interface for Bus Master IDE Controller, 1.0)
+ * The bus master half of the IDE function: it walks a table of physical regions in RAM and moves the disk's data there
+ * or from there. (Programming Interface for Bus Master IDE Controller, 1.0)
  *
- * Ports from the base on, first channel: 0 command (1 start, 8 to memory), 2 status (1 active, 2 error, 4 interrupt; the
- * last two are cleared by writing them), 4 the table's address. An entry: address, 16-bit count (0 = 64 KiB), flags (bit 15:
- * last). There is nothing on the second channel.
+ * Ports from the base on, first channel: 0 command (1 start, 8 to memory), 2 status (1 active, 2 error, 4 interrupt;
+ * the last two are cleared by writing them), 4 the table's address. An entry: address, 16-bit count (0 = 64 KiB), flags
+ * (bit 15: last). There is nothing on the second channel.
  */
 #include "devices/state.h"
 

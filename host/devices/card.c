@@ -2,8 +2,8 @@
  * The test card: a PCI device for trying out drivers' interrupt and DMA code. Its registers are described in
  * docs/devices.md; accesses of 4 bytes, the two addresses also of 8.
  *
- * Two sources of interrupts: the end of a DMA transfer (message 0) and the counter (message 1). Without MSI both drive INTA
- * until their status bits are cleared; the line is shared by the cards.
+ * Two sources of interrupts: the end of a DMA transfer (message 0) and the counter (message 1). Without MSI both drive
+ * INTA until their status bits are cleared; the line is shared by the cards.
  */
 #include "devices/state.h"
 
@@ -12,9 +12,30 @@
 /* 100 ns */
 enum { DMA_TIME = 50, DMA_BYTES_PER_UNIT = 128 };
 
-enum { ID = 0x00, CONTROL = 0x04, STATUS = 0x08, TICKS = 0x0c, PERIOD = 0x10, SCRATCH = 0x14, SOURCE = 0x18, DESTINATION = 0x20,
-       LENGTH = 0x28, COMMAND = 0x2c, DOORBELL = 0x30, RESULT = 0x34, FIFO = 0x38, PLAIN = 0x40, END = 0x80 };
-enum { CONTROL_DMA_INTERRUPT = 1, CONTROL_COUNT = 2, CONTROL_COUNT_INTERRUPT = 4, CONTROL_BITS = 7, CONTROL_RESET = 0x80000000 };
+enum {
+    ID = 0x00,
+    CONTROL = 0x04,
+    STATUS = 0x08,
+    TICKS = 0x0c,
+    PERIOD = 0x10,
+    SCRATCH = 0x14,
+    SOURCE = 0x18,
+    DESTINATION = 0x20,
+    LENGTH = 0x28,
+    COMMAND = 0x2c,
+    DOORBELL = 0x30,
+    RESULT = 0x34,
+    FIFO = 0x38,
+    PLAIN = 0x40,
+    END = 0x80
+};
+enum {
+    CONTROL_DMA_INTERRUPT = 1,
+    CONTROL_COUNT = 2,
+    CONTROL_COUNT_INTERRUPT = 4,
+    CONTROL_BITS = 7,
+    CONTROL_RESET = 0x80000000
+};
 enum { STATUS_DMA = 1, STATUS_DMA_FAILED = 2, STATUS_TICK = 4, STATUS_BUSY = 0x80000000 };
 enum { COMMAND_COPY, COMMAND_FILL, COMMAND_SUM };
 enum { IDENTITY = 0x42414c49, LARGEST = 1 << 20 };
@@ -35,7 +56,8 @@ static uint32_t asking(const struct card *c)
 
 bool card_line(unsigned card)
 {
-    return !pci_msi_enabled(card) && !(pci_command(PCI_CARD + card) & PCI_COMMAND_NO_INTX) && asking(&devices.card[card]);
+    return !pci_msi_enabled(card) && !(pci_command(PCI_CARD + card) & PCI_COMMAND_NO_INTX) &&
+           asking(&devices.card[card]);
 }
 
 /* Status bits come up; each new one that is enabled is a message. */
@@ -46,9 +68,9 @@ static void set_status(unsigned card, uint32_t bits)
 
     c->status |= bits;
     new = asking(c) & ~before;
-    if (new & (STATUS_DMA | STATUS_DMA_FAILED))
+    if (new &(STATUS_DMA | STATUS_DMA_FAILED))
         pci_msi_send(card, 0);
-    if (new & STATUS_TICK)
+    if (new &STATUS_TICK)
         pci_msi_send(card, 1);
 }
 

@@ -8,9 +8,9 @@
  *
  * docs/devices.md describes them for driver writers.
  *
- * Time is the machine's. A device does by itself only what it has announced: devices_run does what is due, and its latencies
- * are constants, so a run is the same every time. The state of all devices is one static object without pointers
- * (state.h), to be copied for a snapshot.
+ * Time is the machine's. A device does by itself only what it has announced: devices_run does what is due, and its
+ * latencies are constants, so a run is the same every time. The state of all devices is one static object without
+ * pointers (state.h), to be copied for a snapshot.
  *
  * All of this runs in the worker, in a door call or in a signal handler: it allocates nothing and asks the host for
  * nothing but sectors of the disk (disk_move).

@@ -1,6 +1,6 @@
 /*
- * PCI bus 0: configuration mechanism 1 (the address in CF8, the data in CFC-CFF) and the configuration spaces of the host
- * bridge, the IDE function and the test cards. Layout and meaning as in the PCI Local Bus Specification 3.0.
+ * PCI bus 0: configuration mechanism 1 (the address in CF8, the data in CFC-CFF) and the configuration spaces of the
+ * host bridge, the IDE function and the test cards. Layout and meaning as in the PCI Local Bus Specification 3.0.
  *
  * The firmware's part is done at power on: addresses are assigned, the IDE function is switched on. The test cards'
  * memory decoding is on, bus mastering is off, as a driver finds a device that is not needed for booting.
@@ -44,7 +44,7 @@ static void reset_card(enum pci_function f)
     uint64_t base = DOOR_DEVICE_PA + (uint64_t)(f - PCI_CARD) * DOOR_PAGE;
 
     put(f, COMMAND, 2, PCI_COMMAND_MEMORY, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_NO_INTX);
-    put(f, 0x06, 2, 0x0010, 0); /* status: has capabilities */
+    put(f, 0x06, 2, 0x0010, 0);                  /* status: has capabilities */
     put(f, BAR0, 8, base | 4, ~(DOOR_PAGE - 1)); /* 64-bit memory */
     put(f, 0x34, 1, MSI, 0);
     put(f, 0x3c, 2, 1 << 8 | DEVICES_LINE_CARDS, 0xff); /* INTA, and the line it is wired to */
@@ -59,7 +59,8 @@ void pci_reset(void)
     for (enum pci_function f = 0; f < PCI_FUNCTIONS; f++) {
         put(f, 0x00, 2, VENDOR, 0);
         put(f, 0x02, 2, functions[f].device, 0);
-        put(f, 0x08, 4, (uint32_t)functions[f].class << 24 | functions[f].subclass << 16 | functions[f].interface << 8 | 1, 0);
+        put(f, 0x08, 4,
+            (uint32_t)functions[f].class << 24 | functions[f].subclass << 16 | functions[f].interface << 8 | 1, 0);
         put(f, 0x0c, 2, 0, 0xffff); /* cache line size, latency timer: kept for who asks */
         put(f, 0x2c, 4, VENDOR | (uint32_t)functions[f].device << 16, 0);
         if (f >= PCI_CARD)

@@ -72,8 +72,8 @@ void pci_reset(void);
 uint32_t pci_port(uint32_t port, uint32_t bytes, bool write, uint32_t value);
 enum { PCI_COMMAND_IO = 1, PCI_COMMAND_MEMORY = 2, PCI_COMMAND_MASTER = 4, PCI_COMMAND_NO_INTX = 0x400 };
 uint32_t pci_command(enum pci_function function);
-uint64_t pci_card_base(unsigned card);   /* of its registers */
-uint32_t pci_busmaster_base(void);       /* of its ports */
+uint64_t pci_card_base(unsigned card); /* of its registers */
+uint32_t pci_busmaster_base(void);     /* of its ports */
 bool pci_msi_enabled(unsigned card);
 void pci_msi_send(unsigned card, unsigned number);
 

@@ -1,9 +1,10 @@
 /*
  * The devices as the machine sees them: time, RAM and disk for them, and what an access costs.
  *
- * An access to a port or a device register takes virtual time, so that a driver that asks a device again and again comes to the
- * moment at which the answer changes. What becomes due on the way happens before the access. Whether the kernel must
- * then look for interrupts is said by the door's device_due, and now and then because of the time that has passed.
+ * An access to a port or a device register takes virtual time, so that a driver that asks a device again and again
+ * comes to the moment at which the answer changes. What becomes due on the way happens before the access. Whether the
+ * kernel must then look for interrupts is said by the door's device_due, and now and then because of the time that has
+ * passed.
  */
 #define _GNU_SOURCE
 #include "machine/machine.h"

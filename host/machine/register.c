@@ -2,9 +2,9 @@
  * Accesses to device memory. Its pages are mapped but closed, so each access faults and comes here.
  *
  * The page is opened, what the instruction will read is asked from the device and put there, the one instruction is
- * stepped, what it has written is given to the device, and the page is closed again. So any instruction works that touches
- * one place of device memory, with flags and all, and each access reaches the device exactly once. String instructions step
- * once for each element.
+ * stepped, what it has written is given to the device, and the page is closed again. So any instruction works that
+ * touches one place of device memory, with flags and all, and each access reaches the device exactly once. String
+ * instructions step once for each element.
  *
  * Before a device is read, the instruction's other operands must be accessible: a fault after the read would run the
  * instruction again. An instruction that reads one device register and writes another (movs between them) does its read
@@ -105,8 +105,10 @@ static bool prepare(const struct trap *t, const struct operand_instruction *in, 
         if (!is_memory(o))
             continue;
         address = operand_address(t, in, o);
-        if (address - page >= DOOR_PAGE || !devices_physical(address, &physical))
+        if (!devices_physical(address, &physical))
             continue;
+        if (address - page >= DOOR_PAGE)
+            return false;
         if (o->size / 8 > WIDEST || address + o->size / 8 > page + DOOR_PAGE)
             return false;
         if (o->actions & ZYDIS_OPERAND_ACTION_MASK_READ) {

@@ -1,7 +1,7 @@
 /*
- * Buses as drivers ask for them: PCI configuration space, translation of addresses and interrupt lines, and which device object
- * stands for which PCI function. (docs: HalGetBusDataByOffset, HalSetBusDataByOffset, HalTranslateBusAddress,
- * HalGetInterruptVector, HalAssignSlotResources)
+ * Buses as drivers ask for them: PCI configuration space, translation of addresses and interrupt lines, and which
+ * device object stands for which PCI function. (docs: HalGetBusDataByOffset, HalSetBusDataByOffset,
+ * HalTranslateBusAddress, HalGetInterruptVector, HalAssignSlotResources)
  *
  * There is one bus, number 0. Bus addresses are physical addresses.
  */
@@ -15,7 +15,8 @@ static struct {
     ULONG Slot;
 } HalpBindings[HALP_BINDINGS];
 
-/* ---- Configuration space ------------------------------------------------------------------------------------------ */
+/* ---- Configuration space ------------------------------------------------------------------------------------------
+ */
 
 static VOID HalpSelect(ULONG Slot, ULONG Offset)
 {
@@ -25,8 +26,8 @@ static VOID HalpSelect(ULONG Slot, ULONG Offset)
                  0x80000000 | Number.u.bits.DeviceNumber << 11 | Number.u.bits.FunctionNumber << 8 | (Offset & 0xfc));
 }
 
-/* Address and data port go together: nobody may come in between, so at least at the level of the highest device. Code of
- * the kernel is not interrupted without a delivery point, so nothing needs to be done for that here. */
+/* Address and data port go together: nobody may come in between, so at least at the level of the highest device. Code
+ * of the kernel is not interrupted without a delivery point, so nothing needs to be done for that here. */
 ULONG HalpReadConfig(ULONG Slot, ULONG Offset, ULONG Bytes)
 {
     HalpSelect(Slot, Offset);
@@ -116,22 +117,24 @@ ULONG HalSetBusData(BUS_DATA_TYPE BusDataType, ULONG BusNumber, ULONG SlotNumber
     return HalSetBusDataByOffset(BusDataType, BusNumber, SlotNumber, Buffer, 0, Length);
 }
 
-/* ---- Translation -------------------------------------------------------------------------------------------------- */
+/* ---- Translation --------------------------------------------------------------------------------------------------
+ */
 
-BOOLEAN HalTranslateBusAddress(INTERFACE_TYPE InterfaceType, ULONG BusNumber, PHYSICAL_ADDRESS BusAddress, PULONG AddressSpace,
-                               PPHYSICAL_ADDRESS TranslatedAddress)
+BOOLEAN HalTranslateBusAddress(INTERFACE_TYPE InterfaceType, ULONG BusNumber, PHYSICAL_ADDRESS BusAddress,
+                               PULONG AddressSpace, PPHYSICAL_ADDRESS TranslatedAddress)
 {
     BOOLEAN Port = *AddressSpace == 1;
 
-    if (BusNumber || (InterfaceType != Isa && InterfaceType != PCIBus && InterfaceType != Internal && InterfaceType != Eisa) ||
+    if (BusNumber ||
+        (InterfaceType != Isa && InterfaceType != PCIBus && InterfaceType != Internal && InterfaceType != Eisa) ||
         (Port && BusAddress.QuadPart > 0xffff))
         return FALSE;
     *TranslatedAddress = BusAddress;
     return TRUE;
 }
 
-ULONG HalGetInterruptVector(INTERFACE_TYPE InterfaceType, ULONG BusNumber, ULONG BusInterruptLevel, ULONG BusInterruptVector,
-                            PKIRQL Irql, PKAFFINITY Affinity)
+ULONG HalGetInterruptVector(INTERFACE_TYPE InterfaceType, ULONG BusNumber, ULONG BusInterruptLevel,
+                            ULONG BusInterruptVector, PKIRQL Irql, PKAFFINITY Affinity)
 {
     ULONG Vector = BusNumber ? 0 : HalpVectorOfLine(BusInterruptLevel);
 
@@ -140,7 +143,8 @@ ULONG HalGetInterruptVector(INTERFACE_TYPE InterfaceType, ULONG BusNumber, ULONG
     return Vector;
 }
 
-/* ---- Device objects ----------------------------------------------------------------------------------------------- */
+/* ---- Device objects -----------------------------------------------------------------------------------------------
+ */
 
 VOID HalpBindDevice(PDEVICE_OBJECT Device, ULONG Slot)
 {
@@ -199,9 +203,9 @@ static VOID HalpLineResource(ULONG Line, PCM_PARTIAL_RESOURCE_DESCRIPTOR Resourc
 }
 
 /* docs: HalAssignSlotResources. Switches the device on; the list, of raw resources, is the caller's to free. */
-NTSTATUS HalAssignSlotResources(PUNICODE_STRING RegistryPath, PUNICODE_STRING DriverClassName, PDRIVER_OBJECT DriverObject,
-                                PDEVICE_OBJECT DeviceObject, INTERFACE_TYPE BusType, ULONG BusNumber, ULONG SlotNumber,
-                                PCM_RESOURCE_LIST *AllocatedResources)
+NTSTATUS HalAssignSlotResources(PUNICODE_STRING RegistryPath, PUNICODE_STRING DriverClassName,
+                                PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT DeviceObject, INTERFACE_TYPE BusType,
+                                ULONG BusNumber, ULONG SlotNumber, PCM_RESOURCE_LIST *AllocatedResources)
 {
     ULONG Most = PCI_TYPE0_ADDRESSES + 1;
     PCM_RESOURCE_LIST List;

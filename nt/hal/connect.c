@@ -1,10 +1,10 @@
 /*
  * Connecting service routines, and running code that excludes them.
- * (docs: IoConnectInterrupt, IoConnectInterruptEx, IoDisconnectInterruptEx, IoReportInterruptActive, KeSynchronizeExecution,
- * KeAcquireInterruptSpinLock)
+ * (docs: IoConnectInterrupt, IoConnectInterruptEx, IoDisconnectInterruptEx, IoReportInterruptActive,
+ * KeSynchronizeExecution, KeAcquireInterruptSpinLock)
  *
- * IoConnectInterruptEx finds the interrupts of a device object by the PCI function it was bound to (HalpBindDevice). For a
- * device that has no message-signalled interrupts it falls back on the line, as documented.
+ * IoConnectInterruptEx finds the interrupts of a device object by the PCI function it was bound to (HalpBindDevice).
+ * For a device that has no message-signalled interrupts it falls back on the line, as documented.
  */
 #include "nt.h"
 
@@ -12,8 +12,8 @@
 #define HALP_MSI 5
 #define HALP_MSI_ENABLE 1
 
-static PKINTERRUPT HalpCreateInterrupt(PVOID ServiceRoutine, PVOID Context, PKSPIN_LOCK SpinLock, ULONG Vector, KIRQL Irql,
-                                       KIRQL SynchronizeIrql, KINTERRUPT_MODE Mode, BOOLEAN Share)
+static PKINTERRUPT HalpCreateInterrupt(PVOID ServiceRoutine, PVOID Context, PKSPIN_LOCK SpinLock, ULONG Vector,
+                                       KIRQL Irql, KIRQL SynchronizeIrql, KINTERRUPT_MODE Mode, BOOLEAN Share)
 {
     PKINTERRUPT Interrupt = ExpTryAllocate(sizeof(*Interrupt), HALP_TAG);
 
@@ -40,9 +40,9 @@ static VOID HalpDeleteInterrupt(PKINTERRUPT Interrupt)
     ExpFree(Interrupt);
 }
 
-static NTSTATUS HalpConnectLine(PKINTERRUPT *Result, PVOID ServiceRoutine, PVOID Context, PKSPIN_LOCK SpinLock, ULONG Vector,
-                                KIRQL Irql, KIRQL SynchronizeIrql, KINTERRUPT_MODE Mode, BOOLEAN Share, KAFFINITY Affinity,
-                                ULONG Stack)
+static NTSTATUS HalpConnectLine(PKINTERRUPT *Result, PVOID ServiceRoutine, PVOID Context, PKSPIN_LOCK SpinLock,
+                                ULONG Vector, KIRQL Irql, KIRQL SynchronizeIrql, KINTERRUPT_MODE Mode, BOOLEAN Share,
+                                KAFFINITY Affinity, ULONG Stack)
 {
     PKINTERRUPT Interrupt =
         HalpCreateInterrupt(ServiceRoutine, Context, SpinLock, Vector, Irql, SynchronizeIrql, Mode, Share);
@@ -68,8 +68,8 @@ NTSTATUS IoConnectInterrupt(PKINTERRUPT *InterruptObject, PKSERVICE_ROUTINE Serv
                             KINTERRUPT_MODE InterruptMode, BOOLEAN ShareVector, KAFFINITY ProcessorEnableMask,
                             BOOLEAN FloatingSave)
 {
-    return HalpConnectLine(InterruptObject, (PVOID)ServiceRoutine, ServiceContext, SpinLock, Vector, Irql, SynchronizeIrql,
-                           InterruptMode, ShareVector, ProcessorEnableMask, VfCaptureStack());
+    return HalpConnectLine(InterruptObject, (PVOID)ServiceRoutine, ServiceContext, SpinLock, Vector, Irql,
+                           SynchronizeIrql, InterruptMode, ShareVector, ProcessorEnableMask, VfCaptureStack());
 }
 
 VOID IoDisconnectInterrupt(PKINTERRUPT InterruptObject)
@@ -93,17 +93,17 @@ static NTSTATUS HalpConnectDeviceLine(PIO_CONNECT_INTERRUPT_LINE_BASED_PARAMETER
         return STATUS_NOT_FOUND;
     Irql = (KIRQL)(Vector >> 4);
     /* docs: with a spin lock the caller says the level, else it is the interrupt's own. */
-    return HalpConnectLine(Line->InterruptObject, (PVOID)Line->ServiceRoutine, Line->ServiceContext, Line->SpinLock, Vector,
-                           Irql, Line->SynchronizeIrql > Irql ? Line->SynchronizeIrql : Irql, LevelSensitive, TRUE,
-                           KeQueryActiveProcessors(), Stack);
+    return HalpConnectLine(Line->InterruptObject, (PVOID)Line->ServiceRoutine, Line->ServiceContext, Line->SpinLock,
+                           Vector, Irql, Line->SynchronizeIrql > Irql ? Line->SynchronizeIrql : Irql, LevelSensitive,
+                           TRUE, KeQueryActiveProcessors(), Stack);
 }
 
 /* The table for Count messages, each with its interrupt object, none connected. */
-static PIO_INTERRUPT_MESSAGE_INFO HalpCreateMessages(PIO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS Message, ULONG First,
-                                                     ULONG Count, ULONG Stack)
+static PIO_INTERRUPT_MESSAGE_INFO HalpCreateMessages(PIO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS Message,
+                                                     ULONG First, ULONG Count, ULONG Stack)
 {
-    PIO_INTERRUPT_MESSAGE_INFO Table =
-        ExpTryAllocate(FIELD_OFFSET(IO_INTERRUPT_MESSAGE_INFO, MessageInfo) + Count * sizeof(Table->MessageInfo[0]), HALP_TAG);
+    PIO_INTERRUPT_MESSAGE_INFO Table = ExpTryAllocate(
+        FIELD_OFFSET(IO_INTERRUPT_MESSAGE_INFO, MessageInfo) + Count * sizeof(Table->MessageInfo[0]), HALP_TAG);
     KIRQL Irql = (KIRQL)(First >> 4);
     KIRQL Synchronize = Message->SynchronizeIrql > Irql ? Message->SynchronizeIrql : Irql;
 
@@ -153,7 +153,8 @@ static VOID HalpWriteMsi(ULONG Slot, ULONG Msi, ULONG Count, ULONG Vector)
     HalpWriteConfig(Slot, Msi + 2, 2, Control);
 }
 
-static NTSTATUS HalpConnectMessages(PIO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS Message, ULONG Slot, ULONG Msi, ULONG Stack)
+static NTSTATUS HalpConnectMessages(PIO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS Message, ULONG Slot, ULONG Msi,
+                                    ULONG Stack)
 {
     ULONG Count = 1u << (HalpReadConfig(Slot, Msi + 2, 2) >> 1 & 7);
     ULONG Line = HalpVectorOfLine(HalpReadConfig(Slot, 0x3c, 1));
@@ -311,7 +312,8 @@ VOID KeReleaseInterruptSpinLock(PKINTERRUPT Interrupt, KIRQL OldIrql)
     HalpRelease(Interrupt, OldIrql);
 }
 
-BOOLEAN KeSynchronizeExecution(PKINTERRUPT Interrupt, PKSYNCHRONIZE_ROUTINE SynchronizeRoutine, PVOID SynchronizeContext)
+BOOLEAN KeSynchronizeExecution(PKINTERRUPT Interrupt, PKSYNCHRONIZE_ROUTINE SynchronizeRoutine,
+                               PVOID SynchronizeContext)
 {
     KIRQL OldIrql = HalpAcquire(Interrupt, "KeSynchronizeExecution", __builtin_return_address(0));
     VF_CALLBACK Callback = {0};

@@ -1,15 +1,15 @@
 /*
  * DMA adapters. (docs: IoGetDmaAdapter, DMA_OPERATIONS, "Splitting DMA Transfer Requests", GetScatterGatherList)
  *
- * Logical addresses are physical addresses. A device that can do scatter/gather and reach all of RAM works on the driver's own
- * pages; any other works on map registers: pages of ours, contiguous and within its reach, to which MapTransfer copies
- * what the device shall read, and from which FlushAdapterBuffers copies what it has written. So a driver that forgets the
- * flush sees it here, as it would on a machine with more memory than the device can address.
+ * Logical addresses are physical addresses. A device that can do scatter/gather and reach all of RAM works on the
+ * driver's own pages; any other works on map registers: pages of ours, contiguous and within its reach, to which
+ * MapTransfer copies what the device shall read, and from which FlushAdapterBuffers copies what it has written. So a
+ * driver that forgets the flush sees it here, as it would on a machine with more memory than the device can address.
  *
  * The routines of the table are called through thunks made from their contracts, as imports are.
  *
- * DIFFERS: there is no system DMA controller, so devices that are no bus masters get no adapter. Map registers never run
- * out: a channel waits only for the adapter itself.
+ * DIFFERS: there is no system DMA controller, so devices that are no bus masters get no adapter. Map registers never
+ * run out: a channel waits only for the adapter itself.
  */
 #include "nt.h"
 
@@ -19,8 +19,8 @@
 struct _ADAPTER_OBJECT {
     DMA_ADAPTER Public;
     BOOLEAN ScatterGather;
-    BOOLEAN Busy;      /* a channel is allocated */
-    UINT64 Highest;    /* address the device can reach */
+    BOOLEAN Busy;   /* a channel is allocated */
+    UINT64 Highest; /* address the device can reach */
     ULONG MapRegisters;
     ULONG Lists, Buffers, Maps; /* handed out and not given back */
     ULONG Stack;
@@ -56,7 +56,8 @@ static BOOLEAN HalpReachesAll(PHALP_ADAPTER Adapter)
     return KiDoor->ram_bytes - 1 <= Adapter->Highest;
 }
 
-/* ---- Common buffers ------------------------------------------------------------------------------------------------- */
+/* ---- Common buffers -------------------------------------------------------------------------------------------------
+ */
 
 static PVOID HalpAllocateCommonBuffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PPHYSICAL_ADDRESS LogicalAddress,
                                       BOOLEAN CacheEnabled)
@@ -72,14 +73,15 @@ static PVOID HalpAllocateCommonBuffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PPH
     return Buffer;
 }
 
-static VOID HalpFreeCommonBuffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PHYSICAL_ADDRESS LogicalAddress, PVOID VirtualAddress,
-                                 BOOLEAN CacheEnabled)
+static VOID HalpFreeCommonBuffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PHYSICAL_ADDRESS LogicalAddress,
+                                 PVOID VirtualAddress, BOOLEAN CacheEnabled)
 {
     HalpAdapter(DmaAdapter)->Buffers--;
     MmFreeContiguousMemory(VirtualAddress);
 }
 
-/* ---- Map registers ---------------------------------------------------------------------------------------------------- */
+/* ---- Map registers
+ * ---------------------------------------------------------------------------------------------------- */
 
 static PHALP_MAP HalpCreateMap(PHALP_ADAPTER Adapter, ULONG Count)
 {
@@ -150,8 +152,8 @@ static UINT64 HalpRegisterOf(PHALP_MAP Map, PVOID CurrentVa, ULONG *Length)
     return Map->Physical + Offset;
 }
 
-static PHYSICAL_ADDRESS HalpMapTransfer(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegisterBase, PVOID CurrentVa, PULONG Length,
-                                        BOOLEAN WriteToDevice)
+static PHYSICAL_ADDRESS HalpMapTransfer(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegisterBase, PVOID CurrentVa,
+                                        PULONG Length, BOOLEAN WriteToDevice)
 {
     PHALP_MAP Map = MapRegisterBase;
     PHYSICAL_ADDRESS Logical;
@@ -171,8 +173,8 @@ static PHYSICAL_ADDRESS HalpMapTransfer(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID
     return Logical;
 }
 
-static BOOLEAN HalpFlushAdapterBuffers(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegisterBase, PVOID CurrentVa, ULONG Length,
-                                       BOOLEAN WriteToDevice)
+static BOOLEAN HalpFlushAdapterBuffers(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVOID MapRegisterBase, PVOID CurrentVa,
+                                       ULONG Length, BOOLEAN WriteToDevice)
 {
     PHALP_MAP Map = MapRegisterBase;
     UINT64 Register;
@@ -192,7 +194,8 @@ static VOID HalpFreeMapRegisters(PDMA_ADAPTER DmaAdapter, PVOID MapRegisterBase,
         HalpDeleteMap(HalpAdapter(DmaAdapter), MapRegisterBase);
 }
 
-/* ---- The channel ------------------------------------------------------------------------------------------------------ */
+/* ---- The channel
+ * ------------------------------------------------------------------------------------------------------ */
 
 static VOID HalpReleaseChannel(PHALP_ADAPTER Adapter);
 
@@ -234,10 +237,11 @@ static VOID HalpReleaseChannel(PHALP_ADAPTER Adapter)
     ExpFree(Waiter);
 }
 
-static NTSTATUS HalpAllocateChannel(PHALP_ADAPTER Adapter, PDEVICE_OBJECT Device, ULONG Registers, PDRIVER_CONTROL Routine,
-                                    PVOID Context, ULONG Stack)
+static NTSTATUS HalpAllocateChannel(PHALP_ADAPTER Adapter, PDEVICE_OBJECT Device, ULONG Registers,
+                                    PDRIVER_CONTROL Routine, PVOID Context, ULONG Stack)
 {
-    HALP_WAITER Now = {.Device = Device, .Routine = Routine, .Context = Context, .Registers = Registers, .Stack = Stack};
+    HALP_WAITER Now = {
+        .Device = Device, .Routine = Routine, .Context = Context, .Registers = Registers, .Stack = Stack};
     PHALP_WAITER Waiter;
     PHALP_MAP Map;
 
@@ -257,8 +261,8 @@ static NTSTATUS HalpAllocateChannel(PHALP_ADAPTER Adapter, PDEVICE_OBJECT Device
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS HalpAllocateAdapterChannel(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, ULONG NumberOfMapRegisters,
-                                           PDRIVER_CONTROL ExecutionRoutine, PVOID Context)
+static NTSTATUS HalpAllocateAdapterChannel(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject,
+                                           ULONG NumberOfMapRegisters, PDRIVER_CONTROL ExecutionRoutine, PVOID Context)
 {
     return HalpAllocateChannel(HalpAdapter(DmaAdapter), DeviceObject, NumberOfMapRegisters, ExecutionRoutine, Context,
                                VfCaptureStack());
@@ -279,7 +283,8 @@ static ULONG HalpReadDmaCounter(PDMA_ADAPTER DmaAdapter)
     return 0; /* of the system's DMA controller: there is none */
 }
 
-/* ---- Scatter/gather --------------------------------------------------------------------------------------------------- */
+/* ---- Scatter/gather
+ * --------------------------------------------------------------------------------------------------- */
 
 /* A list as we make it: the public part begins where drivers see it. */
 typedef struct _HALP_LIST {
@@ -299,7 +304,8 @@ static ULONG HalpElements(PMDL Mdl, PVOID CurrentVa, ULONG Length)
 
 static ULONG HalpListBytes(PMDL Mdl, PVOID CurrentVa, ULONG Length)
 {
-    return FIELD_OFFSET(HALP_LIST, Public.Elements) + HalpElements(Mdl, CurrentVa, Length) * sizeof(SCATTER_GATHER_ELEMENT);
+    return FIELD_OFFSET(HALP_LIST, Public.Elements) +
+           HalpElements(Mdl, CurrentVa, Length) * sizeof(SCATTER_GATHER_ELEMENT);
 }
 
 static VOID HalpAddElement(PSCATTER_GATHER_LIST List, UINT64 Address, ULONG Length)
@@ -362,7 +368,8 @@ static NTSTATUS HalpPrepareList(PHALP_ADAPTER Adapter, PHALP_LIST List, PMDL Mdl
     return STATUS_SUCCESS;
 }
 
-static VOID HalpGiveList(PHALP_LIST List, PDEVICE_OBJECT Device, PDRIVER_LIST_CONTROL Routine, PVOID Context, ULONG Stack)
+static VOID HalpGiveList(PHALP_LIST List, PDEVICE_OBJECT Device, PDRIVER_LIST_CONTROL Routine, PVOID Context,
+                         ULONG Stack)
 {
     VF_CALLBACK Callback = {0};
 
@@ -377,9 +384,9 @@ static VOID HalpGiveList(PHALP_LIST List, PDEVICE_OBJECT Device, PDRIVER_LIST_CO
     VfLeaveCallback(&Callback);
 }
 
-static NTSTATUS HalpGetScatterGatherList(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PMDL Mdl, PVOID CurrentVa,
-                                         ULONG Length, PDRIVER_LIST_CONTROL ExecutionRoutine, PVOID Context,
-                                         BOOLEAN WriteToDevice)
+static NTSTATUS HalpGetScatterGatherList(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PMDL Mdl,
+                                         PVOID CurrentVa, ULONG Length, PDRIVER_LIST_CONTROL ExecutionRoutine,
+                                         PVOID Context, BOOLEAN WriteToDevice)
 {
     ULONG Stack = VfCaptureStack();
     PHALP_LIST List;
@@ -405,7 +412,8 @@ static VOID HalpPutScatterGatherList(PDMA_ADAPTER DmaAdapter, PSCATTER_GATHER_LI
 
     if (List->Map) {
         if (!WriteToDevice)
-            HalpCopy(List->Mdl, List->CurrentVa, List->Map->Physical + BYTE_OFFSET(List->CurrentVa), List->Length, FALSE);
+            HalpCopy(List->Mdl, List->CurrentVa, List->Map->Physical + BYTE_OFFSET(List->CurrentVa), List->Length,
+                     FALSE);
         HalpDeleteMap(Adapter, List->Map);
     }
     Adapter->Lists--;
@@ -422,9 +430,10 @@ static NTSTATUS HalpCalculateScatterGatherList(PDMA_ADAPTER DmaAdapter, PMDL Mdl
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS HalpBuildScatterGatherList(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PMDL Mdl, PVOID CurrentVa,
-                                           ULONG Length, PDRIVER_LIST_CONTROL ExecutionRoutine, PVOID Context,
-                                           BOOLEAN WriteToDevice, PVOID ScatterGatherBuffer, ULONG ScatterGatherLength)
+static NTSTATUS HalpBuildScatterGatherList(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PMDL Mdl,
+                                           PVOID CurrentVa, ULONG Length, PDRIVER_LIST_CONTROL ExecutionRoutine,
+                                           PVOID Context, BOOLEAN WriteToDevice, PVOID ScatterGatherBuffer,
+                                           ULONG ScatterGatherLength)
 {
     ULONG Stack = VfCaptureStack();
     PHALP_LIST List = ScatterGatherBuffer;
@@ -439,8 +448,8 @@ static NTSTATUS HalpBuildScatterGatherList(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJE
     return Status;
 }
 
-static NTSTATUS HalpBuildMdlFromScatterGatherList(PDMA_ADAPTER DmaAdapter, PSCATTER_GATHER_LIST ScatterGather, PMDL OriginalMdl,
-                                                  PMDL *TargetMdl)
+static NTSTATUS HalpBuildMdlFromScatterGatherList(PDMA_ADAPTER DmaAdapter, PSCATTER_GATHER_LIST ScatterGather,
+                                                  PMDL OriginalMdl, PMDL *TargetMdl)
 {
     PHALP_LIST List = CONTAINING_RECORD(ScatterGather, HALP_LIST, Public);
 
@@ -450,13 +459,15 @@ static NTSTATUS HalpBuildMdlFromScatterGatherList(PDMA_ADAPTER DmaAdapter, PSCAT
     return STATUS_SUCCESS;
 }
 
-/* ---- Adapters ---------------------------------------------------------------------------------------------------------- */
+/* ---- Adapters
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static VOID HalpReportInUse(PHALP_ADAPTER Adapter)
 {
     VfFinding("dma.adapter-in-use", 0xE6, 0, (UINT64)Adapter, Adapter->Buffers, Adapter->Lists + Adapter->Maps);
     VfSubject("PutDmaAdapter");
-    VfText("a DMA adapter is given back with %u common buffers, %u scatter/gather lists and %u sets of map registers in use",
+    VfText("a DMA adapter is given back with %u common buffers, %u scatter/gather lists and %u sets of map registers "
+           "in use",
            Adapter->Buffers, Adapter->Lists, Adapter->Maps);
     VfNoteCaller(NULL);
     VfNote(DOOR_NOTE_OBJECT, Adapter->Stack, Adapter, NULL, "The adapter was got at:");
@@ -514,9 +525,9 @@ static PHALP_ADAPTER HalpCreateAdapter(PDEVICE_DESCRIPTION Description, PULONG N
     Adapter->Public.Size = sizeof(*Adapter);
     Adapter->Public.DmaOperations = &HalpOperations;
     Adapter->ScatterGather = Description->ScatterGather;
-    Adapter->Highest = Description->Dma64BitAddresses   ? ~0ull
+    Adapter->Highest = Description->Dma64BitAddresses                                           ? ~0ull
                        : Description->Dma32BitAddresses || Description->InterfaceType == PCIBus ? 0xffffffffull
-                                                                                               : 0xffffffull;
+                                                                                                : 0xffffffull;
     Adapter->Stack = Stack;
     InitializeListHead(&Adapter->Waiting);
     Registers = (ULONG)((UINT64)Description->MaximumLength / PAGE_SIZE + 2);
@@ -534,7 +545,8 @@ PDMA_ADAPTER IoGetDmaAdapter(PDEVICE_OBJECT PhysicalDeviceObject, PDEVICE_DESCRI
     return Adapter ? &Adapter->Public : NULL;
 }
 
-/* ---- The older names --------------------------------------------------------------------------------------------------- */
+/* ---- The older names
+ * --------------------------------------------------------------------------------------------------- */
 
 PADAPTER_OBJECT HalGetAdapter(PDEVICE_DESCRIPTION DeviceDescription, PULONG NumberOfMapRegisters)
 {

@@ -1,8 +1,8 @@
 /*
  * The hardware abstraction layer: interrupts of devices, buses, DMA.
  *
- * Vectors are those of x64: the level of a vector is its upper four bits, so device interrupts have levels 3 to 11. A line
- * of the interrupt controller has one vector for good (HalpVectorOfLine); messages get vectors that no line has.
+ * Vectors are those of x64: the level of a vector is its upper four bits, so device interrupts have levels 3 to 11. A
+ * line of the interrupt controller has one vector for good (HalpVectorOfLine); messages get vectors that no line has.
  */
 #pragma once
 
@@ -46,13 +46,13 @@ struct _KINTERRUPT {
     BOOLEAN ShareVector, Active;
     KINTERRUPT_MODE Mode;
     ULONG Processor;
-    ULONG Stack; /* who connected it */
+    ULONG Stack;                   /* who connected it */
     struct _HALP_PASSIVE *Passive; /* of a passive-level one */
 };
 
 /* interrupt.c. Interrupts to be connected are filled in but for Processor. */
 ULONG HalpVectorOfLine(ULONG Line);
-ULONG HalpLineOfVector(ULONG Vector); /* HALP_NO_LINE: it belongs to messages */
+ULONG HalpLineOfVector(ULONG Vector);                /* HALP_NO_LINE: it belongs to messages */
 ULONG HalpAllocateVectors(KIRQL Level, ULONG Count); /* consecutive, aligned to Count; 0 = none left */
 NTSTATUS HalpConnect(PKINTERRUPT Interrupt, KAFFINITY Affinity);
 VOID HalpDisconnect(PKINTERRUPT Interrupt);

@@ -1,17 +1,17 @@
 /*
- * The interrupt controller: lines and messages become requests for a level of a processor, and the level's interrupt calls the
- * routines connected to its vector.
+ * The interrupt controller: lines and messages become requests for a level of a processor, and the level's interrupt
+ * calls the routines connected to its vector.
  *
- * A level-sensitive line that is still asserted when its routines have run interrupts again at once. A latched one counts
- * its rising edges only. Shared: level-sensitive routines are called until one claims the interrupt, latched ones until a
- * whole round claims nothing, because their edges may have come together. (docs: KSERVICE_ROUTINE, "Servicing Shared
- * Interrupts")
+ * A level-sensitive line that is still asserted when its routines have run interrupts again at once. A latched one
+ * counts its rising edges only. Shared: level-sensitive routines are called until one claims the interrupt, latched
+ * ones until a whole round claims nothing, because their edges may have come together. (docs: KSERVICE_ROUTINE,
+ * "Servicing Shared Interrupts")
  *
- * A line that never falls keeps its processor for ever: after HALP_STORM calls in a row that is a finding, with the bug check
- * Windows has for it (HARDWARE_INTERRUPT_STORM).
+ * A line that never falls keeps its processor for ever: after HALP_STORM calls in a row that is a finding, with the bug
+ * check Windows has for it (HARDWARE_INTERRUPT_STORM).
  *
- * DIFFERS: the trigger mode is the one the driver connects with; there is no ACPI table to disagree with it. Each vector goes
- * to one processor, the lowest of the mask. Service routines run on the stack they interrupt.
+ * DIFFERS: the trigger mode is the one the driver connects with; there is no ACPI table to disagree with it. Each
+ * vector goes to one processor, the lowest of the mask. Service routines run on the stack they interrupt.
  */
 #include "nt.h"
 
@@ -21,13 +21,13 @@
 typedef struct _HALP_VECTOR {
     LIST_ENTRY Interrupts; /* empty, or at least one is connected */
     UCHAR Line;
-    BOOLEAN Reserved;  /* for messages */
-    BOOLEAN Pending;   /* asked for and not yet begun */
+    BOOLEAN Reserved; /* for messages */
+    BOOLEAN Pending;  /* asked for and not yet begun */
     BOOLEAN InService;
-    BOOLEAN Masked;    /* a storm was reported */
+    BOOLEAN Masked; /* a storm was reported */
     KINTERRUPT_MODE Mode;
     ULONG Processor;
-    ULONG Streak;      /* calls in a row after which the line was still asserted */
+    ULONG Streak; /* calls in a row after which the line was still asserted */
 } HALP_VECTOR, *PHALP_VECTOR;
 
 static HALP_VECTOR HalpVectors[256];
@@ -216,7 +216,8 @@ static VOID HalpStorm(PHALP_VECTOR Vector, BOOLEAN Claimed)
               Chained ? 2 : 1);
     VfSubject("KSERVICE_ROUTINE");
     if (Claimed)
-        VfText("interrupt line %u stays asserted: its routine claims it, but does not make the device stop", Vector->Line);
+        VfText("interrupt line %u stays asserted: its routine claims it, but does not make the device stop",
+               Vector->Line);
     else
         VfText("interrupt line %u stays asserted and no routine claims it", Vector->Line);
     VfNote(DOOR_NOTE_CALLER, VfStackOf(&Frame, 1), First, "interrupt %o", "");
@@ -295,11 +296,13 @@ NTSTATUS HalpConnect(PKINTERRUPT Interrupt, KAFFINITY Affinity)
 
     HalpInitializeVectors();
     Affinity &= KeQueryActiveProcessors();
-    if (Interrupt->Vector >= RTL_NUMBER_OF(HalpVectors) || !Affinity || (Vector->Line == HALP_NO_LINE && !Vector->Reserved))
+    if (Interrupt->Vector >= RTL_NUMBER_OF(HalpVectors) || !Affinity ||
+        (Vector->Line == HALP_NO_LINE && !Vector->Reserved))
         return STATUS_INVALID_PARAMETER;
-    if (Interrupt->Passive ? Interrupt->SynchronizeIrql != PASSIVE_LEVEL
-                           : Interrupt->Irql != Interrupt->Vector >> 4 || Interrupt->SynchronizeIrql < Interrupt->Irql ||
-                                 Interrupt->SynchronizeIrql > HIGH_LEVEL)
+    if (Interrupt->Passive
+            ? Interrupt->SynchronizeIrql != PASSIVE_LEVEL
+            : Interrupt->Irql != Interrupt->Vector >> 4 || Interrupt->SynchronizeIrql < Interrupt->Irql ||
+                  Interrupt->SynchronizeIrql > HIGH_LEVEL)
         return STATUS_INVALID_PARAMETER;
     if (IsListEmpty(&Vector->Interrupts)) {
         Vector->Mode = Interrupt->Mode;
@@ -314,14 +317,15 @@ NTSTATUS HalpConnect(PKINTERRUPT Interrupt, KAFFINITY Affinity)
     Interrupt->Active = TRUE;
     InsertTailList(&Vector->Interrupts, &Interrupt->Entry);
     VfTrack(Interrupt, sizeof(*Interrupt), VfInterrupt,
-            Interrupt->MessageRoutine ? (PVOID)Interrupt->MessageRoutine : (PVOID)Interrupt->ServiceRoutine, Interrupt->Stack);
+            Interrupt->MessageRoutine ? (PVOID)Interrupt->MessageRoutine : (PVOID)Interrupt->ServiceRoutine,
+            Interrupt->Stack);
     HalpRun();
     HalpSampleLine(Vector);
     return STATUS_SUCCESS;
 }
 
-/* When this returns its routine runs on no processor: one processor at a time runs, and a routine that has begun is found
- * here only by another one, which lets it go on. */
+/* When this returns its routine runs on no processor: one processor at a time runs, and a routine that has begun is
+ * found here only by another one, which lets it go on. */
 VOID HalpDisconnect(PKINTERRUPT Interrupt)
 {
     PHALP_VECTOR Vector = &HalpVectors[Interrupt->Vector];

@@ -8,7 +8,7 @@
 typedef struct _HALP_PASSIVE {
     KEVENT Lock; /* signalled: free */
     KEVENT Wake;
-    KDPC Dpc;    /* sets Wake: the line may be found asserted at any level */
+    KDPC Dpc; /* sets Wake: the line may be found asserted at any level */
     PETHREAD Thread;
     BOOLEAN Stop;
 } HALP_PASSIVE, *PHALP_PASSIVE;

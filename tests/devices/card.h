@@ -7,21 +7,39 @@
 
 /* Declared by <ntddk.h> where <wdm.h> was not included before; Debian's includes it always. */
 NTHALAPI ULONG NTAPI HalGetBusData(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Length);
-NTHALAPI ULONG NTAPI HalGetBusDataByOffset(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Offset, ULONG Length);
-NTHALAPI ULONG NTAPI HalSetBusDataByOffset(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Offset, ULONG Length);
-NTHALAPI ULONG NTAPI HalGetInterruptVector(INTERFACE_TYPE Type, ULONG Bus, ULONG Level, ULONG Vector, PKIRQL Irql, PKAFFINITY Affinity);
+NTHALAPI ULONG NTAPI HalGetBusDataByOffset(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Offset,
+                                           ULONG Length);
+NTHALAPI ULONG NTAPI HalSetBusDataByOffset(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Offset,
+                                           ULONG Length);
+NTHALAPI ULONG NTAPI HalGetInterruptVector(INTERFACE_TYPE Type, ULONG Bus, ULONG Level, ULONG Vector, PKIRQL Irql,
+                                           PKAFFINITY Affinity);
 NTHALAPI BOOLEAN NTAPI HalTranslateBusAddress(INTERFACE_TYPE Type, ULONG Bus, PHYSICAL_ADDRESS Address, PULONG Space,
-                                     PPHYSICAL_ADDRESS Translated);
-NTHALAPI NTSTATUS NTAPI HalAssignSlotResources(PUNICODE_STRING Path, PUNICODE_STRING Class, PDRIVER_OBJECT Driver, PDEVICE_OBJECT Device,
-                                      INTERFACE_TYPE Type, ULONG Bus, ULONG Slot, PCM_RESOURCE_LIST *Resources);
+                                              PPHYSICAL_ADDRESS Translated);
+NTHALAPI NTSTATUS NTAPI HalAssignSlotResources(PUNICODE_STRING Path, PUNICODE_STRING Class, PDRIVER_OBJECT Driver,
+                                               PDEVICE_OBJECT Device, INTERFACE_TYPE Type, ULONG Bus, ULONG Slot,
+                                               PCM_RESOURCE_LIST *Resources);
 
 #define CARD_VENDOR 0x494c
 #define CARD_DEVICE 0x0001
 #define CARD_LINE 11
 
 /* Registers, in ULONGs. */
-enum { R_ID = 0, R_CONTROL = 1, R_STATUS = 2, R_TICKS = 3, R_PERIOD = 4, R_SCRATCH = 5, R_SOURCE = 6, R_DESTINATION = 8,
-       R_LENGTH = 10, R_COMMAND = 11, R_DOORBELL = 12, R_RESULT = 13, R_FIFO = 14, R_PLAIN = 16 };
+enum {
+    R_ID = 0,
+    R_CONTROL = 1,
+    R_STATUS = 2,
+    R_TICKS = 3,
+    R_PERIOD = 4,
+    R_SCRATCH = 5,
+    R_SOURCE = 6,
+    R_DESTINATION = 8,
+    R_LENGTH = 10,
+    R_COMMAND = 11,
+    R_DOORBELL = 12,
+    R_RESULT = 13,
+    R_FIFO = 14,
+    R_PLAIN = 16
+};
 enum { C_DMA_INTERRUPT = 1, C_COUNT = 2, C_COUNT_INTERRUPT = 4 };
 #define C_RESET 0x80000000u
 enum { S_DMA = 1, S_DMA_FAILED = 2, S_TICK = 4, S_ALL = 7 };

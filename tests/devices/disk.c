@@ -103,6 +103,16 @@ TEST(several_sectors_by_ports)
     CHECK_IS(*(ULONG *)Other, 'TOOB');
 }
 
+TEST(a_wide_access_at_the_end_of_a_block_ends_it)
+{
+    Address(100, 1, FALSE);
+    CHECK(Command(0x20) & DRQ);
+    READ_PORT_BUFFER_USHORT((PUSHORT)P(0), (PUSHORT)Other, 255);
+    CHECK_IS(READ_PORT_ULONG((PULONG)P(0)) & 0xffff, *(USHORT *)(Buffer + 510));
+    CHECK(!(Settle() & DRQ));
+    CHECK_IS(READ_PORT_USHORT((PUSHORT)P(0)), 0xffff); /* nothing more */
+}
+
 TEST(cylinders_heads_and_sectors)
 {
     WRITE_PORT_UCHAR(P(6), 1); /* cylinder 0, head 1, sector 38: 63 + 37 = 100 */
@@ -191,7 +201,8 @@ TEST(interrupts_only_when_enabled)
     KAFFINITY Affinity;
     ULONG Vector = HalGetInterruptVector(Isa, 0, 14, 14, &Irql, &Affinity);
 
-    CHECK_IS(IoConnectInterrupt(&Interrupt, Serve, NULL, NULL, Vector, Irql, Irql, Latched, FALSE, 1, FALSE), STATUS_SUCCESS);
+    CHECK_IS(IoConnectInterrupt(&Interrupt, Serve, NULL, NULL, Vector, Irql, Irql, Latched, FALSE, 1, FALSE),
+             STATUS_SUCCESS);
     Command(0xe7);
     Sleep(1 * MS);
     CHECK_IS(Interrupts, 0);
@@ -220,7 +231,8 @@ TEST(interrupts_only_when_enabled)
     }
 }
 
-/* ---- DMA ---------------------------------------------------------------------------------------------------------- */
+/* ---- DMA ----------------------------------------------------------------------------------------------------------
+ */
 
 static ULONG Master(void)
 {
@@ -300,7 +312,7 @@ TEST(cleaning_up)
     IoDisconnectInterrupt(Interrupt);
 }
 
-CHECK_DRIVER(T(identify), T(several_sectors_by_ports), T(cylinders_heads_and_sectors), T(sectors_that_are_not_there),
-             T(commands_that_it_does_not_know), T(the_second_device_is_absent), T(soft_reset),
-             T(registers_keep_what_was_there_before), T(interrupts_only_when_enabled), T(dma_over_several_regions),
-             T(cleaning_up))
+CHECK_DRIVER(T(identify), T(several_sectors_by_ports), T(a_wide_access_at_the_end_of_a_block_ends_it),
+             T(cylinders_heads_and_sectors), T(sectors_that_are_not_there), T(commands_that_it_does_not_know),
+             T(the_second_device_is_absent), T(soft_reset), T(registers_keep_what_was_there_before),
+             T(interrupts_only_when_enabled), T(dma_over_several_regions), T(cleaning_up))

@@ -35,7 +35,8 @@ static BOOLEAN Move(CARD Card, ULONGLONG To, ULONGLONG From, ULONG Bytes)
 
 TEST(only_bus_masters_get_an_adapter)
 {
-    DEVICE_DESCRIPTION Description = {.Version = DEVICE_DESCRIPTION_VERSION, .InterfaceType = Isa, .MaximumLength = 4096};
+    DEVICE_DESCRIPTION Description = {
+        .Version = DEVICE_DESCRIPTION_VERSION, .InterfaceType = Isa, .MaximumLength = 4096};
     ULONG Registers;
 
     CHECK(IoGetDmaAdapter(NULL, &Description, &Registers) == NULL);
@@ -81,7 +82,8 @@ TEST(without_bus_mastering_there_is_no_dma)
     CloseCard(Card);
 }
 
-/* ---- Scatter/gather -------------------------------------------------------------------------------------------------- */
+/* ---- Scatter/gather
+ * -------------------------------------------------------------------------------------------------- */
 
 typedef struct _GOT {
     ULONG Calls;
@@ -107,7 +109,8 @@ static void PutList(PDMA_ADAPTER Adapter, PSCATTER_GATHER_LIST List, BOOLEAN Wri
     KeLowerIrql(OldIrql);
 }
 
-static NTSTATUS GetList(PDMA_ADAPTER Adapter, PDEVICE_OBJECT Device, PMDL Mdl, PVOID Va, ULONG Bytes, GOT *Got, BOOLEAN Write)
+static NTSTATUS GetList(PDMA_ADAPTER Adapter, PDEVICE_OBJECT Device, PMDL Mdl, PVOID Va, ULONG Bytes, GOT *Got,
+                        BOOLEAN Write)
 {
     KIRQL OldIrql;
     NTSTATUS Status;
@@ -141,7 +144,8 @@ TEST(a_list_covers_the_buffer)
         for (ULONG Done = 0, Part; Done < Length; Done += Part) {
             Part = PAGE_SIZE - (ULONG)((ULONG_PTR)(Copy + Sum) & (PAGE_SIZE - 1));
             Part = Part < Length - Done ? Part : Length - Done;
-            CHECK(Move(Card, MmGetPhysicalAddress(Copy + Sum).QuadPart, Got.List->Elements[i].Address.QuadPart + Done, Part));
+            CHECK(Move(Card, MmGetPhysicalAddress(Copy + Sum).QuadPart, Got.List->Elements[i].Address.QuadPart + Done,
+                       Part));
             Sum += Part;
         }
     }
@@ -170,13 +174,16 @@ TEST(a_list_can_lie_in_the_drivers_memory)
     KIRQL OldIrql;
 
     MmBuildMdlForNonPagedPool(Mdl);
-    CHECK_IS(OPS(Adapter)->CalculateScatterGatherList(Adapter, Mdl, Buffer, PAGE_SIZE, &Bytes, &Registers), STATUS_SUCCESS);
+    CHECK_IS(OPS(Adapter)->CalculateScatterGatherList(Adapter, Mdl, Buffer, PAGE_SIZE, &Bytes, &Registers),
+             STATUS_SUCCESS);
     CHECK(Registers >= 1 && Bytes >= sizeof(SCATTER_GATHER_LIST));
     List = ExAllocatePoolWithTag(NonPagedPoolNx, Bytes, 'tseT');
     KeRaiseIrql(DISPATCH_LEVEL, &OldIrql);
-    CHECK_IS(OPS(Adapter)->BuildScatterGatherList(Adapter, Device, Mdl, Buffer, PAGE_SIZE, TakeList, &Got, TRUE, List, Bytes - 1),
+    CHECK_IS(OPS(Adapter)->BuildScatterGatherList(Adapter, Device, Mdl, Buffer, PAGE_SIZE, TakeList, &Got, TRUE, List,
+                                                  Bytes - 1),
              STATUS_BUFFER_TOO_SMALL);
-    CHECK_IS(OPS(Adapter)->BuildScatterGatherList(Adapter, Device, Mdl, Buffer, PAGE_SIZE, TakeList, &Got, TRUE, List, Bytes),
+    CHECK_IS(OPS(Adapter)->BuildScatterGatherList(Adapter, Device, Mdl, Buffer, PAGE_SIZE, TakeList, &Got, TRUE, List,
+                                                  Bytes),
              STATUS_SUCCESS);
     KeLowerIrql(OldIrql);
     CHECK_IS(Got.Calls, 1);
@@ -190,7 +197,8 @@ TEST(a_list_can_lie_in_the_drivers_memory)
     IoDeleteDevice(Device);
 }
 
-/* ---- Map registers ---------------------------------------------------------------------------------------------------- */
+/* ---- Map registers
+ * ---------------------------------------------------------------------------------------------------- */
 
 static PVOID MapBase;
 static ULONG ControlCalls;
@@ -260,7 +268,8 @@ TEST(a_kept_channel_makes_the_next_one_wait)
 
     ControlCalls = 0;
     KeRaiseIrql(DISPATCH_LEVEL, &OldIrql);
-    CHECK_IS(OPS(Adapter)->AllocateAdapterChannel(Adapter, Device, 10000, TakeChannel, NULL), STATUS_INSUFFICIENT_RESOURCES);
+    CHECK_IS(OPS(Adapter)->AllocateAdapterChannel(Adapter, Device, 10000, TakeChannel, NULL),
+             STATUS_INSUFFICIENT_RESOURCES);
     Action = KeepObject;
     OPS(Adapter)->AllocateAdapterChannel(Adapter, Device, 1, TakeChannel, NULL);
     First = MapBase;

@@ -33,7 +33,8 @@ static NTSTATUS Connect(PKINTERRUPT *Interrupt, SEEN *Seen, BOOLEAN Share, KAFFI
     KIRQL Irql;
     ULONG Vector = CardVector(&Irql);
 
-    return IoConnectInterrupt(Interrupt, ServeCard, Seen, NULL, Vector, Irql, Irql, LevelSensitive, Share, Affinity, FALSE);
+    return IoConnectInterrupt(Interrupt, ServeCard, Seen, NULL, Vector, Irql, Irql, LevelSensitive, Share, Affinity,
+                              FALSE);
 }
 
 static void Fill(CARD Card, PVOID Buffer, ULONG Bytes)
@@ -276,14 +277,17 @@ TEST(bad_parameters_are_refused)
     KIRQL Irql;
     ULONG Vector = CardVector(&Irql);
 
-    CHECK_IS(IoConnectInterrupt(&Interrupt, ServeCard, &Seen, NULL, Vector, Irql + 1, Irql + 1, LevelSensitive, TRUE, 1, FALSE),
+    CHECK_IS(IoConnectInterrupt(&Interrupt, ServeCard, &Seen, NULL, Vector, Irql + 1, Irql + 1, LevelSensitive, TRUE, 1,
+                                FALSE),
              STATUS_INVALID_PARAMETER);
-    CHECK_IS(IoConnectInterrupt(&Interrupt, ServeCard, &Seen, NULL, Vector, Irql, Irql - 1, LevelSensitive, TRUE, 1, FALSE),
-             STATUS_INVALID_PARAMETER);
+    CHECK_IS(
+        IoConnectInterrupt(&Interrupt, ServeCard, &Seen, NULL, Vector, Irql, Irql - 1, LevelSensitive, TRUE, 1, FALSE),
+        STATUS_INVALID_PARAMETER);
     CHECK_IS(IoConnectInterrupt(&Interrupt, ServeCard, &Seen, NULL, Vector, Irql, Irql, LevelSensitive, TRUE, 0, FALSE),
              STATUS_INVALID_PARAMETER);
-    CHECK_IS(IoConnectInterrupt(&Interrupt, ServeCard, &Seen, NULL, 0x31 + 0x1000, 3, 3, LevelSensitive, TRUE, 1, FALSE),
-             STATUS_INVALID_PARAMETER);
+    CHECK_IS(
+        IoConnectInterrupt(&Interrupt, ServeCard, &Seen, NULL, 0x31 + 0x1000, 3, 3, LevelSensitive, TRUE, 1, FALSE),
+        STATUS_INVALID_PARAMETER);
 }
 
 TEST(the_higher_synchronisation_level_is_where_the_routine_runs)
@@ -294,8 +298,9 @@ TEST(the_higher_synchronisation_level_is_where_the_routine_runs)
     ULONG Vector = CardVector(&Irql);
     static KSPIN_LOCK Lock;
 
-    CHECK_IS(IoConnectInterrupt(&Interrupt, ServeCard, &Seen, &Lock, Vector, Irql, Irql + 2, LevelSensitive, TRUE, 1, FALSE),
-             STATUS_SUCCESS);
+    CHECK_IS(
+        IoConnectInterrupt(&Interrupt, ServeCard, &Seen, &Lock, Vector, Irql, Irql + 2, LevelSensitive, TRUE, 1, FALSE),
+        STATUS_SUCCESS);
     Seen.Card[R_PERIOD] = 10;
     Seen.Card[R_CONTROL] = C_COUNT | C_COUNT_INTERRUPT;
     Sleep(15 * US);
@@ -373,7 +378,8 @@ TEST(routine_dpc_and_thread_follow_one_another)
 
     KeInitializeDpc(&Dpc, AfterInterrupt, NULL);
     KeInitializeEvent(&Done, SynchronizationEvent, FALSE);
-    IoConnectInterrupt(&Interrupt, ServiceWithDpc, (PVOID)Card, NULL, Vector, Irql, Irql, LevelSensitive, TRUE, 1, FALSE);
+    IoConnectInterrupt(&Interrupt, ServiceWithDpc, (PVOID)Card, NULL, Vector, Irql, Irql, LevelSensitive, TRUE, 1,
+                       FALSE);
     Before = Now();
     Card[R_PERIOD] = 500;
     Card[R_CONTROL] = C_COUNT | C_COUNT_INTERRUPT;

@@ -194,7 +194,8 @@ static NTSTATUS ConnectFully(SEEN *Seen, KIRQL Irql, PKINTERRUPT *Interrupt)
     Parameters.FullySpecified.ServiceRoutine = LineRoutine;
     Parameters.FullySpecified.ServiceContext = Seen;
     Parameters.FullySpecified.Vector = CardVector(&Own);
-    Parameters.FullySpecified.Irql = Parameters.FullySpecified.SynchronizeIrql = Irql == PASSIVE_LEVEL ? PASSIVE_LEVEL : Own;
+    Parameters.FullySpecified.Irql = Parameters.FullySpecified.SynchronizeIrql =
+        Irql == PASSIVE_LEVEL ? PASSIVE_LEVEL : Own;
     Parameters.FullySpecified.InterruptMode = LevelSensitive;
     Parameters.FullySpecified.ShareVector = TRUE;
     Parameters.FullySpecified.ProcessorEnableMask = 1;
@@ -265,5 +266,5 @@ TEST(an_unknown_version_is_told_the_known_one)
 }
 
 CHECK_DRIVER(T(each_source_has_its_message), T(one_lock_for_all_messages), T(without_messages_there_is_the_line),
-             T(the_line_of_a_device), T(an_inactive_interrupt_is_not_called), T(a_passive_level_routine_runs_on_a_thread),
-             T(an_unknown_version_is_told_the_known_one))
+             T(the_line_of_a_device), T(an_inactive_interrupt_is_not_called),
+             T(a_passive_level_routine_runs_on_a_thread), T(an_unknown_version_is_told_the_known_one))

@@ -19,7 +19,7 @@ TEST(plain_loads_and_stores)
     PLAIN(UCHAR, 1) = 0xaa;
     PLAIN(USHORT, 4) = 0xbbcc;
     CHECK_IS(PLAIN(ULONGLONG, 0), 0x1122bbcc5566aa88);
-    CHECK_IS((LONG)(SCHAR) PLAIN(UCHAR, 5), -0x45);
+    CHECK_IS((LONG)(SCHAR)PLAIN(UCHAR, 5), -0x45);
     CloseCard(Card);
 }
 
@@ -34,7 +34,10 @@ TEST(read_modify_write_with_flags)
     __asm__ volatile("andl $0xffff, %0" : "+m"(PLAIN(ULONG, 0)));
     __asm__ volatile("xorl %1, %0" : "+m"(PLAIN(ULONG, 0)) : "r"(0x10000));
     CHECK_IS(PLAIN(ULONG, 0), 0x1f0ff);
-    __asm__ volatile("addl $0xfffe0f01, %0; setc %1; setz %2" : "+m"(PLAIN(ULONG, 0)), "=r"(Carry), "=r"(Zero) : : "cc");
+    __asm__ volatile("addl $0xfffe0f01, %0; setc %1; setz %2"
+                     : "+m"(PLAIN(ULONG, 0)), "=r"(Carry), "=r"(Zero)
+                     :
+                     : "cc");
     CHECK_IS(PLAIN(ULONG, 0), 0);
     CHECK(Carry && Zero);
     __asm__ volatile("xchgl %0, %1" : "+r"(Value), "+m"(PLAIN(ULONG, 0)));
@@ -121,12 +124,14 @@ TEST(string_instructions)
 TEST(vector_registers)
 {
     CARD Card = OpenCard(0);
-    ULONGLONG Pair[2] __attribute__((aligned(16))) = {0x0123456789abcdef, 0xfedcba9876543210}, Back[2] __attribute__((aligned(16)));
+    ULONGLONG Pair[2] __attribute__((aligned(16))) = {0x0123456789abcdef, 0xfedcba9876543210},
+                      Back[2] __attribute__((aligned(16)));
 
-    __asm__ volatile("movaps (%1), %%xmm0; movaps %%xmm0, (%0); pxor %%xmm1, %%xmm1; movups (%0), %%xmm1; movaps %%xmm1, (%2)"
-                     :
-                     : "r"(&Card[R_PLAIN]), "r"(Pair), "r"(Back)
-                     : "memory", "xmm0", "xmm1");
+    __asm__ volatile(
+        "movaps (%1), %%xmm0; movaps %%xmm0, (%0); pxor %%xmm1, %%xmm1; movups (%0), %%xmm1; movaps %%xmm1, (%2)"
+        :
+        : "r"(&Card[R_PLAIN]), "r"(Pair), "r"(Back)
+        : "memory", "xmm0", "xmm1");
     CHECK_IS(Back[0], Pair[0]);
     CHECK_IS(Back[1], Pair[1]);
     CHECK_IS(Card[R_PLAIN + 3], 0xfedcba98);
@@ -140,7 +145,8 @@ TEST(two_mappings_show_one_device)
     CHECK(One != Two);
     One[R_SCRATCH] = 77;
     CHECK_IS(Two[R_SCRATCH], 77);
-    CHECK(MmGetPhysicalAddress((PVOID)&One[R_SCRATCH]).QuadPart == MmGetPhysicalAddress((PVOID)&Two[R_SCRATCH]).QuadPart);
+    CHECK(MmGetPhysicalAddress((PVOID)&One[R_SCRATCH]).QuadPart ==
+          MmGetPhysicalAddress((PVOID)&Two[R_SCRATCH]).QuadPart);
     MmUnmapIoSpace((PVOID)One, PAGE_SIZE);
     CHECK_IS(Two[R_SCRATCH], 77);
     CloseCard(Two);

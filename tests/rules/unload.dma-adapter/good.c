@@ -7,8 +7,12 @@ static PDMA_ADAPTER Adapter;
 
 static VOID OpenAdapter(VOID)
 {
-    DEVICE_DESCRIPTION Description = {.Version = DEVICE_DESCRIPTION_VERSION, .Master = TRUE, .ScatterGather = TRUE,
-                                      .Dma32BitAddresses = TRUE, .InterfaceType = PCIBus, .MaximumLength = PAGE_SIZE};
+    DEVICE_DESCRIPTION Description = {.Version = DEVICE_DESCRIPTION_VERSION,
+                                      .Master = TRUE,
+                                      .ScatterGather = TRUE,
+                                      .Dma32BitAddresses = TRUE,
+                                      .InterfaceType = PCIBus,
+                                      .MaximumLength = PAGE_SIZE};
     ULONG Registers;
 
     Adapter = IoGetDmaAdapter(NULL, &Description, &Registers);
