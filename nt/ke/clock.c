@@ -123,11 +123,16 @@ VOID KiCountBusy(UINT64 Duration)
         KiBusyLeft -= Duration;
 }
 
+VOID KiPassTime(UINT64 Duration)
+{
+    KiAdvanceTo(KiDoor->now + Duration);
+    KiChargeTime(Duration);
+}
+
 VOID KiSpendTime(UINT64 Duration)
 {
     KiCountBusy(Duration);
-    KiAdvanceTo(KiDoor->now + Duration);
-    KiChargeTime(Duration);
+    KiPassTime(Duration);
 }
 
 /* The processor's share of the tick. A thread has KI_QUANTUM / 3 ticks. */
@@ -213,10 +218,14 @@ LARGE_INTEGER KeQueryPerformanceCounter(PLARGE_INTEGER PerformanceFrequency)
     return Now;
 }
 
-/* Waiting for a device is no sign of a loop without end: it costs time, but does not count as being busy. */
+/* Waiting for a device: others' interrupts come in meanwhile, on their processors and on this one. */
 VOID KeStallExecutionProcessor(ULONG Microseconds)
 {
-    KiAdvanceTo(KiDoor->now + (UINT64)Microseconds * 10);
-    KiChargeTime((UINT64)Microseconds * 10);
+    PKI_PROCESSOR Other;
+
+    KiPassTime((UINT64)Microseconds * 10);
+    Other = KiNextBusy(KiProcessor());
+    if (Other)
+        KiSwitchTo(Other);
     KiDispatchPending();
 }

@@ -102,7 +102,7 @@ static VOID KiDrainDpcs(VOID)
 
     for (ULONG Count = 1;; Count++) {
         if (Count % KI_LONG_SERIES == 0)
-            KiSpendTime(KI_LONG_SERIES * 10);
+            KiPassTime(KI_LONG_SERIES * 10);
         if (KiTimersPending())
             KiExpireTimers();
         if (IsListEmpty(&Processor->DpcList))

@@ -249,6 +249,7 @@ INT64 KiSystemTime(VOID);
 
 /* Let Duration (100 ns) of virtual time pass on this processor: a stall, a clock read. Interrupts become pending. */
 VOID KiSpendTime(UINT64 Duration);
+VOID KiPassTime(UINT64 Duration); /* the same, but not as being busy: no sign of a loop without end */
 /* What the machine does counts against the busy time of KiSetTimeLimit, without time going on. */
 VOID KiCountBusy(UINT64 Duration);
 

@@ -1,4 +1,5 @@
 /* The ATA disk by its registers: the PIO and DMA protocols, 28 and 48 bit addresses, errors, resets. 512 sectors. */
+#define CHECK_ON_PROCESSOR_0
 #include "../kernel/check.h"
 #include "card.h"
 

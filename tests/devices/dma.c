@@ -1,4 +1,5 @@
 /* DMA adapters: common buffers, map registers, scatter/gather lists, with the test card as the device. */
+#define CHECK_ON_PROCESSOR_0
 #include "../kernel/check.h"
 #include "card.h"
 

@@ -1,4 +1,5 @@
 /* Line-based interrupts: levels, sharing, exclusion, connecting and disconnecting. */
+#define CHECK_ON_PROCESSOR_0
 #include "../kernel/check.h"
 #include "card.h"
 

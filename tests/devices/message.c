@@ -1,4 +1,5 @@
 /* IoConnectInterruptEx: message-signalled, line-based, fully specified and passive-level interrupts. */
+#define CHECK_ON_PROCESSOR_0
 #include "../kernel/check.h"
 #include "card.h"
 

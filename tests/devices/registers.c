@@ -1,4 +1,5 @@
 /* Device memory by every kind of instruction, ports, and PCI configuration space. */
+#define CHECK_ON_PROCESSOR_0
 #include "../kernel/check.h"
 #include "card.h"
 

@@ -249,6 +249,7 @@ TEST(missed_periods_run_the_dpc_once)
     KeInitializeTimer(&Timer);
     KeInitializeDpc(&Dpc, NoteDpc, NULL);
     Runs = 0;
+    KeSetSystemAffinityThread(1); /* timers are the first processor's */
     KeSetTimerEx(&Timer, In(1 * MS), 1, &Dpc);
     Old = KfRaiseIrql(DISPATCH_LEVEL);
     for (int i = 0; i < 100; i++)
@@ -257,6 +258,7 @@ TEST(missed_periods_run_the_dpc_once)
     KeLowerIrql(Old);
     CHECK_IS(Runs, 1);
     CHECK(KeCancelTimer(&Timer));
+    KeRevertToUserAffinityThread();
 }
 
 /* A DPC may set its own timer again. */

@@ -1,6 +1,6 @@
 /*
  * A timer of the system's is left behind.
- * EXPECT: unload\.ex-timer timer
+ * EXPECT: unload\.ex-timer bad.c:[0-9]+ in DriverEntry
  */
 #include <ntddk.h>
 

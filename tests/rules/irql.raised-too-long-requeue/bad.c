@@ -1,7 +1,7 @@
 /*
  * A DPC that queues itself again at once is a loop without end: no thread runs any more.
  *
- * EXPECT: driver.does-not-return bad.c:[0-9]+ in Routine
+ * EXPECT: irql.raised-too-long
  */
 #include <ntddk.h>
 
