@@ -56,6 +56,15 @@ static bool is_search(const struct pool *p)
 
 /* ---- Processes --------------------------------------------------------------------------------------------------- */
 
+static struct job_shared *shared_by_job;
+
+/* The parent is gone: leave nothing behind. */
+static void on_orphaned(int number)
+{
+    atomic_store(&shared_by_job->stop, 1);
+    supervisor_interrupt();
+}
+
 static void __attribute__((noreturn)) be_job(struct pool *p, int fd, pid_t parent)
 {
     struct job job = {.strategy = p->strategy,
@@ -68,7 +77,8 @@ static void __attribute__((noreturn)) be_job(struct pool *p, int fd, pid_t paren
                       .out = fd};
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGINT, SIG_IGN); /* the parent says when to stop */
-    signal(SIGTERM, SIG_DFL);
+    shared_by_job = p->state->shared;
+    signal(SIGTERM, on_orphaned);
     signal(SIGHUP, SIG_IGN);
     if (getppid() != parent)
         _exit(1);
