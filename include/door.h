@@ -372,7 +372,8 @@ struct door_interrupts {
 
 /* ---- Both tables ----------------------------------------------------------------------------------------------- */
 
-enum door_halt { DOOR_HALT_CLEAN, DOOR_HALT_STOP, DOOR_HALT_INTERNAL };
+/* WRECKED, by the host's side alone: memory that only the machine itself writes is damaged. */
+enum door_halt { DOOR_HALT_CLEAN, DOOR_HALT_STOP, DOOR_HALT_INTERNAL, DOOR_HALT_WRECKED };
 
 enum door_races { DOOR_RACES_NONE, DOOR_RACES_HARMFUL, DOOR_RACES_ALL };
 

@@ -106,3 +106,10 @@ void machine_internal(const char *format, uint64_t a, uint64_t b, uint64_t c)
     text_format(why, sizeof(why), format, a, b, c);
     machine_halt(DOOR_HALT_INTERNAL, why);
 }
+
+void machine_wrecked(const char *what, uint64_t at, uint64_t address)
+{
+    if (machine.drivers)
+        machine_halt(DOOR_HALT_WRECKED, what);
+    machine_internal("%s at %X, address %X", (uint64_t)what, at, address);
+}

@@ -267,8 +267,10 @@ int DOOR_CALL images_map(uint32_t id, uint64_t va, const char *name, struct door
         error = DOOR_BAD_IMAGE;
     else
         error = map_image(entry, &file, va, name, true);
-    if (!error)
+    if (!error) {
         *image = file.info;
+        machine.drivers = true;
+    }
     machine_leave();
     return error;
 }

@@ -21,6 +21,7 @@ struct machine {
     bool debugger;
     bool snapshots;        /* memory.c keeps account of all mappings */
     bool running;          /* the kernel has been entered */
+    bool drivers;          /* one has been mapped: from then on anything may be damaged */
     volatile bool in_door; /* host code runs because the kernel called it */
 };
 extern struct machine machine;
@@ -38,6 +39,8 @@ static inline void machine_leave(void)
 /* End the worker: the supervisor hears how and why. */
 void machine_halt(enum door_halt how, const char *why) __attribute__((noreturn));
 void machine_internal(const char *format, uint64_t a, uint64_t b, uint64_t c) __attribute__((noreturn));
+/* Our own code cannot go on. With a driver about, that is most likely what it has written over; else an internal error. */
+void machine_wrecked(const char *what, uint64_t at, uint64_t address) __attribute__((noreturn));
 
 /* channel.c: the supervisor's end */
 extern struct channel *channel;

@@ -128,7 +128,7 @@ static uint64_t choose_stack(const struct trap *t, uint64_t bytes)
         return rsp;
     emergency = stacks_emergency();
     if (rsp <= emergency && rsp > emergency - DOOR_STACK_SLOT)
-        machine_internal("traps without end, the last at %X, address %X", trap_rip(t), (uint64_t)t->info->si_addr, 0);
+        machine_wrecked("traps without end", trap_rip(t), (uint64_t)t->info->si_addr);
     return emergency;
 }
 
@@ -221,7 +221,8 @@ static void invalid_opcode(struct trap *t)
 static void system_call(struct trap *t)
 {
     if (machine.in_door && trap_rip(t) == (uint64_t)sandbox_syscall_end)
-        machine_internal("the sandbox refused the machine's own system call %u", (uint64_t)t->info->si_syscall, 0, 0);
+        machine_wrecked("the sandbox refused a system call of the machine's own", trap_rip(t),
+                        (uint64_t)t->info->si_syscall);
     t->reg[REG_RIP] -= 2;
     trap_deliver(t, DOOR_TRAP_SYSTEM_CALL, 0, (uint64_t)t->info->si_syscall);
 }
@@ -297,8 +298,7 @@ static void check_own_fault(const struct trap *t)
     bool in_memory = t->reg[REG_TRAPNO] == 14 && address >= DOOR_USER_BASE && address < DOOR_KERNEL_END;
 
     if (!machine.running || (machine.in_door && rip >= DOOR_KERNEL_END && !in_memory && t->reg[REG_TRAPNO] != 13))
-        machine_internal("signal %u in the host program at %X, address %X", (uint64_t)t->info->si_signo, rip,
-                         (uint64_t)t->reg[REG_CR2]);
+        machine_wrecked("a fault in the host's part of the machine", rip, (uint64_t)t->reg[REG_CR2]);
 }
 
 static void on_signal(int number, siginfo_t *info, void *context)
@@ -308,8 +308,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 
     if (handling) {
         if (trap_rip(&t) != (uint64_t)trap_copy_instruction)
-            machine_internal("signal %u in the trap handler at %X, address %X", (uint64_t)number, trap_rip(&t),
-                             (uint64_t)t.reg[REG_CR2]);
+            machine_wrecked("a fault in the handling of a fault", trap_rip(&t), (uint64_t)t.reg[REG_CR2]);
         t.reg[REG_RIP] = (greg_t)trap_copy_failed;
         return;
     }

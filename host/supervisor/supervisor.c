@@ -82,6 +82,8 @@ static void halted(struct supervisor *s)
         set_end(s, SUPERVISOR_STOPPED, why);
     else if (how == DOOR_HALT_INTERNAL)
         set_end(s, SUPERVISOR_INTERNAL, why);
+    else if (how == DOOR_HALT_WRECKED)
+        set_end(s, SUPERVISOR_CRASHED, why);
     else
         set_end(s, SUPERVISOR_CRASHED, "halted unasked");
     if (s->snapshot && (s->end.outcome == SUPERVISOR_CLEAN || s->end.outcome == SUPERVISOR_STOPPED))
@@ -191,6 +193,8 @@ static void receive(struct supervisor *s)
         reap(s);
     else if (byte == 'r')
         serve_request(s);
+    else if (byte != 'e') /* some of the record is to be read, which follows anyway */
+        crashed(s, "the worker said something that has no meaning");
 }
 
 static volatile sig_atomic_t interrupted;
