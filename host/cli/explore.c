@@ -24,6 +24,7 @@ struct explore {
     struct given given;
     const char *strategy_text, *budget, *shard, *out;
     uint64_t jobs;
+    unsigned points, races; /* indices of the choices below */
 
     struct pool pool;
     unsigned written;
@@ -37,6 +38,11 @@ static const struct option table[] = {
      "boot loaded scenario"},
     {"--strategy", OPTION_TEXT, offsetof(struct explore, strategy_text), "STRATEGY",
      .help = "in-order, random, pct:DEPTH or search:BOUND (search:2)"},
+    {"--points", OPTION_CHOICE, offsetof(struct explore, points), NULL,
+     .help = "where the order may change: at calls and accesses to memory, or at calls alone (accesses)", 0, 0,
+     "accesses calls"},
+    {"--races", OPTION_CHOICE, offsetof(struct explore, races), NULL,
+     .help = "data races to report: those that lose a change, every one, or none (harmful)", 0, 0, "harmful all none"},
     {"--budget", OPTION_TEXT, offsetof(struct explore, budget), "TIME|N",
      .help = "real time, or number of schedules, after which to end (60s)"},
     {"--jobs", OPTION_NUMBER, offsetof(struct explore, jobs), "N", .help = "processes (one for each processor)", 1, 1024},
@@ -114,6 +120,9 @@ static int prepare(struct explore *x, const struct options *options, char **argv
     }
     if (!read_shard(p, x->shard) || !read_budget(p, x->budget))
         return COMMAND_USAGE;
+    static const unsigned races[] = {DOOR_RACES_HARMFUL, DOOR_RACES_ALL, DOOR_RACES_NONE};
+    x->given.points = x->points == 0;
+    x->given.races = races[x->races];
     int status = given_read(&x->given, "explore", options->count, argv);
     if (status != COMMAND_CLEAN)
         return status;

@@ -106,6 +106,8 @@ static void describe(struct given *g)
         .seed = g->seed,
         .stop_on_finding = g->on_finding == 0,
         .special_pool = g->special_pool == 0,
+        .points = g->points != 0,
+        .races = g->races,
         .os_major = 10,
         .os_build = 19045,
         .kernel_dir = g->kernel_dir,

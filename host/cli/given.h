@@ -15,6 +15,7 @@ struct given {
     const char *scenario, *volume, *disk, *symbols, *os;
     uint64_t cpus, seed, time, ram, watchdog;
     unsigned on_finding, special_pool, from; /* 0 = stop, on; enum session_from */
+    unsigned points, races;                  /* 1 = accesses are delivery points too; enum door_races */
     bool full_stacks, no_color;
 
     /* read from them: */

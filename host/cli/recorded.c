@@ -74,6 +74,8 @@ bool recorded_make(struct record *r, const struct given *g)
     r->watchdog = g->watchdog;
     r->on_finding = g->on_finding;
     r->special_pool = g->special_pool;
+    r->points = g->points;
+    r->races = g->races;
     r->from = g->from;
     if (!ok)
         fprintf(stderr, "irqlab: a path is too long for a record\n");
@@ -126,6 +128,8 @@ static void restore_options(const struct record *r, struct given *g)
     g->watchdog = r->watchdog;
     g->on_finding = (unsigned)r->on_finding;
     g->special_pool = (unsigned)r->special_pool;
+    g->points = (unsigned)r->points;
+    g->races = (unsigned)r->races;
     g->from = (unsigned)r->from;
 }
 

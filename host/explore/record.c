@@ -32,6 +32,8 @@ static const struct row {
     ROW_NUMBER("watchdog", watchdog, 36000000000),
     ROW_NUMBER("on-finding", on_finding, 1),
     ROW_NUMBER("special-pool", special_pool, 1),
+    ROW_NUMBER("points", points, 1),
+    ROW_NUMBER("races", races, DOOR_RACES_ALL),
     ROW_NUMBER("from", from, SESSION_SCENARIO),
     ROW_NUMBER("number", number, UINT64_MAX),
     ROW_NUMBER("strategy", strategy, DOOR_PCT),

@@ -82,6 +82,11 @@ static VOID VfDropKernelFrames(struct door_note *Note)
     memmove(Note->frame, Note->frame + First, Note->frames * sizeof(UINT64));
 }
 
+VOID VfDropKernel(VOID)
+{
+    VfDropKernelFrames(&VfNow.note[VfNow.notes - 1]);
+}
+
 PVF_CALLBACK VfCurrentCallback(VOID)
 {
     PKI_PROCESSOR Processor = KiProcessor();

@@ -164,9 +164,11 @@ static VOID VfReportOrder(PVF_EDGE *Path, ULONG Count, VF_LOCK_KIND Kind)
     VfNoteCaller(NULL);
     VfNote(DOOR_NOTE_OBJECT, 0, Now->To, NULL, "The lock acquired here is %%o.");
     VfNoteSite(DOOR_NOTE_OBJECT, Now->FromSite, Now->From, "Held meanwhile is %o. It was acquired at:");
-    for (ULONG i = 1; i < Count; i++)
+    for (ULONG i = 1; i < Count; i++) {
         VfNote(DOOR_NOTE_OTHER, Path[i]->Stack, Path[i]->To, NULL,
                Count == 2 ? "The other order: %%o was acquired while the first was held at:" : "And %%o after that at:");
+        VfDropKernel();
+    }
     VfCommit();
 }
 

@@ -26,6 +26,8 @@ VOID VfNote(ULONG Kind, ULONG Stack, PVOID Object, PCSTR Origin, PCSTR Text, ...
 /* The caller's stack with its origin (which callback of what), and how the present level came about. */
 VOID VfNoteCaller(const CONTEXT *ContextOrNull);
 VOID VfNoteLevel(VOID);
+/* Take frames of ours off the inner end of the last note. */
+VOID VfDropKernel(VOID);
 VOID VfCommit(VOID);
 /* After VfCommit, where nothing sensible can follow even with --on-finding=continue: the bug check just composed. */
 DECLSPEC_NORETURN VOID VfContinueIsImpossible(VOID);
