@@ -116,7 +116,7 @@ static void scenario_expects(void **state)
 
 static void full_disk_is_said(void **state)
 {
-    expect("build/irqlab run --json /dev/full " SOLVED, 70, "irqlab: /dev/full: could not be written\n");
+    expect("build/irqlab run --json /dev/full " SOLVED, 70, "irqlab: /dev/full: could not be written");
     expect("{ build/irqlab run " SOLVED " >/dev/full; }", 70,
            "irqlab: cannot write the report: No space left on device\n");
     expect("{ build/irqlab explain ladder >/dev/full; }", 70,
