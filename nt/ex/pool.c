@@ -78,13 +78,13 @@ PEX_BLOCK ExpBlockOf(UINT64 Address)
 
 PUCHAR ExpDamageOf(PEX_BLOCK Block)
 {
-    UINT64 Physical, Start = Block->Address & ~(DOOR_PAGE - 1), Behind = Block->Address + Block->Bytes, End;
-    PMI_PAGE Page = MiPageOfView(Block->Address, &Physical);
+    UINT64 Physical, Start, Behind = Block->Address + Block->Bytes, End;
     PUCHAR Bad;
 
-    if (Page->Use == MiUseSlab)
+    if (Block->Flags & EX_BLOCK_TRACKED)
         return ExpSlabDamageOf(Block);
-    End = Page->Use == MiUseBig ? Start + Block->Pages * DOOR_PAGE : Start + DOOR_PAGE;
+    Start = Block->Address & ~(DOOR_PAGE - 1);
+    End = MiPageOfView(Block->Address, &Physical)->Use == MiUseBig ? Start + Block->Pages * DOOR_PAGE : Start + DOOR_PAGE;
     Bad = ExpCheck(ExpLinear(Start), Block->Address - Start, EX_FILL_ZONE);
     return Bad ? Bad : ExpCheck(ExpLinear(Block->Address) + Block->Bytes, End - Behind, EX_FILL_ZONE);
 }
@@ -94,16 +94,12 @@ static VOID ExpReleaseBlock(PEX_BLOCK Block)
     UINT64 Physical;
 
     Block->State = ExBlockFreed;
-    switch (MiPageOfView(Block->Address, &Physical)->Use) {
-    case MiUseSlab:
+    if (Block->Flags & EX_BLOCK_TRACKED)
         ExpSlabFree(Block);
-        break;
-    case MiUseSpecial:
+    else if (MiPageOfView(Block->Address, &Physical)->Use == MiUseSpecial)
         ExpSpecialFree(Block);
-        break;
-    default:
+    else
         ExpBigFree(Block);
-    }
 }
 
 BOOLEAN ExpMayExecute(UINT64 Address)
@@ -301,15 +297,21 @@ PVOID NTAPI ExAllocatePool3(POOL_FLAGS Flags, SIZE_T NumberOfBytes, ULONG Tag,
 
 /* ---- Free by drivers -------------------------------------------------------------------------------------------- */
 
-static VOID ExpFreeLive(PEX_BLOCK Block, PVOID Caller, ULONG Stack)
+static BOOLEAN ExpIsLocked(PEX_BLOCK Block)
 {
     UINT64 Physical;
     PMI_PAGE Page = MiPageOfView(Block->Address, &Physical);
+
+    return MiAnyLocked(Physical, Page->Use == MiUseBig ? Block->Pages : 1);
+}
+
+static VOID ExpFreeLive(PEX_BLOCK Block, PVOID Caller, ULONG Stack)
+{
     PUCHAR Bad;
 
     if ((Bad = ExpDamageOf(Block)) != NULL)
         ExpReportDamage(Block, Bad);
-    if (Page->Use != MiUseSlab && MiAnyLocked(Physical, Page->Use == MiUseBig ? Block->Pages : 1))
+    if (!(Block->Flags & EX_BLOCK_TRACKED) && ExpIsLocked(Block))
         ExpReportLocked(Block);
     VfRangeGoes(Block->Address, Block->Bytes, "freed");
     Block->FreedAt = Stack ? Stack : (UINT64)Caller;

@@ -25,6 +25,7 @@ typedef enum _EX_POOL_KIND { ExPoolNonPaged, ExPoolPaged, ExPoolKernel, ExPoolKi
 #define EX_BLOCK_EXECUTABLE 1
 #define EX_BLOCK_GUARDED 2 /* whole pages with a closed one behind */
 #define EX_BLOCK_PLACED 4  /* contiguous memory: no block for ExFreePool */
+#define EX_BLOCK_TRACKED 8 /* in a slab */
 
 typedef struct _EX_BLOCK {
     ULONG Tag;

@@ -101,6 +101,7 @@ static PEX_BLOCK ExpFreshBlock(EX_POOL_KIND Kind, ULONG Class)
     Block = &Slab->Block[Index];
     Block->Kind = (UCHAR)Kind;
     Block->Class = (UCHAR)Class;
+    Block->Flags = EX_BLOCK_TRACKED;
     Block->Address = Slab->Base + Index / Slab->PerPage * DOOR_PAGE + Index % Slab->PerPage * Slab->Stride + EX_ZONE;
     return Block;
 }

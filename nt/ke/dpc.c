@@ -45,7 +45,7 @@ BOOLEAN KiQueueDpc(PKDPC Dpc, PVOID Source, ULONG Stack, PVOID Argument1, PVOID 
         InsertHeadList(Head, &Dpc->DpcListEntry);
     else
         InsertTailList(Head, &Dpc->DpcListEntry);
-    VF_DPCS_IN_PAGE(Dpc)++;
+    VfPageOf(Dpc)->Dpcs++;
     if (MiIsStack((UINT64)Dpc))
         VfDpcsOnStacks++;
     if (!Threaded)
@@ -88,7 +88,7 @@ VOID KiUnqueueDpc(PKI_PROCESSOR Processor, PKDPC Dpc)
     RemoveEntryList(&Dpc->DpcListEntry);
     if (Dpc->Type != ThreadedDpcObject || !KiThreadedDpcs)
         Processor->DpcCount--;
-    VF_DPCS_IN_PAGE(Dpc)--;
+    VfPageOf(Dpc)->Dpcs--;
     if (MiIsStack((UINT64)Dpc))
         VfDpcsOnStacks--;
 }

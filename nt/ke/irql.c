@@ -11,31 +11,6 @@
  */
 #include "nt.h"
 
-static inline VOID KiSetIrql(PKI_PROCESSOR Processor, KIRQL NewIrql)
-{
-    if (NewIrql >= DISPATCH_LEVEL && MiOpenWindows && Processor->Irql < DISPATCH_LEVEL)
-        MiCloseWindows();
-    Processor->Irql = NewIrql;
-}
-
-KIRQL KiRaiseIrql(KIRQL NewIrql)
-{
-    PKI_PROCESSOR Processor = KiProcessor();
-    KIRQL OldIrql = Processor->Irql;
-
-    KiSetIrql(Processor, NewIrql);
-    return OldIrql;
-}
-
-VOID KiLowerIrql(KIRQL NewIrql)
-{
-    PKI_PROCESSOR Processor = KiProcessor();
-
-    Processor->Irql = NewIrql;
-    if (Processor->PendingLevels >> (NewIrql + 1))
-        KiDispatchPending();
-}
-
 void KiWriteCr8(unsigned long long Irql)
 {
     if (Irql > KiReadCr8())
@@ -51,12 +26,14 @@ static VOID KiDispatchInterrupt(VOID)
 
     Processor->RaisedTime = 0; /* the level was below DISPATCH_LEVEL just now */
     KiRetireDpcs();
-    KiWakeDpcThread(Processor);
+    if (!IsListEmpty(&Processor->ThreadedDpcList))
+        KiWakeDpcThread(Processor);
     if (Processor->QuantumEnd) {
         Processor->QuantumEnd = FALSE;
         KiQuantumEnd();
     }
-    KiPreempt();
+    if (Processor->NextThread)
+        KiPreempt();
 }
 
 /* Who answers an interrupt of a level. */
@@ -87,9 +64,9 @@ VOID KiDispatchPending(VOID)
     for (;;) {
         PKI_PROCESSOR Processor = KiProcessor();
         KIRQL OldIrql = Processor->Irql;
-        ULONG Source = KiNextSource(Processor);
+        ULONG Source;
 
-        if (!Source)
+        if (!(Processor->PendingLevels >> (OldIrql + 1)) || !(Source = KiNextSource(Processor)))
             return;
         Processor->PendingLevels &= ~(1u << Source);
         KiSetIrql(Processor, (KIRQL)(Source > HIGH_LEVEL ? HIGH_LEVEL : Source));

@@ -115,9 +115,7 @@ C_ASSERT(KiCauseRaise == 1);
 
 static inline PKI_PROCESSOR KiProcessor(void)
 {
-    PKI_PROCESSOR Self;
-    __asm__ volatile("movq %%gs:0x18, %0" : "=r"(Self));
-    return Self;
+    return *(PKI_PROCESSOR __attribute__((address_space(256))) *)0x18; /* a load relative to GS */
 }
 
 static inline unsigned long long KiReadCr8(void)
@@ -260,9 +258,33 @@ VOID KiDeliver(VOID);
  * allow. */
 VOID KiRequestInterrupt(PKI_PROCESSOR Processor, ULONG Level);
 
-/* Unchecked forms for the kernel's own use. Lowering delivers what is pending. */
-KIRQL KiRaiseIrql(KIRQL NewIrql);
-VOID KiLowerIrql(KIRQL NewIrql);
+/* Unchecked forms for the kernel's own use. A raise to DISPATCH_LEVEL closes pageable memory (mm/mi.h); lowering delivers
+ * what is pending. */
+extern ULONG MiOpenWindows;
+VOID MiCloseWindows(VOID);
+VOID KiDispatchPending(VOID);
+static inline VOID KiSetIrql(PKI_PROCESSOR Processor, KIRQL NewIrql)
+{
+    if (NewIrql >= DISPATCH_LEVEL && MiOpenWindows && Processor->Irql < DISPATCH_LEVEL)
+        MiCloseWindows();
+    Processor->Irql = NewIrql;
+}
+static inline KIRQL KiRaiseIrql(KIRQL NewIrql)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+    KIRQL OldIrql = Processor->Irql;
+
+    KiSetIrql(Processor, NewIrql);
+    return OldIrql;
+}
+static inline VOID KiLowerIrql(KIRQL NewIrql)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+
+    Processor->Irql = NewIrql;
+    if (Processor->PendingLevels >> (NewIrql + 1))
+        KiDispatchPending();
+}
 
 /* What, a driver's routine, must be done at the virtual time Limit (100 ns since boot; 0 = never), and before the processors
  * have been busy for Busy more (0 = any time); else a finding. */
@@ -324,8 +346,7 @@ BOOLEAN KiHasWork(PKI_PROCESSOR Processor);
 PKI_PROCESSOR KiNextBusy(PKI_PROCESSOR Self); /* the schedule's choice among the others that have work; NULL = none has */
 VOID KiBeginSchedule(VOID);
 
-/* irql.c: run what the present level lets through. */
-VOID KiDispatchPending(VOID);
+/* irql.c: KiDispatchPending runs what the present level lets through. */
 /* Note where a driver raised the level, for reports. */
 static inline VOID KiNoteRaise(KIRQL OldIrql, KIRQL NewIrql, KI_LEVEL_CAUSE Cause, PVOID Site, PVOID Object)
 {
@@ -380,7 +401,11 @@ BOOLEAN KiRemoveTimer(PKTIMER Timer);
 UINT64 KiNextDueTime(VOID); /* (UINT64)-1 = none */
 BOOLEAN KiTurnTimers(BOOLEAN Awake); /* find what is due now; TRUE = something is. Awake: the processor was not asleep */
 VOID KiExpireTimers(VOID);
-BOOLEAN KiTimersPending(VOID);
+extern LIST_ENTRY KiExpired; /* timers that are due, in order; still "inserted" for their owners */
+static inline BOOLEAN KiTimersPending(VOID)
+{
+    return !IsListEmpty(&KiExpired);
+}
 VOID KiForgetTimerDpc(PKDPC Dpc);
 
 /* A timer whose period is not in milliseconds, or that does not wake a sleeping processor (nt/ex/timer.c). */

@@ -51,8 +51,7 @@ VOID KiStartDpcThreads(VOID)
 
 VOID KiWakeDpcThread(PKI_PROCESSOR Processor)
 {
-    if (!IsListEmpty(&Processor->ThreadedDpcList))
-        KeSetEvent(&Processor->ThreadedDpcEvent, 0, FALSE);
+    KeSetEvent(&Processor->ThreadedDpcEvent, 0, FALSE);
 }
 
 /* ---- What drivers import ----------------------------------------------------------------------------------------- */

@@ -22,7 +22,7 @@ static LIST_ENTRY KiWheel[KI_LEVELS][64];
 static UINT64 KiWheelBits[KI_LEVELS];
 static ULONG KiWheelLevels; /* bit k: level k is not empty */
 static UINT64 KiWheelTime;
-static LIST_ENTRY KiExpired; /* due, in order; still "inserted" for their owners */
+LIST_ENTRY KiExpired;
 static LIST_ENTRY KiNoWake;  /* KI_LONG_TIMERs set that wait for somebody awake */
 
 /* KTIMER.Processor: zero for an ordinary timer, else whether it is a KI_LONG_TIMER, which of the spacings it is
@@ -285,11 +285,6 @@ VOID KiExpireTimers(VOID)
 {
     while (!IsListEmpty(&KiExpired))
         KiExpireTimer(CONTAINING_RECORD(RemoveHeadList(&KiExpired), KTIMER, TimerListEntry));
-}
-
-BOOLEAN KiTimersPending(VOID)
-{
-    return !IsListEmpty(&KiExpired);
 }
 
 static VOID KiForgetDpcIn(PLIST_ENTRY Head, PKDPC Dpc)

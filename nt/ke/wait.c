@@ -49,19 +49,11 @@ BOOLEAN KiSatisfyWait(DISPATCHER_HEADER *Object, PKTHREAD Thread, LONG *Status)
     return TRUE;
 }
 
-/* How many wait blocks are for objects in pages of one hash: so that freeing memory asks cheaply whether anybody waits. */
-static ULONG KiWaitedPages[4096];
-
-static ULONG *KiWaitedPage(UINT64 Address)
-{
-    return &KiWaitedPages[(Address >> 12) * 0x9e3779b97f4a7c15ull >> 52];
-}
-
 VOID KiUnlinkWaits(PKTHREAD Thread)
 {
     for (ULONG i = 0; i < Thread->WaitCount; i++) {
         RemoveEntryList(&Thread->WaitBlockList[i].WaitListEntry);
-        --*KiWaitedPage((UINT64)Thread->WaitBlockList[i].Object);
+        VfPageOf(Thread->WaitBlockList[i].Object)->Waits--;
     }
     Thread->WaitCount = 0;
     KiRemoveTimer(&Thread->Timer);
@@ -122,11 +114,7 @@ VOID KiWaitTest(PVOID Body, KPRIORITY Increment)
 /* A thread that waits for an object in the range, and which; NULL = none. */
 PKTHREAD KiFindWaiter(UINT64 Start, UINT64 Bytes, PVOID *Object)
 {
-    BOOLEAN Any = FALSE;
-
-    for (UINT64 Page = Start & ~(DOOR_PAGE - 1); Page < Start + Bytes && !Any; Page += DOOR_PAGE)
-        Any = *KiWaitedPage(Page) != 0;
-    for (PKTHREAD Thread = Any ? PspNextThread(NULL) : NULL; Thread; Thread = PspNextThread(Thread)) {
+    for (PKTHREAD Thread = PspNextThread(NULL); Thread; Thread = PspNextThread(Thread)) {
         for (ULONG i = 0; Thread->State == KiWaiting && i < Thread->WaitCount; i++) {
             *Object = Thread->WaitBlockList[i].Object;
             if ((UINT64)*Object - Start < Bytes)
@@ -261,7 +249,7 @@ NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitTyp
         }
         for (ULONG i = 0; i < Count; i++) {
             KiLinkBlock(Thread, &Blocks[i], Object[i], (USHORT)i, (UCHAR)WaitType);
-            ++*KiWaitedPage((UINT64)Object[i]);
+            VfPageOf(Object[i])->Waits++;
         }
         Thread->WaitBlockList = Blocks;
         Thread->WaitCount = Count;

@@ -100,5 +100,6 @@ VOID VfLeaveCallback(PVF_CALLBACK Callback)
     }
     VfCheckRegions(Callback);
     *VfChain() = Callback->Outer;
-    VfStackGoes(Callback->Frame, Callback);
+    if (VfObjectsOnStacks | VfDpcsOnStacks)
+        VfStackGoes(Callback->Frame, Callback);
 }

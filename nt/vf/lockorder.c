@@ -29,7 +29,6 @@ typedef struct _VF_EDGE {
 
 static VF_EDGE VfEdge[VF_EDGES]; /* 0 is not used */
 static USHORT VfEdgeBucket[VF_EDGE_BUCKETS], VfFreeEdge, VfNextEdge = 1;
-static ULONG VfEdgePages[64]; /* a bit for each hash of a page that locks with edges lie in */
 
 static const PCSTR VfLockNames[] = {[VfSpinLock] = "spin lock", [VfFastMutex] = "fast mutex", [VfMutex] = "mutex"};
 
@@ -39,11 +38,6 @@ static ULONG VfEdgeHash(PVOID From)
 }
 
 C_ASSERT(VF_EDGE_BUCKETS == 1 << (64 - 54));
-
-static ULONG VfPageHash(UINT64 Address)
-{
-    return (ULONG)((Address >> 12) * 0x9e3779b97f4a7c15ull >> 53); /* 2048 bits */
-}
 
 /* ---- The graph --------------------------------------------------------------------------------------------------- */
 
@@ -72,25 +66,13 @@ static PVF_EDGE VfNewEdge(PVOID From, PVOID To)
     Edge->To = To;
     Edge->Next = *Bucket;
     *Bucket = Number;
-    VfEdgePages[VfPageHash((UINT64)From) / 32] |= 1u << VfPageHash((UINT64)From) % 32;
-    VfEdgePages[VfPageHash((UINT64)To) / 32] |= 1u << VfPageHash((UINT64)To) % 32;
+    VfPageOf(From)->Edges++;
+    VfPageOf(To)->Edges++;
     return Edge;
-}
-
-static BOOLEAN VfMayHoldEdges(UINT64 Start, UINT64 Bytes)
-{
-    if (Bytes >> 12 > 2048)
-        return VfNextEdge > 1;
-    for (UINT64 Page = Start & ~(DOOR_PAGE - 1); Page < Start + Bytes; Page += DOOR_PAGE)
-        if (VfEdgePages[VfPageHash(Page) / 32] >> VfPageHash(Page) % 32 & 1)
-            return TRUE;
-    return FALSE;
 }
 
 VOID VfLocksGo(UINT64 Start, UINT64 Bytes)
 {
-    if (!VfMayHoldEdges(Start, Bytes))
-        return;
     for (ULONG i = 0; i < VF_EDGE_BUCKETS; i++) {
         for (USHORT *Link = &VfEdgeBucket[i]; *Link;) {
             USHORT Number = *Link;
@@ -100,6 +82,8 @@ VOID VfLocksGo(UINT64 Start, UINT64 Bytes)
                 continue;
             }
             *Link = Edge->Next;
+            VfPageOf(Edge->From)->Edges--;
+            VfPageOf(Edge->To)->Edges--;
             Edge->From = NULL;
             Edge->Next = VfFreeEdge;
             VfFreeEdge = Number;

@@ -19,9 +19,9 @@ typedef struct _VF_OBJECT {
 static PVF_OBJECT *VfByAddress, *VfByPage;
 static ULONG VfBuckets, VfObjects;
 static PVF_OBJECT VfFree;
-static ULONG VfOnStacks; /* how many lie on a kernel stack */
 
-ULONG VfDpcsInPage[VF_DPC_PAGES], VfDpcsOnStacks;
+VF_PAGE VfPages[VF_PAGES];
+ULONG VfObjectsOnStacks, VfDpcsOnStacks;
 
 static const struct {
     PCSTR Name;  /* "timer %o" */
@@ -132,8 +132,9 @@ VOID VfTrack(PVOID Object, ULONG Bytes, VF_OBJECT_KIND Kind, PVOID Routine, ULON
         Entry->Object = Object;
         VfEnterTables(Entry);
         VfObjects++;
+        VfPageOf(Object)->Objects++;
         if (MiIsStack((UINT64)Object))
-            VfOnStacks++;
+            VfObjectsOnStacks++;
     }
     Entry->Bytes = Bytes;
     Entry->Kind = (UCHAR)Kind;
@@ -156,8 +157,9 @@ VOID VfUntrack(PVOID Object, VF_OBJECT_KIND Kind)
     Entry->NextByAddress = VfFree;
     VfFree = Entry;
     VfObjects--;
+    VfPageOf(Object)->Objects--;
     if (MiIsStack((UINT64)Object))
-        VfOnStacks--;
+        VfObjectsOnStacks--;
 }
 
 BOOLEAN VfIsTracked(PVOID Object)
@@ -236,36 +238,43 @@ static VOID VfWaitersLose(UINT64 Start, UINT64 Bytes, PCSTR Why)
     VfCommit();
 }
 
-static BOOLEAN VfMayHoldDpc(UINT64 Start, UINT64 Bytes)
+/* The sum of what is counted for the pages of a range. One that touches it may begin in the page before. */
+static VF_PAGE VfCountsOf(UINT64 Start, UINT64 Bytes)
 {
-    UINT64 First = (Start >> 12) - 1, Last = (Start + Bytes - 1) >> 12; /* one may begin in the page before */
+    UINT64 First = (Start >> 12) - 1, Pages = ((Start + Bytes - 1) >> 12) - First + 1;
+    VF_PAGE Sum = {0, 0, 0, 0};
 
-    if (Last - First >= VF_DPC_PAGES)
-        return TRUE;
-    while (First <= Last)
-        if (VF_DPCS_IN_PAGE(First++ << 12))
-            return TRUE;
-    return FALSE;
+    for (UINT64 i = 0; i < Pages && i < VF_PAGES; i++) {
+        PVF_PAGE Page = &VfPages[(First + i) % VF_PAGES];
+        Sum.Objects |= Page->Objects;
+        Sum.Dpcs |= Page->Dpcs;
+        Sum.Waits |= Page->Waits;
+        Sum.Edges |= Page->Edges;
+    }
+    return Sum;
 }
 
 VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
 {
+    VF_PAGE Here = VfCountsOf(Start, Bytes);
     PVF_OBJECT Entry;
     PKDPC Dpc;
     ULONG Stack;
 
-    VfLocksGo(Start, Bytes);
-    while ((Entry = VfFindInRange(Start, Bytes)) != NULL) {
+    if (Here.Edges)
+        VfLocksGo(Start, Bytes);
+    while (Here.Objects && (Entry = VfFindInRange(Start, Bytes)) != NULL) {
         VfReportGone(Entry, "object.freed-in-use", VfKinds[Entry->Kind].Code, VfKinds[Entry->Kind].SubCode,
                      "memory is %s", Why);
         VfWithdraw(Entry);
     }
-    while (VfMayHoldDpc(Start, Bytes) && (Dpc = KiFindQueuedDpc(Start, Bytes, FALSE, &Stack)) != NULL) {
+    while (Here.Dpcs && (Dpc = KiFindQueuedDpc(Start, Bytes, FALSE, &Stack)) != NULL) {
         VF_OBJECT Queued = {.Object = Dpc, .Routine = (PVOID)Dpc->DeferredRoutine, .Stack = Stack, .Kind = VfDpc};
         VfReportGone(&Queued, "object.freed-in-use", 0xC7, 1, "memory is %s", Why);
         KeRemoveQueueDpc(Dpc);
     }
-    VfWaitersLose(Start, Bytes, Why);
+    if (Here.Waits)
+        VfWaitersLose(Start, Bytes, Why);
 }
 
 static VOID VfReportStackGone(PVF_OBJECT Entry, PVF_CALLBACK Callback)
@@ -290,7 +299,7 @@ VOID VfStackGoes(UINT64 Frame, PVF_CALLBACK Callback)
     PKDPC Dpc;
     ULONG Stack;
 
-    while (VfOnStacks && (Entry = VfFindInRange(Bottom, Frame - Bottom)) != NULL) {
+    while (VfObjectsOnStacks && (Entry = VfFindInRange(Bottom, Frame - Bottom)) != NULL) {
         VfReportStackGone(Entry, Callback);
         VfWithdraw(Entry);
     }

@@ -91,12 +91,18 @@ VOID VfUntrack(PVOID Object, VF_OBJECT_KIND Kind);
 BOOLEAN VfIsTracked(PVOID Object);
 /* Stack given to VfTrack, 0 if Object is not tracked. */
 ULONG VfTrackedStack(PVOID Object);
-/* Queued DPCs come and go too fast for tables, and many may be queued at once. They are counted by the page they lie in;
- * whether a range holds one is looked up in the queues when the count says that it may. */
-#define VF_DPC_PAGES 4096
-extern ULONG VfDpcsInPage[VF_DPC_PAGES];
-#define VF_DPCS_IN_PAGE(Address) VfDpcsInPage[((UINT64)(Address) >> 12) % VF_DPC_PAGES]
-extern ULONG VfDpcsOnStacks;
+/* What must not be in memory that goes away is counted by the page it begins in, under a hash of the page: a free looks at
+ * two counts, and only where one is not zero into the queues and tables themselves. */
+#define VF_PAGES 4096
+typedef struct _VF_PAGE {
+    ULONG Objects; /* tracked */
+    ULONG Dpcs;    /* queued */
+    ULONG Waits;   /* wait blocks for objects there */
+    ULONG Edges;   /* of locks that were acquired in an order */
+} VF_PAGE, *PVF_PAGE;
+extern VF_PAGE VfPages[VF_PAGES];
+#define VfPageOf(Address) (&VfPages[((UINT64)(Address) >> 12) % VF_PAGES])
+extern ULONG VfObjectsOnStacks, VfDpcsOnStacks;
 /* Memory goes away: a finding for the first object tracked in it. Why: "freed", "unloaded", "left". */
 VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why);
 /* Callback has returned; its frames lay below Frame on the current stack. */

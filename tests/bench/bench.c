@@ -10,8 +10,7 @@ static KEVENT Ping, Pong;
 static KDPC Dpc;
 static PVOID volatile Sink;
 
-/* ---- Threads --------------------------------------------------------------------------------------------------------
- */
+/* ---- Threads ---------------------------------------------------------------------------------------------------- */
 
 static PVOID Start(PKSTART_ROUTINE Routine, PVOID Context)
 {
@@ -31,8 +30,7 @@ static VOID End(PVOID Thread)
     ObDereferenceObject(Thread);
 }
 
-/* ---- The work
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- The work --------------------------------------------------------------------------------------------------- */
 
 static VOID Leaf(VOID)
 {
@@ -204,8 +202,9 @@ static const struct {
              {"dpc", Dpcs},        {"item", Items},        {"timers", Timers},  {"pending", Pending},
              {"pool", Pool},       {"pingpong", PingPong}, {"threads", Threads}};
 
-/* ---- What to do
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- What to do ------------------------------------------------------------------------------------------------ */
+
+static PVOID Worker;
 
 static BOOLEAN ReadOrder(PCHAR Order, ULONG Bytes)
 {
@@ -224,8 +223,14 @@ static BOOLEAN ReadOrder(PCHAR Order, ULONG Bytes)
     return NT_SUCCESS(Status);
 }
 
+static VOID Work(PVOID Do)
+{
+    ((VOID (*)(VOID))Do)();
+}
+
 static VOID Unload(PDRIVER_OBJECT Driver)
 {
+    End(Worker);
 }
 
 NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
@@ -243,8 +248,8 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
         if (strncmp(Order, Works[i].Name, Length) || Order[Length] != ' ')
             continue;
         Count = (ULONG)atol(Order + Length + 1);
-        Works[i].Do();
-        return STATUS_SUCCESS;
+        Worker = Start(Work, (PVOID)Works[i].Do); /* DriverEntry itself must return in time */
+        return Worker ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
     }
     return STATUS_INVALID_PARAMETER;
 }
