@@ -1,31 +1,107 @@
 /*
- * The registry's services (docs: ZwCreateKey and its relatives).
+ * Key objects: opening and creating keys by name, and the services on keys as such.
  */
 #include "nt.h"
 #include "cm/cmp.h"
 
 POBJECT_TYPE CmpKeyType;
 POBJECT_TYPE *CmKeyObjectType;
-PCM_KEY CmpBuildTree(VOID);
+
+#define CM_LINKS_FOLLOWED 64
+
+/* What an opener hands to the parse routine. */
+typedef struct _CM_PARSE {
+    POBJECT_ATTRIBUTES Attributes;
+    PUNICODE_STRING Class;
+    ULONG Options, Disposition;
+    BOOLEAN Create;
+    struct _CM_TRANSACTION *Transaction;
+} CM_PARSE, *PCM_PARSE;
 
 /* ---- Key objects ------------------------------------------------------------------------------------------------- */
 
-static NTSTATUS CmpNewBody(PCM_KEY Key, PVOID *Object)
+NTSTATUS CmpNewBody(PCM_KEY Key, struct _CM_TRANSACTION *Transaction, PVOID *Object)
 {
     NTSTATUS Status = ObpAllocateObject(CmpKeyType, sizeof(CM_KEY_BODY), Object);
     if (NT_SUCCESS(Status)) {
-        ((PCM_KEY_BODY)*Object)->Key = Key;
-        Key->References++;
+        PCM_KEY_BODY Body = *Object;
+        Body->Key = Key;
+        Body->Transaction = Transaction;
+        CmpReferenceKey(Key);
+        if (Transaction)
+            CmpReferenceTransaction(Transaction);
     }
     return Status;
 }
 
-static VOID CmpDeleteBody(PVOID Body)
+/* docs: RegNtPreKeyHandleClose: the key object is being destroyed, its count is zero. */
+static VOID CmpDeleteBody(PVOID Object)
 {
-    PCM_KEY Key = ((PCM_KEY_BODY)Body)->Key;
-    Key->References--;
-    CmpReleaseKey(Key);
+    PCM_KEY_BODY Body = Object;
+    REG_KEY_HANDLE_CLOSE_INFORMATION Information = {.Object = Body};
+    CM_CALL Call = CM_CALL_OF(RegNtPreKeyHandleClose, RegNtPostKeyHandleClose, Information);
+    NTSTATUS Status;
+    CmpBefore(&Call, &Status);
+    CmpCloseWatch(Body);
+    CmpAfter(&Call, Body, STATUS_SUCCESS);
+    CmpContextsGo(Body);
+    if (Body->Name)
+        ExpFree(Body->Name);
+    if (Body->Transaction)
+        CmpDereferenceTransaction(Body->Transaction);
+    CmpDereferenceKey(Body->Key);
 }
+
+/* docs: ZwNotifyChangeKey: closing the handle ends what waits on it. */
+static VOID CmpCloseBody(PVOID Body, ULONG RemainingHandles)
+{
+    if (!RemainingHandles)
+        CmpCloseWatch(Body);
+}
+
+NTSTATUS CmpReferenceBody(HANDLE Handle, ACCESS_MASK Access, PCM_KEY_BODY *Body)
+{
+    return ObReferenceObjectByHandle(Handle, Access, CmpKeyType, ExGetPreviousMode(), (PVOID *)Body, NULL);
+}
+
+NTSTATUS CmpMayRead(PCM_KEY_BODY Body)
+{
+    if (Body->Transaction && !CmpIsActive(Body->Transaction))
+        return STATUS_TRANSACTION_NOT_ACTIVE;
+    return (Body->Key->Flags & CM_DELETED) || !CmpSees(&Body->Key->Mark, Body->Transaction) ? STATUS_KEY_DELETED
+                                                                                              : STATUS_SUCCESS;
+}
+
+NTSTATUS CmpMayWrite(PCM_KEY_BODY Body)
+{
+    NTSTATUS Status = CmpMayRead(Body);
+    return NT_SUCCESS(Status) ? CmpOwn(Body->Key, Body->Transaction) : Status;
+}
+
+ULONG CmpPathOf(PCM_KEY Key, PWSTR Buffer)
+{
+    ULONG Bytes = 0;
+    for (PCM_KEY On = Key; On; On = On->Parent)
+        Bytes += On->Name.Length + sizeof(WCHAR);
+    ULONG End = Bytes;
+    for (PCM_KEY On = Key; On && Buffer; On = On->Parent) {
+        End -= On->Name.Length;
+        RtlCopyMemory((PUCHAR)Buffer + End, On->Name.Buffer, On->Name.Length);
+        End -= sizeof(WCHAR);
+        *(PWCHAR)((PUCHAR)Buffer + End) = L'\\';
+    }
+    return Bytes;
+}
+
+/* ---- Walking a path ------------------------------------------------------------------------------------------------ */
+
+typedef struct _CM_WALK {
+    PCM_PARSE Parse; /* NULL = a plain open */
+    PCM_KEY Key;
+    UNICODE_STRING Rest;
+    PWSTR Buffer; /* the path with a link's target in it */
+    ULONG Links;
+} CM_WALK, *PCM_WALK;
 
 static BOOLEAN CmpNextName(PUNICODE_STRING Rest, PUNICODE_STRING Name)
 {
@@ -35,7 +111,7 @@ static BOOLEAN CmpNextName(PUNICODE_STRING Rest, PUNICODE_STRING Name)
     }
     Name->Buffer = Rest->Buffer;
     Name->Length = 0;
-    while (Name->Length < Rest->Length && Rest->Buffer[Name->Length / sizeof(WCHAR)] != L'\\')
+    while (Name->Length + sizeof(WCHAR) <= Rest->Length && Rest->Buffer[Name->Length / sizeof(WCHAR)] != L'\\')
         Name->Length += sizeof(WCHAR);
     Name->MaximumLength = Name->Length;
     Rest->Buffer += Name->Length / sizeof(WCHAR);
@@ -43,33 +119,157 @@ static BOOLEAN CmpNextName(PUNICODE_STRING Rest, PUNICODE_STRING Name)
     return Name->Length != 0;
 }
 
+static BOOLEAN CmpIsLast(PCUNICODE_STRING Rest)
+{
+    for (ULONG i = 0; i < Rest->Length / sizeof(WCHAR); i++)
+        if (Rest->Buffer[i] != L'\\')
+            return FALSE;
+    return TRUE;
+}
+
+/* The walk begins anew at the root with the link's target in the path. */
+static NTSTATUS CmpFollowLink(PCM_WALK Walk, PCM_KEY Link, struct _CM_TRANSACTION *Transaction)
+{
+    static const UNICODE_STRING Prefix = RTL_CONSTANT_STRING(L"\\REGISTRY");
+    UNICODE_STRING Name = RTL_CONSTANT_STRING(L"SymbolicLinkValue");
+    PCM_VALUE Value = CmpFindValue(Link, &Name, Transaction);
+    if (!Value || Value->Type != REG_LINK || Value->Bytes > 0xfffc || ++Walk->Links > CM_LINKS_FOLLOWED)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    UNICODE_STRING Target = {(USHORT)(Value->Bytes & ~1u), (USHORT)(Value->Bytes & ~1u), Value->Data};
+    if (!RtlPrefixUnicodeString(&Prefix, &Target, TRUE))
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    Target.Buffer += Prefix.Length / sizeof(WCHAR);
+    Target.Length -= Prefix.Length;
+    ULONG Bytes = Target.Length + Walk->Rest.Length;
+    if (Bytes > 0xfffc)
+        return STATUS_NAME_TOO_LONG;
+    PWSTR Buffer = ExpAllocate(Bytes + sizeof(WCHAR), CM_TAG);
+    RtlCopyMemory(Buffer, Target.Buffer, Target.Length);
+    RtlCopyMemory((PUCHAR)Buffer + Target.Length, Walk->Rest.Buffer, Walk->Rest.Length);
+    if (Walk->Buffer)
+        ExpFree(Walk->Buffer);
+    Walk->Buffer = Walk->Rest.Buffer = Buffer;
+    Walk->Rest.Length = Walk->Rest.MaximumLength = (USHORT)Bytes;
+    Walk->Key = CmpRoot;
+    return STATUS_SUCCESS;
+}
+
+/* docs: ZwCreateKey, "Registry Key Object Routines". Below the root, MACHINE and USER only hives are mounted. */
+static NTSTATUS CmpCreateBelow(PCM_WALK Walk, PCUNICODE_STRING Name)
+{
+    PCM_PARSE Parse = Walk->Parse;
+    PCM_KEY Parent = Walk->Key;
+    if (Parent->Flags & CM_FIXED)
+        return STATUS_INVALID_PARAMETER;
+    if ((Parent->Flags & CM_VOLATILE) && !(Parse->Options & REG_OPTION_VOLATILE))
+        return STATUS_CHILD_MUST_BE_VOLATILE;
+    if (CmpDepth(Parent) >= CM_DEPTH_MOST)
+        return STATUS_INVALID_PARAMETER;
+    NTSTATUS Status = CmpOwn(Parent, Parse->Transaction);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    PCM_KEY Key = CmpMakeKey(Parent, Name);
+    if (Parse->Options & REG_OPTION_VOLATILE)
+        Key->Flags |= CM_VOLATILE;
+    if (Parse->Options & REG_OPTION_CREATE_LINK)
+        Key->Flags |= CM_LINK;
+    if (Parse->Class && Parse->Class->Length)
+        CmpSetClass(Key, Parse->Class);
+    CmpMarkCreated(Parent, &Key->Mark, Parse->Transaction);
+    Parse->Disposition = REG_CREATED_NEW_KEY;
+    Walk->Key = Key;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS CmpStep(PCM_WALK Walk, PCUNICODE_STRING Name)
+{
+    PCM_PARSE Parse = Walk->Parse;
+    struct _CM_TRANSACTION *Transaction = Parse ? Parse->Transaction : NULL;
+    BOOLEAN Last = CmpIsLast(&Walk->Rest);
+    if (Name->Length > CM_NAME_MOST)
+        return STATUS_INVALID_PARAMETER;
+    PCM_KEY Child = CmpFindKey(Walk->Key, Name, Transaction);
+    if (!Child)
+        return Parse && Parse->Create && Last ? CmpCreateBelow(Walk, Name) : STATUS_OBJECT_NAME_NOT_FOUND;
+    if (Parse && Parse->Create && Last && (Parse->Options & REG_OPTION_CREATE_LINK))
+        return STATUS_OBJECT_NAME_COLLISION;
+    BOOLEAN OpenLink = Parse && ((Parse->Options & REG_OPTION_OPEN_LINK) ||
+                                 (Parse->Attributes && (Parse->Attributes->Attributes & OBJ_OPENLINK)));
+    if ((Child->Flags & CM_LINK) && !(Last && OpenLink))
+        return CmpFollowLink(Walk, Child, Transaction);
+    Walk->Key = Child;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS CmpWalkPath(PCM_KEY_BODY Root, PUNICODE_STRING Path, PCM_PARSE Parse, PVOID *Object)
+{
+    CM_WALK Walk = {.Parse = Parse, .Key = Root->Key, .Rest = *Path};
+    UNICODE_STRING Name;
+    NTSTATUS Status = CmpMayRead(Root);
+    while (NT_SUCCESS(Status) && CmpNextName(&Walk.Rest, &Name))
+        Status = CmpStep(&Walk, &Name);
+    if (NT_SUCCESS(Status))
+        Status = CmpNewBody(Walk.Key, Parse ? Parse->Transaction : NULL, Object);
+    PCM_KEY Made = NT_SUCCESS(Status) && Parse && Parse->Disposition == REG_CREATED_NEW_KEY ? Walk.Key : NULL;
+    if (Walk.Buffer)
+        ExpFree(Walk.Buffer);
+    if (Made && !Parse->Transaction)
+        CmpNotify(Made->Parent, REG_NOTIFY_CHANGE_NAME); /* the new key object holds it */
+    return Status;
+}
+
+/* A callback may turn success into failure after the operation, and is then to give up the object; if it has not, we do. */
+static NTSTATUS CmpAfterOpen(PCM_CALL Call, PVOID *Object, NTSTATUS Status)
+{
+    if (!NT_SUCCESS(Status) || !*Object)
+        return CmpAfter(Call, NULL, Status);
+    ObfReferenceObject(*Object);
+    LONG_PTR Count = ObpHeaderOf(*Object)->PointerCount;
+    NTSTATUS After = CmpAfter(Call, *Object, Status);
+    if (!NT_SUCCESS(After) && ObpHeaderOf(*Object)->PointerCount >= Count)
+        ObfDereferenceObject(*Object);
+    ObfDereferenceObject(*Object);
+    return After;
+}
+
+/* docs: REG_CREATE_KEY_INFORMATION_V1, REG_OPEN_KEY_INFORMATION_V1. */
 static NTSTATUS CmpParseKey(PVOID Body, PUNICODE_STRING Path, ULONG Access, PVOID Context, PVOID *Object)
 {
-    PCM_KEY Key = ((PCM_KEY_BODY)Body)->Key;
-    PCM_CREATE Create = Context;
-    UNICODE_STRING Rest = *Path, Name;
-    if (Key->Deleted)
-        return STATUS_KEY_DELETED;
-    if (Create)
-        Create->Disposition = REG_OPENED_EXISTING_KEY;
-    while (CmpNextName(&Rest, &Name)) {
-        PCM_KEY Child = CmpFindKey(Key, &Name);
-        if (!Child) {
-            if (!Create || Rest.Length > sizeof(WCHAR))
-                return STATUS_OBJECT_NAME_NOT_FOUND;
-            if (Name.Length > 255 * sizeof(WCHAR))
-                return STATUS_INVALID_PARAMETER;
-            Child = CmpMakeKey(Key, &Name);
-            Create->Disposition = REG_CREATED_NEW_KEY;
-            if (Create->Class && Create->Class->Length) {
-                Child->Class.Buffer = ExpAllocate(Create->Class->Length, CM_TAG);
-                Child->Class.Length = Child->Class.MaximumLength = Create->Class->Length;
-                RtlCopyMemory(Child->Class.Buffer, Create->Class->Buffer, Create->Class->Length);
-            }
-        }
-        Key = Child;
-    }
-    return CmpNewBody(Key, Object);
+    static CM_PARSE Plain;
+    PCM_PARSE Parse = Context ? Context : &Plain;
+    POBJECT_ATTRIBUTES Attributes = Parse->Attributes;
+    UNICODE_STRING Remaining = *Path;
+    REG_CREATE_KEY_INFORMATION_V1 Information = {
+        .CompleteName = Attributes && Attributes->ObjectName ? Attributes->ObjectName : &Remaining,
+        .RootObject = Body,
+        .ObjectType = CmpKeyType,
+        .Options = Parse->Options,
+        .Class = Parse->Class,
+        .SecurityDescriptor = Attributes ? Attributes->SecurityDescriptor : NULL,
+        .SecurityQualityOfService = Attributes ? Attributes->SecurityQualityOfService : NULL,
+        .DesiredAccess = Access,
+        .GrantedAccess = Access,
+        .Disposition = &Parse->Disposition,
+        .ResultObject = Object,
+        .Transaction = Parse->Transaction ? CmpTransactionObject(Parse->Transaction) : NULL,
+        .Version = 1,
+        .RemainingName = &Remaining,
+        .Attributes = Attributes ? Attributes->Attributes : 0,
+        .CheckAccessMode = ExGetPreviousMode()};
+    CM_CALL Call = {.Pre = Parse->Create ? RegNtPreCreateKeyEx : RegNtPreOpenKeyEx,
+                    .Post = Parse->Create ? RegNtPostCreateKeyEx : RegNtPostOpenKeyEx,
+                    .Information = &Information,
+                    .Object = Body,
+                    .CallContext = &Information.CallContext,
+                    .ObjectContext = &Information.RootObjectContext};
+    NTSTATUS Status;
+    *Object = NULL;
+    Parse->Disposition = REG_OPENED_EXISTING_KEY;
+    if (CmpBefore(&Call, &Status))
+        Status = CmpWalkPath(Body, &Remaining, Context, Object);
+    else if (NT_SUCCESS(Status) && (!*Object || ObpTypeOf(*Object) != CmpKeyType))
+        Status = STATUS_OBJECT_TYPE_MISMATCH; /* bypassed without a key object */
+    return CmpAfterOpen(&Call, Object, Status);
 }
 
 VOID CmInitialize(VOID)
@@ -80,308 +280,225 @@ VOID CmInitialize(VOID)
                                                .BodyBytes = sizeof(CM_KEY_BODY),
                                                .ValidAccess = KEY_ALL_ACCESS,
                                                .Mapping = {KEY_READ, KEY_WRITE, KEY_EXECUTE, KEY_ALL_ACCESS},
+                                               .Close = CmpCloseBody,
                                                .Delete = CmpDeleteBody,
                                                .Parse = CmpParseKey,
                                                .CaseInsensitive = TRUE});
     CmKeyObjectType = (PVOID)CmpKeyType;
-    KI_ASSERT(NT_SUCCESS(CmpNewBody(CmpBuildTree(), &Root)));
+    KI_ASSERT(NT_SUCCESS(CmpNewBody(CmpBuildTree(), NULL, &Root)));
     KI_ASSERT(NT_SUCCESS(ObpInsertName(Root, &Name, OBJ_PERMANENT)));
     ObfDereferenceObject(Root);
 }
 
-static NTSTATUS CmpReferenceKey(HANDLE Handle, PCM_KEY_BODY *Body, PCM_KEY *Key)
+/* ---- Opening ----------------------------------------------------------------------------------------------------- */
+
+static NTSTATUS CmpOpen(PCM_PARSE Parse, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, HANDLE Transaction,
+                        PHANDLE Handle)
 {
-    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0, CmpKeyType, KernelMode, (PVOID *)Body, NULL);
+    NTSTATUS Status = STATUS_SUCCESS;
+    Parse->Attributes = Attributes;
+    if (Parse->Options & ~REG_LEGAL_OPTION)
+        return STATUS_INVALID_PARAMETER;
+    if (Transaction)
+        Status = CmpEnlist(Transaction, &Parse->Transaction);
     if (!NT_SUCCESS(Status))
         return Status;
-    *Key = (*Body)->Key;
-    if (!(*Key)->Deleted)
-        return STATUS_SUCCESS;
-    ObfDereferenceObject(*Body);
-    return STATUS_KEY_DELETED;
+    Status = ObpOpen(Attributes, CmpKeyType, Access, Parse, Handle);
+    if (Parse->Transaction)
+        CmpDereferenceTransaction(Parse->Transaction);
+    return Status;
 }
 
-/* ---- Opening ----------------------------------------------------------------------------------------------------- */
+static NTSTATUS CmpCreate(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, PUNICODE_STRING Class,
+                          ULONG Options, HANDLE Transaction, PULONG Disposition)
+{
+    CM_PARSE Parse = {.Class = Class, .Options = Options, .Create = TRUE};
+    NTSTATUS Status = CmpOpen(&Parse, Access, Attributes, Transaction, Handle);
+    if (NT_SUCCESS(Status) && Disposition)
+        *Disposition = Parse.Disposition;
+    return Status;
+}
 
 NTSTATUS NTAPI NtCreateKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, ULONG TitleIndex,
                            PUNICODE_STRING Class, ULONG Options, PULONG Disposition)
 {
-    CM_CREATE Create = {.Class = Class, .Options = Options};
-    NTSTATUS Status = ObpOpen(Attributes, CmpKeyType, Access, &Create, Handle);
-    if (NT_SUCCESS(Status) && Disposition)
-        *Disposition = Create.Disposition;
-    return Status;
-}
-
-NTSTATUS NTAPI NtOpenKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes)
-{
-    return ObpOpen(Attributes, CmpKeyType, Access, NULL, Handle);
+    return CmpCreate(Handle, Access, Attributes, Class, Options, NULL, Disposition);
 }
 
 NTSTATUS NTAPI NtOpenKeyEx(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, ULONG Options)
 {
-    return ObpOpen(Attributes, CmpKeyType, Access, NULL, Handle);
+    CM_PARSE Parse = {.Options = Options};
+    if (Options & ~(REG_OPTION_BACKUP_RESTORE | REG_OPTION_OPEN_LINK))
+        return STATUS_INVALID_PARAMETER;
+    return CmpOpen(&Parse, Access, Attributes, NULL, Handle);
 }
 
+NTSTATUS NTAPI NtOpenKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes)
+{
+    return NtOpenKeyEx(Handle, Access, Attributes, 0);
+}
+
+/* The key object behind a name, for services that take OBJECT_ATTRIBUTES. */
+NTSTATUS CmpOpenBody(POBJECT_ATTRIBUTES Attributes, ACCESS_MASK Access, PCM_KEY_BODY *Body)
+{
+    HANDLE Handle;
+    NTSTATUS Status = NtOpenKey(&Handle, Access, Attributes);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = CmpReferenceBody(Handle, 0, Body);
+    NtClose(Handle);
+    return Status;
+}
+
+/* ---- The key as a whole ---------------------------------------------------------------------------------------------- */
+
 /* docs: ZwDeleteKey: a key with subkeys stays (STATUS_CANNOT_DELETE). */
+static NTSTATUS CmpDelete(PCM_KEY_BODY Body)
+{
+    PCM_KEY Key = Body->Key, Parent = Key->Parent;
+    NTSTATUS Status = CmpMayWrite(Body);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (!Parent || (Key->Flags & (CM_FIXED | CM_HIVE)) || CmpKeyCount(Key, Body->Transaction))
+        return STATUS_CANNOT_DELETE;
+    Status = CmpOwn(Parent, Body->Transaction);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (Body->Transaction && !Key->Mark.CreatedBy) {
+        CmpMarkDeleted(Parent, &Key->Mark, Body->Transaction);
+        return STATUS_SUCCESS;
+    }
+    CmpForget(&Key->Mark, Parent);
+    CmpReferenceKey(Parent);
+    CmpUnlinkKey(Key);
+    CmpNotify(Parent, REG_NOTIFY_CHANGE_NAME);
+    CmpDereferenceKey(Parent);
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS NTAPI NtDeleteKey(HANDLE Handle)
 {
     PCM_KEY_BODY Body;
-    PCM_KEY Key;
-    NTSTATUS Status = CmpReferenceKey(Handle, &Body, &Key);
+    NTSTATUS Status = CmpReferenceBody(Handle, DELETE, &Body);
     if (!NT_SUCCESS(Status))
         return Status;
-    if (Key->ChildCount || !Key->Parent)
-        Status = STATUS_CANNOT_DELETE;
-    else {
-        RemoveEntryList(&Key->Entry);
-        Key->Parent->ChildCount--;
-        Key->Parent->WriteTime.QuadPart = KiSystemTime();
-        Key->Deleted = TRUE;
-    }
+    REG_DELETE_KEY_INFORMATION Information = {.Object = Body};
+    CM_CALL Call = CM_CALL_OF(RegNtPreDeleteKey, RegNtPostDeleteKey, Information);
+    if (CmpBefore(&Call, &Status))
+        Status = CmpDelete(Body);
+    Status = CmpAfter(&Call, Body, Status);
     ObfDereferenceObject(Body);
     return Status;
 }
 
+/* There is no file behind the tree while the machine runs. */
 NTSTATUS NTAPI NtFlushKey(HANDLE Handle)
 {
     PCM_KEY_BODY Body;
-    PCM_KEY Key;
-    NTSTATUS Status = CmpReferenceKey(Handle, &Body, &Key);
-    if (NT_SUCCESS(Status))
-        ObfDereferenceObject(Body); /* there is no file behind it */
+    NTSTATUS Status = CmpReferenceBody(Handle, 0, &Body);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    REG_FLUSH_KEY_INFORMATION Information = {.Object = Body};
+    CM_CALL Call = CM_CALL_OF(RegNtPreFlushKey, RegNtPostFlushKey, Information);
+    if (CmpBefore(&Call, &Status))
+        Status = CmpMayRead(Body);
+    Status = CmpAfter(&Call, Body, Status);
+    ObfDereferenceObject(Body);
     return Status;
 }
 
-/* ---- Answers of varying length ----------------------------------------------------------------------------------- */
-
-/* A reply under construction: what does not fit is counted, not written. docs: ZwQueryValueKey: less room than the
- * fixed part is STATUS_BUFFER_TOO_SMALL, less than all of it STATUS_BUFFER_OVERFLOW. */
-typedef struct _CM_REPLY {
-    PUCHAR Buffer;
-    ULONG Room, Need, Fixed;
-} CM_REPLY, *PCM_REPLY;
-
-static VOID CmpPut(PCM_REPLY Reply, ULONG Offset, const VOID *Data, ULONG Bytes)
+/* docs: ZwRenameKey. A transaction does not rename (Windows: STATUS_TRANSACTED... is not documented; none is given). */
+static NTSTATUS CmpRename(PCM_KEY_BODY Body, PUNICODE_STRING NewName)
 {
-    if (Offset + Bytes > Reply->Need)
-        Reply->Need = Offset + Bytes;
-    if (Reply->Room < Reply->Fixed || Offset >= Reply->Room)
-        return;
-    RtlCopyMemory(Reply->Buffer + Offset, Data, Bytes < Reply->Room - Offset ? Bytes : Reply->Room - Offset);
+    PCM_KEY Key = Body->Key;
+    NTSTATUS Status = CmpMayWrite(Body);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (!NewName || !NewName->Length || NewName->Length > CM_NAME_MOST)
+        return STATUS_INVALID_PARAMETER;
+    for (ULONG i = 0; i < NewName->Length / sizeof(WCHAR); i++)
+        if (NewName->Buffer[i] == L'\\')
+            return STATUS_INVALID_PARAMETER;
+    if (!Key->Parent || (Key->Flags & (CM_FIXED | CM_HIVE)))
+        return STATUS_ACCESS_DENIED;
+    if (Body->Transaction)
+        return STATUS_TRANSACTION_REQUEST_NOT_VALID;
+    PCM_KEY Same = CmpFindKey(Key->Parent, NewName, NULL);
+    if (Same && Same != Key)
+        return STATUS_CANNOT_DELETE;
+    CmpRenameKey(Key, NewName);
+    CmpNotify(Key->Parent, REG_NOTIFY_CHANGE_NAME);
+    return STATUS_SUCCESS;
 }
 
-static NTSTATUS CmpEndReply(PCM_REPLY Reply, PULONG Returned)
+NTSTATUS NTAPI NtRenameKey(HANDLE Handle, PUNICODE_STRING NewName)
 {
-    *Returned = Reply->Need;
-    if (Reply->Room < Reply->Fixed)
-        return STATUS_BUFFER_TOO_SMALL;
-    return Reply->Room < Reply->Need ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
+    PCM_KEY_BODY Body;
+    NTSTATUS Status = CmpReferenceBody(Handle, KEY_WRITE, &Body);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    REG_RENAME_KEY_INFORMATION Information = {.Object = Body, .NewName = NewName};
+    CM_CALL Call = CM_CALL_OF(RegNtPreRenameKey, RegNtPostRenameKey, Information);
+    if (CmpBefore(&Call, &Status))
+        Status = CmpRename(Body, NewName);
+    Status = CmpAfter(&Call, Body, Status);
+    ObfDereferenceObject(Body);
+    return Status;
 }
 
-static NTSTATUS CmpFillValue(PCM_VALUE Value, ULONG Class, PVOID Buffer, ULONG Room, PULONG Returned)
+/* docs: KEY_SET_INFORMATION_CLASS. */
+static NTSTATUS CmpSetInformation(PCM_KEY_BODY Body, ULONG Class, PVOID Buffer, ULONG Bytes)
 {
-    CM_REPLY Reply = {.Buffer = Buffer, .Room = Room};
-    KEY_VALUE_FULL_INFORMATION Full = {
-        .Type = Value->Type, .DataLength = Value->Bytes, .NameLength = Value->Name.Length};
-    KEY_VALUE_BASIC_INFORMATION Basic = {.Type = Value->Type, .NameLength = Value->Name.Length};
-    KEY_VALUE_PARTIAL_INFORMATION Partial = {.Type = Value->Type, .DataLength = Value->Bytes};
-    ULONG NameAt = FIELD_OFFSET(KEY_VALUE_FULL_INFORMATION, Name), DataAt;
+    static const ULONG Sizes[] = {[KeyWriteTimeInformation] = sizeof(KEY_WRITE_TIME_INFORMATION),
+                                  [KeyWow64FlagsInformation] = sizeof(ULONG),
+                                  [KeyControlFlagsInformation] = sizeof(ULONG),
+                                  [KeySetVirtualizationInformation] = sizeof(ULONG),
+                                  [KeySetHandleTagsInformation] = sizeof(ULONG)};
+    PCM_KEY Key = Body->Key;
+    if (Class >= RTL_NUMBER_OF(Sizes) || !Sizes[Class])
+        return STATUS_INVALID_PARAMETER;
+    if (Bytes != Sizes[Class])
+        return STATUS_INFO_LENGTH_MISMATCH;
+    NTSTATUS Status = CmpMayWrite(Body);
+    if (!NT_SUCCESS(Status))
+        return Status;
     switch (Class) {
-    case KeyValueBasicInformation:
-        Reply.Fixed = FIELD_OFFSET(KEY_VALUE_BASIC_INFORMATION, Name);
-        CmpPut(&Reply, 0, &Basic, Reply.Fixed);
-        CmpPut(&Reply, Reply.Fixed, Value->Name.Buffer, Value->Name.Length);
+    case KeyWriteTimeInformation:
+        Key->WriteTime = ((PKEY_WRITE_TIME_INFORMATION)Buffer)->LastWriteTime;
         break;
-    case KeyValueFullInformation:
-    case KeyValueFullInformationAlign64:
-        DataAt = NameAt + Value->Name.Length;
-        DataAt = Class == KeyValueFullInformation ? (DataAt + 3) & ~3u : (DataAt + 7) & ~7u;
-        Full.DataOffset = DataAt;
-        Reply.Fixed = NameAt;
-        CmpPut(&Reply, 0, &Full, NameAt);
-        CmpPut(&Reply, NameAt, Value->Name.Buffer, Value->Name.Length);
-        CmpPut(&Reply, DataAt, Value->Data, Value->Bytes);
+    case KeyWow64FlagsInformation:
+        Key->UserFlags = *(PULONG)Buffer;
         break;
-    case KeyValuePartialInformation:
-        Reply.Fixed = FIELD_OFFSET(KEY_VALUE_PARTIAL_INFORMATION, Data);
-        CmpPut(&Reply, 0, &Partial, Reply.Fixed);
-        CmpPut(&Reply, Reply.Fixed, Value->Data, Value->Bytes);
+    case KeyControlFlagsInformation:
+        Key->ControlFlags = *(PULONG)Buffer;
         break;
-    case KeyValuePartialInformationAlign64: /* without TitleIndex */
-        Reply.Fixed = 2 * sizeof(ULONG);
-        CmpPut(&Reply, 0, &Partial.Type, Reply.Fixed);
-        CmpPut(&Reply, Reply.Fixed, Value->Data, Value->Bytes);
+    case KeySetVirtualizationInformation:
+        if (*(PULONG)Buffer & ~7u)
+            return STATUS_INVALID_PARAMETER;
+        Key->Virtualization = *(PULONG)Buffer;
         break;
     default:
-        return STATUS_INVALID_PARAMETER;
+        Body->HandleTags = *(PULONG)Buffer;
+        return STATUS_SUCCESS;
     }
-    return CmpEndReply(&Reply, Returned);
+    CmpNotify(Key, REG_NOTIFY_CHANGE_ATTRIBUTES);
+    return STATUS_SUCCESS;
 }
 
-static ULONG CmpLongest(PCM_KEY Key, ULONG What)
-{
-    ULONG Most = 0;
-    for (PLIST_ENTRY Entry = Key->Children.Flink; What < 2 && Entry != &Key->Children; Entry = Entry->Flink) {
-        PCM_KEY Child = CONTAINING_RECORD(Entry, CM_KEY, Entry);
-        Most = max(Most, What == 0 ? Child->Name.Length : Child->Class.Length);
-    }
-    for (PLIST_ENTRY Entry = Key->Values.Flink; What >= 2 && Entry != &Key->Values; Entry = Entry->Flink) {
-        PCM_VALUE Value = CONTAINING_RECORD(Entry, CM_VALUE, Entry);
-        Most = max(Most, What == 2 ? Value->Name.Length : Value->Bytes);
-    }
-    return Most;
-}
-
-/* \REGISTRY\MACHINE\..., written from the end. */
-static VOID CmpPutPath(PCM_REPLY Reply, ULONG Offset, PCM_KEY Key, ULONG Bytes)
-{
-    ULONG End = Offset + Bytes;
-    CmpPut(Reply, End, NULL, 0);
-    for (; Key; Key = Key->Parent) {
-        End -= Key->Name.Length;
-        CmpPut(Reply, End, Key->Name.Buffer, Key->Name.Length);
-        End -= sizeof(WCHAR);
-        CmpPut(Reply, End, L"\\", sizeof(WCHAR));
-    }
-}
-
-static NTSTATUS CmpFillKey(PCM_KEY Key, ULONG Class, PVOID Buffer, ULONG Room, PULONG Returned)
-{
-    CM_REPLY Reply = {.Buffer = Buffer, .Room = Room};
-    KEY_BASIC_INFORMATION Basic = {.LastWriteTime = Key->WriteTime, .NameLength = Key->Name.Length};
-    KEY_NODE_INFORMATION Node = {.LastWriteTime = Key->WriteTime,
-                                 .ClassOffset = (ULONG)-1,
-                                 .ClassLength = Key->Class.Length,
-                                 .NameLength = Key->Name.Length};
-    KEY_FULL_INFORMATION Full = {.LastWriteTime = Key->WriteTime,
-                                 .ClassOffset = (ULONG)-1,
-                                 .ClassLength = Key->Class.Length,
-                                 .SubKeys = Key->ChildCount,
-                                 .Values = Key->ValueCount,
-                                 .MaxNameLen = CmpLongest(Key, 0),
-                                 .MaxClassLen = CmpLongest(Key, 1),
-                                 .MaxValueNameLen = CmpLongest(Key, 2),
-                                 .MaxValueDataLen = CmpLongest(Key, 3)};
-    ULONG Bytes = 0, At;
-    switch (Class) {
-    case KeyBasicInformation:
-        Reply.Fixed = FIELD_OFFSET(KEY_BASIC_INFORMATION, Name);
-        CmpPut(&Reply, 0, &Basic, Reply.Fixed);
-        CmpPut(&Reply, Reply.Fixed, Key->Name.Buffer, Key->Name.Length);
-        break;
-    case KeyNodeInformation:
-        Reply.Fixed = FIELD_OFFSET(KEY_NODE_INFORMATION, Name);
-        At = (Reply.Fixed + Key->Name.Length + 3) & ~3u;
-        if (Key->Class.Length)
-            Node.ClassOffset = At;
-        CmpPut(&Reply, 0, &Node, Reply.Fixed);
-        CmpPut(&Reply, Reply.Fixed, Key->Name.Buffer, Key->Name.Length);
-        if (Key->Class.Length)
-            CmpPut(&Reply, At, Key->Class.Buffer, Key->Class.Length);
-        break;
-    case KeyFullInformation:
-        Reply.Fixed = FIELD_OFFSET(KEY_FULL_INFORMATION, Class);
-        if (Key->Class.Length)
-            Full.ClassOffset = Reply.Fixed;
-        CmpPut(&Reply, 0, &Full, Reply.Fixed);
-        CmpPut(&Reply, Reply.Fixed, Key->Class.Buffer, Key->Class.Length);
-        break;
-    case KeyNameInformation:
-        for (PCM_KEY Up = Key; Up; Up = Up->Parent)
-            Bytes += sizeof(WCHAR) + Up->Name.Length;
-        Reply.Fixed = sizeof(ULONG);
-        CmpPut(&Reply, 0, &Bytes, sizeof(Bytes));
-        CmpPutPath(&Reply, Reply.Fixed, Key, Bytes);
-        break;
-    default:
-        return STATUS_INVALID_PARAMETER;
-    }
-    return CmpEndReply(&Reply, Returned);
-}
-
-/* ---- Values and enumeration -------------------------------------------------------------------------------------- */
-
-NTSTATUS NTAPI NtSetValueKey(HANDLE Handle, PUNICODE_STRING Name, ULONG TitleIndex, ULONG Type, PVOID Data, ULONG Bytes)
+NTSTATUS NTAPI NtSetInformationKey(HANDLE Handle, KEY_SET_INFORMATION_CLASS Class, PVOID Buffer, ULONG Bytes)
 {
     PCM_KEY_BODY Body;
-    PCM_KEY Key;
-    NTSTATUS Status = CmpReferenceKey(Handle, &Body, &Key);
+    NTSTATUS Status = CmpReferenceBody(Handle, Class == KeySetHandleTagsInformation ? 0 : KEY_SET_VALUE, &Body);
     if (!NT_SUCCESS(Status))
         return Status;
-    Status = CmpSetValue(Key, Name, Type, Data, Bytes);
-    ObfDereferenceObject(Body);
-    return Status;
-}
-
-NTSTATUS NTAPI NtQueryValueKey(HANDLE Handle, PUNICODE_STRING Name, KEY_VALUE_INFORMATION_CLASS Class, PVOID Buffer,
-                               ULONG Room, PULONG Returned)
-{
-    PCM_KEY_BODY Body;
-    PCM_KEY Key;
-    NTSTATUS Status = CmpReferenceKey(Handle, &Body, &Key);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    PCM_VALUE Value = CmpFindValue(Key, Name);
-    Status = Value ? CmpFillValue(Value, Class, Buffer, Room, Returned) : STATUS_OBJECT_NAME_NOT_FOUND;
-    ObfDereferenceObject(Body);
-    return Status;
-}
-
-NTSTATUS NTAPI NtDeleteValueKey(HANDLE Handle, PUNICODE_STRING Name)
-{
-    PCM_KEY_BODY Body;
-    PCM_KEY Key;
-    NTSTATUS Status = CmpReferenceKey(Handle, &Body, &Key);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    PCM_VALUE Value = CmpFindValue(Key, Name);
-    if (Value)
-        CmpRemoveValue(Key, Value);
-    else
-        Status = STATUS_OBJECT_NAME_NOT_FOUND;
-    ObfDereferenceObject(Body);
-    return Status;
-}
-
-NTSTATUS NTAPI NtEnumerateValueKey(HANDLE Handle, ULONG Index, KEY_VALUE_INFORMATION_CLASS Class, PVOID Buffer,
-                                   ULONG Room, PULONG Returned)
-{
-    PCM_KEY_BODY Body;
-    PCM_KEY Key;
-    NTSTATUS Status = CmpReferenceKey(Handle, &Body, &Key);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    PLIST_ENTRY Entry = CmpNth(&Key->Values, Index);
-    Status = Entry ? CmpFillValue(CONTAINING_RECORD(Entry, CM_VALUE, Entry), Class, Buffer, Room, Returned)
-                   : STATUS_NO_MORE_ENTRIES;
-    ObfDereferenceObject(Body);
-    return Status;
-}
-
-NTSTATUS NTAPI NtEnumerateKey(HANDLE Handle, ULONG Index, KEY_INFORMATION_CLASS Class, PVOID Buffer, ULONG Room,
-                              PULONG Returned)
-{
-    PCM_KEY_BODY Body;
-    PCM_KEY Key;
-    NTSTATUS Status = CmpReferenceKey(Handle, &Body, &Key);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    PLIST_ENTRY Entry = CmpNth(&Key->Children, Index);
-    Status = Entry ? CmpFillKey(CONTAINING_RECORD(Entry, CM_KEY, Entry), Class, Buffer, Room, Returned)
-                   : STATUS_NO_MORE_ENTRIES;
-    ObfDereferenceObject(Body);
-    return Status;
-}
-
-NTSTATUS NTAPI NtQueryKey(HANDLE Handle, KEY_INFORMATION_CLASS Class, PVOID Buffer, ULONG Room, PULONG Returned)
-{
-    PCM_KEY_BODY Body;
-    PCM_KEY Key;
-    NTSTATUS Status = CmpReferenceKey(Handle, &Body, &Key);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    Status = CmpFillKey(Key, Class, Buffer, Room, Returned);
+    REG_SET_INFORMATION_KEY_INFORMATION Information = {.Object = Body,
+                                                       .KeySetInformationClass = Class,
+                                                       .KeySetInformation = Buffer,
+                                                       .KeySetInformationLength = Bytes};
+    CM_CALL Call = CM_CALL_OF(RegNtPreSetInformationKey, RegNtPostSetInformationKey, Information);
+    if (CmpBefore(&Call, &Status))
+        Status = CmpSetInformation(Body, Class, Buffer, Bytes);
+    Status = CmpAfter(&Call, Body, Status);
     ObfDereferenceObject(Body);
     return Status;
 }

@@ -104,6 +104,7 @@ NTSTATUS NTAPI RtlDeleteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR Valu
 
 static NTSTATUS CmpStoreString(PUNICODE_STRING String, PVOID Data, ULONG Bytes)
 {
+    Bytes = min(Bytes, 0xffff); /* what a UNICODE_STRING can hold */
     if (!String->Buffer) {
         String->Buffer = ExpAllocateForDriver(PagedPool, Bytes ? Bytes : 1, 'gerR', FALSE, VfCaptureStack(), NULL);
         if (!String->Buffer)
@@ -120,7 +121,7 @@ static NTSTATUS CmpStoreDirect(PVOID To, ULONG Type, PVOID Data, ULONG Bytes)
 {
     PLONG Sized = To;
     if (Type == REG_SZ || Type == REG_EXPAND_SZ || Type == REG_MULTI_SZ)
-        return Bytes > 0xffff ? STATUS_BUFFER_OVERFLOW : CmpStoreString(To, Data, Bytes);
+        return CmpStoreString(To, Data, Bytes);
     if (Bytes <= sizeof(ULONG)) {
         RtlCopyMemory(To, Data, Bytes);
         return STATUS_SUCCESS;
@@ -140,151 +141,311 @@ static NTSTATUS CmpStoreDirect(PVOID To, ULONG Type, PVOID Data, ULONG Bytes)
     return STATUS_SUCCESS;
 }
 
+/* ---- Expanding %NAME% -------------------------------------------------------------------------------------------- */
+
+/* The value of a variable: in the block the driver gave; SystemRoot is known without one. */
+static BOOLEAN CmpVariable(PCWSTR Environment, PCUNICODE_STRING Name, PUNICODE_STRING Value)
+{
+    UNICODE_STRING Root = RTL_CONSTANT_STRING(L"SystemRoot");
+    for (; Environment && *Environment; Environment += wcslen(Environment) + 1) {
+        ULONG n = 1; /* names may begin with the sign */
+        while (Environment[n] && Environment[n] != L'=')
+            n++;
+        UNICODE_STRING Left = {(USHORT)(n * sizeof(WCHAR)), (USHORT)(n * sizeof(WCHAR)), (PWSTR)Environment};
+        if (Environment[n] && RtlEqualUnicodeString(&Left, Name, TRUE)) {
+            RtlInitUnicodeString(Value, Environment + n + 1);
+            return TRUE;
+        }
+    }
+    if (!RtlEqualUnicodeString(&Root, Name, TRUE))
+        return FALSE;
+    RtlInitUnicodeString(Value, L"C:\\Windows");
+    return TRUE;
+}
+
+/* Text with its variables replaced, those without a value left as they are; To may be NULL. Returns the characters. */
+static ULONG CmpExpand(PCWSTR Environment, PCWSTR Text, ULONG Characters, PWSTR To)
+{
+    ULONG Length = 0;
+    for (ULONG i = 0; i < Characters;) {
+        UNICODE_STRING Value = {sizeof(WCHAR), sizeof(WCHAR), (PWSTR)Text + i};
+        ULONG End = i + 1;
+        if (Text[i] == L'%') {
+            while (End < Characters && Text[End] != L'%')
+                End++;
+            USHORT Bytes = (USHORT)((End - i - 1) * sizeof(WCHAR));
+            UNICODE_STRING Name = {Bytes, Bytes, (PWSTR)Text + i + 1};
+            End = End < Characters && Bytes && CmpVariable(Environment, &Name, &Value) ? End + 1 : i + 1;
+        }
+        if (To)
+            RtlCopyMemory(To + Length, Value.Buffer, Value.Length);
+        Length += Value.Length / sizeof(WCHAR);
+        i = End;
+    }
+    return Length;
+}
+
 /* ---- One row of the table ---------------------------------------------------------------------------------------- */
 
-static NTSTATUS CmpCallRoutine(PRTL_QUERY_REGISTRY_TABLE Row, PWSTR Name, ULONG Type, PVOID Data, ULONG Bytes,
-                               PVOID Context)
+/* What one call of RtlQueryRegistryValues is about. */
+typedef struct _CM_TABLE {
+    HANDLE Top, Key;
+    PVOID Context;
+    PCWSTR Environment;
+} CM_TABLE, *PCM_TABLE;
+
+static NTSTATUS CmpCallRoutine(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row, PWSTR Name, ULONG Type, PVOID Data,
+                               ULONG Bytes)
 {
     VF_CALLBACK Callback;
     IopEnter(&Callback, "RTL_QUERY_REGISTRY_ROUTINE", "registry query routine", (PVOID)(ULONG_PTR)Row->QueryRoutine,
              NULL);
-    NTSTATUS Status = Row->QueryRoutine(Name, Type, Data, Bytes, Context, Row->EntryContext);
+    NTSTATUS Status = Row->QueryRoutine(Name, Type, Data, Bytes, Table->Context, Row->EntryContext);
     VfLeaveCallback(&Callback);
     return Status == STATUS_BUFFER_TOO_SMALL ? STATUS_SUCCESS : Status;
 }
 
-/* Hand over one value. docs: a REG_MULTI_SZ comes string by string, an expandable string expanded, unless
- * RTL_QUERY_REGISTRY_NOEXPAND. DIFFERS: there are no environment variables, so expanding changes nothing. */
-static NTSTATUS CmpGiveValue(PRTL_QUERY_REGISTRY_TABLE Row, PWSTR Name, ULONG Type, PVOID Data, ULONG Bytes,
-                             PVOID Context)
+static NTSTATUS CmpGiveStrings(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row, PWSTR Name, PVOID Data, ULONG Bytes)
 {
-    BOOLEAN Expand = !(Row->Flags & RTL_QUERY_REGISTRY_NOEXPAND);
-    if (Row->Flags & RTL_QUERY_REGISTRY_DIRECT) {
-        if ((Row->Flags & RTL_QUERY_REGISTRY_TYPECHECK) &&
-            (Row->DefaultType >> RTL_QUERY_REGISTRY_TYPECHECK_SHIFT & 0xff) != Type)
-            return STATUS_OBJECT_TYPE_MISMATCH;
-        return CmpStoreDirect(Row->EntryContext, Type, Data, Bytes);
-    }
-    if (Type == REG_EXPAND_SZ && Expand)
-        Type = REG_SZ;
-    if (Type != REG_MULTI_SZ || !Expand)
-        return CmpCallRoutine(Row, Name, Type, Data, Bytes, Context);
     NTSTATUS Status = STATUS_SUCCESS;
-    for (PWSTR Text = Data, End = (PWSTR)((PUCHAR)Data + Bytes); NT_SUCCESS(Status) && Text < End && *Text;) {
-        ULONG n = (ULONG)wcsnlen(Text, (SIZE_T)(End - Text)) + 1;
-        Status = CmpCallRoutine(Row, Name, REG_SZ, Text, n * sizeof(WCHAR), Context);
-        Text += n;
+    PWSTR End = (PWSTR)((PUCHAR)Data + (Bytes & ~1u));
+    for (PWSTR Text = Data; NT_SUCCESS(Status) && Text < End && *Text;) {
+        ULONG n = (ULONG)wcsnlen(Text, (SIZE_T)(End - Text));
+        Status = CmpCallRoutine(Table, Row, Name, REG_SZ, Text, (n + 1) * sizeof(WCHAR));
+        Text += n + 1;
     }
     return Status;
 }
 
-static NTSTATUS CmpGiveDefault(PRTL_QUERY_REGISTRY_TABLE Row, PVOID Context)
+static NTSTATUS CmpDeliverValue(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row, PWSTR Name, ULONG Type, PVOID Data,
+                                ULONG Bytes)
 {
-    ULONG Type = Row->DefaultType & ~(0xffu << RTL_QUERY_REGISTRY_TYPECHECK_SHIFT), Bytes = Row->DefaultLength;
-    if (Type == REG_NONE)
-        return Row->Flags & RTL_QUERY_REGISTRY_REQUIRED ? STATUS_OBJECT_NAME_NOT_FOUND : STATUS_SUCCESS;
-    if (!Bytes && (Type == REG_SZ || Type == REG_EXPAND_SZ))
-        Bytes = ((ULONG)wcslen(Row->DefaultData) + 1) * sizeof(WCHAR);
-    if (!Bytes && Type == REG_MULTI_SZ) {
-        PWSTR Text = Row->DefaultData;
-        while (*Text)
-            Text += wcslen(Text) + 1;
-        Bytes = (ULONG)((PUCHAR)(Text + 1) - (PUCHAR)Row->DefaultData);
-    }
-    return CmpGiveValue(Row, (PWSTR)Row->Name, Type, Row->DefaultData, Bytes, Context);
+    return Row->Flags & RTL_QUERY_REGISTRY_DIRECT ? CmpStoreDirect(Row->EntryContext, Type, Data, Bytes)
+                                                  : CmpCallRoutine(Table, Row, Name, Type, Data, Bytes);
 }
 
-static NTSTATUS CmpQueryNamed(PCM_KEY Key, PRTL_QUERY_REGISTRY_TABLE Row, PVOID Context)
+/* docs: RtlQueryRegistryValues: a REG_MULTI_SZ comes string by string to a routine, an expandable string expanded, unless
+ * RTL_QUERY_REGISTRY_NOEXPAND. Data is followed by two zero characters. */
+static NTSTATUS CmpGiveValue(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row, PWSTR Name, ULONG Type, PVOID Data,
+                             ULONG Bytes)
+{
+    BOOLEAN Expand = !(Row->Flags & RTL_QUERY_REGISTRY_NOEXPAND);
+    if ((Row->Flags & RTL_QUERY_REGISTRY_DIRECT) && (Row->Flags & RTL_QUERY_REGISTRY_TYPECHECK) &&
+        (Row->DefaultType >> RTL_QUERY_REGISTRY_TYPECHECK_SHIFT & 0xff) != Type)
+        return STATUS_OBJECT_TYPE_MISMATCH;
+    if (Type == REG_MULTI_SZ && Expand && !(Row->Flags & RTL_QUERY_REGISTRY_DIRECT))
+        return CmpGiveStrings(Table, Row, Name, Data, Bytes);
+    if (Type != REG_EXPAND_SZ || !Expand)
+        return CmpDeliverValue(Table, Row, Name, Type, Data, Bytes);
+    ULONG Characters = (ULONG)wcsnlen(Data, Bytes / sizeof(WCHAR));
+    ULONG Length = CmpExpand(Table->Environment, Data, Characters, NULL);
+    PWSTR Text = ExpAllocate((Length + 1) * sizeof(WCHAR), CM_TAG);
+    CmpExpand(Table->Environment, Data, Characters, Text);
+    Text[Length] = 0;
+    NTSTATUS Status = CmpDeliverValue(Table, Row, Name, REG_SZ, Text, (Length + 1) * sizeof(WCHAR));
+    ExpFree(Text);
+    return Status;
+}
+
+static ULONG CmpDefaultBytes(PRTL_QUERY_REGISTRY_TABLE Row, ULONG Type)
+{
+    PWSTR Text = Row->DefaultData;
+    if (Row->DefaultLength || !Text)
+        return Row->DefaultLength;
+    if (Type == REG_SZ || Type == REG_EXPAND_SZ)
+        return ((ULONG)wcslen(Text) + 1) * sizeof(WCHAR);
+    if (Type != REG_MULTI_SZ)
+        return 0;
+    while (*Text)
+        Text += wcslen(Text) + 1;
+    return (ULONG)((PUCHAR)(Text + 1) - (PUCHAR)Row->DefaultData);
+}
+
+static NTSTATUS CmpGiveDefault(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row)
+{
+    ULONG Type = Row->DefaultType & ~(0xffu << RTL_QUERY_REGISTRY_TYPECHECK_SHIFT);
+    if (Type == REG_NONE)
+        return Row->Flags & RTL_QUERY_REGISTRY_REQUIRED ? STATUS_OBJECT_NAME_NOT_FOUND : STATUS_SUCCESS;
+    return CmpGiveValue(Table, Row, (PWSTR)Row->Name, Type, Row->DefaultData, CmpDefaultBytes(Row, Type));
+}
+
+/* ---- Reading the key ------------------------------------------------------------------------------------------------ */
+
+/* KEY_VALUE_FULL_INFORMATION of one value (by name, else by number), with zeros behind its data and its name in *Name. The
+ * services are asked, so that registry callbacks see it. */
+static NTSTATUS CmpRead(HANDLE Key, PUNICODE_STRING ByName, ULONG Index, PKEY_VALUE_FULL_INFORMATION *Value, PWSTR *Name)
+{
+    ULONG Room = 256, Need;
+    for (;;) {
+        PUCHAR Buffer = ExpTryAllocate(Room + 4 * sizeof(WCHAR), CM_TAG);
+        if (!Buffer)
+            return STATUS_NO_MEMORY;
+        NTSTATUS Status = ByName ? NtQueryValueKey(Key, ByName, KeyValueFullInformation, Buffer, Room, &Need)
+                                 : NtEnumerateValueKey(Key, Index, KeyValueFullInformation, Buffer, Room, &Need);
+        PKEY_VALUE_FULL_INFORMATION Full = (PVOID)Buffer;
+        if (NT_SUCCESS(Status)) {
+            PWSTR Text = ExpAllocate(Full->NameLength + sizeof(WCHAR), CM_TAG);
+            RtlCopyMemory(Text, Full->Name, Full->NameLength);
+            Text[Full->NameLength / sizeof(WCHAR)] = 0;
+            RtlZeroMemory(Buffer + Full->DataOffset + Full->DataLength, 2 * sizeof(WCHAR));
+            *Value = Full;
+            *Name = Text;
+            return Status;
+        }
+        ExpFree(Buffer);
+        if (Status != STATUS_BUFFER_OVERFLOW && Status != STATUS_BUFFER_TOO_SMALL)
+            return Status;
+        Room = Need;
+    }
+}
+
+static NTSTATUS CmpDeleteRead(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row, PWSTR Text)
 {
     UNICODE_STRING Name;
+    if (!(Row->Flags & RTL_QUERY_REGISTRY_DELETE))
+        return STATUS_SUCCESS;
+    RtlInitUnicodeString(&Name, Text);
+    return NtDeleteValueKey(Table->Key, &Name);
+}
+
+static NTSTATUS CmpQueryNamed(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row)
+{
+    PKEY_VALUE_FULL_INFORMATION Value;
+    UNICODE_STRING Name;
+    PWSTR Text;
     RtlInitUnicodeString(&Name, Row->Name);
-    PCM_VALUE Value = CmpFindValue(Key, &Name);
-    if (!Value)
-        return CmpGiveDefault(Row, Context);
-    NTSTATUS Status = CmpGiveValue(Row, (PWSTR)Row->Name, Value->Type, Value->Data, Value->Bytes, Context);
-    if (NT_SUCCESS(Status) && (Row->Flags & RTL_QUERY_REGISTRY_DELETE) && (Value = CmpFindValue(Key, &Name)))
-        CmpRemoveValue(Key, Value);
+    NTSTATUS Status = CmpRead(Table->Key, &Name, 0, &Value, &Text);
+    if (Status == STATUS_OBJECT_NAME_NOT_FOUND)
+        return CmpGiveDefault(Table, Row);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (Value->Type == REG_NONE && Row->DefaultType)
+        Status = CmpGiveDefault(Table, Row);
+    else
+        Status = CmpGiveValue(Table, Row, (PWSTR)Row->Name, Value->Type, (PUCHAR)Value + Value->DataOffset,
+                              Value->DataLength);
+    if (NT_SUCCESS(Status))
+        CmpDeleteRead(Table, Row, Text);
+    ExpFree(Text);
+    ExpFree(Value);
     return Status;
 }
 
 /* A row without a name takes every value of the key. */
-static NTSTATUS CmpQueryAll(PCM_KEY Key, PRTL_QUERY_REGISTRY_TABLE Row, PVOID Context)
+static NTSTATUS CmpQueryAll(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row)
 {
     NTSTATUS Status = STATUS_SUCCESS;
-    ULONG Index = 0;
-    for (PLIST_ENTRY Entry; NT_SUCCESS(Status) && (Entry = CmpNth(&Key->Values, Index));) {
-        PCM_VALUE Value = CONTAINING_RECORD(Entry, CM_VALUE, Entry);
-        PWSTR Name = ExpAllocate(Value->Name.Length + sizeof(WCHAR), CM_TAG);
-        RtlCopyMemory(Name, Value->Name.Buffer, Value->Name.Length);
-        Name[Value->Name.Length / sizeof(WCHAR)] = 0;
-        Status = CmpGiveValue(Row, Name, Value->Type, Value->Data, Value->Bytes, Context);
-        ExpFree(Name);
-        if (NT_SUCCESS(Status) && (Row->Flags & RTL_QUERY_REGISTRY_DELETE) && CmpNth(&Key->Values, Index) == Entry)
-            CmpRemoveValue(Key, Value);
-        else
+    BOOLEAN Any = FALSE;
+    for (ULONG Index = 0; NT_SUCCESS(Status);) {
+        PKEY_VALUE_FULL_INFORMATION Value;
+        PWSTR Name;
+        Status = CmpRead(Table->Key, NULL, Index, &Value, &Name);
+        if (Status == STATUS_NO_MORE_ENTRIES)
+            return !Any && (Row->Flags & RTL_QUERY_REGISTRY_REQUIRED) ? STATUS_OBJECT_NAME_NOT_FOUND : STATUS_SUCCESS;
+        if (!NT_SUCCESS(Status))
+            break;
+        Any = TRUE;
+        Status = CmpGiveValue(Table, Row, Name, Value->Type, (PUCHAR)Value + Value->DataOffset, Value->DataLength);
+        if (!NT_SUCCESS(Status) || !(Row->Flags & RTL_QUERY_REGISTRY_DELETE) ||
+            !NT_SUCCESS(CmpDeleteRead(Table, Row, Name)))
             Index++;
-    }
-    if (!Index && (Row->Flags & RTL_QUERY_REGISTRY_REQUIRED))
-        return STATUS_OBJECT_NAME_NOT_FOUND;
-    return Status;
-}
-
-static PCM_KEY CmpSubkey(PCM_KEY Top, PCWSTR Path)
-{
-    while (Top && *Path) {
-        ULONG n = 0;
-        while (Path[n] && Path[n] != L'\\')
-            n++;
-        UNICODE_STRING Name = {(USHORT)(n * sizeof(WCHAR)), (USHORT)(n * sizeof(WCHAR)), (PWSTR)Path};
-        if (n)
-            Top = CmpFindKey(Top, &Name);
-        Path += Path[n] ? n + 1 : n;
-    }
-    return Top;
-}
-
-static NTSTATUS CmpQueryTable(PCM_KEY Top, PRTL_QUERY_REGISTRY_TABLE Row, PVOID Context)
-{
-    PCM_KEY Key = Top;
-    NTSTATUS Status = STATUS_SUCCESS;
-    for (; NT_SUCCESS(Status) &&
-           (Row->QueryRoutine || (Row->Flags & (RTL_QUERY_REGISTRY_SUBKEY | RTL_QUERY_REGISTRY_DIRECT)));
-         Row++) {
-        if ((Row->Flags & RTL_QUERY_REGISTRY_DIRECT) &&
-            (!Row->Name || (Row->Flags & RTL_QUERY_REGISTRY_SUBKEY) || Row->QueryRoutine))
-            return STATUS_INVALID_PARAMETER;
-        if (Row->Flags & (RTL_QUERY_REGISTRY_TOPKEY | RTL_QUERY_REGISTRY_SUBKEY))
-            Key = Top;
-        if (Row->Flags & RTL_QUERY_REGISTRY_SUBKEY) {
-            if (!Row->Name)
-                return STATUS_INVALID_PARAMETER;
-            Key = CmpSubkey(Top, Row->Name);
-            if (!Key)
-                Status = Row->Flags & RTL_QUERY_REGISTRY_REQUIRED ? STATUS_OBJECT_NAME_NOT_FOUND : STATUS_SUCCESS;
-            else if (Row->QueryRoutine)
-                Status = CmpQueryAll(Key, Row, Context);
-            Key = Key ? Key : Top;
-        } else if (Row->Flags & RTL_QUERY_REGISTRY_NOVALUE)
-            Status = CmpCallRoutine(Row, NULL, REG_NONE, NULL, 0, Context);
-        else
-            Status = Row->Name ? CmpQueryNamed(Key, Row, Context) : CmpQueryAll(Key, Row, Context);
+        ExpFree(Name);
+        ExpFree(Value);
     }
     return Status;
 }
 
-NTSTATUS NTAPI RtlQueryRegistryValues(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGISTRY_TABLE Table, PVOID Context,
+static VOID CmpLeaveSubkey(PCM_TABLE Table)
+{
+    if (Table->Key != Table->Top)
+        NtClose(Table->Key);
+    Table->Key = Table->Top;
+}
+
+static NTSTATUS CmpEnterSubkey(PCM_TABLE Table, PCWSTR Path)
+{
+    UNICODE_STRING Name;
+    OBJECT_ATTRIBUTES Attributes;
+    HANDLE Key;
+    RtlInitUnicodeString(&Name, Path);
+    InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, Table->Top, NULL);
+    NTSTATUS Status = NtOpenKey(&Key, MAXIMUM_ALLOWED, &Attributes);
+    if (NT_SUCCESS(Status))
+        Table->Key = Key;
+    return Status;
+}
+
+static NTSTATUS CmpQueryRow(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row)
+{
+    if ((Row->Flags & RTL_QUERY_REGISTRY_DIRECT) &&
+        (!Row->Name || (Row->Flags & RTL_QUERY_REGISTRY_SUBKEY) || Row->QueryRoutine))
+        return STATUS_INVALID_PARAMETER;
+    if (Row->Flags & (RTL_QUERY_REGISTRY_TOPKEY | RTL_QUERY_REGISTRY_SUBKEY))
+        CmpLeaveSubkey(Table);
+    if (Row->Flags & RTL_QUERY_REGISTRY_SUBKEY) {
+        NTSTATUS Status = Row->Name ? CmpEnterSubkey(Table, Row->Name) : STATUS_INVALID_PARAMETER;
+        return NT_SUCCESS(Status) && Row->QueryRoutine ? CmpQueryAll(Table, Row) : Status;
+    }
+    if (Row->Flags & RTL_QUERY_REGISTRY_NOVALUE)
+        return CmpCallRoutine(Table, Row, NULL, REG_NONE, NULL, 0);
+    return Row->Name ? CmpQueryNamed(Table, Row) : CmpQueryAll(Table, Row);
+}
+
+NTSTATUS NTAPI RtlQueryRegistryValues(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGISTRY_TABLE Row, PVOID Context,
                                       PVOID Environment)
 {
-    PCM_KEY_BODY Body;
-    HANDLE Handle;
-    NTSTATUS Status = CmpOpenRelative(RelativeTo, Path, FALSE, &Handle);
+    CM_TABLE Table = {.Context = Context, .Environment = Environment};
+    NTSTATUS Status = CmpOpenRelative(RelativeTo, Path, FALSE, &Table.Top);
     if (!NT_SUCCESS(Status))
         return (RelativeTo & RTL_REGISTRY_OPTIONAL) && Status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_SUCCESS : Status;
-    Status = ObReferenceObjectByHandle(Handle, 0, CmpKeyType, KernelMode, (PVOID *)&Body, NULL);
-    if (NT_SUCCESS(Status)) {
-        Status = Body->Key->Deleted ? STATUS_KEY_DELETED : CmpQueryTable(Body->Key, Table, Context);
-        ObfDereferenceObject(Body);
-    }
-    CmpCloseRelative(RelativeTo, Handle);
+    Table.Key = Table.Top;
+    for (; NT_SUCCESS(Status) &&
+           (Row->QueryRoutine || (Row->Flags & (RTL_QUERY_REGISTRY_SUBKEY | RTL_QUERY_REGISTRY_DIRECT)));
+         Row++)
+        Status = CmpQueryRow(&Table, Row);
+    CmpLeaveSubkey(&Table);
+    CmpCloseRelative(RelativeTo, Table.Top);
+    return Status;
+}
+
+/* The newer name, for tables with RTL_QUERY_REGISTRY_TYPECHECK. */
+NTSTATUS NTAPI RtlQueryRegistryValuesEx(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGISTRY_TABLE Row, PVOID Context,
+                                        PVOID Environment)
+{
+    return RtlQueryRegistryValues(RelativeTo, Path, Row, Context, Environment);
+}
+
+/* ---- One value in one of two keys -------------------------------------------------------------------------------------- */
+
+static NTSTATUS CmpReadInto(HANDLE Key, PUNICODE_STRING Name, ULONG Room, PULONG Type, PVOID Data, PULONG Bytes)
+{
+    PKEY_VALUE_FULL_INFORMATION Value;
+    PWSTR Text;
+    if (!Key)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    NTSTATUS Status = CmpRead(Key, Name, 0, &Value, &Text);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (Type)
+        *Type = Value->Type;
+    *Bytes = Value->DataLength;
+    if (Value->DataLength > Room)
+        Status = STATUS_BUFFER_OVERFLOW;
+    else
+        RtlCopyMemory(Data, (PUCHAR)Value + Value->DataOffset, Value->DataLength);
+    ExpFree(Text);
+    ExpFree(Value);
+    return Status;
+}
+
+/* docs: RtlQueryRegistryValueWithFallback: the second key is asked when the first one does not have the value. */
+NTSTATUS NTAPI RtlQueryRegistryValueWithFallback(HANDLE Primary, HANDLE Fallback, PUNICODE_STRING Name, ULONG Room,
+                                                 PULONG Type, PVOID Data, PULONG Bytes)
+{
+    if (!Primary && !Fallback)
+        return STATUS_INVALID_PARAMETER;
+    NTSTATUS Status = CmpReadInto(Primary, Name, Room, Type, Data, Bytes);
+    if (Status == STATUS_OBJECT_NAME_NOT_FOUND)
+        Status = CmpReadInto(Fallback, Name, Room, Type, Data, Bytes);
     return Status;
 }

@@ -1,12 +1,8 @@
 /*
- * The tree of keys and values, and the keys every machine has.
- * DIFFERS: it lives in memory only, and starts with little more than services and the system's version.
+ * The tree of keys and values.
  */
 #include "nt.h"
 #include "cm/cmp.h"
-
-static CM_KEY CmpRoot;
-static PCM_KEY CmpServices;
 
 static VOID CmpCopyString(PUNICODE_STRING To, PCUNICODE_STRING From)
 {
@@ -16,189 +12,324 @@ static VOID CmpCopyString(PUNICODE_STRING To, PCUNICODE_STRING From)
         RtlCopyMemory(To->Buffer, From->Buffer, To->Length);
 }
 
-/* ---- Keys -------------------------------------------------------------------------------------------------------- */
-
-PLIST_ENTRY CmpNth(PLIST_ENTRY Head, ULONG Index)
+static VOID CmpFreeString(PUNICODE_STRING String)
 {
-    PLIST_ENTRY Entry = Head->Flink;
-    while (Index-- && Entry != Head)
-        Entry = Entry->Flink;
-    return Entry == Head ? NULL : Entry;
+    if (String->Buffer)
+        ExpFree(String->Buffer);
+    RtlZeroMemory(String, sizeof(*String));
 }
 
-PCM_KEY CmpFindKey(PCM_KEY Parent, PCUNICODE_STRING Name)
+VOID CmpTouch(PCM_KEY Key)
 {
-    for (PLIST_ENTRY Entry = Parent->Children.Flink; Entry != &Parent->Children; Entry = Entry->Flink) {
-        PCM_KEY Key = CONTAINING_RECORD(Entry, CM_KEY, Entry);
-        if (RtlEqualUnicodeString(&Key->Name, Name, TRUE))
-            return Key->Link ? Key->Link : Key;
+    Key->WriteTime.QuadPart = KiSystemTime();
+}
+
+/* ---- Keys -------------------------------------------------------------------------------------------------------- */
+
+static LONG CmpCompareKey(PCM_NODE Node, const VOID *Name)
+{
+    return RtlCompareUnicodeString(&CONTAINING_RECORD(Node, CM_KEY, Node)->Name, Name, TRUE);
+}
+
+#define CmpKeyOf(ANode) CONTAINING_RECORD(ANode, CM_KEY, Node)
+
+/* Node's subtree in order, seen by Transaction: the Index-th; *Index goes down by those passed. */
+static PCM_KEY CmpWalkKeys(PCM_NODE Node, PULONG Index, struct _CM_TRANSACTION *Transaction)
+{
+    for (; Node; Node = Node->Right) {
+        PCM_KEY Found = CmpWalkKeys(Node->Left, Index, Transaction);
+        if (Found)
+            return Found;
+        if (CmpSees(&CmpKeyOf(Node)->Mark, Transaction) && !(*Index)--)
+            return CmpKeyOf(Node);
     }
     return NULL;
+}
+
+PCM_KEY CmpNthKey(PCM_KEY Parent, ULONG Index, struct _CM_TRANSACTION *Transaction)
+{
+    if (Parent->Pending)
+        return CmpWalkKeys(Parent->Children, &Index, Transaction);
+    PCM_NODE Node = CmpTreeNth(Parent->Children, Index);
+    return Node ? CmpKeyOf(Node) : NULL;
+}
+
+ULONG CmpKeyCount(PCM_KEY Parent, struct _CM_TRANSACTION *Transaction)
+{
+    ULONG Most = MAXULONG;
+    if (!Parent->Pending)
+        return CmpTreeCount(Parent->Children);
+    CmpWalkKeys(Parent->Children, &Most, Transaction);
+    return MAXULONG - Most;
+}
+
+/* Of those with this name, in the subtree that may hold them. */
+static PCM_KEY CmpSeenKey(PCM_NODE Node, PCUNICODE_STRING Name, struct _CM_TRANSACTION *Transaction)
+{
+    while (Node) {
+        LONG Order = CmpCompareKey(Node, Name);
+        if (Order == 0) {
+            if (CmpSees(&CmpKeyOf(Node)->Mark, Transaction))
+                return CmpKeyOf(Node);
+            PCM_KEY Found = CmpSeenKey(Node->Left, Name, Transaction);
+            if (Found)
+                return Found;
+        }
+        Node = Order <= 0 ? Node->Right : Node->Left;
+    }
+    return NULL;
+}
+
+PCM_KEY CmpFindKey(PCM_KEY Parent, PCUNICODE_STRING Name, struct _CM_TRANSACTION *Transaction)
+{
+    return CmpSeenKey(Parent->Children, Name, Transaction);
+}
+
+static VOID CmpLinkKey(PCM_KEY Key)
+{
+    Key->Node.Own[0] = Key->Name.Length;
+    Key->Node.Own[1] = Key->Class.Length;
+    CmpTreeInsert(&Key->Parent->Children, &Key->Node, CmpCompareKey, &Key->Name);
 }
 
 PCM_KEY CmpMakeKey(PCM_KEY Parent, PCUNICODE_STRING Name)
 {
     PCM_KEY Key = ExpAllocate(sizeof(*Key), CM_TAG);
     RtlZeroMemory(Key, sizeof(*Key));
-    InitializeListHead(&Key->Children);
-    InitializeListHead(&Key->Values);
+    InitializeListHead(&Key->Watches);
     CmpCopyString(&Key->Name, Name);
-    Key->WriteTime.QuadPart = KiSystemTime();
+    CmpTouch(Key);
     Key->Parent = Parent;
-    PLIST_ENTRY Entry = Parent->Children.Flink;
-    while (Entry != &Parent->Children &&
-           RtlCompareUnicodeString(&CONTAINING_RECORD(Entry, CM_KEY, Entry)->Name, Name, TRUE) < 0)
-        Entry = Entry->Flink;
-    InsertTailList(Entry, &Key->Entry);
-    Parent->ChildCount++;
-    Parent->WriteTime = Key->WriteTime;
+    if (Parent) {
+        Key->Flags = Parent->Flags & CM_VOLATILE;
+        CmpLinkKey(Key);
+        Parent->WriteTime = Key->WriteTime;
+    }
     return Key;
 }
 
-/* A key object is gone, or the key was deleted: the memory goes when both are so. */
-VOID CmpReleaseKey(PCM_KEY Key)
+VOID CmpSetClass(PCM_KEY Key, PCUNICODE_STRING Class)
 {
-    if (Key->References || !Key->Deleted)
-        return;
-    while (!IsListEmpty(&Key->Values))
-        CmpRemoveValue(Key, CONTAINING_RECORD(Key->Values.Flink, CM_VALUE, Entry));
-    if (Key->Name.Buffer)
-        ExpFree(Key->Name.Buffer);
-    if (Key->Class.Buffer)
-        ExpFree(Key->Class.Buffer);
-    ExpFree(Key);
+    CmpTreeRemove(&Key->Parent->Children, &Key->Node, CmpCompareKey, &Key->Name);
+    CmpFreeString(&Key->Class);
+    CmpCopyString(&Key->Class, Class);
+    CmpLinkKey(Key);
 }
 
-/* ---- Values ------------------------------------------------------------------------------------------------------ */
-
-PCM_VALUE CmpFindValue(PCM_KEY Key, PCUNICODE_STRING Name)
+VOID CmpRenameKey(PCM_KEY Key, PCUNICODE_STRING Name)
 {
-    for (PLIST_ENTRY Entry = Key->Values.Flink; Entry != &Key->Values; Entry = Entry->Flink) {
-        PCM_VALUE Value = CONTAINING_RECORD(Entry, CM_VALUE, Entry);
-        if (RtlEqualUnicodeString(&Value->Name, Name, TRUE))
-            return Value;
+    CmpTreeRemove(&Key->Parent->Children, &Key->Node, CmpCompareKey, &Key->Name);
+    CmpFreeString(&Key->Name);
+    CmpCopyString(&Key->Name, Name);
+    CmpLinkKey(Key);
+    CmpTouch(Key);
+    CmpTouch(Key->Parent);
+}
+
+ULONG CmpDepth(PCM_KEY Key)
+{
+    ULONG Depth = 0;
+    for (; Key; Key = Key->Parent)
+        Depth++;
+    return Depth;
+}
+
+VOID CmpReferenceKey(PCM_KEY Key)
+{
+    Key->References++;
+}
+
+/* A deleted key that nobody refers to goes, and with it the reference it has on its parent. */
+static VOID CmpFreeUnused(PCM_KEY Key)
+{
+    while (Key && (Key->Flags & CM_DELETED) && !Key->References) {
+        PCM_KEY Parent = Key->Parent;
+        while (Key->Aged) {
+            PCM_VALUE Value = CONTAINING_RECORD(Key->Aged, CM_VALUE, ByAge);
+            CmpForget(&Value->Mark, Key);
+            CmpRemoveValue(Value);
+        }
+        CmpFreeString(&Key->Name);
+        CmpFreeString(&Key->Class);
+        if (Key->Security)
+            ExpFree(Key->Security);
+        ExpFree(Key);
+        Key = Parent;
+        if (Key)
+            Key->References--;
     }
-    return NULL;
 }
 
-VOID CmpRemoveValue(PCM_KEY Key, PCM_VALUE Value)
+VOID CmpDereferenceKey(PCM_KEY Key)
 {
-    RemoveEntryList(&Value->Entry);
-    Key->ValueCount--;
-    Key->WriteTime.QuadPart = KiSystemTime();
-    if (Value->Name.Buffer)
-        ExpFree(Value->Name.Buffer);
-    if (Value->Data)
-        ExpFree(Value->Data);
-    ExpFree(Value);
+    Key->References--;
+    CmpFreeUnused(Key);
 }
 
-NTSTATUS CmpSetValue(PCM_KEY Key, PCUNICODE_STRING Name, ULONG Type, PVOID Data, ULONG Bytes)
+VOID CmpUnlinkBelow(PCM_KEY Key)
 {
-    PVOID Copy = Bytes ? ExpAllocate(Bytes, CM_TAG) : NULL;
-    PCM_VALUE Value = CmpFindValue(Key, Name);
-    if (Bytes)
-        RtlCopyMemory(Copy, Data, Bytes);
-    if (!Value) {
-        Value = ExpAllocate(sizeof(*Value), CM_TAG);
-        RtlZeroMemory(Value, sizeof(*Value));
-        CmpCopyString(&Value->Name, Name);
-        InsertTailList(&Key->Values, &Value->Entry);
-        Key->ValueCount++;
-    } else if (Value->Data)
-        ExpFree(Value->Data);
-    Value->Type = Type;
-    Value->Data = Copy;
-    Value->Bytes = Bytes;
-    Key->WriteTime.QuadPart = KiSystemTime();
-    return STATUS_SUCCESS;
+    while (Key->Children)
+        CmpUnlinkKey(CmpKeyOf(Key->Children));
 }
 
-/* ---- The keys there are at the start ----------------------------------------------------------------------------- */
+/* Keys below an unlinked one are unlinked first; the depth is bounded by CM_DEPTH_MOST. */
+VOID CmpUnlinkKey(PCM_KEY Key)
+{
+    PCM_KEY Parent = Key->Parent;
+    CmpUnlinkBelow(Key);
+    CmpForget(&Key->Mark, Parent);
+    CmpTreeRemove(&Parent->Children, &Key->Node, CmpCompareKey, &Key->Name);
+    Key->Flags |= CM_DELETED;
+    CmpTouch(Parent);
+    CmpReferenceKey(Parent); /* the deleted key's name still is below its parent's */
+    CmpReferenceKey(Key); /* telling is a delivery point */
+    CmpWatchedKeyGoes(Key);
+    CmpDereferenceKey(Key);
+}
 
-/* Make the keys of a path below Parent that are missing; the last one. */
-static PCM_KEY CmpMakePath(PCM_KEY Parent, PCWSTR Path)
+PCM_KEY CmpMakePath(PCM_KEY Parent, PCWSTR Path)
 {
     while (*Path) {
         ULONG n = 0;
         while (Path[n] && Path[n] != L'\\')
             n++;
         UNICODE_STRING Name = {(USHORT)(n * sizeof(WCHAR)), (USHORT)(n * sizeof(WCHAR)), (PWSTR)Path};
-        PCM_KEY Key = CmpFindKey(Parent, &Name);
+        PCM_KEY Key = CmpFindKey(Parent, &Name, NULL);
         Parent = Key ? Key : CmpMakeKey(Parent, &Name);
         Path += Path[n] ? n + 1 : n;
     }
     return Parent;
 }
 
-static VOID CmpSetNamed(PCM_KEY Key, PCWSTR Name, ULONG Type, PVOID Data, ULONG Bytes)
+/* ---- Values ------------------------------------------------------------------------------------------------------ */
+
+#define CmpValueByName(ANode) CONTAINING_RECORD(ANode, CM_VALUE, ByName)
+#define CmpValueByAge(ANode) CONTAINING_RECORD(ANode, CM_VALUE, ByAge)
+
+static LONG CmpCompareValue(PCM_NODE Node, const VOID *Name)
 {
-    UNICODE_STRING Text;
-    RtlInitUnicodeString(&Text, Name);
-    CmpSetValue(Key, &Text, Type, Data, Bytes);
+    return RtlCompareUnicodeString(&CmpValueByName(Node)->Name, Name, TRUE);
 }
 
-static VOID CmpSetText(PCM_KEY Key, PCWSTR Name, PCSTR Data)
+static LONG CmpCompareAge(PCM_NODE Node, const VOID *Age)
 {
-    WCHAR Text[64];
-    ULONG Characters = RtlpFromUtf8(Text, RTL_NUMBER_OF(Text) - 1, Data);
-    Text[Characters] = 0;
-    CmpSetNamed(Key, Name, REG_SZ, Text, (Characters + 1) * sizeof(WCHAR));
+    ULONG64 One = CmpValueByAge(Node)->Age, Other = *(const ULONG64 *)Age;
+    return One < Other ? -1 : One > Other;
 }
 
-static VOID CmpSetNumber(PCM_KEY Key, PCWSTR Name, ULONG Number)
+static PCM_VALUE CmpSeenValue(PCM_NODE Node, PCUNICODE_STRING Name, struct _CM_TRANSACTION *Transaction)
 {
-    CmpSetNamed(Key, Name, REG_DWORD, &Number, sizeof(Number));
+    while (Node) {
+        LONG Order = CmpCompareValue(Node, Name);
+        if (Order == 0) {
+            if (CmpSees(&CmpValueByName(Node)->Mark, Transaction))
+                return CmpValueByName(Node);
+            PCM_VALUE Found = CmpSeenValue(Node->Left, Name, Transaction);
+            if (Found)
+                return Found;
+        }
+        Node = Order <= 0 ? Node->Right : Node->Left;
+    }
+    return NULL;
 }
 
-/* As the service control manager does for a driver that is started on demand. */
-VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath)
+PCM_VALUE CmpFindValue(PCM_KEY Key, PCUNICODE_STRING Name, struct _CM_TRANSACTION *Transaction)
 {
-    PCM_KEY Key = CmpFindKey(CmpServices, Service);
-    if (!Key)
-        Key = CmpMakeKey(CmpServices, Service);
-    PWSTR Path = ExpAllocate(ImagePath->Length + sizeof(WCHAR), CM_TAG);
-    RtlCopyMemory(Path, ImagePath->Buffer, ImagePath->Length);
-    Path[ImagePath->Length / sizeof(WCHAR)] = 0;
-    CmpSetNamed(Key, L"ImagePath", REG_EXPAND_SZ, Path, ImagePath->Length + sizeof(WCHAR));
-    ExpFree(Path);
-    CmpSetNumber(Key, L"Type", 1);
-    CmpSetNumber(Key, L"Start", 3);
-    CmpSetNumber(Key, L"ErrorControl", 1);
-    CmpMakePath(Key, L"Parameters");
+    return CmpSeenValue(Key->Values, Name, Transaction);
 }
 
-static VOID CmpFillVersion(PCM_KEY Machine)
+static PCM_VALUE CmpWalkValues(PCM_NODE Node, PULONG Index, struct _CM_TRANSACTION *Transaction)
 {
-    PCM_KEY Key = CmpMakePath(Machine, L"SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion");
-    CHAR Build[16];
-    RtlpFormat(Build, sizeof(Build), "%u", KiDoor->os_build);
-    CmpSetText(Key, L"CurrentBuild", Build);
-    CmpSetText(Key, L"CurrentBuildNumber", Build);
-    CmpSetText(Key, L"CurrentVersion", "6.3");
-    CmpSetNumber(Key, L"CurrentMajorVersionNumber", KiDoor->os_major);
-    CmpSetNumber(Key, L"CurrentMinorVersionNumber", KiDoor->os_minor);
-    CmpSetText(Key, L"SystemRoot", "C:\\Windows");
-    CmpSetText(Key, L"ProductName", "irqlab");
+    for (; Node; Node = Node->Right) {
+        PCM_VALUE Found = CmpWalkValues(Node->Left, Index, Transaction);
+        if (Found)
+            return Found;
+        if (CmpSees(&CmpValueByAge(Node)->Mark, Transaction) && !(*Index)--)
+            return CmpValueByAge(Node);
+    }
+    return NULL;
 }
 
-PCM_KEY CmpBuildTree(VOID)
+/* Values are numbered in the order in which they were made. */
+PCM_VALUE CmpNthValue(PCM_KEY Key, ULONG Index, struct _CM_TRANSACTION *Transaction)
 {
-    UNICODE_STRING Current = RTL_CONSTANT_STRING(L"CurrentControlSet");
-    InitializeListHead(&CmpRoot.Children);
-    InitializeListHead(&CmpRoot.Values);
-    RtlInitUnicodeString(&CmpRoot.Name, L"REGISTRY");
-    PCM_KEY Machine = CmpMakePath(&CmpRoot, L"MACHINE");
-    PCM_KEY System = CmpMakePath(Machine, L"SYSTEM");
-    PCM_KEY Set = CmpMakePath(System, L"ControlSet001");
-    CmpMakePath(Set, L"Control\\Session Manager");
-    CmpMakePath(Set, L"Control\\Class");
-    CmpMakePath(Set, L"Enum");
-    CmpServices = CmpMakePath(Set, L"Services");
-    CmpMakeKey(System, &Current)->Link = Set;
-    CmpMakePath(Machine, L"HARDWARE\\DESCRIPTION\\System");
-    CmpMakePath(Machine, L"HARDWARE\\DEVICEMAP");
-    CmpMakePath(&CmpRoot, L"USER\\.DEFAULT");
-    CmpFillVersion(Machine);
-    return &CmpRoot;
+    if (Key->Pending)
+        return CmpWalkValues(Key->Aged, &Index, Transaction);
+    PCM_NODE Node = CmpTreeNth(Key->Aged, Index);
+    return Node ? CmpValueByAge(Node) : NULL;
+}
+
+ULONG CmpValueCount(PCM_KEY Key, struct _CM_TRANSACTION *Transaction)
+{
+    ULONG Most = MAXULONG;
+    if (!Key->Pending)
+        return CmpTreeCount(Key->Aged);
+    CmpWalkValues(Key->Aged, &Most, Transaction);
+    return MAXULONG - Most;
+}
+
+static BOOLEAN CmpCopyData(PCM_VALUE Value, ULONG Type, const VOID *Data, ULONG Bytes)
+{
+    PVOID Copy = NULL;
+    if (Bytes && !(Copy = ExpTryAllocate(Bytes, CM_TAG)))
+        return FALSE;
+    if (Bytes)
+        RtlCopyMemory(Copy, Data, Bytes);
+    if (Value->Data)
+        ExpFree(Value->Data);
+    Value->Data = Copy;
+    Value->Bytes = Bytes;
+    Value->Type = Type;
+    return TRUE;
+}
+
+static VOID CmpLinkValue(PCM_VALUE Value)
+{
+    Value->ByName.Own[0] = Value->Name.Length;
+    Value->ByName.Own[1] = Value->Bytes;
+    CmpTreeInsert(&Value->Key->Values, &Value->ByName, CmpCompareValue, &Value->Name);
+}
+
+PCM_VALUE CmpMakeValue(PCM_KEY Key, PCUNICODE_STRING Name, ULONG Type, const VOID *Data, ULONG Bytes)
+{
+    static ULONG64 Age;
+    PCM_VALUE Value = ExpAllocate(sizeof(*Value), CM_TAG);
+    RtlZeroMemory(Value, sizeof(*Value));
+    if (!CmpCopyData(Value, Type, Data, Bytes)) {
+        ExpFree(Value);
+        return NULL;
+    }
+    Value->Key = Key;
+    Value->Mark.IsValue = TRUE;
+    Value->Age = ++Age;
+    CmpCopyString(&Value->Name, Name);
+    CmpLinkValue(Value);
+    CmpTreeInsert(&Key->Aged, &Value->ByAge, CmpCompareAge, &Value->Age);
+    CmpTouch(Key);
+    return Value;
+}
+
+NTSTATUS CmpSetValue(PCM_KEY Key, PCUNICODE_STRING Name, ULONG Type, const VOID *Data, ULONG Bytes)
+{
+    PCM_VALUE Value = CmpFindValue(Key, Name, NULL);
+    if (!Value)
+        return CmpMakeValue(Key, Name, Type, Data, Bytes) ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+    if (!CmpCopyData(Value, Type, Data, Bytes))
+        return STATUS_INSUFFICIENT_RESOURCES;
+    CmpTreeRemove(&Key->Values, &Value->ByName, CmpCompareValue, &Value->Name);
+    CmpLinkValue(Value);
+    CmpTouch(Key);
+    return STATUS_SUCCESS;
+}
+
+VOID CmpRemoveValue(PCM_VALUE Value)
+{
+    PCM_KEY Key = Value->Key;
+    CmpTreeRemove(&Key->Values, &Value->ByName, CmpCompareValue, &Value->Name);
+    CmpTreeRemove(&Key->Aged, &Value->ByAge, CmpCompareAge, &Value->Age);
+    CmpTouch(Key);
+    CmpFreeString(&Value->Name);
+    if (Value->Data)
+        ExpFree(Value->Data);
+    ExpFree(Value);
 }

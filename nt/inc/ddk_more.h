@@ -99,3 +99,12 @@ NTKERNELAPI VOID NTAPI ExQueryTimerResolution(PULONG MaximumTime, PULONG Minimum
 NTKERNELAPI BOOLEAN NTAPI KeRemoveQueueDpcEx(PRKDPC Dpc, BOOLEAN WaitIfActive);
 NTKERNELAPI LOGICAL NTAPI KeIsExecutingDpc(VOID);
 NTKERNELAPI LOGICAL NTAPI KeShouldYieldProcessor(VOID);
+
+/* ---- Registry (docs: CmCallbackGetKeyObjectIDEx, RtlQueryRegistryValueWithFallback) -------------------------------- */
+
+NTKERNELAPI NTSTATUS NTAPI CmCallbackGetKeyObjectIDEx(PLARGE_INTEGER Cookie, PVOID Object, PULONG_PTR ObjectID,
+                                                      PCUNICODE_STRING *ObjectName, ULONG Flags);
+NTKERNELAPI VOID NTAPI CmCallbackReleaseKeyObjectIDEx(PCUNICODE_STRING ObjectName);
+NTSYSAPI NTSTATUS NTAPI RtlQueryRegistryValueWithFallback(HANDLE PrimaryHandle, HANDLE FallbackHandle, PUNICODE_STRING ValueName,
+                                                          ULONG ValueLength, PULONG ValueType, PVOID ValueData,
+                                                          PULONG ResultLength);
