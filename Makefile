@@ -3,7 +3,7 @@ MAKEFLAGS += --no-builtin-rules
 .SUFFIXES:
 .DELETE_ON_ERROR:
 .SECONDARY:
-.PHONY: all demo test lint bench install clean setup
+.PHONY: all demo test lint bench soak install clean setup
 B := build
 PREFIX ?= /usr/local
 # as many jobs as processors, unless the caller said how many
@@ -21,6 +21,10 @@ lint: setup
 bench: all
 	@$(BUILD) tests
 	@tests/bench/run
+# what takes too long for every change: ten thousand damaged images through the whole tool
+soak: all
+	@$(BUILD) tests
+	@tests/mutated/drivers 10000 1
 install: all
 	@tools/install "$(DESTDIR)$(PREFIX)"
 clean:

@@ -1,7 +1,7 @@
 # Tests of host/loader: drivers built by three tool chains, cmocka tests over them, and a mutation fuzzer under ASan.
 LT := $(B)/tests/loader
 LTSRC := $(wildcard host/loader/*.c)
-LTHDR := $(wildcard host/loader/*.h) include/door.h tests/loader/tests.h
+LTHDR := $(wildcard host/loader/*.h) include/door.h tests/loader/tests.h tests/loader/mutate.h
 LTIMG := $(LT)/gcc.sys $(LT)/clang.sys $(LT)/msvc.sys $(LT)/bare.sys
 LTCC := gcc -std=gnu11 -g -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers -Iinclude -Ihost -Ihost/loader \
 	-DIMAGES='"$(LT)"' -ffile-prefix-map=$(CURDIR)=.
