@@ -180,6 +180,7 @@ VOID ExpWithdrawWorkItem(PVOID Object)
             RemoveEntryList(Entry);
             Entry->Flink = NULL;
             Queue->Header.SignalState--;
+            IopForgetWorkItem(Item);
             return;
         }
     }

@@ -52,6 +52,8 @@ PDRIVER_OBJECT IopFindDriver(PCSTR FileName);
 DRIVER_DISPATCH IopInvalidDeviceRequest;
 /* Findings for everything a driver left behind. TRUE: the image may go away. */
 BOOLEAN IopCheckLeft(PDRIVER_OBJECT Driver);
+/* workitem.c */
+VOID IopForgetWorkItem(PWORK_QUEUE_ITEM Item);
 VOID IopInitializeTypes(VOID);
 
 /* ---- Devices -------------------------------------------------------------------------------------------------------

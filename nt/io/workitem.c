@@ -18,11 +18,20 @@ static PDRIVER_OBJECT IopDriverOfObject(PVOID IoObject)
     return ObpTypeOf(IoObject) == IopDriverType ? IoObject : ((PDEVICE_OBJECT)IoObject)->DriverObject;
 }
 
+/* It holds its object, and with it the driver, no longer. */
+static VOID IopWorkIsDone(PVOID IoObject)
+{
+    PIOP_DRIVER Driver = IopDriverOf(IopDriverOfObject(IoObject));
+
+    if (--Driver->WorkItems == 0 && Driver->Unloading)
+        KeSetEvent(&Driver->WorkDone, 0, FALSE);
+    ObfDereferenceObject(IoObject);
+}
+
 static VOID NTAPI IopRunWorkItem(PVOID Context)
 {
     PIO_WORKITEM Work = Context;
     struct _IO_WORKITEM Due = *Work; /* the routine may free it or queue it again */
-    PIOP_DRIVER Driver = IopDriverOf(IopDriverOfObject(Due.IoObject));
     VF_CALLBACK Callback = {.Contract = Due.Extended ? "IO_WORKITEM_ROUTINE_EX" : "IO_WORKITEM_ROUTINE",
                             .What = "work item %o",
                             .Routine = Due.Routine,
@@ -37,9 +46,18 @@ static VOID NTAPI IopRunWorkItem(PVOID Context)
     else
         ((PIO_WORKITEM_ROUTINE)Due.Routine)(Due.IoObject, Due.Context);
     VfLeaveCallback(&Callback);
-    if (--Driver->WorkItems == 0 && Driver->Unloading)
-        KeSetEvent(&Driver->WorkDone, 0, FALSE);
-    ObfDereferenceObject(Due.IoObject);
+    IopWorkIsDone(Due.IoObject);
+}
+
+/* The verifier has taken a queued item out of its queue: its memory is going away. */
+VOID IopForgetWorkItem(PWORK_QUEUE_ITEM Item)
+{
+    PIO_WORKITEM Work = CONTAINING_RECORD(Item, struct _IO_WORKITEM, Item);
+
+    if (Item->WorkerRoutine != IopRunWorkItem)
+        return;
+    Work->Queued = FALSE;
+    IopWorkIsDone(Work->IoObject);
 }
 
 static VOID IopQueueWork(PIO_WORKITEM Work, PVOID Routine, WORK_QUEUE_TYPE Queue, PVOID Context, BOOLEAN Extended,

@@ -291,6 +291,8 @@ NTSTATUS KeDelayExecutionThread(KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLA
 
     if (Due.QuadPart < 0)
         Due = *KiFixTimeout(&Due, &Fixed);
+    else if (!Due.QuadPart)
+        KiCountBusy(1); /* a yield is no wait: a loop of them must come to an end */
     for (;;) {
         KiEnterWait(Thread);
         if (KiApcComesFirst(Thread)) {

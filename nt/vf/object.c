@@ -289,6 +289,9 @@ static VOID VfReportStackGone(PVF_OBJECT Entry, PVF_CALLBACK Callback)
     VfNote(DOOR_NOTE_CALLER, VfStackOf(&Routine, 1), Callback->Object, Callback->What, "");
     VfNote(DOOR_NOTE_OBJECT, Entry->Stack, NULL, NULL, "%s", VfKinds[Entry->Kind].Past);
     VfCommit();
+    /* Our own frames lie where it was: the queue it is linked into can't be walked any more. */
+    if (Entry->Kind == VfTimer || Entry->Kind == VfDpc || Entry->Kind == VfWorkItem)
+        VfContinueIsImpossible();
 }
 
 /* A callback has returned: what lay on the stack below its frame is gone. */
@@ -306,7 +309,6 @@ VOID VfStackGoes(UINT64 Frame, PVF_CALLBACK Callback)
     while (VfDpcsOnStacks && (Dpc = KiFindQueuedDpc(Bottom, Frame - Bottom, FALSE, &Stack)) != NULL) {
         VF_OBJECT Queued = {.Object = Dpc, .Routine = (PVOID)Dpc->DeferredRoutine, .Stack = Stack, .Kind = VfDpc};
         VfReportStackGone(&Queued, Callback);
-        KeRemoveQueueDpc(Dpc);
     }
 }
 

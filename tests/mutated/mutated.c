@@ -1,7 +1,7 @@
 /*
- * Damaged images through the whole tool, as a user would give them to it: parse, map, bind, run, report, in a process of their
- * own each. Whatever the damage, irqlab ends by itself with one of its exit statuses, never with "internal error"; what it
- * refuses it refuses with one line; and it leaves nothing behind.
+ * Damaged images through the whole tool, as a user would give them to it: parse, map, bind, run, report, in a process
+ * of their own each. Whatever the damage, irqlab ends by itself with one of its exit statuses, never with "internal
+ * error"; what it refuses it refuses with one line; and it leaves nothing behind.
  *
  * usage: mutated IRQLAB CASES FIRST DRIVER.sys...     (same arguments, same cases; as many at a time as processors)
  */
@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #define TEXT_BYTES 65536
-#define LIMIT_SECONDS 60 /* real time, for one case on a busy host; the watchdog ends a driver that spins long before */
+#define LIMIT_SECONDS 60 /* real time, for one case on a busy host; the watchdog ends a driver that spins long before  \
+                          */
 
 static const char *irqlab;
 static char place[] = "/tmp/irqlab-mutated-XXXXXX";
@@ -58,7 +59,8 @@ static int run_tool(const char *path, char text[TEXT_BYTES])
             close(out[0]);
             return -1;
         }
-        ssize_t n = used < TEXT_BYTES - 1 ? read(out[0], text + used, TEXT_BYTES - 1 - used) : read(out[0], rest, sizeof rest);
+        ssize_t n =
+            used < TEXT_BYTES - 1 ? read(out[0], text + used, TEXT_BYTES - 1 - used) : read(out[0], rest, sizeof rest);
         if (n <= 0)
             break;
         if (used < TEXT_BYTES - 1)
