@@ -6,7 +6,7 @@ TE_PARTS := $(wildcard host/base/*.c host/machine/*.c host/machine/*.S host/sand
 TE_OBJ := $(patsubst %.S,$(B)/%.o,$(patsubst %.c,$(B)/%.o,$(TE_PARTS)))
 
 $(TE)/%.sys: DRVCC += -Wno-multichar -Wno-array-bounds -Werror
-$(TE)/%.sys: tests/explore/drivers/%.c tests/explore/drivers/threads.h $(B)/tests/libntoskrnl-all.a
+$(TE)/%.sys: tests/explore/drivers/%.c tests/explore/drivers/threads.h | $(B)/tests/libntoskrnl-all.a
 	@mkdir -p $(@D)
 	$(DRVCC) $(DRVLD) -o $@ $< -lntoskrnl -lhal $(B)/tests/libntoskrnl-all.a
 # The same driver, built in another way: other code, other bytes.

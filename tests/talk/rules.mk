@@ -10,7 +10,7 @@ $(B)/tests/talk/clang/%.sys: examples/talk/%.c
 $(B)/tests/talk/nt.lib: $(B)/gen/ntoskrnl.def
 	@mkdir -p $(@D)
 	llvm-dlltool -m i386:x86-64 -d $< -l $@
-$(B)/tests/talk/msvc/%.sys: examples/talk/%.c $(B)/tests/talk/nt.lib
+$(B)/tests/talk/msvc/%.sys: examples/talk/%.c | $(B)/tests/talk/nt.lib
 	@mkdir -p $(@D)
 	clang --target=x86_64-pc-windows-msvc -fgnuc-version=4.2.1 -gcodeview $(TALKFLAGS) -c $< -o $(@:.sys=.obj)
 	lld-link /driver /subsystem:native /entry:DriverEntry /nodefaultlib /debug /out:$@ $(@:.sys=.obj) $(B)/tests/talk/nt.lib
