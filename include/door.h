@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define DOOR_VERSION 3
+#define DOOR_VERSION 4
 #define DOOR_CALL __attribute__((sysv_abi))
 
 /*
@@ -285,6 +285,11 @@ enum door_command_code {
     DOOR_COMMAND_PROFILE_TICK = 8,  /* value: processor; its performance counters overflow */
     DOOR_COMMAND_POWER = 9,         /* value: 0 = the mains fail, 1 = they are back */
     DOOR_COMMAND_ADD_PROCESSOR = 10, /* one more starts; reply value: how many there are */
+    DOOR_COMMAND_CALL = 11,  /* value: index of a call in door.user; go on until it is done, or until `limit` has passed
+                                (STATUS_TIMEOUT: it is posted and goes on whenever the machine does) */
+    DOOR_COMMAND_POST = 12,  /* value: the same; it is posted, nothing runs yet */
+    DOOR_COMMAND_SERVE = 13, /* value: virtual time that may pass, 0 = none: run what can run now. Ends as soon as a posted
+                                call is done. Reply value: the calls done since the command before */
 };
 
 struct door_command {
@@ -293,6 +298,85 @@ struct door_command {
     uint64_t value;   /* argument, reply */
     uint64_t limit;   /* virtual time the command may take, in 100 ns, 0 = any */
     char text[512];
+};
+
+/* ---- User mode ------------------------------------------------------------------------------------------------- */
+
+/*
+ * A user process has memory, handles and threads in the machine; what its program does is decided outside. So a thread in
+ * user mode waits for a call: it makes the program's accesses to its own memory (copies before), enters the kernel by a
+ * system service, and makes the accesses to the results (copies after). See docs/user-mode.md.
+ */
+#define DOOR_SERVICES(X)                                                                                                      \
+    X(Close) X(CreateFile) X(OpenFile) X(ReadFile) X(WriteFile) X(DeviceIoControlFile) X(FsControlFile) X(CancelIoFile)        \
+    X(CreateEvent) X(OpenEvent) X(SetEvent) X(ResetEvent) X(ClearEvent) X(PulseEvent) X(WaitForSingleObject)                   \
+    X(WaitForMultipleObjects) X(DuplicateObject) X(QueryObject) X(FlushBuffersFile) X(QueryInformationFile)                    \
+    X(SetInformationFile) X(AllocateVirtualMemory) X(FreeVirtualMemory) X(ProtectVirtualMemory) X(QueryVirtualMemory)          \
+    X(TerminateProcess) X(TerminateThread) X(DelayExecution)
+
+enum door_service {
+#define DOOR_SERVICE_NUMBER(Name) DOOR_SERVICE_##Name,
+    DOOR_SERVICES(DOOR_SERVICE_NUMBER)
+#undef DOOR_SERVICE_NUMBER
+    DOOR_SERVICE_COUNT
+};
+
+enum door_call_kind {
+    DOOR_CALL_LAUNCH = 1, /* process: the creator, 4 = System. data: image path and command line, each with its zero;
+                             argument[0]: enum door_launch. value: the new process's id, argument[0]: its first thread's, argument[1]: the
+                             lowest address of that thread's stack, DOOR_USER_STACK bytes the program may use as it likes */
+    DOOR_CALL_THREAD,     /* one more thread; value and argument[0]: its id; argument[1]: its stack */
+    DOOR_CALL_SERVICE,    /* service with its arguments as user mode passes them; value: what it returned */
+    DOOR_CALL_COPY,       /* only the copies */
+    DOOR_CALL_RAISE,      /* an exception that nobody handles: argument[0] = its code. The process ends */
+};
+
+#define DOOR_USER_STACK 0x100000ull
+
+enum door_launch { DOOR_LAUNCH_WOW64 = 1 };
+
+enum door_call_state { DOOR_CALL_FREE, DOOR_CALL_POSTED, DOOR_CALL_DONE };
+
+/* The program's access to its memory. One that faults ends the call there with STATUS_ACCESS_VIOLATION. */
+enum door_copy_when { DOOR_COPY_IN = 1, DOOR_COPY_OUT = 2, DOOR_COPY_OUT_ON_SUCCESS = 3 };
+
+struct door_copy {
+    uint64_t address; /* in the process */
+    uint32_t offset;  /* in the call's data */
+    uint32_t bytes;
+    uint32_t when;
+    uint32_t reserved;
+};
+
+/* An asynchronous procedure call that user mode would run now. */
+struct door_apc {
+    uint64_t routine, argument[3];
+};
+
+#define DOOR_CALLS 256
+#define DOOR_CALL_ARGUMENTS 12
+#define DOOR_CALL_COPIES 12
+#define DOOR_CALL_APCS 8
+#define DOOR_USER_DATA (16ull << 20)
+
+struct door_call {
+    uint32_t state; /* the host posts, the kernel says when it is done */
+    uint32_t kind;
+    uint32_t process, thread; /* ids; thread 0 = the process's first */
+    uint32_t service;
+    uint32_t status; /* reply: NTSTATUS */
+    uint64_t argument[DOOR_CALL_ARGUMENTS];
+    uint64_t value;
+    uint64_t data, bytes; /* the call's part of door_user.data */
+    uint32_t copies, apcs;
+    struct door_copy copy[DOOR_CALL_COPIES];
+    struct door_apc apc[DOOR_CALL_APCS]; /* reply */
+};
+
+/* In memory both sides see. */
+struct door_user {
+    struct door_call call[DOOR_CALLS];
+    uint8_t data[DOOR_USER_DATA];
 };
 
 /* ---- The event record ------------------------------------------------------------------------------------------ */
@@ -434,6 +518,7 @@ struct door {
 
     struct door_up *up;
     struct door_schedule *schedule;
+    struct door_user *user;
 };
 
 /* Host -> kernel. */

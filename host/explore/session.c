@@ -115,6 +115,7 @@ static bool begin(struct session *s)
         s->began = supervisor_snapshot(s->supervisor);
         for (int i = 0; i < s->drivers; i++)
             s->loaded_then[i] = s->driver[i].loaded;
+        memcpy(s->slots_then, s->calls.slot, sizeof s->slots_then);
         return s->going_on = false; /* the runs come afterwards */
     }
     s->repeating = false;
@@ -165,6 +166,16 @@ static bool script_command(void *context, uint32_t code, uint64_t *value, uint32
     return alive;
 }
 
+static bool script_call(void *context, struct door_call *call, uint8_t *data, bool wait, uint64_t limit, uint32_t *slot)
+{
+    return calls_make(context, call, data, wait, limit, slot);
+}
+
+static void script_collect(void *context, uint32_t slot, struct door_call *call, uint8_t *data)
+{
+    calls_collect(context, slot, call, data);
+}
+
 static bool script_snapshot(void *context)
 {
     struct session *s = context;
@@ -184,6 +195,8 @@ static bool play(struct session *s)
                                        .known = script_known,
                                        .snapshot = script_snapshot,
                                        .command = script_command,
+                                       .call = script_call,
+                                       .collect = script_collect,
                                        .out = s->out,
                                        .seed = s->seed};
     scenario_run(s->scenario, s->script, s->script_bytes, &machine, &result);
@@ -215,6 +228,7 @@ void session_reset(struct session *s)
     s->failed = s->refused = s->began = s->expects_bugcheck = false;
     s->stopped = s->taking = s->going_on = s->repeating = s->ended = false;
     s->mapped = s->notes = s->next_reply = 0;
+    s->calls.next = 0;
     *s->error = 0;
 }
 
@@ -297,6 +311,7 @@ bool session_again(struct session *s)
         return false;
     for (int i = 0; i < s->drivers; i++)
         s->driver[i].loaded = s->loaded_then[i];
+    memcpy(s->calls.slot, s->slots_then, sizeof s->slots_then);
     if (s->from == SESSION_SCENARIO)
         s->repeating = true;
     run_from(s, s->from == SESSION_BOOT || s->from == SESSION_SCENARIO);
@@ -309,6 +324,7 @@ void session_finish(struct session *s, struct supervisor_end *end)
         supervisor_finish(s->supervisor, end);
     s->supervisor = NULL;
     free(s->reply);
+    calls_free(s);
     s->reply = NULL;
     s->replies = 0;
 }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include "door.h"
+#include "explore/calls.h"
 #include "supervisor/supervisor.h"
 
 enum { SESSION_DRIVERS = 64 };
@@ -61,6 +62,8 @@ struct session {
     unsigned replies, next_reply;
     struct door_command *reply;
     bool loaded_then[SESSION_DRIVERS];
+    struct calls calls;
+    struct calls_slot slots_then[DOOR_CALLS];
 };
 
 /* Ready for another machine. */

@@ -99,4 +99,6 @@ struct channel {
     uint8_t transfer[CHANNEL_TRANSFER];
 
     uint8_t ring[CHANNEL_RING] __attribute__((aligned(4096)));
+
+    struct door_user user __attribute__((aligned(4096))); /* calls of user processes; the kernel reads and writes it */
 };

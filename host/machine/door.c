@@ -262,4 +262,5 @@ void door_fill(void)
     };
     fill_processor(door);
     door->schedule = &channel->schedule;
+    door->user = &channel->user;
 }

@@ -9,22 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "door.h"
-#include "scenario/scenario.h"
+#include "scenario/part.h"
 
 enum { MEMORY_LIMIT = 64 << 20, HOOK_INTERVAL = 1000000, HOOK_LIMIT = 200 };
-
-struct scenario {
-    const struct scenario_machine *machine;
-    struct scenario_result *result;
-    size_t memory;
-    unsigned hooks;
-    bool ended; /* the machine is gone: unwind */
-};
-
-static struct scenario *self(lua_State *L)
-{
-    return *(struct scenario **)lua_getextraspace(L);
-}
 
 /*
  * Called every HOOK_INTERVAL instructions, and at each one as soon as the script must end: no pcall holds it then. The
@@ -42,7 +29,7 @@ static void hook(lua_State *L, lua_Debug *debug)
 }
 
 /* The machine has ended in a call: leave the script, whatever it would catch. */
-static int leave(lua_State *L)
+int scenario_leave(lua_State *L)
 {
     self(L)->ended = true;
     lua_sethook(L, hook, LUA_MASKCOUNT, 1);
@@ -54,7 +41,7 @@ static int call_advance(lua_State *L)
     lua_Number seconds = luaL_checknumber(L, 1);
     luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "seconds from 0 to 1e9 expected");
     const struct scenario_machine *m = self(L)->machine;
-    return m->advance(m->context, (uint64_t)llround(seconds * 1e7)) ? 0 : leave(L);
+    return m->advance(m->context, (uint64_t)llround(seconds * 1e7)) ? 0 : scenario_leave(L);
 }
 
 static int load_or_unload(lua_State *L, bool (*call)(void *, const char *, uint32_t *))
@@ -64,7 +51,7 @@ static int load_or_unload(lua_State *L, bool (*call)(void *, const char *, uint3
     uint32_t status = 0;
     luaL_argcheck(L, m->known(m->context, name), 1, "no driver of that name was given on the command line");
     if (!call(m->context, name, &status))
-        return leave(L);
+        return scenario_leave(L);
     lua_pushinteger(L, status);
     return 1;
 }
@@ -82,7 +69,7 @@ static int call_unload(lua_State *L)
 static int call_snapshot(lua_State *L)
 {
     const struct scenario_machine *m = self(L)->machine;
-    return m->snapshot(m->context) ? 0 : leave(L);
+    return m->snapshot(m->context) ? 0 : scenario_leave(L);
 }
 
 static int call_expect_bugcheck(lua_State *L)
@@ -127,7 +114,7 @@ static int call_command(lua_State *L)
         value = (uint64_t)processor;
     }
     if (!m->command(m->context, commands[i].code, &value, &status))
-        return leave(L);
+        return scenario_leave(L);
     luaL_argcheck(L, !commands[i].of_processor || status < 0x80000000, 1, "the machine has no such processor");
     if (!commands[i].count)
         return 0;
@@ -205,6 +192,7 @@ void scenario_help(FILE *out)
         fprintf(out, "  %-26s %s\n", functions[i].shape, functions[i].help);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(out, "  %-26s %s\n", commands[i].shape, commands[i].help);
+    process_help(out);
 }
 
 /* pairs in the order of the keys: numbers, then strings, then the rest as they come. */
@@ -263,6 +251,7 @@ static void open_sandbox(lua_State *L, uint64_t seed)
         lua_pushcclosure(L, call_command, 1);
         lua_setglobal(L, commands[i].name);
     }
+    process_open(L);
     lua_getglobal(L, "string");
     lua_pushnil(L);
     lua_setfield(L, -2, "dump");
@@ -276,6 +265,7 @@ static void open_sandbox(lua_State *L, uint64_t seed)
     lua_settop(L, 0);
     if (luaL_loadbufferx(L, prelude, sizeof prelude - 1, "=pairs", "t") == LUA_OK)
         lua_call(L, 0, 0);
+    process_prelude(L);
 }
 
 struct script {
@@ -318,4 +308,5 @@ void scenario_run(const char *path, const char *text, size_t bytes, const struct
     }
     lua_sethook(L, NULL, 0, 0);
     lua_close(L);
+    free(s.data);
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include "door.h"
 
 /* The machine, as the caller operates it. False: it has ended (a bug check, for instance); the script ends too. */
 struct scenario_machine {
@@ -22,6 +23,9 @@ struct scenario_machine {
     bool (*snapshot)(void *context); /* here exploration begins */
     /* A command without a name (enum door_command_code); *value: its argument, then its reply. */
     bool (*command)(void *context, uint32_t code, uint64_t *value, uint32_t *status);
+    /* Calls of user processes, see explore/calls.h. */
+    bool (*call)(void *context, struct door_call *call, uint8_t *data, bool wait, uint64_t limit, uint32_t *slot);
+    void (*collect)(void *context, uint32_t slot, struct door_call *call, uint8_t *data);
     FILE *out;                                      /* where print goes */
     uint64_t seed;                                  /* of math.random */
 };

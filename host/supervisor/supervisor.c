@@ -395,6 +395,11 @@ struct door_schedule *supervisor_schedule(struct supervisor *s)
     return &s->channel->schedule;
 }
 
+struct door_user *supervisor_user(struct supervisor *s)
+{
+    return &s->channel->user;
+}
+
 void supervisor_schedule_met(const struct supervisor *s, struct door_schedule *met)
 {
     const struct door_schedule *from = &s->channel->schedule;

@@ -68,6 +68,9 @@ struct supervisor_end {
 struct door_schedule *supervisor_schedule(struct supervisor *s);
 void supervisor_schedule_met(const struct supervisor *s, struct door_schedule *met);
 
+/* Where calls of user processes are told, see door.h. The worker writes there, too. */
+struct door_user *supervisor_user(struct supervisor *s);
+
 /*
  * Snapshots: the machine as it stands now, between two commands, can be returned to any number of times, also after it
  * has ended in a bug check or with END. One per machine. What the machine's files were is part of it only as long as none

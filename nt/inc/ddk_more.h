@@ -80,6 +80,30 @@ NTKERNELAPI NTSTATUS NTAPI MmCopyMemory(PVOID TargetAddress, MM_COPY_ADDRESS Sou
                                         PSIZE_T NumberOfBytesTransferred);
 NTKERNELAPI PVOID NTAPI MmMapIoSpaceEx(PHYSICAL_ADDRESS PhysicalAddress, SIZE_T NumberOfBytes, ULONG Protect);
 
+/* docs: ZwQueryVirtualMemory */
+#ifndef MEM_IMAGE
+#define MEM_IMAGE 0x1000000
+#endif
+
+typedef enum _MEMORY_INFORMATION_CLASS { MemoryBasicInformation } MEMORY_INFORMATION_CLASS;
+
+typedef struct _MEMORY_BASIC_INFORMATION {
+    PVOID BaseAddress;
+    PVOID AllocationBase;
+    ULONG AllocationProtect;
+    USHORT PartitionId;
+    SIZE_T RegionSize;
+    ULONG State;
+    ULONG Protect;
+    ULONG Type;
+} MEMORY_BASIC_INFORMATION, *PMEMORY_BASIC_INFORMATION;
+
+NTKERNELAPI NTSTATUS NTAPI ZwQueryVirtualMemory(HANDLE ProcessHandle, PVOID BaseAddress,
+                                                MEMORY_INFORMATION_CLASS MemoryInformationClass, PVOID MemoryInformation,
+                                                SIZE_T MemoryInformationLength, PSIZE_T ReturnLength);
+NTKERNELAPI NTSTATUS NTAPI MmCopyVirtualMemory(PEPROCESS FromProcess, PVOID FromAddress, PEPROCESS ToProcess, PVOID ToAddress,
+                                               SIZE_T BufferSize, KPROCESSOR_MODE PreviousMode, PSIZE_T NumberOfBytesCopied);
+
 /* ---- Interrupts and DMA (docs: IoReportInterruptActive, PutDmaAdapter) ------------------------------------------- */
 
 typedef struct _IO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS {

@@ -82,6 +82,7 @@ static NTSTATUS IopSendCreate(PDEVICE_OBJECT Device, PFILE_OBJECT File, ULONG Ac
     ACCESS_STATE State = {.OriginalDesiredAccess = Access, .PreviouslyGrantedAccess = Access};
     IO_SECURITY_CONTEXT Security = {.AccessState = &State, .DesiredAccess = Access};
     Irp->Flags = IRP_CREATE_OPERATION | IRP_SYNCHRONOUS_API | IRP_DEFER_IO_COMPLETION;
+    Irp->RequestorMode = Open->Mode;
     Irp->AssociatedIrp.SystemBuffer = Open->Ea;
     if (Open->HaveAllocationSize)
         Irp->Overlay.AllocationSize = Open->AllocationSize;
@@ -170,6 +171,7 @@ NTSTATUS NTAPI IoCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUT
                      .Attributes = Attributes,
                      .Share = Share,
                      .Flags = Flags & 0xff,
+                     .Mode = Flags & IO_NO_PARAMETER_CHECKING ? KernelMode : ExGetPreviousMode(),
                      .Ea = Ea,
                      .EaBytes = EaBytes};
     if (Kind != CreateFileTypeNone)
@@ -231,6 +233,22 @@ NTSTATUS NTAPI NtDeleteFile(POBJECT_ATTRIBUTES ObjectAttributes)
     return NT_SUCCESS(Status) ? NtClose(Handle) : Status;
 }
 
+/* A file object that only tells a name of a device: nobody below has heard of it. */
+PFILE_OBJECT IopMakeNamedFile(PDEVICE_OBJECT Device, PCWSTR Text)
+{
+    IOP_OPEN Open = {.ObjectAttributes = OBJ_CASE_INSENSITIVE};
+    PFILE_OBJECT File;
+    UNICODE_STRING Name;
+
+    RtlInitUnicodeString(&Name, Text);
+    if (!NT_SUCCESS(IopMakeFile(Device, &Name, &Open, &File)))
+        return NULL;
+    File->Vpb = Device->Vpb;
+    File->Flags |= FO_FILE_OPEN_CANCELLED;
+    InterlockedIncrement(&Device->ReferenceCount);
+    return File;
+}
+
 /* ---- Closing ----------------------------------------------------------------------------------------------------- */
 
 static VOID IopSendClose(PFILE_OBJECT File, UCHAR Major)
@@ -250,7 +268,7 @@ static VOID IopSendClose(PFILE_OBJECT File, UCHAR Major)
 VOID IopCloseFile(PVOID Body, ULONG RemainingHandles)
 {
     PFILE_OBJECT File = Body;
-    if (RemainingHandles || !File->DeviceObject || (File->Flags & FO_CLEANUP_COMPLETE))
+    if (RemainingHandles || !File->DeviceObject || (File->Flags & (FO_CLEANUP_COMPLETE | FO_FILE_OPEN_CANCELLED)))
         return;
     BOOLEAN Lock = (File->Flags & FO_SYNCHRONOUS_IO) != 0;
     if (Lock)
@@ -265,7 +283,7 @@ VOID IopDeleteFile(PVOID Body)
 {
     PFILE_OBJECT File = Body;
     PDEVICE_OBJECT Device = File->DeviceObject;
-    if (Device) {
+    if (Device && !(File->Flags & FO_FILE_OPEN_CANCELLED)) {
         if (!(File->Flags & FO_CLEANUP_COMPLETE) && (File->Flags & FO_HANDLE_CREATED))
             IopSendClose(File, IRP_MJ_CLEANUP);
         IopSendClose(File, IRP_MJ_CLOSE);

@@ -89,6 +89,8 @@ VOID IopQueueThreadIrp(PIRP Irp);
 VOID IopThreadEnds(PETHREAD Thread);
 /* Buffers of a read or write as the device wants them. Event by handle is the caller's to set. */
 NTSTATUS IopSetTransfer(PIRP Irp, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Bytes, BOOLEAN Read);
+/* In all of these the IRP's RequestorMode says whose addresses the buffers are: those of user mode are probed, and captured
+ * with a status instead of an exception. */
 /* Buffers of a control request, by the method in its code. */
 NTSTATUS IopSetControl(PIRP Irp, PIO_STACK_LOCATION Stack, ULONG Code, PVOID In, ULONG InBytes, PVOID Out,
                        ULONG OutBytes);
@@ -111,11 +113,13 @@ typedef struct _IOP_OPEN {
     ULONG EaBytes;
     LARGE_INTEGER AllocationSize;
     BOOLEAN HaveAllocationSize;
+    KPROCESSOR_MODE Mode; /* of the requestor */
     IO_STATUS_BLOCK Iosb;
 } IOP_OPEN, *PIOP_OPEN;
 
 NTSTATUS IopParseDevice(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object);
 NTSTATUS IopParseFile(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object);
+PFILE_OBJECT IopMakeNamedFile(PDEVICE_OBJECT Device, PCWSTR Text); /* NULL = no memory */
 VOID IopCloseFile(PVOID Body, ULONG RemainingHandles);
 VOID IopDeleteFile(PVOID Body);
 NTSTATUS IopLockFile(PFILE_OBJECT File);

@@ -50,6 +50,7 @@ PIRP IopAllocateIrp(CCHAR StackSize, PFILE_OBJECT File)
         Irp->Tail.Overlay.Thread = PsGetCurrentThread();
         Irp->Tail.Overlay.OriginalFileObject = File;
         Irp->RequestorMode = KernelMode;
+        Irp->ApcEnvironment = (CCHAR)KeGetCurrentThread()->ApcStateIndex;
     }
     return Irp;
 }
@@ -118,6 +119,15 @@ static VOID IopFreeMdls(PIRP Irp)
     Irp->MdlAddress = NULL;
 }
 
+/* A program that has given its status block back meanwhile hears nothing. */
+static VOID IopStoreStatus(PIRP Irp)
+{
+    if (Irp->RequestorMode == KernelMode)
+        *Irp->UserIosb = Irp->IoStatus;
+    else
+        MmWriteUser(Irp->UserIosb, &Irp->IoStatus, sizeof(Irp->IoStatus));
+}
+
 /* Hand the result out, as the issuer sees it: whether an error that was never pending reaches the status block is
  * decided here (docs: IoBuildDeviceIoControlRequest: not set when IoCallDriver itself returned the error). */
 static VOID IopSignal(PIRP Irp, PFILE_OBJECT File)
@@ -127,7 +137,7 @@ static VOID IopSignal(PIRP Irp, PFILE_OBJECT File)
     PKEVENT Event = Irp->UserEvent;
     if (!Failed || Irp->PendingReturned) {
         if (Irp->UserIosb)
-            *Irp->UserIosb = Irp->IoStatus;
+            IopStoreStatus(Irp);
         if (Event)
             KeSetEvent(Event, 0, FALSE);
         if (File && (!Event || Synchronous)) {
@@ -144,7 +154,12 @@ static VOID IopFinish(PIRP Irp, PFILE_OBJECT File)
 {
     if (Irp->Flags & IRP_BUFFERED_IO) {
         if ((Irp->Flags & IRP_INPUT_OPERATION) && !NT_ERROR(Irp->IoStatus.Status) &&
-            Irp->IoStatus.Status != STATUS_VERIFY_REQUIRED)
+            Irp->IoStatus.Status != STATUS_VERIFY_REQUIRED && Irp->RequestorMode != KernelMode) {
+            NTSTATUS Written = MmWriteUser(Irp->UserBuffer, Irp->AssociatedIrp.SystemBuffer, Irp->IoStatus.Information);
+            if (!NT_SUCCESS(Written))
+                Irp->IoStatus.Status = Written;
+        } else if ((Irp->Flags & IRP_INPUT_OPERATION) && !NT_ERROR(Irp->IoStatus.Status) &&
+                   Irp->IoStatus.Status != STATUS_VERIFY_REQUIRED)
             RtlCopyMemory(Irp->UserBuffer, Irp->AssociatedIrp.SystemBuffer, Irp->IoStatus.Information);
         if (Irp->Flags & IRP_DEALLOCATE_BUFFER)
             IopFree(Irp->AssociatedIrp.SystemBuffer);

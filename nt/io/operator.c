@@ -64,6 +64,9 @@ static VOID IopLimit(struct door_command *Command, UINT64 Passing, PCSTR What)
     KiSetTimeLimit(KiNow() + Limit, IOP_BUSY + Passing / 16, What);
 }
 
+static VOID IopCallUser(struct door_command *Command);
+static VOID IopServe(struct door_command *Command);
+
 static VOID IopCarryOut(struct door_command *Command)
 {
     static CHAR What[96];
@@ -78,6 +81,8 @@ static VOID IopCarryOut(struct door_command *Command)
     case DOOR_COMMAND_UNLOAD:
         RtlpFormat(What, sizeof(What), "the unload routine of %s", *Command->text ? Command->text : "a driver");
         IopLimit(Command, 0, What);
+        if (!*Command->text)
+            PspEndProcesses();
         Command->status = IopUnloadDriver(Command->text);
         break;
     case DOOR_COMMAND_ADVANCE:
@@ -104,10 +109,62 @@ static VOID IopCarryOut(struct door_command *Command)
     case DOOR_COMMAND_ADD_PROCESSOR:
         Command->status = IopAddProcessor(Command);
         break;
+    case DOOR_COMMAND_CALL:
+    case DOOR_COMMAND_POST:
+        IopCallUser(Command);
+        break;
+    case DOOR_COMMAND_SERVE:
+        IopServe(Command);
+        break;
     default:
         Command->status = STATUS_INVALID_PARAMETER;
     }
     KiSetTimeLimit(0, 0, NULL);
+}
+
+/* ---- User mode ------------------------------------------------------------------------------------------------------ */
+
+/* Let the machine run until Index (DOOR_CALLS = any call) is done or Time has passed. This thread runs when no other can. */
+static BOOLEAN IopAwait(UINT64 Index, UINT64 Time)
+{
+    LARGE_INTEGER End = {.QuadPart = KiSystemTime() + (INT64)(Time ? Time : 1)};
+    KPRIORITY Own = KeSetPriorityThread(KeGetCurrentThread(), 1);
+    NTSTATUS Status = STATUS_SUCCESS;
+
+    while (NT_SUCCESS(Status) && Status != STATUS_TIMEOUT && !(Index < DOOR_CALLS && PspCallIsDone((ULONG)Index))) {
+        Status = KeWaitForSingleObject(&PspCallDone, Executive, KernelMode, FALSE, &End);
+        if (Index == DOOR_CALLS)
+            break;
+    }
+    KeSetPriorityThread(KeGetCurrentThread(), Own);
+    return Status != STATUS_TIMEOUT;
+}
+
+#define IOP_CALL_PATIENCE 600000000ull /* a minute */
+
+static VOID IopCallUser(struct door_command *Command)
+{
+    UINT64 Index = Command->value;
+
+    if (Index >= DOOR_CALLS || KiDoor->user->call[Index].state != DOOR_CALL_POSTED) {
+        Command->status = STATUS_INVALID_PARAMETER;
+        return;
+    }
+    KiSetTimeLimit(KiNow() + IOP_PATIENCE, IOP_BUSY, "a routine of a driver");
+    PspPostCall((ULONG)Index);
+    Command->status = STATUS_SUCCESS;
+    if (Command->code == DOOR_COMMAND_CALL && !PspCallIsDone((ULONG)Index) &&
+        !IopAwait(Index, Command->limit ? Command->limit : IOP_CALL_PATIENCE))
+        Command->status = STATUS_TIMEOUT;
+    PspTakeDone();
+}
+
+static VOID IopServe(struct door_command *Command)
+{
+    KiSetTimeLimit(KiNow() + Command->value + IOP_PATIENCE, IOP_BUSY + Command->value / 16, "a routine of a driver");
+    IopAwait(DOOR_CALLS, Command->value);
+    Command->value = PspTakeDone();
+    Command->status = STATUS_SUCCESS;
 }
 
 VOID IopOperator(PVOID Context)
@@ -116,6 +173,7 @@ VOID IopOperator(PVOID Context)
     for (;;) {
         KiDoor->operator_next(&Command);
         if (Command.code == DOOR_COMMAND_END) {
+            PspEndProcesses();
             IopShutdown();
             return;
         }

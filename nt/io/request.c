@@ -13,6 +13,8 @@ static NTSTATUS IopLockBuffer(PIRP Irp, PVOID Buffer, ULONG Bytes, LOCK_OPERATIO
     PMDL Mdl = IoAllocateMdl(Buffer, Bytes, FALSE, FALSE, Irp);
     if (!Mdl)
         return STATUS_INSUFFICIENT_RESOURCES;
+    if (Irp->RequestorMode != KernelMode)
+        return MmTryLockPages(Mdl, UserMode, Operation);
     MmProbeAndLockPages(Mdl, KernelMode, Operation);
     return STATUS_SUCCESS;
 }
@@ -23,13 +25,23 @@ static NTSTATUS IopCopyBuffer(PIRP Irp, PVOID From, ULONG FromBytes, ULONG Bytes
     if (!Irp->AssociatedIrp.SystemBuffer)
         return STATUS_INSUFFICIENT_RESOURCES;
     Irp->Flags |= IRP_BUFFERED_IO | IRP_DEALLOCATE_BUFFER;
+    if (FromBytes && Irp->RequestorMode != KernelMode)
+        return MmReadUser(Irp->AssociatedIrp.SystemBuffer, From, FromBytes);
     RtlCopyMemory(Irp->AssociatedIrp.SystemBuffer, From, FromBytes);
     return STATUS_SUCCESS;
 }
 
+static NTSTATUS IopProbe(PIRP Irp, PVOID Buffer, ULONG Bytes, BOOLEAN Write)
+{
+    return Irp->RequestorMode == KernelMode ? STATUS_SUCCESS : MmProbeUser(Buffer, Bytes, 1, Write);
+}
+
 NTSTATUS IopSetTransfer(PIRP Irp, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Bytes, BOOLEAN Read)
 {
+    NTSTATUS Status = IopProbe(Irp, Buffer, Bytes, Read);
     Irp->UserBuffer = Buffer;
+    if (!NT_SUCCESS(Status))
+        return Status;
     if (Device->Flags & DO_BUFFERED_IO) {
         if (!Bytes)
             return STATUS_SUCCESS;
@@ -57,6 +69,9 @@ NTSTATUS IopSetControl(PIRP Irp, PIO_STACK_LOCATION Stack, ULONG Code, PVOID In,
     }
     if (Method == METHOD_BUFFERED) {
         ULONG Bytes = InBytes > OutBytes ? InBytes : OutBytes;
+        NTSTATUS Probed = Out ? IopProbe(Irp, Out, OutBytes, TRUE) : STATUS_SUCCESS;
+        if (!NT_SUCCESS(Probed))
+            return Probed;
         if (OutBytes && Out)
             Irp->Flags |= IRP_INPUT_OPERATION;
         return Bytes ? IopCopyBuffer(Irp, In, In ? InBytes : 0, Bytes) : STATUS_SUCCESS;
@@ -131,8 +146,21 @@ PIRP NTAPI IoBuildSynchronousFsdRequest(ULONG Major, PDEVICE_OBJECT Device, PVOI
 
 /* ---- For the services -------------------------------------------------------------------------------------------- */
 
+/* The thread may not wait on: its request is cancelled, if it is not complete yet, and its end awaited. */
+static VOID IopAbortWait(PFILE_OBJECT File, PIRP Irp, PETHREAD Thread)
+{
+    for (PLIST_ENTRY Entry = Thread->IrpList.Flink; Entry != &Thread->IrpList; Entry = Entry->Flink)
+        if (CONTAINING_RECORD(Entry, IRP, ThreadListEntry) == Irp) {
+            IoCancelIrp(Irp);
+            break;
+        }
+    KeWaitForSingleObject(&File->Event, Executive, KernelMode, FALSE, NULL);
+}
+
 NTSTATUS IopIssue(PDEVICE_OBJECT Device, PIRP Irp, PFILE_OBJECT File, BOOLEAN Synchronous, PIO_STATUS_BLOCK Iosb)
 {
+    KPROCESSOR_MODE Mode = Irp->RequestorMode;
+    PETHREAD Thread = PsGetCurrentThread();
     Irp->UserIosb = Iosb;
     IoGetNextIrpStackLocation(Irp)->FileObject = File;
     KeClearEvent(&File->Event);
@@ -143,8 +171,10 @@ NTSTATUS IopIssue(PDEVICE_OBJECT Device, PIRP Irp, PFILE_OBJECT File, BOOLEAN Sy
     if (!Synchronous)
         return Status;
     if (Status == STATUS_PENDING) {
-        Status = KeWaitForSingleObject(&File->Event, Executive, KernelMode, (File->Flags & FO_ALERTABLE_IO) != 0, NULL);
-        if (Status == STATUS_SUCCESS)
+        Status = KeWaitForSingleObject(&File->Event, Executive, Mode, (File->Flags & FO_ALERTABLE_IO) != 0, NULL);
+        if (Status == STATUS_ALERTED || Status == STATUS_USER_APC)
+            IopAbortWait(File, Irp, Thread);
+        if (Status == STATUS_SUCCESS || Status == STATUS_ALERTED || Status == STATUS_USER_APC)
             Status = File->FinalStatus;
     }
     if (File->Flags & FO_SYNCHRONOUS_IO)

@@ -3,7 +3,9 @@
  *
  * Each makes one IRP for the top of the file's device stack. A file opened for synchronous I/O is locked meanwhile, its
  * position moves with it, and the service waits; otherwise the request may be pending when the service returns.
- * DIFFERS: completion by an APC routine is refused (STATUS_NOT_SUPPORTED); an event or waiting does the same.
+ *
+ * The caller is a driver or a program (ExGetPreviousMode): a program's buffers and status block are addresses of its process
+ * that must be writable now and may be gone later, its handles need the access that the request takes.
  */
 #include "nt.h"
 
@@ -12,20 +14,21 @@ typedef struct _IOP_CALLER {
     PDEVICE_OBJECT Device;
     PKEVENT Event;
     BOOLEAN Synchronous;
+    KPROCESSOR_MODE Mode;
+    PIO_APC_ROUTINE Apc;
+    PVOID ApcContext;
 } IOP_CALLER, *PIOP_CALLER;
 
 /* Reference the file and the event, lock the file if it is synchronous. */
-static NTSTATUS IopBegin(PIOP_CALLER Caller, HANDLE Handle, HANDLE EventHandle, PIO_APC_ROUTINE Apc)
+static NTSTATUS IopBegin(PIOP_CALLER Caller, HANDLE Handle, ULONG Access, HANDLE EventHandle)
 {
     NTSTATUS Status;
-    *Caller = (IOP_CALLER){0};
-    if (Apc)
-        return STATUS_NOT_SUPPORTED;
-    Status = ObReferenceObjectByHandle(Handle, 0, IopFileType, KernelMode, (PVOID *)&Caller->File, NULL);
+    *Caller = (IOP_CALLER){.Mode = ExGetPreviousMode()};
+    Status = ObReferenceObjectByHandle(Handle, Access, IopFileType, Caller->Mode, (PVOID *)&Caller->File, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     if (EventHandle) {
-        Status = ObReferenceObjectByHandle(EventHandle, EVENT_MODIFY_STATE, ObpEventType, KernelMode,
+        Status = ObReferenceObjectByHandle(EventHandle, EVENT_MODIFY_STATE, ObpEventType, Caller->Mode,
                                            (PVOID *)&Caller->Event, NULL);
         if (!NT_SUCCESS(Status)) {
             ObfDereferenceObject(Caller->File);
@@ -43,7 +46,9 @@ static NTSTATUS IopAbandon(PIOP_CALLER Caller, PIRP Irp, NTSTATUS Status)
 {
     if (Irp) {
         if (Irp->Flags & IRP_DEALLOCATE_BUFFER)
-            ExpFree(Irp->AssociatedIrp.SystemBuffer);
+            IopFree(Irp->AssociatedIrp.SystemBuffer);
+        if (Irp->MdlAddress)
+            IoFreeMdl(Irp->MdlAddress); /* not locked: that was what failed */
         IoFreeIrp(Irp);
     }
     if (Caller->Synchronous)
@@ -52,6 +57,37 @@ static NTSTATUS IopAbandon(PIOP_CALLER Caller, PIRP Irp, NTSTATUS Status)
         ObfDereferenceObject(Caller->Event);
     ObfDereferenceObject(Caller->File);
     return Status;
+}
+
+/* The same for a request that may be pending when the service returns. */
+static NTSTATUS IopBeginAsync(PIOP_CALLER Caller, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
+                              PIO_STATUS_BLOCK Iosb)
+{
+    NTSTATUS Status = ExGetPreviousMode() == KernelMode ? STATUS_SUCCESS : MmProbeUser(Iosb, sizeof(*Iosb), 8, TRUE);
+    if (NT_SUCCESS(Status))
+        Status = IopBegin(Caller, Handle, 0, Event);
+    if (NT_SUCCESS(Status)) {
+        Caller->Apc = Apc;
+        Caller->ApcContext = Context;
+    }
+    return Status;
+}
+
+static BOOLEAN IopHasAccess(HANDLE Handle, ULONG Access)
+{
+    PVOID File;
+    if (!NT_SUCCESS(ObReferenceObjectByHandle(Handle, Access, IopFileType, UserMode, &File, NULL)))
+        return FALSE;
+    ObfDereferenceObject(File);
+    return TRUE;
+}
+
+static NTSTATUS IopMayTransfer(PIOP_CALLER Caller, HANDLE Handle, BOOLEAN Read)
+{
+    if (Caller->Mode == KernelMode || IopHasAccess(Handle, Read ? FILE_READ_DATA : FILE_WRITE_DATA) ||
+        (!Read && IopHasAccess(Handle, FILE_APPEND_DATA)))
+        return STATUS_SUCCESS;
+    return STATUS_ACCESS_DENIED;
 }
 
 static PIRP IopNewIrp(PIOP_CALLER Caller, UCHAR Major, UCHAR Minor, PIO_STACK_LOCATION *Stack)
@@ -63,6 +99,9 @@ static PIRP IopNewIrp(PIOP_CALLER Caller, UCHAR Major, UCHAR Minor, PIO_STACK_LO
     (*Stack)->MajorFunction = Major;
     (*Stack)->MinorFunction = Minor;
     Irp->UserEvent = Caller->Event;
+    Irp->RequestorMode = Caller->Mode;
+    Irp->Overlay.AsynchronousParameters.UserApcRoutine = Caller->Apc;
+    Irp->Overlay.AsynchronousParameters.UserApcContext = Caller->ApcContext;
     Irp->Flags = IRP_DEFER_IO_COMPLETION;
     if (Caller->Synchronous)
         Irp->Flags |= IRP_SYNCHRONOUS_API;
@@ -93,16 +132,19 @@ static NTSTATUS IopOffset(PIOP_CALLER Caller, PLARGE_INTEGER Given, BOOLEAN Writ
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS IopTransfer(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PIO_STATUS_BLOCK Iosb,
+static NTSTATUS IopTransfer(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context, PIO_STATUS_BLOCK Iosb,
                             PVOID Buffer, ULONG Bytes, PLARGE_INTEGER Given, PULONG Key)
 {
     BOOLEAN Read = Major == IRP_MJ_READ;
     PIO_STACK_LOCATION Stack;
     LARGE_INTEGER Offset;
     IOP_CALLER Caller;
-    NTSTATUS Status = IopBegin(&Caller, Handle, Event, Apc);
+    NTSTATUS Status = IopBeginAsync(&Caller, Handle, Event, Apc, Context, Iosb);
     if (!NT_SUCCESS(Status))
         return Status;
+    Status = IopMayTransfer(&Caller, Handle, Read);
+    if (!NT_SUCCESS(Status))
+        return IopAbandon(&Caller, NULL, Status);
     Status = IopOffset(&Caller, Given, !Read, &Offset);
     if (!NT_SUCCESS(Status))
         return IopAbandon(&Caller, NULL, Status);
@@ -129,7 +171,7 @@ static NTSTATUS IopTransfer(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_RO
 NTSTATUS NTAPI NtReadFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context, PIO_STATUS_BLOCK Iosb,
                           PVOID Buffer, ULONG Bytes, PLARGE_INTEGER Offset, PULONG Key)
 {
-    return IopTransfer(IRP_MJ_READ, Handle, Event, Apc, Iosb, Buffer, Bytes, Offset, Key);
+    return IopTransfer(IRP_MJ_READ, Handle, Event, Apc, Context, Iosb, Buffer, Bytes, Offset, Key);
 }
 
 NTSTATUS NTAPI NtWriteFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context, PIO_STATUS_BLOCK Iosb,
@@ -144,19 +186,21 @@ NTSTATUS NTAPI NtWriteFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVO
         if ((Held.GrantedAccess & (FILE_APPEND_DATA | FILE_WRITE_DATA)) == FILE_APPEND_DATA)
             Offset = &End;
     }
-    return IopTransfer(IRP_MJ_WRITE, Handle, Event, Apc, Iosb, Buffer, Bytes, Offset, Key);
+    return IopTransfer(IRP_MJ_WRITE, Handle, Event, Apc, Context, Iosb, Buffer, Bytes, Offset, Key);
 }
 
 /* ---- Control ----------------------------------------------------------------------------------------------------- */
 
-static NTSTATUS IopControl(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PIO_STATUS_BLOCK Iosb,
+static NTSTATUS IopControl(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context, PIO_STATUS_BLOCK Iosb,
                            ULONG Code, PVOID In, ULONG InBytes, PVOID Out, ULONG OutBytes)
 {
     PIO_STACK_LOCATION Stack;
     IOP_CALLER Caller;
-    NTSTATUS Status = IopBegin(&Caller, Handle, Event, Apc);
+    NTSTATUS Status = IopBeginAsync(&Caller, Handle, Event, Apc, Context, Iosb);
     if (!NT_SUCCESS(Status))
         return Status;
+    if (Caller.Mode != KernelMode && !IopHasAccess(Handle, Code >> 14 & 3)) /* FILE_READ_ACCESS, FILE_WRITE_ACCESS */
+        return IopAbandon(&Caller, NULL, STATUS_ACCESS_DENIED);
     PIRP Irp = IopNewIrp(&Caller, Major, 0, &Stack);
     if (!Irp)
         return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);
@@ -170,13 +214,13 @@ NTSTATUS NTAPI NtDeviceIoControlFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTIN
                                      PIO_STATUS_BLOCK Iosb, ULONG Code, PVOID In, ULONG InBytes, PVOID Out,
                                      ULONG OutBytes)
 {
-    return IopControl(IRP_MJ_DEVICE_CONTROL, Handle, Event, Apc, Iosb, Code, In, InBytes, Out, OutBytes);
+    return IopControl(IRP_MJ_DEVICE_CONTROL, Handle, Event, Apc, Context, Iosb, Code, In, InBytes, Out, OutBytes);
 }
 
 NTSTATUS NTAPI NtFsControlFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context, PIO_STATUS_BLOCK Iosb,
                                ULONG Code, PVOID In, ULONG InBytes, PVOID Out, ULONG OutBytes)
 {
-    return IopControl(IRP_MJ_FILE_SYSTEM_CONTROL, Handle, Event, Apc, Iosb, Code, In, InBytes, Out, OutBytes);
+    return IopControl(IRP_MJ_FILE_SYSTEM_CONTROL, Handle, Event, Apc, Context, Iosb, Code, In, InBytes, Out, OutBytes);
 }
 
 /* ---- Requests that are always waited for ------------------------------------------------------------------------- */
@@ -196,7 +240,7 @@ NTSTATUS NTAPI NtFlushBuffersFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb)
 {
     PIO_STACK_LOCATION Stack;
     IOP_CALLER Caller;
-    NTSTATUS Status = IopBegin(&Caller, Handle, NULL, NULL);
+    NTSTATUS Status = IopBegin(&Caller, Handle, 0, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     PIRP Irp = IopNewIrp(&Caller, IRP_MJ_FLUSH_BUFFERS, 0, &Stack);
@@ -299,7 +343,7 @@ NTSTATUS NTAPI NtQueryInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOI
         return STATUS_INVALID_INFO_CLASS;
     if (Bytes < IopClassBytes(Class))
         return STATUS_INFO_LENGTH_MISMATCH;
-    NTSTATUS Status = IopBegin(&Caller, Handle, NULL, NULL);
+    NTSTATUS Status = IopBegin(&Caller, Handle, 0, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     ObReferenceObjectByHandle(Handle, 0, NULL, KernelMode, &Again, &Held);
@@ -326,7 +370,7 @@ NTSTATUS NTAPI NtSetInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID 
         return STATUS_INVALID_INFO_CLASS;
     if (Bytes < IopClassBytes(Class))
         return STATUS_INFO_LENGTH_MISMATCH;
-    NTSTATUS Status = IopBegin(&Caller, Handle, NULL, NULL);
+    NTSTATUS Status = IopBegin(&Caller, Handle, 0, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     if (Class == FilePositionInformation) {
@@ -355,7 +399,7 @@ NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE
 {
     PIO_STACK_LOCATION Stack;
     IOP_CALLER Caller;
-    NTSTATUS Status = IopBegin(&Caller, Handle, Event, Apc);
+    NTSTATUS Status = Apc ? STATUS_NOT_SUPPORTED : IopBegin(&Caller, Handle, 0, Event);
     if (!NT_SUCCESS(Status))
         return Status;
     PIRP Irp = IopNewIrp(&Caller, IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY, &Stack);
@@ -376,7 +420,7 @@ NTSTATUS NTAPI NtQueryVolumeInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb
 {
     PIO_STACK_LOCATION Stack;
     IOP_CALLER Caller;
-    NTSTATUS Status = IopBegin(&Caller, Handle, NULL, NULL);
+    NTSTATUS Status = IopBegin(&Caller, Handle, 0, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     if (Class == FileFsDeviceInformation) { /* the I/O manager's own */

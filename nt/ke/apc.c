@@ -7,13 +7,29 @@
  */
 #include "nt.h"
 
+static VOID KiResetApcState(PKAPC_STATE State, PKPROCESS Process)
+{
+    RtlZeroMemory(State, sizeof(*State));
+    InitializeListHead(&State->ApcListHead[KernelMode]);
+    InitializeListHead(&State->ApcListHead[UserMode]);
+    State->Process = Process;
+}
+
+VOID KiInitializeApcStates(PKTHREAD Thread, PKPROCESS Process)
+{
+    KiResetApcState(&Thread->ApcState, Process);
+    KiResetApcState(&Thread->SavedApcState, NULL);
+    Thread->ApcStatePointer[0] = &Thread->ApcState;
+    Thread->ApcStatePointer[1] = &Thread->SavedApcState;
+}
+
 VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, PKKERNEL_ROUTINE KernelRoutine,
                      PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode, PVOID Context)
 {
     RtlZeroMemory(Apc, sizeof(*Apc));
     Apc->Type = ApcObject;
     Apc->Size = sizeof(*Apc);
-    Apc->ApcStateIndex = (CCHAR)Environment;
+    Apc->ApcStateIndex = (CCHAR)(Environment == CurrentApcEnvironment ? Thread->ApcStateIndex : Environment);
     Apc->Thread = Thread;
     Apc->KernelRoutine = KernelRoutine;
     Apc->RundownRoutine = RundownRoutine;
@@ -33,9 +49,9 @@ BOOLEAN KiApcCanRun(PKTHREAD Thread)
 }
 
 /* Special APCs go before normal ones; equal ones in the order of arrival. */
-static VOID KiEnqueueApc(PKTHREAD Thread, PKAPC Apc)
+static VOID KiEnqueueApc(PKAPC_STATE State, PKAPC Apc)
 {
-    PLIST_ENTRY Head = &Thread->ApcState.ApcListHead[(UCHAR)Apc->ApcMode];
+    PLIST_ENTRY Head = &State->ApcListHead[(UCHAR)Apc->ApcMode];
     PLIST_ENTRY Entry = Head->Blink;
 
     if (!Apc->NormalRoutine)
@@ -71,8 +87,12 @@ BOOLEAN KeInsertQueueApc(PKAPC Apc, PVOID SystemArgument1, PVOID SystemArgument2
     Apc->SystemArgument1 = SystemArgument1;
     Apc->SystemArgument2 = SystemArgument2;
     Apc->Inserted = TRUE;
-    KiEnqueueApc(Thread, Apc);
-    KiNotifyApc(Thread, Apc, Increment);
+    PKAPC_STATE State = Thread->ApcStatePointer[Apc->ApcStateIndex & 1];
+    KiEnqueueApc(State, Apc);
+    if (State == &Thread->ApcState)
+        KiNotifyApc(Thread, Apc, Increment);
+    else if (Apc->ApcMode == KernelMode) /* it is somewhere else: when it comes back */
+        State->KernelApcPending = TRUE;
     KiExitDispatcher(OldIrql);
     return TRUE;
 }
@@ -86,17 +106,35 @@ BOOLEAN KeRemoveQueueApc(PKAPC Apc)
     return TRUE;
 }
 
+/* The thread is to end: what it waits for as a program does not come. */
+VOID KiEndUserWaits(PKTHREAD Thread)
+{
+    KIRQL OldIrql = KiRaiseIrql(DISPATCH_LEVEL);
+
+    if (Thread->State == KiWaiting && Thread->WaitMode == UserMode)
+        KiUnwaitThread(Thread, STATUS_USER_APC, 0);
+    KiExitDispatcher(OldIrql);
+}
+
+/* At APC_LEVEL. The object may be gone when it returns. */
+VOID KiCallApcKernelRoutine(PKAPC Apc, PKNORMAL_ROUTINE *Normal, PVOID *Context, PVOID *Argument1, PVOID *Argument2)
+{
+    VF_CALLBACK Callback = {.Contract = "KKERNEL_ROUTINE", .What = "kernel APC %o", .Object = Apc, .Routine = (PVOID)Apc->KernelRoutine};
+
+    VfEnterCallback(&Callback);
+    Apc->KernelRoutine(Apc, Normal, Context, Argument1, Argument2);
+    VfLeaveCallback(&Callback);
+}
+
 static VOID KiRunKernelApc(PKTHREAD Thread, PKAPC Apc)
 {
     PKNORMAL_ROUTINE Normal = Apc->NormalRoutine;
     PVOID Context = Apc->NormalContext, Argument1 = Apc->SystemArgument1, Argument2 = Apc->SystemArgument2;
-    VF_CALLBACK Callback = {.Contract = "KKERNEL_ROUTINE", .What = "kernel APC %o", .Object = Apc, .Routine = (PVOID)Apc->KernelRoutine};
+    VF_CALLBACK Callback;
 
     RemoveEntryList(&Apc->ApcListEntry);
     Apc->Inserted = FALSE;
-    VfEnterCallback(&Callback);
-    Apc->KernelRoutine(Apc, &Normal, &Context, &Argument1, &Argument2);
-    VfLeaveCallback(&Callback);
+    KiCallApcKernelRoutine(Apc, &Normal, &Context, &Argument1, &Argument2);
     if (Normal) {
         Callback = (VF_CALLBACK){.Contract = "KNORMAL_ROUTINE", .What = "kernel APC", .Routine = (PVOID)Normal};
         Thread->ApcState.KernelApcInProgress = TRUE;

@@ -19,8 +19,7 @@ static PKTHREAD KiMakeIdleThread(PKI_PROCESSOR Processor, UINT64 Slot)
     Thread->Header.Type = ThreadObject;
     InitializeListHead(&Thread->Header.WaitListHead);
     InitializeListHead(&Thread->MutantListHead);
-    InitializeListHead(&Thread->ApcState.ApcListHead[0]);
-    InitializeListHead(&Thread->ApcState.ApcListHead[1]);
+    KiInitializeApcStates(Thread, NULL);
     Thread->StackSlot = Slot;
     Thread->StackBase = (PVOID)MiStackBase(Slot);
     Thread->StackLimit = (PVOID)(MiStackBase(Slot) - DOOR_STACK_USABLE);
@@ -190,6 +189,7 @@ LONG KiSwapThread(VOID)
     if (New != Processor->IdleThread)
         Processor->Idle = FALSE;
     if (New != Old) {
+        MiEnterProcess(New->ApcState.Process);
         Processor->Points++;
         KiSwapContext(Old, New);
         KiAfterSwap();
@@ -274,9 +274,7 @@ VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PV
     Thread->Header.Type = ThreadObject;
     InitializeListHead(&Thread->Header.WaitListHead);
     InitializeListHead(&Thread->MutantListHead);
-    InitializeListHead(&Thread->ApcState.ApcListHead[0]);
-    InitializeListHead(&Thread->ApcState.ApcListHead[1]);
-    Thread->ApcState.Process = Process;
+    KiInitializeApcStates(Thread, Process);
     Thread->ApcQueueable = TRUE;
     KeInitializeTimerEx(&Thread->Timer, NotificationTimer);
     Thread->StackSlot = StackSlot;

@@ -5,6 +5,8 @@
         .set    GS_BUDGET, 0x1004               # DOOR_PCR_BUDGET
         .set    GS_PENDING, 0x1010              # _KI_PROCESSOR.PendingLevels
         .set    GS_RAISE, 0x1240                # _KI_PROCESSOR.Raise
+        .set    GS_THREAD, 0x188                # _KI_PROCESSOR.CurrentThread
+        .set    THREAD_PREVIOUS_MODE, 0x48      # _KTHREAD.PreviousMode
         .set    KI_CAUSE_RAISE, 1               # KiCauseRaise
 
         .set    TRAP_XSTATE, 16                 # struct door_trap
@@ -368,3 +370,42 @@ KiCaptureFrame:
         movq    (%rsp), %rax
         movq    %rax, CONTEXT_RIP(%rcx)
         retq
+
+# A driver's call of a Zw routine on a user thread: r11 = the service, which finds PreviousMode = KernelMode. Arguments as the
+# caller passed them, up to twelve.
+        .globl  KiKernelService
+        .def    KiKernelService; .scl 2; .type 32; .endef
+        .seh_proc KiKernelService
+KiKernelService:
+        pushq   %rbp
+        .seh_pushreg %rbp
+        subq    $0x60, %rsp
+        .seh_stackalloc 0x60
+        leaq    0x60(%rsp), %rbp
+        .seh_setframe %rbp, 0x60
+        .seh_endprologue
+        movq    0x30(%rbp), %rax        # the fifth lies behind rbp, the return address and the home area
+        movq    %rax, 0x20(%rsp)
+        movq    0x38(%rbp), %rax
+        movq    %rax, 0x28(%rsp)
+        movq    0x40(%rbp), %rax
+        movq    %rax, 0x30(%rsp)
+        movq    0x48(%rbp), %rax
+        movq    %rax, 0x38(%rsp)
+        movq    0x50(%rbp), %rax
+        movq    %rax, 0x40(%rsp)
+        movq    0x58(%rbp), %rax
+        movq    %rax, 0x48(%rsp)
+        movq    0x60(%rbp), %rax
+        movq    %rax, 0x50(%rsp)
+        movq    0x68(%rbp), %rax
+        movq    %rax, 0x58(%rsp)
+        movq    %gs:GS_THREAD, %rax
+        movb    $0, THREAD_PREVIOUS_MODE(%rax)
+        callq   *%r11
+        movq    %gs:GS_THREAD, %rcx
+        movb    $1, THREAD_PREVIOUS_MODE(%rcx)
+        leaq    (%rbp), %rsp
+        popq    %rbp
+        retq
+        .seh_endproc

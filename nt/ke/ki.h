@@ -179,6 +179,7 @@ struct _KTHREAD {
     PVOID StackBase;  /* highest address + 1 */
     PVOID StackLimit; /* lowest address a driver may use: StackBase - DOOR_STACK_USABLE */
     UINT64 KernelStack;
+    KPROCESSOR_MODE PreviousMode;
 
     /* Scheduling. */
     UCHAR State; /* KI_THREAD_STATE */
@@ -211,7 +212,10 @@ struct _KTHREAD {
         };
         ULONG CombinedApcDisable;
     };
-    KAPC_STATE ApcState;
+    KAPC_STATE ApcState;      /* of the process the thread is in now */
+    KAPC_STATE SavedApcState; /* of its own, while it is attached to another */
+    PKAPC_STATE ApcStatePointer[2]; /* by environment: its own process, the one attached to */
+    UCHAR ApcStateIndex;      /* 1 = it is attached */
     BOOLEAN ApcQueueable;
 
     PKPROCESS Process;
@@ -225,12 +229,13 @@ struct _KTHREAD {
     ULONG CreatedBy;               /* stack id, see vf.h */
     KI_HELD Held;                  /* mutexes */
     ULONG ResourceCount;
-    KPROCESSOR_MODE PreviousMode;
     BOOLEAN SystemThread;
+    BOOLEAN UserEnds; /* it is to end as soon as it is back in user mode: waits of UserMode end at once */
     PVOID Teb;
 };
 
 C_ASSERT(FIELD_OFFSET(struct _KTHREAD, KernelStack) == 0x40); /* context.S */
+C_ASSERT(FIELD_OFFSET(struct _KTHREAD, PreviousMode) == 0x48);  /* entry.S */
 
 #define KI_NO_IDEAL 0x80
 
@@ -444,10 +449,14 @@ PKDPC KiFindQueuedDpc(UINT64 Start, UINT64 Bytes, BOOLEAN ByRoutine, ULONG *Stac
 /* apc.c */
 BOOLEAN KiApcCanRun(PKTHREAD Thread); /* a kernel APC is queued that no region holds off */
 VOID KiDeliverApcs(VOID);
+VOID KiCallApcKernelRoutine(PKAPC Apc, PKNORMAL_ROUTINE *Normal, PVOID *Context, PVOID *Argument1, PVOID *Argument2);
 VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, PKKERNEL_ROUTINE KernelRoutine,
                      PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode,
                      PVOID Context);
 BOOLEAN KeInsertQueueApc(PKAPC Apc, PVOID SystemArgument1, PVOID SystemArgument2, KPRIORITY Increment);
+
+VOID KiInitializeApcStates(PKTHREAD Thread, PKPROCESS Process);
+VOID KiEndUserWaits(PKTHREAD Thread); /* UserEnds was set */
 
 /* clock.c */
 VOID KiInitializeClock(VOID);

@@ -79,6 +79,7 @@ VOID KiSwitchTo(PKI_PROCESSOR Target)
         KiSwapProcessor(Self, Target);
     else
         KiSwapProcessorByDoor(Self, Target, KiDoor->processor_select);
+    MiEnterProcess(Self->CurrentThread->ApcState.Process);
     /* We go on: what another processor opened meanwhile must be closed to us if we stand above APC_LEVEL. */
     if (MiOpenWindows && KiReadCr8() >= DISPATCH_LEVEL)
         MiCloseWindows();

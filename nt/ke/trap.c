@@ -134,7 +134,7 @@ static VOID KiPageFault(struct door_trap *Trap)
         return;
     /* A bad user address below DISPATCH_LEVEL is an exception that the driver may handle; a bad kernel address never is. */
     if (Irql < DISPATCH_LEVEL && Trap->address < DOOR_KERNEL_BASE)
-        KiRaiseTrap(Trap, STATUS_ACCESS_VIOLATION, 2, Operation, Trap->address);
+        KiRaiseTrap(Trap, Trap->address < DOOR_USER_END ? MiFaultStatus : STATUS_ACCESS_VIOLATION, 2, Operation, Trap->address);
     else
         KiFaultFinding(Trap, What, Stack);
 }

@@ -196,7 +196,8 @@ static BOOLEAN KiApcComesFirst(PKTHREAD Thread)
 
 static BOOLEAN KiUserApcEnds(PKTHREAD Thread, KPROCESSOR_MODE WaitMode, BOOLEAN Alertable)
 {
-    return WaitMode == UserMode && Alertable && !IsListEmpty(&Thread->ApcState.ApcListHead[UserMode]);
+    return WaitMode == UserMode &&
+           (Thread->UserEnds || (Alertable && !IsListEmpty(&Thread->ApcState.ApcListHead[UserMode])));
 }
 
 NTSTATUS KeWaitForMultipleObjects(ULONG Count, PVOID Object[], WAIT_TYPE WaitType, KWAIT_REASON WaitReason,

@@ -6,7 +6,7 @@
  * page says what is mapped there: the machine's page table for this range.
  */
 #include "nt.h"
-#include "mm/page.h"
+#include "mm/space.h"
 
 #define MI_MAP_PAGES (1ull << 20)
 #define MI_LEAF_PAGES 512ull
@@ -107,6 +107,16 @@ UINT64 MiMappedPhysical(UINT64 Address, BOOLEAN *Was)
     return Entry && (*Entry & MI_MAPPED) ? (*Entry & ~(DOOR_PAGE - 1)) + (Address & (DOOR_PAGE - 1)) : (UINT64)-1;
 }
 
+/* Of memory that is in the current process, and has been touched. */
+static UINT64 MiUserPhysical(UINT64 Address)
+{
+    PMI_SPACE Space = MiCurrentSpace();
+    PMI_VAD Vad = Space ? MiFindVad(Space, Address) : NULL;
+    UINT64 *Entry = Vad ? MiEntry(Vad, Address, FALSE) : NULL;
+
+    return Entry && MI_ENTRY_PHYSICAL(*Entry) ? MI_ENTRY_PHYSICAL(*Entry) + (Address & (DOOR_PAGE - 1)) : (UINT64)-1;
+}
+
 UINT64 MiPhysical(PVOID Va)
 {
     UINT64 Address = (UINT64)Va, Physical;
@@ -114,6 +124,8 @@ UINT64 MiPhysical(PVOID Va)
 
     if (MiPageOfView(Address, &Physical))
         return Physical;
+    if (Address < DOOR_USER_END)
+        return MiUserPhysical(Address);
     if (MiIsStack(Address))
         return MiIsStackPage(Address) ? DOOR_STACK_PA + (Address - DOOR_STACK_BASE) : (UINT64)-1;
     if (Address - DOOR_IMAGE_BASE < DOOR_IMAGE_END - DOOR_IMAGE_BASE) {
@@ -165,6 +177,9 @@ BOOLEAN NTAPI MmIsAddressValid(PVOID VirtualAddress)
             return TRUE;
         return (Page->Flags & MI_PAGE_PAGED) && (KeGetCurrentIrql() < DISPATCH_LEVEL || MiIsWindowOpen(Address));
     }
+    if (Address < DOOR_USER_END)
+        return MiCurrentSpace() && MiIsCommitted(MiCurrentSpace(), Address) &&
+               (KeGetCurrentIrql() < DISPATCH_LEVEL || MiIsWindowOpen(Address));
     if (MiPhysical(VirtualAddress) == (UINT64)-1)
         return Address - DOOR_SHARED_DATA < DOOR_PAGE;
     return !MiPageableOf(Address, &Bytes) || KeGetCurrentIrql() < DISPATCH_LEVEL || MiIsWindowOpen(Address);

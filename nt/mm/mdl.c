@@ -8,10 +8,12 @@
  * MmUnmapLockedPages is seen. Memory whose pages are locked stays pageable at its own address: at DISPATCH_LEVEL only
  * the mapping may be used (docs: "Using MDLs").
  *
- * DIFFERS: there is no user memory yet, so user addresses fail as invalid ones and mappings into user space fail.
+ * User memory is that of the process the caller runs in; the pages stay, and stay the same, until they are unlocked, also when
+ * the process gives them back meanwhile. A mapping into user space is a range of that process (docs:
+ * MmMapLockedPagesSpecifyCache).
  */
 #include "nt.h"
-#include "mm/page.h"
+#include "mm/space.h"
 #include "ex/poolp.h"
 
 #define MI_TAG_MDL ' ldM'
@@ -150,10 +152,19 @@ VOID NTAPI MmBuildMdlForNonPagedPool(PMDL MemoryDescriptorList)
 /* The frame behind a page that is to be locked; FALSE if there is none, or it may not be written. */
 static BOOLEAN MiLockableFrame(UINT64 Va, BOOLEAN Write, PFN_NUMBER *Frame)
 {
-    UINT64 Physical = Va < DOOR_KERNEL_BASE ? (UINT64)-1 : MiPhysical((PVOID)Va), Same;
-    PMI_PAGE Page = MiPageOfView(Va, &Same);
-    PMI_IMAGE Image = MmImageOf(Va);
+    UINT64 Physical, Same;
+    PMI_PAGE Page;
+    PMI_IMAGE Image;
+    NTSTATUS Status;
 
+    if (Va < DOOR_USER_END) {
+        Physical = MiUserPage(MiCurrentSpace(), Va, Write, &Status);
+        *Frame = (PFN_NUMBER)(Physical >> MI_PAGE_SHIFT);
+        return Physical != 0;
+    }
+    Physical = MiPhysical((PVOID)Va);
+    Page = MiPageOfView(Va, &Same);
+    Image = MmImageOf(Va);
     if (Physical == (UINT64)-1)
         return FALSE;
     if (Page && (Page->Use == MiUseGuard || (Page->Flags & MI_PAGE_CLOSED)))
@@ -172,8 +183,11 @@ static BOOLEAN MiLockableFrame(UINT64 Va, BOOLEAN Write, PFN_NUMBER *Frame)
 static VOID MiCountLock(PFN_NUMBER Frame, LONG Delta)
 {
     MiLockedPages += (ULONG)Delta;
-    if (Frame < MiPageCount)
-        MiPages[Frame].Locks = (USHORT)(MiPages[Frame].Locks + Delta);
+    if (Frame >= MiPageCount)
+        return;
+    MiPages[Frame].Locks = (USHORT)(MiPages[Frame].Locks + Delta);
+    if (!MiPages[Frame].Locks && (MiPages[Frame].Flags & MI_PAGE_DYING))
+        MiFreePages((UINT64)Frame << MI_PAGE_SHIFT, 1);
 }
 
 BOOLEAN MiAnyLocked(UINT64 Physical, UINT64 Pages)
@@ -186,9 +200,8 @@ BOOLEAN MiAnyLocked(UINT64 Physical, UINT64 Pages)
     return FALSE;
 }
 
-VOID NTAPI MmProbeAndLockPages(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode, LOCK_OPERATION Operation)
+NTSTATUS MmTryLockPages(PMDL Mdl, KPROCESSOR_MODE AccessMode, LOCK_OPERATION Operation)
 {
-    PMDL Mdl = MemoryDescriptorList;
     UINT64 Va = (UINT64)Mdl->StartVa, Bytes, Pages = MiMdlPages(Mdl);
     USHORT Wrong = (USHORT)Mdl->MdlFlags & (MDL_PAGES_LOCKED | MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL |
                                             MDL_PARTIAL | MDL_IO_SPACE);
@@ -196,20 +209,29 @@ VOID NTAPI MmProbeAndLockPages(PMDL MemoryDescriptorList, KPROCESSOR_MODE Access
     if (Wrong) {
         MiReportMdl(Mdl, 0xB0, (UINT64)Mdl, (USHORT)Mdl->MdlFlags, Wrong, "mdl.locked-twice",
                     "MmProbeAndLockPages was called for an MDL that is locked, mapped or built already");
-        return;
+        return STATUS_SUCCESS;
     }
     if (KeGetCurrentIrql() >= DISPATCH_LEVEL && (MiIsPagedView(Va) || MiPageableOf(Va, &Bytes)))
         MiReportMdl(Mdl, 0x70, KeGetCurrentIrql(), (UINT64)Mdl, (UINT64)AccessMode, "mdl.lock-paged-at-dispatch",
                     "MmProbeAndLockPages was called for pageable memory at DISPATCH_LEVEL or above");
     if (AccessMode != KernelMode && (UINT64)MmGetMdlVirtualAddress(Mdl) + Mdl->ByteCount > MmUserProbeAddress)
-        ExRaiseStatus(STATUS_ACCESS_VIOLATION);
+        return STATUS_ACCESS_VIOLATION;
     for (UINT64 i = 0; i < Pages; i++)
         if (!MiLockableFrame(Va + i * PAGE_SIZE, Operation != IoReadAccess, &MmGetMdlPfnArray(Mdl)[i]))
-            ExRaiseStatus(STATUS_ACCESS_VIOLATION); /* nothing has been locked */
+            return STATUS_ACCESS_VIOLATION; /* nothing has been locked */
     for (UINT64 i = 0; i < Pages; i++)
         MiCountLock(MmGetMdlPfnArray(Mdl)[i], 1);
-    Mdl->Process = NULL;
+    Mdl->Process = Va < DOOR_USER_END ? PsGetCurrentProcess() : NULL;
     Mdl->MdlFlags |= MDL_PAGES_LOCKED | (Operation != IoReadAccess ? MDL_WRITE_OPERATION : 0);
+    return STATUS_SUCCESS;
+}
+
+VOID NTAPI MmProbeAndLockPages(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode, LOCK_OPERATION Operation)
+{
+    NTSTATUS Status = MmTryLockPages(MemoryDescriptorList, AccessMode, Operation);
+
+    if (!NT_SUCCESS(Status))
+        ExRaiseStatus(Status);
 }
 
 VOID NTAPI MmUnlockPages(PMDL MemoryDescriptorList)
@@ -242,6 +264,41 @@ VOID NTAPI MmUnlockPages(PMDL MemoryDescriptorList)
 /* ---- Mapping --------------------------------------------------------------------------------------------------------
  */
 
+/* A range of the current process that shows the MDL's pages. Raises when it cannot be had. */
+static PVOID MiMapForUser(PMDL Mdl, PVOID Requested, ULONG Protection)
+{
+    UINT64 Bytes = MiMdlPages(Mdl) * PAGE_SIZE, Start = (UINT64)Requested;
+    ULONG Protect = Protection & DOOR_WRITE ? PAGE_READWRITE : PAGE_READONLY;
+    PMI_SPACE Space = MiCurrentSpace();
+    PMI_VAD Vad;
+
+    if (!Space || (Requested && (Start & (MI_GRANULARITY - 1) || Start < Space->Low || Start + Bytes > Space->High ||
+                                 MiFirstOverlap(Space, Start, Start + Bytes))))
+        ExRaiseStatus(STATUS_INVALID_ADDRESS);
+    if (!Start)
+        Start = MiChoose(Space, Bytes, Space->High);
+    Vad = Start ? MiInsertVad(Space, Start, Bytes, MEM_PRIVATE, Protect) : NULL;
+    if (!Vad || !MiSetEntries(Space, Vad, Start, Start + Bytes, Protect))
+        ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
+    Vad->OfMdl = TRUE;
+    for (UINT64 i = 0; i < Bytes / PAGE_SIZE; i++)
+        *MiEntry(Vad, Start + i * PAGE_SIZE, FALSE) |= (UINT64)MmGetMdlPfnArray(Mdl)[i] * PAGE_SIZE;
+    return (PUCHAR)Start + Mdl->ByteOffset;
+}
+
+/* The range is gone if it was one of these. */
+static BOOLEAN MiUnmapForUser(PVOID Address, PMDL Mdl)
+{
+    PMI_SPACE Space = MiCurrentSpace();
+    PMI_VAD Vad = Space ? MiFindVad(Space, (UINT64)Address) : NULL;
+
+    if (!Vad || !Vad->OfMdl || Vad->Start != ((UINT64)Address & ~(UINT64)(PAGE_SIZE - 1)) ||
+        Vad->End - Vad->Start != MiMdlPages(Mdl) * PAGE_SIZE)
+        return FALSE;
+    MiRemoveVad(Space, Vad);
+    return TRUE;
+}
+
 PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode,
                                          MEMORY_CACHING_TYPE CacheType, PVOID RequestedAddress, ULONG BugCheckOnFailure,
                                          MM_PAGE_PRIORITY Priority)
@@ -253,7 +310,7 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_M
     PVOID Va;
 
     if (AccessMode != KernelMode)
-        ExRaiseStatus(STATUS_INVALID_ADDRESS);
+        return MiMapForUser(Mdl, RequestedAddress, Protection);
     if (Wrong) {
         MiReportMdl(Mdl, 0xB2, (UINT64)Mdl, Flags, Wrong, "mdl.mapped-twice",
                     "an MDL was mapped that has a system address already (see MmGetSystemAddressForMdlSafe)");
@@ -285,6 +342,8 @@ VOID NTAPI MmUnmapLockedPages(PVOID BaseAddress, PMDL MemoryDescriptorList)
     PMDL Mdl = MemoryDescriptorList;
     USHORT Flags = (USHORT)Mdl->MdlFlags;
 
+    if ((UINT64)BaseAddress < DOOR_KERNEL_BASE && MiUnmapForUser(BaseAddress, Mdl))
+        return;
     if ((UINT64)BaseAddress < DOOR_KERNEL_BASE) {
         MiReportMdl(Mdl, 0xB9, (UINT64)BaseAddress, (UINT64)Mdl, 0, "mdl.not-mapped",
                     "MmUnmapLockedPages was called with a user address at which nothing is mapped");

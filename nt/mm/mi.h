@@ -28,6 +28,28 @@ VOID MiUnregisterPageable(UINT64 Start);
 /* Number of windows open now; a raise to DISPATCH_LEVEL closes them when not 0. */
 extern ULONG MiOpenWindows;
 VOID MiCloseWindows(VOID);
+/* Those of them that show user memory, and whose; a thread of another process comes to run: it must not see them. */
+extern ULONG MiUserWindows;
+extern PKPROCESS MiUserWindowsOf;
+VOID MiCloseUserWindows(VOID);
+static inline VOID MiEnterProcess(PKPROCESS Process)
+{
+    if (MiUserWindows && MiUserWindowsOf != Process)
+        MiCloseUserWindows();
+}
+
+/*
+ * User memory of the current process (that the current thread is in or attached to), for services: no fault, no window; a
+ * status instead of an exception (STATUS_ACCESS_VIOLATION, STATUS_GUARD_PAGE_VIOLATION, STATUS_DATATYPE_MISALIGNMENT).
+ */
+NTSTATUS MmReadUser(PVOID To, const VOID *User, SIZE_T Bytes);
+NTSTATUS MmWriteUser(PVOID User, const VOID *From, SIZE_T Bytes);
+NTSTATUS MmProbeUser(const VOID *User, SIZE_T Bytes, ULONG Alignment, BOOLEAN Write);
+struct _MI_SPACE;
+VOID MmWriteProcess(struct _MI_SPACE *Space, UINT64 User, const VOID *From, SIZE_T Bytes); /* where it surely is writable */
+VOID MmDeleteProcessMemory(PEPROCESS Process);
+/* MmProbeAndLockPages with a status instead of the exception. */
+NTSTATUS MmTryLockPages(PMDL Mdl, KPROCESSOR_MODE AccessMode, LOCK_OPERATION Operation);
 
 /* A page fault at any level. TRUE: the page is there now, go on. FALSE: the kernel decides (exception or bug check);
  * *What then names the memory if it is known ("paged pool", "freed pool", "guard page of ...", "PAGE section of x.sys",
@@ -36,6 +58,8 @@ BOOLEAN MmAccessFault(UINT64 Address, ULONG Error, KIRQL Irql, PCSTR *What, ULON
 /* After FALSE: the bug check that says it best (0xD5 freed special pool, 0xD6 beyond a block, 0xCE unloaded driver,
  * 0xFC executed data), or 0. */
 extern ULONG MiFaultCode;
+/* And for a user address below DISPATCH_LEVEL: the exception. */
+extern NTSTATUS MiFaultStatus;
 
 /* Kernel stacks. Returns FALSE when there is no memory. */
 BOOLEAN MmCreateKernelStack(UINT64 *Slot);

@@ -18,12 +18,15 @@ typedef enum _MI_USE {
     MiUseBig,     /* pool, whole pages; Owner: PEX_BLOCK */
     MiUseSpecial, /* special pool's data page; Owner: PEX_BLOCK of the present or the last block in it */
     MiUseGuard,   /* the closed page behind it; Owner: the same */
+    MiUseUser,    /* private memory of a process */
+    MiUseSection, /* of a section */
 } MI_USE;
 
 #define MI_PAGE_PAGED 1      /* belongs to the pageable view */
 #define MI_PAGE_DIRTY 2      /* free, and not zero */
 #define MI_PAGE_EXECUTABLE 4 /* opened for execution since it was allocated */
 #define MI_PAGE_CLOSED 8     /* no access in the linear view */
+#define MI_PAGE_DYING 16     /* locked memory of a process that has given it back: free with the last lock */
 
 typedef struct _MI_PAGE {
     UCHAR Use; /* MI_USE */
@@ -82,6 +85,8 @@ BOOLEAN MiPinPageable(UINT64 Start, LONG Delta);
 /* The pageable range that holds Address: its start, or 0. */
 UINT64 MiPageableOf(UINT64 Address, UINT64 *Bytes);
 BOOLEAN MiIsWindowOpen(UINT64 Address);
+/* Show physical memory at user addresses until the window is closed. */
+VOID MiOpenUserWindow(UINT64 Start, UINT64 End, UINT64 Physical, ULONG Protection);
 
 /* stack.c */
 BOOLEAN MiIsStackPage(UINT64 Address);

@@ -11,7 +11,7 @@
  * above goes on, the windows opened by another one must have been closed by the switch.
  */
 #include "nt.h"
-#include "mm/page.h"
+#include "mm/space.h"
 
 #define MI_WINDOWS 64
 #define MI_RANGES 512
@@ -27,8 +27,10 @@ typedef struct _MI_OPENING {
     UINT64 Start, End;
 } MI_OPENING;
 
-ULONG MiOpenWindows;
+ULONG MiOpenWindows, MiUserWindows;
+PKPROCESS MiUserWindowsOf;
 ULONG MiFaultCode;
+NTSTATUS MiFaultStatus;
 static MI_OPENING MiWindow[MI_WINDOWS];
 static MI_RANGE MiRange[MI_RANGES]; /* Start 0 = unused */
 static ULONG MiRangeLimit;
@@ -97,12 +99,25 @@ BOOLEAN MiIsWindowOpen(UINT64 Address)
     return FALSE;
 }
 
+static BOOLEAN MiIsUserWindow(const MI_OPENING *Window)
+{
+    return Window->Start < DOOR_USER_END;
+}
+
+static VOID MiCloseOne(const MI_OPENING *Window)
+{
+    if (MiIsUserWindow(Window))
+        KiDoor->unmap(Window->Start, Window->End - Window->Start);
+    else
+        MiProtect(Window->Start, Window->End - Window->Start, DOOR_NONE);
+}
+
 VOID MiCloseWindows(VOID)
 {
     ULONG Count = MiOpenWindows, Paged = 0;
     UINT64 Low = ~0ull, High = 0;
 
-    MiOpenWindows = 0;
+    MiOpenWindows = MiUserWindows = 0;
     for (ULONG i = 0; i < Count; i++) {
         if (!MiIsPagedView(MiWindow[i].Start))
             continue;
@@ -114,7 +129,7 @@ VOID MiCloseWindows(VOID)
     }
     for (ULONG i = 0; i < Count; i++)
         if (Paged <= MI_FEW || !MiIsPagedView(MiWindow[i].Start))
-            MiProtect(MiWindow[i].Start, MiWindow[i].End - MiWindow[i].Start, DOOR_NONE);
+            MiCloseOne(&MiWindow[i]);
     if (Paged > MI_FEW)
         MiProtect(Low, High - Low, DOOR_NONE);
 }
@@ -136,6 +151,48 @@ VOID MiClosePaged(UINT64 Start, UINT64 Bytes)
     }
     if (Touched)
         MiProtect(Start, Bytes, DOOR_NONE);
+}
+
+VOID MiCloseUserWindows(VOID)
+{
+    for (ULONG i = 0; i < MiOpenWindows;) {
+        if (!MiIsUserWindow(&MiWindow[i])) {
+            i++;
+            continue;
+        }
+        MiCloseOne(&MiWindow[i]);
+        MiWindow[i] = MiWindow[--MiOpenWindows];
+    }
+    MiUserWindows = 0;
+}
+
+/* Memory of a process is given back, or gets another protection. */
+VOID MiCloseUserRange(PMI_SPACE Space, UINT64 Start, UINT64 End)
+{
+    if (!MiUserWindows || MiUserWindowsOf != &Space->Process->Pcb)
+        return;
+    for (ULONG i = 0; i < MiOpenWindows;) {
+        if (MiWindow[i].Start >= End || MiWindow[i].End <= Start) {
+            i++;
+            continue;
+        }
+        MiCloseOne(&MiWindow[i]);
+        MiWindow[i] = MiWindow[--MiOpenWindows];
+        MiUserWindows--;
+    }
+}
+
+VOID MiOpenUserWindow(UINT64 Start, UINT64 End, UINT64 Physical, ULONG Protection)
+{
+    if (MiOpenWindows == MI_WINDOWS)
+        MiCloseWindows();
+    if (MiUserWindows)
+        MiCloseUserRange(MiCurrentSpace(), Start, End);
+    if (KiDoor->map(Start, Physical, End - Start, Protection) != DOOR_OK)
+        KiInternalError("user memory at %I64x cannot be shown", Start);
+    MiWindow[MiOpenWindows++] = (MI_OPENING){Start, End};
+    MiUserWindows++;
+    MiUserWindowsOf = KeGetCurrentThread()->ApcState.Process;
 }
 
 static VOID MiOpenWindow(UINT64 Start, UINT64 End, ULONG Protection)
@@ -256,6 +313,12 @@ BOOLEAN MmAccessFault(UINT64 Address, ULONG Error, KIRQL Irql, PCSTR *What, ULON
 
     MiFaultCode = 0;
     *Stack = 0;
+    if (Address < DOOR_USER_END && Irql < DISPATCH_LEVEL) {
+        if (MiOpenUser(Address, Error, &MiFaultStatus))
+            return TRUE;
+        *What = MiDescribe(Address, Stack);
+        return FALSE;
+    }
     if (Irql < DISPATCH_LEVEL) {
         if (Page && MiIsPagedView(Address) && !(Error & 16) && MiOpenPagedPool(Address, Page))
             return TRUE;

@@ -1,12 +1,12 @@
 /*
  * Handles.
  *
- * A handle is an index into a table, times four. The System process has one table; a handle made there with
- * OBJ_KERNEL_HANDLE carries the upper bits set, as on Windows, but both forms name the same entry. -1 and -2 are the
- * current process and thread and lie in no table.
+ * A handle is an index into a table, times four. Each user process has a table; the System process's is the kernel's, whose
+ * handles carry the upper bits set when they were made with OBJ_KERNEL_HANDLE: those are valid everywhere, for kernel mode.
+ * In the System process itself both forms name the same entry. -1 and -2 are the current process and thread and lie in no
+ * table.
  *
  * Closing what is no handle is a finding (INVALID_KERNEL_HANDLE), as Windows does it for kernel mode.
- * DIFFERS: access is granted as asked for: all callers are kernel mode here.
  */
 #include "nt.h"
 
@@ -74,6 +74,27 @@ VOID ObpTableRemove(POBP_TABLE Table, ULONG Index)
     Table->Count--;
 }
 
+VOID ObpCloseTable(POBP_TABLE Table)
+{
+    for (ULONG Index = 1; Index < Table->Chunks * OBP_TABLE_CHUNK; Index++) {
+        POBP_ENTRY Entry = ObpTableEntry(Table, Index);
+        if (!Entry)
+            continue;
+        PVOID Body = Entry->Object;
+        ObpTableRemove(Table, Index);
+        ObpHandleClosed(Body);
+    }
+}
+
+VOID ObpFreeTable(POBP_TABLE Table)
+{
+    for (ULONG i = 0; i < Table->Chunks; i++)
+        ExpFree(Table->Chunk[i]);
+    if (Table->Chunk)
+        ExpFree(Table->Chunk);
+    ExpFree(Table);
+}
+
 /* ---- Handles ----------------------------------------------------------------------------------------------------- */
 
 /* Index of a handle value; 0 = it can be none. The low two bits are the caller's to use. */
@@ -85,10 +106,23 @@ static ULONG ObpIndexOf(HANDLE Handle)
     return Value >> 33 ? 0 : (ULONG)(Value / 4);
 }
 
+static BOOLEAN ObpIsKernel(HANDLE Handle)
+{
+    return ((UINT64)Handle & OBP_KERNEL_BITS) == OBP_KERNEL_BITS;
+}
+
+/* Where a handle is looked up: in the process the thread is in. */
+static POBP_TABLE ObpTableOf(HANDLE Handle)
+{
+    POBP_TABLE Table = ObpIsKernel(Handle) ? NULL : PspCurrentProcess()->ObjectTable;
+    return Table ? Table : &ObpKernelTable;
+}
+
 NTSTATUS ObpCreateHandle(PVOID Body, ULONG Access, ULONG Attributes, PHANDLE Handle)
 {
     POBP_HEADER Header = ObpHeaderOf(Body);
-    ULONG Index = ObpTableInsert(&ObpKernelTable, Body, Access, Attributes);
+    POBP_TABLE Table = Attributes & OBJ_KERNEL_HANDLE ? &ObpKernelTable : ObpTableOf(NULL);
+    ULONG Index = ObpTableInsert(Table, Body, Access, Attributes);
     Header->PointerCount++;
     Header->HandleCount++;
     Header->Type->TotalHandles++;
@@ -120,27 +154,35 @@ static VOID ObpReportBadHandle(HANDLE Handle, UINT64 Why, PCSTR Text)
 
 NTSTATUS NTAPI NtClose(HANDLE Handle)
 {
+    return ObpCloseHandle(Handle, ExGetPreviousMode());
+}
+
+NTSTATUS ObpCloseHandle(HANDLE Handle, KPROCESSOR_MODE Mode)
+{
     ULONG Index = ObpIndexOf(Handle);
-    POBP_ENTRY Entry = ObpTableEntry(&ObpKernelTable, Index);
+    BOOLEAN User = Mode != KernelMode;
+    POBP_TABLE Table = ObpTableOf(Handle);
+    POBP_ENTRY Entry = User && ObpIsKernel(Handle) ? NULL : ObpTableEntry(Table, Index);
     if (!Entry) {
         /* Windows lets these three pass. */
-        if (Handle && Handle != ZwCurrentProcess() && Handle != ZwCurrentThread())
+        if (!User && Handle && Handle != ZwCurrentProcess() && Handle != ZwCurrentThread())
             ObpReportBadHandle(Handle, 1, "not open");
         return STATUS_INVALID_HANDLE;
     }
     if (Entry->Attributes & 0x1 /* protected from close */) {
-        ObpReportBadHandle(Handle, 0, "protected from being closed");
+        if (!User)
+            ObpReportBadHandle(Handle, 0, "protected from being closed");
         return STATUS_HANDLE_NOT_CLOSABLE;
     }
     PVOID Body = Entry->Object;
-    ObpTableRemove(&ObpKernelTable, Index);
+    ObpTableRemove(Table, Index);
     ObpHandleClosed(Body);
     return STATUS_SUCCESS;
 }
 
 NTSTATUS NTAPI ObCloseHandle(HANDLE Handle, KPROCESSOR_MODE Mode)
 {
-    return NtClose(Handle);
+    return ObpCloseHandle(Handle, Mode);
 }
 
 static PVOID ObpPseudoHandle(HANDLE Handle)
@@ -157,7 +199,8 @@ NTSTATUS NTAPI ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK Access, POBJ
     PVOID Body = ObpPseudoHandle(Handle);
     *Object = NULL;
     if (!Body) {
-        Entry = ObpTableEntry(&ObpKernelTable, ObpIndexOf(Handle));
+        if (Mode == KernelMode || !ObpIsKernel(Handle))
+            Entry = ObpTableEntry(ObpTableOf(Handle), ObpIndexOf(Handle));
         if (!Entry)
             return STATUS_INVALID_HANDLE;
         Body = Entry->Object;
@@ -311,7 +354,7 @@ NTSTATUS NTAPI NtQueryObject(HANDLE Handle, OBJECT_INFORMATION_CLASS Class, PVOI
         return Status;
     switch ((ULONG)Class) {
     case ObjectBasicInformation:
-        Status = ObpQueryBasic(Object, ObpTableEntry(&ObpKernelTable, ObpIndexOf(Handle)), Buffer, Bytes, Returned);
+        Status = ObpQueryBasic(Object, ObpTableEntry(ObpTableOf(Handle), ObpIndexOf(Handle)), Buffer, Bytes, Returned);
         break;
     case 1: /* ObjectNameInformation */
         Status = ObQueryNameString(Object, Buffer, Bytes, Returned ? Returned : &Need);

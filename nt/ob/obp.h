@@ -71,6 +71,7 @@ NTSTATUS ObpOpen(POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type, ULONG Access,
 /* Give a new object its name (if Attributes have one) and a handle; takes over the caller's reference in any case.
  * With OBJ_OPENIF an object that has the name already is opened instead: STATUS_OBJECT_NAME_EXISTS. */
 NTSTATUS ObpInsertObject(PVOID Body, POBJECT_ATTRIBUTES Attributes, ULONG Access, PHANDLE Handle);
+NTSTATUS ObpCloseHandle(HANDLE Handle, KPROCESSOR_MODE Mode);
 NTSTATUS ObpCreateHandle(PVOID Body, ULONG Access, ULONG Attributes, PHANDLE Handle); /* takes a reference of its own */
 /* UTF-8 name for reports; "" if it has none. */
 ULONG ObpNameOf(PVOID Body, PCHAR Buffer, ULONG Bytes);
@@ -104,6 +105,8 @@ typedef struct _OBP_TABLE {
 ULONG ObpTableInsert(POBP_TABLE Table, PVOID Object, ULONG Access, ULONG Attributes); /* the index */
 POBP_ENTRY ObpTableEntry(POBP_TABLE Table, ULONG Index);                              /* NULL = free or none */
 VOID ObpTableRemove(POBP_TABLE Table, ULONG Index);
+VOID ObpCloseTable(POBP_TABLE Table); /* every handle of a process that ends, in its context */
+VOID ObpFreeTable(POBP_TABLE Table);
 
 /* ---- Between the files of ob ------------------------------------------------------------------------------------- */
 

@@ -3,7 +3,8 @@
  *
  * Each kind has a fixed number of places as on Windows (64). A registered routine is tracked, so an image that goes
  * away while one of its routines is registered is a finding. Thread routines run in the creating thread, and in the
- * ending one (docs: PsSetCreateThreadNotifyRoutine). No user process exists yet, so process routines are not called.
+ * ending one (docs: PsSetCreateThreadNotifyRoutine); process routines in the creator, in the context of its process, and in
+ * the last thread of a process that ends; all at PASSIVE_LEVEL.
  */
 #include "nt.h"
 
@@ -113,6 +114,76 @@ VOID PspNotifyThread(PETHREAD Thread, BOOLEAN Created)
                                 .StackText = "The routine was registered at:"};
         VfEnterCallback(&Callback);
         ((PCREATE_THREAD_NOTIFY_ROUTINE)Notify.Routine)(Thread->Cid.UniqueProcess, Thread->Cid.UniqueThread, Created);
+        VfLeaveCallback(&Callback);
+    }
+}
+
+static VOID PspEnterNotify(VF_CALLBACK *Callback, const PSP_NOTIFY *Notify, PCSTR Contract, PCSTR What)
+{
+    *Callback = (VF_CALLBACK){.Contract = Contract,
+                              .What = What,
+                              .Routine = Notify->Routine,
+                              .Object = Notify->Routine,
+                              .Stack = Notify->Stack,
+                              .StackText = "The routine was registered at:"};
+    VfEnterCallback(Callback);
+}
+
+static VOID PspCallProcessRoutine(const PSP_NOTIFY *Notify, PEPROCESS Process, BOOLEAN Created)
+{
+    VF_CALLBACK Callback;
+
+    PspEnterNotify(&Callback, Notify, "PCREATE_PROCESS_NOTIFY_ROUTINE",
+                   Created ? "notification of a process's creation" : "notification of a process's end");
+    ((PCREATE_PROCESS_NOTIFY_ROUTINE)Notify->Routine)(Process->InheritedFromUniqueProcessId, Process->UniqueProcessId, Created);
+    VfLeaveCallback(&Callback);
+}
+
+static VOID PspCallProcessRoutineEx(const PSP_NOTIFY *Notify, PEPROCESS Process, PPS_CREATE_NOTIFY_INFO Info)
+{
+    VF_CALLBACK Callback;
+
+    PspEnterNotify(&Callback, Notify, "PCREATE_PROCESS_NOTIFY_ROUTINE_EX",
+                   Info ? "notification of a process's creation" : "notification of a process's end");
+    ((PCREATE_PROCESS_NOTIFY_ROUTINE_EX)Notify->Routine)(Process, Process->UniqueProcessId, Info);
+    VfLeaveCallback(&Callback);
+}
+
+NTSTATUS PspNotifyProcess(PEPROCESS Process, PETHREAD Creator, BOOLEAN Created)
+{
+    PS_CREATE_NOTIFY_INFO Info = {.Size = sizeof(Info), .FileOpenNameAvailable = 1};
+
+    if (Created) {
+        Info.ParentProcessId = Process->InheritedFromUniqueProcessId;
+        Info.CreatingThreadId = Creator->Cid;
+        Info.FileObject = Process->ImageFile;
+        Info.ImageFileName = &Process->OpenPath;
+        Info.CommandLine = &Process->CommandLine;
+    }
+    for (ULONG i = 0; PspNotifyCount[PspProcessNotify] && i < PSP_NOTIFY_ROUTINES; i++) {
+        PSP_NOTIFY Notify = PspNotify[PspProcessNotify][i];
+        if (Notify.Routine)
+            PspCallProcessRoutine(&Notify, Process, Created);
+    }
+    for (ULONG i = 0; PspNotifyCount[PspProcessNotifyEx] && i < PSP_NOTIFY_ROUTINES; i++) {
+        PSP_NOTIFY Notify = PspNotify[PspProcessNotifyEx][i];
+        if (Notify.Routine)
+            PspCallProcessRoutineEx(&Notify, Process, Created ? &Info : NULL);
+    }
+    return Info.CreationStatus;
+}
+
+VOID PspNotifyImage(PCUNICODE_STRING Name, HANDLE ProcessId, PVOID Base, SIZE_T Bytes, BOOLEAN System)
+{
+    for (ULONG i = 0; PspNotifyCount[PspImageNotify] && i < PSP_NOTIFY_ROUTINES; i++) {
+        PSP_NOTIFY Notify = PspNotify[PspImageNotify][i];
+        IMAGE_INFO Info = {.ImageAddressingMode = IMAGE_ADDRESSING_MODE_32BIT, .SystemModeImage = System, .ImageBase = Base,
+                           .ImageSize = Bytes};
+        VF_CALLBACK Callback;
+        if (!Notify.Routine)
+            continue;
+        PspEnterNotify(&Callback, &Notify, "PLOAD_IMAGE_NOTIFY_ROUTINE", "notification of an image load");
+        ((PLOAD_IMAGE_NOTIFY_ROUTINE)Notify.Routine)((PUNICODE_STRING)Name, ProcessId, &Info);
         VfLeaveCallback(&Callback);
     }
 }

@@ -1,8 +1,7 @@
 /*
- * Processes: System, in which all kernel threads run, and Idle; and the table of ids.
+ * Processes as objects: System, in which all kernel threads run, Idle, user processes (create.c); and the table of ids.
  *
  * Ids of processes and threads come from one table, multiples of four in order of creation; System is 4, Idle is 0.
- * Not done here: user processes.
  */
 #include "nt.h"
 
@@ -12,7 +11,7 @@ POBJECT_TYPE *PsProcessType;
 ULONG NtBuildNumber; /* bits 28 to 31: a free build */
 
 static OBP_TABLE PspIds;
-static LIST_ENTRY PspProcesses = {&PspProcesses, &PspProcesses};
+LIST_ENTRY PspProcesses = {&PspProcesses, &PspProcesses};
 
 HANDLE PspNewId(PVOID Object)
 {
@@ -24,7 +23,7 @@ VOID PspForgetId(HANDLE Id)
     ObpTableRemove(&PspIds, (ULONG)((UINT64)Id / 4));
 }
 
-static PEPROCESS PspMakeProcess(PCSTR Name)
+PEPROCESS PspMakeProcess(PCSTR Name)
 {
     PVOID Body;
     ObpAllocateObject(PspProcessType, sizeof(EPROCESS), &Body);
@@ -35,6 +34,7 @@ static PEPROCESS PspMakeProcess(PCSTR Name)
     InitializeListHead(&Process->Pcb.ThreadListHead);
     Process->CreateTime.QuadPart = KiSystemTime();
     Process->ExitStatus = STATUS_PENDING;
+    InitializeListHead(&Process->ActiveProcessLinks);
     for (ULONG i = 0; Name[i] && i + 1 < sizeof(Process->ImageFileName); i++)
         Process->ImageFileName[i] = Name[i];
     return Process;
@@ -48,7 +48,8 @@ VOID PsInitialize(VOID)
                                       .Waitable = TRUE,
                                       .ValidAccess = PROCESS_ALL_ACCESS,
                                       .Mapping = {STANDARD_RIGHTS_READ | 0x410, STANDARD_RIGHTS_WRITE | 0xbea,
-                                                  STANDARD_RIGHTS_EXECUTE | 0x101000, PROCESS_ALL_ACCESS}});
+                                                  STANDARD_RIGHTS_EXECUTE | 0x101000, PROCESS_ALL_ACCESS},
+                                      .Delete = PspDeleteProcess});
     PsProcessType = (PVOID)PspProcessType;
     NtBuildNumber = 0xf0000000 | KiDoor->os_build;
     PsIdleProcess = PspMakeProcess("Idle");
@@ -62,8 +63,7 @@ VOID PsInitialize(VOID)
 
 PEPROCESS NTAPI IoGetCurrentProcess(VOID)
 {
-    PKPROCESS Process = KeGetCurrentThread()->Process;
-    return Process ? (PEPROCESS)Process : PsIdleProcess;
+    return PspCurrentProcess();
 }
 
 /* The thread a DPC has interrupted may be a processor's idle thread, which is no object and has the id 0. */
@@ -106,15 +106,61 @@ PCHAR NTAPI PsGetProcessImageFileName(PEPROCESS Process)
     return Process->ImageFileName;
 }
 
-/* No process has a 32-bit side here yet. */
 PVOID NTAPI PsGetProcessWow64Process(PEPROCESS Process)
 {
-    return NULL;
+    return Process->Wow64Process;
 }
 
-BOOLEAN NTAPI IoIs32bitProcess(PIRP Irp)
+PVOID NTAPI PsGetProcessPeb(PEPROCESS Process)
+{
+    return Process->Peb;
+}
+
+PVOID NTAPI PsGetProcessSectionBaseAddress(PEPROCESS Process)
+{
+    return Process->SectionBaseAddress;
+}
+
+HANDLE NTAPI PsGetProcessInheritedFromUniqueProcessId(PEPROCESS Process)
+{
+    return Process->InheritedFromUniqueProcessId;
+}
+
+LARGE_INTEGER NTAPI PsGetProcessExitTime(VOID)
+{
+    return PspCurrentProcess()->ExitTime;
+}
+
+/* One session. */
+ULONG NTAPI PsGetProcessSessionId(PEPROCESS Process)
+{
+    return 0;
+}
+
+PVOID NTAPI PsGetProcessDebugPort(PEPROCESS Process)
+{
+    return Process->DebugPort;
+}
+
+BOOLEAN NTAPI PsIsProcessBeingDebugged(PEPROCESS Process)
+{
+    return Process->DebugPort != NULL;
+}
+
+/* No protected processes here. */
+BOOLEAN NTAPI PsIsProtectedProcess(PEPROCESS Process)
 {
     return FALSE;
+}
+
+/* docs: IoIs32bitProcess: the process that issued the request; without one, or for a request of kernel mode, FALSE. */
+BOOLEAN NTAPI IoIs32bitProcess(PIRP Irp)
+{
+    if (!Irp)
+        return PspCurrentProcess()->Wow64Process != NULL;
+    if (Irp->RequestorMode == KernelMode || !Irp->Tail.Overlay.Thread)
+        return FALSE;
+    return ((PEPROCESS)((PETHREAD)Irp->Tail.Overlay.Thread)->Tcb.Process)->Wow64Process != NULL;
 }
 
 static NTSTATUS PspLookup(HANDLE Id, POBJECT_TYPE Type, PVOID *Object)
@@ -126,6 +172,12 @@ static NTSTATUS PspLookup(HANDLE Id, POBJECT_TYPE Type, PVOID *Object)
     ObfReferenceObject(Entry->Object);
     *Object = Entry->Object;
     return STATUS_SUCCESS;
+}
+
+PEPROCESS PspFindProcess(ULONG Id)
+{
+    PVOID Object;
+    return NT_SUCCESS(PspLookup((HANDLE)(UINT64)Id, PspProcessType, &Object)) ? Object : NULL;
 }
 
 /* docs: PsLookupProcessByProcessId: STATUS_INVALID_PARAMETER for an id that names none. */

@@ -23,6 +23,7 @@ static VOID PspDeleteThread(PVOID Body)
 {
     PETHREAD Thread = Body;
     PspForgetId(Thread->Cid.UniqueThread);
+    ObfDereferenceObject(Thread->Tcb.Process);
 }
 
 VOID PspInitializeThreads(VOID)
@@ -41,25 +42,9 @@ VOID PspInitializeThreads(VOID)
 
 /* ---- The life of a thread ---------------------------------------------------------------------------------------- */
 
-static VOID PspReap(PKTHREAD Thread)
+VOID PspReap(PKTHREAD Thread)
 {
     ObfDereferenceObject(Thread);
-}
-
-static DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
-{
-    PETHREAD Thread = (PETHREAD)KeGetCurrentThread();
-    Thread->ExitStatus = Status;
-    if (Thread->Start) {
-        KiCheckMutexes(&Thread->Tcb);
-        VfLeaveCallback(Thread->Start);
-        Thread->Start = NULL;
-        VfUntrack(Thread, VfThread);
-    }
-    PspNotifyThread(Thread, FALSE);
-    IopThreadEnds(Thread);
-    Thread->Terminating = TRUE;
-    KiTerminateThread(Status, PspReap);
 }
 
 static VOID NTAPI PspSystemThreadStartup(PVOID Context)
@@ -81,7 +66,8 @@ static VOID NTAPI PspSystemThreadStartup(PVOID Context)
     PspExitThread(STATUS_SUCCESS);
 }
 
-NTSTATUS PspCreateSystemThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver, PETHREAD *Result)
+/* A thread of Process that does not run yet, with two references: its own and the caller's. */
+NTSTATUS PspMakeThread(PEPROCESS Process, PKSTART_ROUTINE System, PKSTART_ROUTINE Routine, PVOID Context, PETHREAD *Result)
 {
     UINT64 Slot;
     if (!MmCreateKernelStack(&Slot))
@@ -89,19 +75,39 @@ NTSTATUS PspCreateSystemThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN O
     PVOID Memory = (PVOID)(MiStackBase(Slot) - PSP_OBJECT_BYTES);
     RtlZeroMemory(Memory, PSP_OBJECT_BYTES);
     PETHREAD Thread = ObpInitializeObject(PspThreadType, Memory);
-    KiInitializeThread(&Thread->Tcb, &PsInitialSystemProcess->Pcb, Slot, Memory, PspSystemThreadStartup, Thread);
+    KiInitializeThread(&Thread->Tcb, &Process->Pcb, Slot, Memory, System, Thread);
     Thread->StartRoutine = Routine;
     Thread->StartContext = Context;
-    Thread->Tcb.SystemThread = !OfDriver;
     Thread->Tcb.CreatedBy = ObpHeaderOf(Thread)->CreatedBy;
-    Thread->Cid.UniqueProcess = PsInitialSystemProcess->UniqueProcessId;
+    Thread->Cid.UniqueProcess = Process->UniqueProcessId;
     Thread->Cid.UniqueThread = PspNewId(Thread);
     Thread->ExitStatus = STATUS_PENDING;
     InitializeListHead(&Thread->IrpList);
+    InitializeListHead(&Thread->Calls);
+    KeInitializeEvent(&Thread->Work, SynchronizationEvent, FALSE);
     Thread->CreateTime.QuadPart = KiSystemTime();
+    Process->LiveThreads++;
+    ObfReferenceObject(Process);
+    ObfReferenceObject(Thread);
+    *Result = Thread;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS PspCreateSystemThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver, PETHREAD *Result)
+{
+    return PspCreateThreadIn(PsInitialSystemProcess, Routine, Context, OfDriver, Result);
+}
+
+/* A kernel thread, in any process. */
+NTSTATUS PspCreateThreadIn(PEPROCESS Process, PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver, PETHREAD *Result)
+{
+    PETHREAD Thread;
+    NTSTATUS Status = PspMakeThread(Process, PspSystemThreadStartup, Routine, Context, &Thread);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Thread->Tcb.SystemThread = !OfDriver;
     if (OfDriver)
         VfTrack(Thread, 0, VfThread, Routine, Thread->Tcb.CreatedBy);
-    ObfReferenceObject(Thread);
     PspNotifyThread(Thread, TRUE);
     KiReadyThread(&Thread->Tcb);
     *Result = Thread;
@@ -114,14 +120,16 @@ NTSTATUS NTAPI PsCreateSystemThread(PHANDLE Handle, ULONG Access, POBJECT_ATTRIB
 {
     PMI_IMAGE Image = MmImageOf((UINT64)Routine);
     PETHREAD Thread;
-    PVOID Owner;
+    PVOID Owner = PsInitialSystemProcess;
     if (Process) {
         NTSTATUS Found = ObReferenceObjectByHandle(Process, 0, PspProcessType, KernelMode, &Owner, NULL);
         if (!NT_SUCCESS(Found))
             return Found;
-        ObfDereferenceObject(Owner);
     }
-    NTSTATUS Status = PspCreateSystemThread(Routine, Context, !Image || Image->Driver, &Thread);
+    NTSTATUS Status = ((PEPROCESS)Owner)->Ending ? STATUS_PROCESS_IS_TERMINATING
+                                                 : PspCreateThreadIn(Owner, Routine, Context, !Image || Image->Driver, &Thread);
+    if (Process)
+        ObfDereferenceObject(Owner);
     if (!NT_SUCCESS(Status))
         return Status;
     if (Cid)
@@ -137,7 +145,7 @@ NTSTATUS NTAPI PsCreateSystemThread(PHANDLE Handle, ULONG Access, POBJECT_ATTRIB
 NTSTATUS NTAPI PsTerminateSystemThread(NTSTATUS ExitStatus)
 {
     PETHREAD Thread = (PETHREAD)KeGetCurrentThread();
-    if (Thread->Tcb.PreviousMode != KernelMode)
+    if (Thread->Tcb.SystemRoutine != PspSystemThreadStartup)
         return STATUS_INVALID_PARAMETER;
     PspExitThread(ExitStatus);
 }
@@ -179,7 +187,6 @@ BOOLEAN NTAPI PsIsThreadTerminating(PETHREAD Thread)
     return Thread->Terminating;
 }
 
-/* All threads are system threads here. */
 BOOLEAN NTAPI PsIsSystemThread(PETHREAD Thread)
 {
     return Thread->Tcb.Process == &PsInitialSystemProcess->Pcb;
@@ -188,6 +195,16 @@ BOOLEAN NTAPI PsIsSystemThread(PETHREAD Thread)
 BOOLEAN NTAPI IoIsSystemThread(PETHREAD Thread)
 {
     return PsIsSystemThread(Thread);
+}
+
+PVOID NTAPI PsGetThreadTeb(PETHREAD Thread)
+{
+    return Thread->Tcb.Teb;
+}
+
+PVOID NTAPI PsGetCurrentThreadTeb(VOID)
+{
+    return KeGetCurrentThread()->Teb;
 }
 
 PVOID NTAPI IoGetInitialStack(VOID)
@@ -223,8 +240,14 @@ ULONG PspCurrentThreadNumber(VOID)
 
 PKTHREAD PspNextThread(PKTHREAD Thread)
 {
-    PLIST_ENTRY Head = &PsInitialSystemProcess->Pcb.ThreadListHead;
-    PLIST_ENTRY Entry = Thread ? Thread->ThreadListEntry.Flink : Head->Flink;
+    PEPROCESS Process = Thread ? (PEPROCESS)Thread->Process : PsInitialSystemProcess;
+    PLIST_ENTRY Entry = Thread ? Thread->ThreadListEntry.Flink : Process->Pcb.ThreadListHead.Flink;
 
-    return Entry == Head ? NULL : CONTAINING_RECORD(Entry, struct _KTHREAD, ThreadListEntry);
+    while (Entry == &Process->Pcb.ThreadListHead) { /* of this process it was the last */
+        if (Process->ActiveProcessLinks.Flink == &PspProcesses)
+            return NULL;
+        Process = CONTAINING_RECORD(Process->ActiveProcessLinks.Flink, EPROCESS, ActiveProcessLinks);
+        Entry = Process->Pcb.ThreadListHead.Flink;
+    }
+    return CONTAINING_RECORD(Entry, struct _KTHREAD, ThreadListEntry);
 }

@@ -10,7 +10,7 @@
  */
 #include "nt.h"
 
-#define VF_THUNK_BYTES 80
+#define VF_THUNK_BYTES 112
 #define VF_THUNK_PAGES 64
 
 typedef struct _VF_THUNK {
@@ -28,6 +28,7 @@ static PUCHAR VfThunkMemory; /* the same, writable */
 
 VOID VfThunkSlow(VOID);
 VOID VfReturnZero(VOID);
+VOID KiKernelService(VOID);
 
 VOID VfInitialize(VOID)
 {
@@ -126,6 +127,15 @@ static VOID VfWriteThunk(ULONG Number, const VF_CONTRACT *Contract, UINT64 Targe
     EMIT(0x65, 0xff, 0x0c, 0x25, BYTES4(DOOR_PCR_BUDGET)); /* dec dword gs:[budget] */
     EMIT(0x74, 0);                                         /* jz deliver */
     Budget = Code;
+    if (!strncmp(Contract->Name, "Zw", 2) && !KiDoor->dry_run) { /* a call of kernel mode, also on a user thread */
+        EMIT(0x65, 0x48, 0x8b, 0x04, 0x25, BYTES4(FIELD_OFFSET(KI_PROCESSOR, CurrentThread)));  /* mov rax, gs:[thread] */
+        EMIT(0x80, 0xb8, BYTES4(FIELD_OFFSET(struct _KTHREAD, PreviousMode)), KernelMode); /* cmp byte [rax+mode], 0 */
+        EMIT(0x74, 12);                                                                    /* je to the jump below */
+        EMIT(0x4c, 0x8d, 0x1d);                                                            /* lea r11, target */
+        LONG Relative = VfRelative(Code, Target);
+        Code = VfEmit(Code, &Relative, 4);
+        Code = VfEmitJump(Code, (UINT64)KiKernelService);
+    }
     Code = VfEmitJump(Code, KiDoor->dry_run ? (UINT64)VfReturnZero : Target);
     if (Level || Minimum) {
         if (Level)

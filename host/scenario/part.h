@@ -1,0 +1,28 @@
+/* What the files of the scenario part share. */
+#pragma once
+
+#include <lauxlib.h>
+#include <lua.h>
+#include "scenario/scenario.h"
+
+struct scenario {
+    const struct scenario_machine *machine;
+    struct scenario_result *result;
+    size_t memory;
+    unsigned hooks;
+    uint8_t *data; /* of calls of user processes */
+    bool ended; /* the machine is gone: unwind */
+};
+
+static inline struct scenario *self(lua_State *L)
+{
+    return *(struct scenario **)lua_getextraspace(L);
+}
+
+/* The machine has ended in a call: leave the script, whatever it would catch. Does not return. */
+int scenario_leave(lua_State *L);
+
+/* process.c: functions on user processes; and those of them that are written in Lua */
+void process_open(lua_State *L);
+void process_prelude(lua_State *L);
+void process_help(FILE *out);

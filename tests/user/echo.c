@@ -1,0 +1,66 @@
+/* A device that gives back what it is given, by every method. */
+#include <ntddk.h>
+
+#define CODE(Number, Method) CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800 + (Number), Method, FILE_ANY_ACCESS)
+
+static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Echo"), LinkName = RTL_CONSTANT_STRING(L"\\??\\Echo");
+
+static NTSTATUS Finish(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
+{
+    Irp->IoStatus.Status = Status;
+    Irp->IoStatus.Information = Information;
+    IoCompleteRequest(Irp, IO_NO_INCREMENT);
+    return Status;
+}
+
+static NTSTATUS NTAPI OpenClose(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    static const char *const Names[] = {"create", "?", "close"};
+    UCHAR Major = IoGetCurrentIrpStackLocation(Irp)->MajorFunction;
+    DbgPrint("%s by process %u, mode %d, irql %d\n", Major < 3 ? Names[Major] : "cleanup", (ULONG)(ULONG_PTR)PsGetCurrentProcessId(),
+             Irp->RequestorMode, KeGetCurrentIrql());
+    return Finish(Irp, STATUS_SUCCESS, 0);
+}
+
+static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
+    ULONG In = Stack->Parameters.DeviceIoControl.InputBufferLength, Out = Stack->Parameters.DeviceIoControl.OutputBufferLength;
+    ULONG Bytes = In < Out ? In : Out;
+
+    switch (Stack->Parameters.DeviceIoControl.IoControlCode) {
+    case CODE(0, METHOD_BUFFERED):
+        return Finish(Irp, STATUS_SUCCESS, Bytes);
+    case CODE(1, METHOD_OUT_DIRECT): {
+        PVOID To = MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority);
+        RtlCopyMemory(To, Irp->AssociatedIrp.SystemBuffer, Bytes);
+        return Finish(Irp, STATUS_SUCCESS, Bytes);
+    }
+    case CODE(2, METHOD_NEITHER):
+        ProbeForRead(Stack->Parameters.DeviceIoControl.Type3InputBuffer, In, 1);
+        ProbeForWrite(Irp->UserBuffer, Out, 1);
+        RtlMoveMemory(Irp->UserBuffer, Stack->Parameters.DeviceIoControl.Type3InputBuffer, Bytes);
+        return Finish(Irp, STATUS_SUCCESS, Bytes);
+    default:
+        return Finish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
+    }
+}
+
+static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
+{
+    IoDeleteSymbolicLink(&LinkName);
+    IoDeleteDevice(Driver->DeviceObject);
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
+{
+    PDEVICE_OBJECT Device;
+    NTSTATUS Status = IoCreateDevice(Driver, 0, &DeviceName, FILE_DEVICE_UNKNOWN, 0, FALSE, &Device);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    IoCreateSymbolicLink(&LinkName, &DeviceName);
+    Driver->MajorFunction[IRP_MJ_CREATE] = Driver->MajorFunction[IRP_MJ_CLEANUP] = Driver->MajorFunction[IRP_MJ_CLOSE] = OpenClose;
+    Driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = Control;
+    Driver->DriverUnload = Unload;
+    return STATUS_SUCCESS;
+}
