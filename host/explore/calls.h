@@ -1,6 +1,6 @@
 /*
- * Calls of user processes (door.h: struct door_call), as a session makes them: the memory both sides see is handed out here,
- * replies are copied before they are used, and kept for the runs that repeat a scenario.
+ * Calls of user processes (door.h: struct door_call), as a session makes them: the memory both sides see is handed out
+ * here, replies are copied before they are used, and kept for the runs that repeat a scenario.
  */
 #pragma once
 
@@ -23,9 +23,9 @@ struct calls {
 };
 
 /*
- * Make a call whose data (call->bytes of them, in and out) the copies speak of. wait: until it is done or limit (100 ns, 0 = a
- * minute) has passed; else it is posted. Then call->state says whether it is done, and *slot is what calls_collect wants.
- * False: the machine has ended.
+ * Make a call whose data (call->bytes of them, in and out) the copies speak of. wait: until it is done or limit (100
+ * ns, 0 = a minute) has passed; else it is posted. Then call->state says whether it is done, and *slot is what
+ * calls_collect wants. False: the machine has ended.
  */
 bool calls_make(struct session *s, struct door_call *call, uint8_t *data, bool wait, uint64_t limit, uint32_t *slot);
 

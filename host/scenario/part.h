@@ -11,7 +11,7 @@ struct scenario {
     size_t memory;
     unsigned hooks;
     uint8_t *data; /* of calls of user processes */
-    bool ended; /* the machine is gone: unwind */
+    bool ended;    /* the machine is gone: unwind */
 };
 
 static inline struct scenario *self(lua_State *L)

@@ -1,6 +1,6 @@
 /*
- * User processes for scenarios. Two functions in C carry everything (__call, __collect: see door.h, struct door_call); what a
- * script sees is written in Lua on top of them.
+ * User processes for scenarios. Two functions in C carry everything (__call, __collect: see door.h, struct door_call);
+ * what a script sees is written in Lua on top of them.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -135,8 +135,10 @@ static int call_collect(lua_State *L)
 {
     const struct scenario_machine *m = self(L)->machine;
     lua_Integer slot = luaL_checkinteger(L, 1);
-    luaL_argcheck(L, slot >= 0 && slot < DOOR_CALLS && lua_rawgetp(L, LUA_REGISTRYINDEX, (void *)(uintptr_t)(slot + 1)) == LUA_TUSERDATA, 1,
-                  "no such request");
+    luaL_argcheck(L,
+                  slot >= 0 && slot < DOOR_CALLS &&
+                      lua_rawgetp(L, LUA_REGISTRYINDEX, (void *)(uintptr_t)(slot + 1)) == LUA_TUSERDATA,
+                  1, "no such request");
     struct door_call *call = lua_touserdata(L, -1);
     m->collect(m->context, (uint32_t)slot, call, self(L)->data);
     if (call->state == DOOR_CALL_DONE) {
@@ -174,11 +176,14 @@ static const char prelude[] =
     "Process.__index = Process\n"
     "Process.__name = 'process'\n"
     "function Process.__tostring(p) return 'process ' .. p.id end\n"
-    /* One service, with arguments as user mode passes them; copies: {address=, data=} before, {address=, bytes=} after */
+    /* One service, with arguments as user mode passes them; copies: {address=, data=} before, {address=, bytes=} after
+     */
     "function Process.service(p, name, arguments, copies, options)\n"
     "  options = options or {}\n"
-    "  local status, value, out, apcs, slot = call{kind = 3, process = p.id, thread = options.thread, wait = not options.post,\n"
-    "    limit = options.limit, service = services[name] or error('no service ' .. tostring(name), 2), arguments = arguments, copies = copies}\n"
+    "  local status, value, out, apcs, slot = call{kind = 3, process = p.id, thread = options.thread, wait = not "
+    "options.post,\n"
+    "    limit = options.limit, service = services[name] or error('no service ' .. tostring(name), 2), arguments = "
+    "arguments, copies = copies}\n"
     "  return status, out, apcs, slot\n"
     "end\n"
     "function Process.collect(p, slot)\n"
@@ -189,7 +194,8 @@ static const char prelude[] =
     "  return (call{kind = 4, process = p.id, wait = true, copies = {{address = address, data = data}}})\n"
     "end\n"
     "function Process.peek(p, address, bytes)\n"
-    "  local status, _, out = call{kind = 4, process = p.id, wait = true, copies = {{address = address, bytes = bytes}}}\n"
+    "  local status, _, out = call{kind = 4, process = p.id, wait = true, copies = {{address = address, bytes = "
+    "bytes}}}\n"
     "  if status >= 0x80000000 then return nil, status end\n"
     "  return out[1]\n"
     "end\n"
@@ -207,9 +213,11 @@ static const char prelude[] =
     "end\n"
     "function Process.open(p, path, access, options)\n"
     "  local b, name = p.scratch, utf16(path)\n"
-    "  local status, out = p:service('NtCreateFile', {b, access or 0xC0100000, b + 0x20, b + 0x10, 0, 0x80, 3, 1, options or 0x20, 0, 0},\n"
+    "  local status, out = p:service('NtCreateFile', {b, access or 0xC0100000, b + 0x20, b + 0x10, 0, 0x80, 3, 1, "
+    "options or 0x20, 0, 0},\n"
     "    {{address = b + 0x20, data = pack('<I4I4i8i8I4I4i8i8', 48, 0, 0, b + 0x50, 0x40, 0, 0, 0)},\n"
-    "     {address = b + 0x50, data = pack('<I2I2I4i8', #name, #name, 0, b + 0x60)}, {address = b + 0x60, data = name},\n"
+    "     {address = b + 0x50, data = pack('<I2I2I4i8', #name, #name, 0, b + 0x60)}, {address = b + 0x60, data = "
+    "name},\n"
     "     {address = b, bytes = 8}})\n"
     "  if status >= 0x80000000 then return nil, status end\n"
     "  return (unpack('<i8', out[1]))\n"
@@ -227,8 +235,10 @@ static const char prelude[] =
     "  local b, input, room = p.scratch, input or '', room or 0\n"
     "  local at = buffer(p, #input + room + 16)\n"
     "  local out = at + (#input + 15 & ~15)\n"
-    "  local status, copied = p:service(service or 'NtDeviceIoControlFile', {handle, 0, 0, 0, b, code, #input > 0 and at or 0, #input,\n"
-    "    room > 0 and out or 0, room}, {{address = at, data = input}, {address = b, data = pack('<i8i8', 0, 0)}, {address = b, bytes = 16}, {address = out, bytes = room}})\n"
+    "  local status, copied = p:service(service or 'NtDeviceIoControlFile', {handle, 0, 0, 0, b, code, #input > 0 and "
+    "at or 0, #input,\n"
+    "    room > 0 and out or 0, room}, {{address = at, data = input}, {address = b, data = pack('<i8i8', 0, 0)}, "
+    "{address = b, bytes = 16}, {address = out, bytes = room}})\n"
     "  local _, information = unpack('<i8i8', copied[1])\n"
     "  return status, (copied[2] or ''):sub(1, information), information\n"
     "end\n"
@@ -241,12 +251,14 @@ static const char prelude[] =
     "end\n"
     "function Process.read(p, handle, bytes, offset)\n"
     "  local at = buffer(p, bytes)\n"
-    "  local status, out, information = transfer(p, 'NtReadFile', handle, at, bytes, offset, {{address = at, bytes = bytes}})\n"
+    "  local status, out, information = transfer(p, 'NtReadFile', handle, at, bytes, offset, {{address = at, bytes = "
+    "bytes}})\n"
     "  return status, out[1]:sub(1, information)\n"
     "end\n"
     "function Process.write(p, handle, data, offset)\n"
     "  local at = buffer(p, #data)\n"
-    "  local status, _, information = transfer(p, 'NtWriteFile', handle, at, #data, offset, {{address = at, data = data}})\n"
+    "  local status, _, information = transfer(p, 'NtWriteFile', handle, at, #data, offset, {{address = at, data = "
+    "data}})\n"
     "  return status, information\n"
     "end\n"
     "function Process.exit(p, status)\n"
@@ -257,7 +269,8 @@ static const char prelude[] =
     "end\n"
     "function launch(image, options)\n"
     "  options = options or {}\n"
-    "  local status, id, _, _, _, thread, stack = call{kind = 1, process = options.parent and options.parent.id or 4, wait = true,\n"
+    "  local status, id, _, _, _, thread, stack = call{kind = 1, process = options.parent and options.parent.id or 4, "
+    "wait = true,\n"
     "    arguments = {options.wow64 and 1 or 0}, text = image .. '\\0' .. (options.command_line or '') .. '\\0'}\n"
     "  if status >= 0x80000000 then return nil, status end\n"
     "  return setmetatable({id = id, thread = thread, scratch = stack, room = 0}, Process)\n"
@@ -273,8 +286,10 @@ void process_prelude(lua_State *L)
 void process_help(FILE *out)
 {
     static const char *const lines[][2] = {
-        {"launch(image[, options])", "start a user process; nil and the NTSTATUS when it was refused. command_line, wow64, parent"},
-        {"process:open(path)", "a handle, or nil and the NTSTATUS; close, read, write, control, exit, crash: docs/user-mode.md"},
+        {"launch(image[, options])",
+         "start a user process; nil and the NTSTATUS when it was refused. command_line, wow64, parent"},
+        {"process:open(path)",
+         "a handle, or nil and the NTSTATUS; close, read, write, control, exit, crash: docs/user-mode.md"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         fprintf(out, "  %-26s %s\n", lines[i][0], lines[i][1]);

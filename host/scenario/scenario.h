@@ -23,11 +23,11 @@ struct scenario_machine {
     bool (*snapshot)(void *context); /* here exploration begins */
     /* A command without a name (enum door_command_code); *value: its argument, then its reply. */
     bool (*command)(void *context, uint32_t code, uint64_t *value, uint32_t *status);
+    FILE *out;                                      /* where print goes */
+    uint64_t seed;                                  /* of math.random */
     /* Calls of user processes, see explore/calls.h. */
     bool (*call)(void *context, struct door_call *call, uint8_t *data, bool wait, uint64_t limit, uint32_t *slot);
     void (*collect)(void *context, uint32_t slot, struct door_call *call, uint8_t *data);
-    FILE *out;                                      /* where print goes */
-    uint64_t seed;                                  /* of math.random */
 };
 
 struct scenario_result {

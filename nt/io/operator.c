@@ -122,9 +122,11 @@ static VOID IopCarryOut(struct door_command *Command)
     KiSetTimeLimit(0, 0, NULL);
 }
 
-/* ---- User mode ------------------------------------------------------------------------------------------------------ */
+/* ---- User mode ------------------------------------------------------------------------------------------------------
+ */
 
-/* Let the machine run until Index (DOOR_CALLS = any call) is done or Time has passed. This thread runs when no other can. */
+/* Let the machine run until Index (DOOR_CALLS = any call) is done or Time has passed. This thread runs when no other
+ * can. */
 static BOOLEAN IopAwait(UINT64 Index, UINT64 Time)
 {
     LARGE_INTEGER End = {.QuadPart = KiSystemTime() + (INT64)(Time ? Time : 1)};

@@ -4,8 +4,8 @@
  * Each makes one IRP for the top of the file's device stack. A file opened for synchronous I/O is locked meanwhile, its
  * position moves with it, and the service waits; otherwise the request may be pending when the service returns.
  *
- * The caller is a driver or a program (ExGetPreviousMode): a program's buffers and status block are addresses of its process
- * that must be writable now and may be gone later, its handles need the access that the request takes.
+ * The caller is a driver or a program (ExGetPreviousMode): a program's buffers and status block are addresses of its
+ * process that must be writable now and may be gone later, its handles need the access that the request takes.
  */
 #include "nt.h"
 
@@ -132,8 +132,8 @@ static NTSTATUS IopOffset(PIOP_CALLER Caller, PLARGE_INTEGER Given, BOOLEAN Writ
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS IopTransfer(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context, PIO_STATUS_BLOCK Iosb,
-                            PVOID Buffer, ULONG Bytes, PLARGE_INTEGER Given, PULONG Key)
+static NTSTATUS IopTransfer(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
+                            PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, PLARGE_INTEGER Given, PULONG Key)
 {
     BOOLEAN Read = Major == IRP_MJ_READ;
     PIO_STACK_LOCATION Stack;
@@ -191,8 +191,8 @@ NTSTATUS NTAPI NtWriteFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVO
 
 /* ---- Control ----------------------------------------------------------------------------------------------------- */
 
-static NTSTATUS IopControl(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context, PIO_STATUS_BLOCK Iosb,
-                           ULONG Code, PVOID In, ULONG InBytes, PVOID Out, ULONG OutBytes)
+static NTSTATUS IopControl(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
+                           PIO_STATUS_BLOCK Iosb, ULONG Code, PVOID In, ULONG InBytes, PVOID Out, ULONG OutBytes)
 {
     PIO_STACK_LOCATION Stack;
     IOP_CALLER Caller;

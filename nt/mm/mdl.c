@@ -8,8 +8,8 @@
  * MmUnmapLockedPages is seen. Memory whose pages are locked stays pageable at its own address: at DISPATCH_LEVEL only
  * the mapping may be used (docs: "Using MDLs").
  *
- * User memory is that of the process the caller runs in; the pages stay, and stay the same, until they are unlocked, also when
- * the process gives them back meanwhile. A mapping into user space is a range of that process (docs:
+ * User memory is that of the process the caller runs in; the pages stay, and stay the same, until they are unlocked,
+ * also when the process gives them back meanwhile. A mapping into user space is a range of that process (docs:
  * MmMapLockedPagesSpecifyCache).
  */
 #include "nt.h"

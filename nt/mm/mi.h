@@ -39,14 +39,16 @@ static inline VOID MiEnterProcess(PKPROCESS Process)
 }
 
 /*
- * User memory of the current process (that the current thread is in or attached to), for services: no fault, no window; a
- * status instead of an exception (STATUS_ACCESS_VIOLATION, STATUS_GUARD_PAGE_VIOLATION, STATUS_DATATYPE_MISALIGNMENT).
+ * User memory of the current process (that the current thread is in or attached to), for services: no fault, no window;
+ * a status instead of an exception (STATUS_ACCESS_VIOLATION, STATUS_GUARD_PAGE_VIOLATION,
+ * STATUS_DATATYPE_MISALIGNMENT).
  */
 NTSTATUS MmReadUser(PVOID To, const VOID *User, SIZE_T Bytes);
 NTSTATUS MmWriteUser(PVOID User, const VOID *From, SIZE_T Bytes);
 NTSTATUS MmProbeUser(const VOID *User, SIZE_T Bytes, ULONG Alignment, BOOLEAN Write);
 struct _MI_SPACE;
-VOID MmWriteProcess(struct _MI_SPACE *Space, UINT64 User, const VOID *From, SIZE_T Bytes); /* where it surely is writable */
+VOID MmWriteProcess(struct _MI_SPACE *Space, UINT64 User, const VOID *From,
+                    SIZE_T Bytes); /* where it surely is writable */
 VOID MmDeleteProcessMemory(PEPROCESS Process);
 /* MmProbeAndLockPages with a status instead of the exception. */
 NTSTATUS MmTryLockPages(PMDL Mdl, KPROCESSOR_MODE AccessMode, LOCK_OPERATION Operation);

@@ -28,8 +28,8 @@ static VOID NTAPI MiFreeVad(PRTL_AVL_TABLE Table, PVOID Memory)
 }
 
 /*
- * Each process chooses its addresses in a part of its own, so that a pointer of one process hardly ever means anything in
- * another; as address space layout randomisation does it, but the same in every run.
+ * Each process chooses its addresses in a part of its own, so that a pointer of one process hardly ever means anything
+ * in another; as address space layout randomisation does it, but the same in every run.
  */
 PMI_SPACE MiCreateSpace(PEPROCESS Process, BOOLEAN Wow64)
 {
@@ -42,7 +42,8 @@ PMI_SPACE MiCreateSpace(PEPROCESS Process, BOOLEAN Wow64)
     Space->Process = Process;
     Space->Low = DOOR_USER_BASE;
     Space->High = Wow64 ? 0x7fff0000ull : DOOR_USER_END - MI_GRANULARITY;
-    Space->First = Wow64 ? 0x10000000ull + Number % 96 * 0x1000000ull : 0x10000000000ull + Number % 3000 * 0x100000000ull;
+    Space->First =
+        Wow64 ? 0x10000000ull + Number % 96 * 0x1000000ull : 0x10000000000ull + Number % 3000 * 0x100000000ull;
     return Space;
 }
 
@@ -158,8 +159,10 @@ BOOLEAN MiSetEntries(PMI_SPACE Space, PMI_VAD Vad, UINT64 Start, UINT64 End, ULO
             MiDropPage(Entry);
         *Entry = (*Entry & ~(MI_ENTRY_PROTECTION | MI_ENTRY_GUARD)) | Bits;
         /* A page that was copied when it was written stays the process's own. */
-        if ((*Entry & MI_ENTRY_PRIVATE) && MI_ENTRY_PHYSICAL(*Entry) && Vad->Section && (Bits & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)))
-            *Entry = (*Entry & ~MI_ENTRY_PROTECTION) | (Bits & PAGE_WRITECOPY ? PAGE_READWRITE : PAGE_EXECUTE_READWRITE);
+        if ((*Entry & MI_ENTRY_PRIVATE) && MI_ENTRY_PHYSICAL(*Entry) && Vad->Section &&
+            (Bits & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)))
+            *Entry =
+                (*Entry & ~MI_ENTRY_PROTECTION) | (Bits & PAGE_WRITECOPY ? PAGE_READWRITE : PAGE_EXECUTE_READWRITE);
     }
     return TRUE;
 }

@@ -3,8 +3,8 @@
  *
  * One word per page says what is there: the physical page, when it has one, and in the low bits its protection. A page
  * gets its memory when it is touched first. The range of addresses [DOOR_USER_BASE, DOOR_USER_END) is closed; a touch
- * below DISPATCH_LEVEL by a thread that is in the process opens a window (user.c), a raise to DISPATCH_LEVEL or a switch to
- * another process closes it. What the kernel itself reads and writes for a service goes by the linear view.
+ * below DISPATCH_LEVEL by a thread that is in the process opens a window (user.c), a raise to DISPATCH_LEVEL or a
+ * switch to another process closes it. What the kernel itself reads and writes for a service goes by the linear view.
  */
 #pragma once
 
@@ -27,10 +27,10 @@ typedef struct _MI_VAD {
     ULONG Type;        /* MEM_PRIVATE, MEM_MAPPED, MEM_IMAGE */
     ULONG Protection;  /* as given when it was made */
     struct _MI_SECTION *Section;
-    UINT64 Offset;      /* of Start in the section */
-    BOOLEAN OfMdl;      /* the pages are another's (MmMapLockedPagesSpecifyCache) */
-    ULONG Secured;      /* MmSecureVirtualMemory */
-    ULONG SecuredAs;    /* PAGE_READONLY or PAGE_READWRITE must stay possible */
+    UINT64 Offset;   /* of Start in the section */
+    BOOLEAN OfMdl;   /* the pages are another's (MmMapLockedPagesSpecifyCache) */
+    ULONG Secured;   /* MmSecureVirtualMemory */
+    ULONG SecuredAs; /* PAGE_READONLY or PAGE_READWRITE must stay possible */
     UINT64 **Leaf;
 } MI_VAD, *PMI_VAD;
 

@@ -45,7 +45,8 @@ BOOLEAN MiIsCommitted(PMI_SPACE Space, UINT64 Va)
     return Entry && MiAllows(*Entry, FALSE);
 }
 
-/* ---- Pages ---------------------------------------------------------------------------------------------------------- */
+/* ---- Pages ----------------------------------------------------------------------------------------------------------
+ */
 
 VOID MiFreeUserPage(UINT64 Physical)
 {
@@ -127,7 +128,8 @@ UINT64 MiUserPage(PMI_SPACE Space, UINT64 Va, BOOLEAN Write, NTSTATUS *Status)
     return MI_ENTRY_PHYSICAL(*Entry);
 }
 
-/* ---- Windows -------------------------------------------------------------------------------------------------------- */
+/* ---- Windows --------------------------------------------------------------------------------------------------------
+ */
 
 BOOLEAN MiOpenUser(UINT64 Address, ULONG Error, NTSTATUS *Status)
 {
@@ -162,7 +164,8 @@ BOOLEAN MiOpenUser(UINT64 Address, ULONG Error, NTSTATUS *Status)
     return TRUE;
 }
 
-/* ---- The kernel's own accesses -------------------------------------------------------------------------------------- */
+/* ---- The kernel's own accesses --------------------------------------------------------------------------------------
+ */
 
 static NTSTATUS MiMoveUser(PMI_SPACE Space, PUCHAR Kernel, UINT64 User, SIZE_T Bytes, BOOLEAN Write, SIZE_T *Done)
 {

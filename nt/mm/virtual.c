@@ -35,9 +35,11 @@ static BOOLEAN MiIsValidProtection(ULONG Protect)
     return MiIsProtection(Basic) && (Basic != PAGE_NOACCESS || Basic == Protect);
 }
 
-/* ---- Allocation ----------------------------------------------------------------------------------------------------- */
+/* ---- Allocation -----------------------------------------------------------------------------------------------------
+ */
 
-static NTSTATUS MiReserve(PMI_SPACE Space, UINT64 *Base, UINT64 *Bytes, UINT64 Top, ULONG Type, ULONG Protect, PMI_VAD *Vad)
+static NTSTATUS MiReserve(PMI_SPACE Space, UINT64 *Base, UINT64 *Bytes, UINT64 Top, ULONG Type, ULONG Protect,
+                          PMI_VAD *Vad)
 {
     UINT64 Start = *Base & ~(MI_GRANULARITY - 1), End;
 
@@ -71,8 +73,8 @@ static NTSTATUS MiCommit(PMI_SPACE Space, PMI_VAD Vad, UINT64 *Base, UINT64 *Byt
     return MiSetEntries(Space, Vad, Start, End, Protect) ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
-NTSTATUS NTAPI NtAllocateVirtualMemory(HANDLE Handle, PVOID *BaseAddress, ULONG_PTR ZeroBits, PSIZE_T RegionSize, ULONG Type,
-                                       ULONG Protect)
+NTSTATUS NTAPI NtAllocateVirtualMemory(HANDLE Handle, PVOID *BaseAddress, ULONG_PTR ZeroBits, PSIZE_T RegionSize,
+                                       ULONG Type, ULONG Protect)
 {
     UINT64 Base = (UINT64)*BaseAddress, Bytes = *RegionSize, Top;
     NTSTATUS Status = STATUS_SUCCESS;
@@ -114,7 +116,8 @@ NTSTATUS NTAPI NtAllocateVirtualMemory(HANDLE Handle, PVOID *BaseAddress, ULONG_
     return Status;
 }
 
-/* ---- Freeing -------------------------------------------------------------------------------------------------------- */
+/* ---- Freeing --------------------------------------------------------------------------------------------------------
+ */
 
 /* What remains of a range when a part of it is released: the part before, and a new range for the one behind. */
 static NTSTATUS MiSplit(PMI_SPACE Space, PMI_VAD Vad, UINT64 Start, UINT64 End)
@@ -193,7 +196,8 @@ NTSTATUS NTAPI NtFreeVirtualMemory(HANDLE Handle, PVOID *BaseAddress, PSIZE_T Re
     return Status;
 }
 
-/* ---- Protection ----------------------------------------------------------------------------------------------------- */
+/* ---- Protection -----------------------------------------------------------------------------------------------------
+ */
 
 static ULONG MiProtectionOf(UINT64 Entry)
 {
@@ -221,9 +225,11 @@ static NTSTATUS MiProtectRange(PMI_SPACE Space, UINT64 Start, UINT64 End, ULONG 
     if (Vad->Secured && (Protect == PAGE_NOACCESS || (Protect & PAGE_GUARD) ||
                          (Vad->SecuredAs == PAGE_READWRITE && !MiWrites(Protect))))
         return STATUS_INVALID_PAGE_PROTECTION;
-    if (Vad->Section && MiWrites(Protect) && !(Protect & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)) && !MiWrites(Vad->Protection))
+    if (Vad->Section && MiWrites(Protect) && !(Protect & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)) &&
+        !MiWrites(Vad->Protection))
         return STATUS_SECTION_PROTECTION;
-    return MiSetEntries(Space, Vad, Start, End, Protect & (MI_ENTRY_PROTECTION | PAGE_GUARD)) ? STATUS_SUCCESS : STATUS_NO_MEMORY;
+    return MiSetEntries(Space, Vad, Start, End, Protect & (MI_ENTRY_PROTECTION | PAGE_GUARD)) ? STATUS_SUCCESS
+                                                                                              : STATUS_NO_MEMORY;
 }
 
 NTSTATUS NTAPI NtProtectVirtualMemory(HANDLE Handle, PVOID *BaseAddress, PSIZE_T RegionSize, ULONG Protect, PULONG Old)
@@ -253,7 +259,8 @@ NTSTATUS NTAPI NtProtectVirtualMemory(HANDLE Handle, PVOID *BaseAddress, PSIZE_T
     return Status;
 }
 
-/* ---- Query ---------------------------------------------------------------------------------------------------------- */
+/* ---- Query ----------------------------------------------------------------------------------------------------------
+ */
 
 static VOID MiDescribeFree(PMI_SPACE Space, UINT64 Va, PMEMORY_BASIC_INFORMATION Information)
 {
@@ -280,8 +287,8 @@ static VOID MiDescribeRange(PMI_VAD Vad, UINT64 Va, PMEMORY_BASIC_INFORMATION In
     Information->RegionSize = End - Va;
 }
 
-NTSTATUS NTAPI NtQueryVirtualMemory(HANDLE Handle, PVOID BaseAddress, MEMORY_INFORMATION_CLASS Class, PVOID Buffer, SIZE_T Bytes,
-                                    PSIZE_T Returned)
+NTSTATUS NTAPI NtQueryVirtualMemory(HANDLE Handle, PVOID BaseAddress, MEMORY_INFORMATION_CLASS Class, PVOID Buffer,
+                                    SIZE_T Bytes, PSIZE_T Returned)
 {
     UINT64 Va = (UINT64)BaseAddress & ~(DOOR_PAGE - 1);
     PMEMORY_BASIC_INFORMATION Information = Buffer;
@@ -310,7 +317,8 @@ NTSTATUS NTAPI NtQueryVirtualMemory(HANDLE Handle, PVOID BaseAddress, MEMORY_INF
     return STATUS_SUCCESS;
 }
 
-/* ---- Securing ------------------------------------------------------------------------------------------------------- */
+/* ---- Securing -------------------------------------------------------------------------------------------------------
+ */
 
 /* docs: MmSecureVirtualMemory: the range stays, and stays accessible as asked for. Of the current process. */
 HANDLE NTAPI MmSecureVirtualMemory(PVOID Address, SIZE_T Size, ULONG ProbeMode)

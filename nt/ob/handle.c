@@ -1,10 +1,10 @@
 /*
  * Handles.
  *
- * A handle is an index into a table, times four. Each user process has a table; the System process's is the kernel's, whose
- * handles carry the upper bits set when they were made with OBJ_KERNEL_HANDLE: those are valid everywhere, for kernel mode.
- * In the System process itself both forms name the same entry. -1 and -2 are the current process and thread and lie in no
- * table.
+ * A handle is an index into a table, times four. Each user process has a table; the System process's is the kernel's,
+ * whose handles carry the upper bits set when they were made with OBJ_KERNEL_HANDLE: those are valid everywhere, for
+ * kernel mode. In the System process itself both forms name the same entry. -1 and -2 are the current process and
+ * thread and lie in no table.
  *
  * Closing what is no handle is a finding (INVALID_KERNEL_HANDLE), as Windows does it for kernel mode.
  */

@@ -1,10 +1,11 @@
 /*
  * How a user process begins.
  *
- * Its memory holds what drivers read of one: the process environment block with the parameters and the list of modules, the
- * images' headers, and for each thread its environment block and a stack. No code is in it, since what the program does is
- * decided outside (door.h: DOOR_CALL_*). The first thread is announced together with the process, by the creator, at
- * PASSIVE_LEVEL; a notification routine may refuse the process then (docs: PS_CREATE_NOTIFY_INFO, CreationStatus).
+ * Its memory holds what drivers read of one: the process environment block with the parameters and the list of modules,
+ * the images' headers, and for each thread its environment block and a stack. No code is in it, since what the program
+ * does is decided outside (door.h: DOOR_CALL_*). The first thread is announced together with the process, by the
+ * creator, at PASSIVE_LEVEL; a notification routine may refuse the process then (docs: PS_CREATE_NOTIFY_INFO,
+ * CreationStatus).
  *
  * DIFFERS: the images in a process are headers without code.
  */
@@ -14,13 +15,15 @@
 #define PSP_IMAGE_BYTES 0x10000ull
 #define PSP_DIRECTORY L"C:\\Windows\\System32\\"
 
-/* Where things lie in the page (64-bit form, then 32-bit) that holds them all: drivers find them by the PEB's fields. */
+/* Where things lie in the page (64-bit form, then 32-bit) that holds them all: drivers find them by the PEB's fields.
+ */
 #define PSP_AREA_BYTES 0x10000ull
 #define PSP_PARAMETERS 0x1000 /* behind the PEB, in the same range */
 #define PSP_LOADER 0x3000
 #define PSP_TEXT 0x4000
 
-/* ---- Text ----------------------------------------------------------------------------------------------------------- */
+/* ---- Text -----------------------------------------------------------------------------------------------------------
+ */
 
 static NTSTATUS PspText(PUNICODE_STRING String, PCWSTR Before, PCSTR Utf8)
 {
@@ -49,7 +52,8 @@ static NTSTATUS PspNames(PEPROCESS Process, const PSP_LAUNCH *Launch)
         return STATUS_OBJECT_NAME_INVALID;
     Status = PspText(&Process->OpenPath, Bare ? L"\\??\\" PSP_DIRECTORY : L"\\??\\", Image);
     if (NT_SUCCESS(Status)) /* without the drive */
-        Status = PspText(&Process->ImagePath, Bare ? L"\\Device\\HarddiskVolume1\\Windows\\System32\\" : L"\\Device\\HarddiskVolume1",
+        Status = PspText(&Process->ImagePath,
+                         Bare ? L"\\Device\\HarddiskVolume1\\Windows\\System32\\" : L"\\Device\\HarddiskVolume1",
                          Bare ? Image : Image + 2);
     if (NT_SUCCESS(Status))
         Status = PspText(&Process->CommandLine, L"", *Launch->CommandLine ? Launch->CommandLine : Image);
@@ -71,8 +75,8 @@ static NTSTATUS PspOpenFile(PUNICODE_STRING Path, ULONG Options, PFILE_OBJECT *F
 
     InitializeObjectAttributes(&Attributes, Path, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
     Status = IoCreateFile(&Handle, FILE_READ_DATA | FILE_EXECUTE | SYNCHRONIZE, &Attributes, &Iosb, NULL, 0,
-                          FILE_SHARE_READ | FILE_SHARE_DELETE, FILE_OPEN, Options | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0,
-                          CreateFileTypeNone, NULL, IO_NO_PARAMETER_CHECKING);
+                          FILE_SHARE_READ | FILE_SHARE_DELETE, FILE_OPEN, Options | FILE_SYNCHRONOUS_IO_NONALERT, NULL,
+                          0, CreateFileTypeNone, NULL, IO_NO_PARAMETER_CHECKING);
     if (!NT_SUCCESS(Status))
         return Status;
     Status = ObReferenceObjectByHandle(Handle, 0, IopFileType, KernelMode, (PVOID *)File, NULL);
@@ -83,7 +87,8 @@ static NTSTATUS PspOpenFile(PUNICODE_STRING Path, ULONG Options, PFILE_OBJECT *F
 /* The image's file, if the volume has it; else a file object that only tells the name. */
 static NTSTATUS PspOpenImage(PEPROCESS Process)
 {
-    UNICODE_STRING Root = RTL_CONSTANT_STRING(L"\\??\\C:\\"), Device = RTL_CONSTANT_STRING(L"\\Device\\HarddiskVolume1");
+    UNICODE_STRING Root = RTL_CONSTANT_STRING(L"\\??\\C:\\"),
+                   Device = RTL_CONSTANT_STRING(L"\\Device\\HarddiskVolume1");
     PFILE_OBJECT Directory;
     NTSTATUS Status = PspOpenFile(&Process->OpenPath, FILE_NON_DIRECTORY_FILE, &Process->ImageFile);
 
@@ -98,7 +103,8 @@ static NTSTATUS PspOpenImage(PEPROCESS Process)
     return Process->ImageFile ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 }
 
-/* ---- Memory --------------------------------------------------------------------------------------------------------- */
+/* ---- Memory ---------------------------------------------------------------------------------------------------------
+ */
 
 /* A committed range of the process; 0 = no memory. */
 static UINT64 PspRange(PMI_SPACE Space, UINT64 At, UINT64 Bytes, ULONG Type, ULONG Protection)
@@ -130,8 +136,12 @@ static VOID PspWriteHeaders(PMI_SPACE Space, UINT64 Base, BOOLEAN Is32)
         USHORT OptionalBytes, Characteristics;
         USHORT OptionalMagic;
         UCHAR Optional[0xee];
-    } Headers = {.Magic = 0x5a4d, .New = 0x80, .Signature = 0x4550, .Machine = Is32 ? 0x14c : 0x8664,
-                 .OptionalBytes = Is32 ? 0xe0 : 0xf0, .Characteristics = Is32 ? 0x102 : 0x22,
+    } Headers = {.Magic = 0x5a4d,
+                 .New = 0x80,
+                 .Signature = 0x4550,
+                 .Machine = Is32 ? 0x14c : 0x8664,
+                 .OptionalBytes = Is32 ? 0xe0 : 0xf0,
+                 .Characteristics = Is32 ? 0x102 : 0x22,
                  .OptionalMagic = Is32 ? 0x10b : 0x20b};
     PUCHAR Optional = (PUCHAR)&Headers.OptionalMagic;
 
@@ -283,7 +293,8 @@ VOID MmDeleteProcessMemory(PEPROCESS Process)
         MiRemoveVad(Space, Vad);
 }
 
-/* ---- Process and thread --------------------------------------------------------------------------------------------- */
+/* ---- Process and thread ---------------------------------------------------------------------------------------------
+ */
 
 NTSTATUS PspCreateUserThread(PEPROCESS Process, PETHREAD *Result)
 {
@@ -291,7 +302,8 @@ NTSTATUS PspCreateUserThread(PEPROCESS Process, PETHREAD *Result)
 
     if (Process->Ending)
         return STATUS_PROCESS_IS_TERMINATING;
-    Status = PspMakeThread(Process, PspUserThread, (PKSTART_ROUTINE)((UINT64)Process->SectionBaseAddress + 0x1000), NULL, Result);
+    Status = PspMakeThread(Process, PspUserThread, (PKSTART_ROUTINE)((UINT64)Process->SectionBaseAddress + 0x1000),
+                           NULL, Result);
     if (!NT_SUCCESS(Status))
         return Status;
     (*Result)->Tcb.PreviousMode = UserMode;

@@ -1,10 +1,10 @@
 /*
  * The end of threads and processes.
  *
- * A user thread that is to end does so when it is next in user mode: its waits of UserMode end at once, what a driver does
- * on its behalf is not interrupted. The last thread takes the process with it, in this order: the notification routines, its
- * requests, the handles (so that drivers see IRP_MJ_CLEANUP in the process's context), the memory.
- * (docs: ZwTerminateProcess, PsSetCreateProcessNotifyRoutine, "Canceling IRPs": a thread's requests are cancelled)
+ * A user thread that is to end does so when it is next in user mode: its waits of UserMode end at once, what a driver
+ * does on its behalf is not interrupted. The last thread takes the process with it, in this order: the notification
+ * routines, its requests, the handles (so that drivers see IRP_MJ_CLEANUP in the process's context), the memory. (docs:
+ * ZwTerminateProcess, PsSetCreateProcessNotifyRoutine, "Canceling IRPs": a thread's requests are cancelled)
  */
 #include "nt.h"
 #include "mm/space.h"
@@ -25,7 +25,8 @@ VOID PspEndProcess(PEPROCESS Process, NTSTATUS Status)
         return;
     Process->Ending = TRUE;
     Process->ExitStatus = Status;
-    for (PLIST_ENTRY Entry = Process->Pcb.ThreadListHead.Flink, Next; Entry != &Process->Pcb.ThreadListHead; Entry = Next) {
+    for (PLIST_ENTRY Entry = Process->Pcb.ThreadListHead.Flink, Next; Entry != &Process->Pcb.ThreadListHead;
+         Entry = Next) {
         Next = Entry->Flink;
         PspEndThread((PETHREAD)CONTAINING_RECORD(Entry, struct _KTHREAD, ThreadListEntry), Status);
     }
@@ -92,14 +93,15 @@ VOID PspEndProcesses(VOID)
         PspEndProcess(Process, STATUS_SYSTEM_SHUTDOWN);
         KeWaitForSingleObject(Process, Executive, KernelMode, FALSE, &Patience);
         if (!Process->Exited)
-            VfRemark("process %u (%s) does not end: a driver keeps one of its threads", (ULONG)(UINT64)Process->UniqueProcessId,
-                     Process->ImageFileName);
+            VfRemark("process %u (%s) does not end: a driver keeps one of its threads",
+                     (ULONG)(UINT64)Process->UniqueProcessId, Process->ImageFileName);
         Entry = Process->ActiveProcessLinks.Flink;
         ObfDereferenceObject(Process);
     }
 }
 
-/* ---- Services ------------------------------------------------------------------------------------------------------ */
+/* ---- Services ------------------------------------------------------------------------------------------------------
+ */
 
 /* docs: ZwTerminateProcess: NULL stands for the other threads of the caller's process; -1 for all of it. */
 NTSTATUS NTAPI NtTerminateProcess(HANDLE Handle, NTSTATUS ExitStatus)
@@ -117,7 +119,8 @@ NTSTATUS NTAPI NtTerminateProcess(HANDLE Handle, NTSTATUS ExitStatus)
         }
         return STATUS_SUCCESS;
     }
-    Status = ObReferenceObjectByHandle(Handle, 1 /* PROCESS_TERMINATE */, PspProcessType, ExGetPreviousMode(), (PVOID *)&Process, NULL);
+    Status = ObReferenceObjectByHandle(Handle, 1 /* PROCESS_TERMINATE */, PspProcessType, ExGetPreviousMode(),
+                                       (PVOID *)&Process, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     if (!Process->Space)
@@ -138,8 +141,8 @@ NTSTATUS NTAPI NtTerminateThread(HANDLE Handle, NTSTATUS ExitStatus)
     if (!Handle)
         ObfReferenceObject(Thread);
     else
-        Status = ObReferenceObjectByHandle(Handle, 1 /* THREAD_TERMINATE */, PspThreadType, ExGetPreviousMode(), (PVOID *)&Thread,
-                                           NULL);
+        Status = ObReferenceObjectByHandle(Handle, 1 /* THREAD_TERMINATE */, PspThreadType, ExGetPreviousMode(),
+                                           (PVOID *)&Thread, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     if (((PEPROCESS)Thread->Tcb.Process)->Space)

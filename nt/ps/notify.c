@@ -3,8 +3,8 @@
  *
  * Each kind has a fixed number of places as on Windows (64). A registered routine is tracked, so an image that goes
  * away while one of its routines is registered is a finding. Thread routines run in the creating thread, and in the
- * ending one (docs: PsSetCreateThreadNotifyRoutine); process routines in the creator, in the context of its process, and in
- * the last thread of a process that ends; all at PASSIVE_LEVEL.
+ * ending one (docs: PsSetCreateThreadNotifyRoutine); process routines in the creator, in the context of its process,
+ * and in the last thread of a process that ends; all at PASSIVE_LEVEL.
  */
 #include "nt.h"
 
@@ -135,7 +135,8 @@ static VOID PspCallProcessRoutine(const PSP_NOTIFY *Notify, PEPROCESS Process, B
 
     PspEnterNotify(&Callback, Notify, "PCREATE_PROCESS_NOTIFY_ROUTINE",
                    Created ? "notification of a process's creation" : "notification of a process's end");
-    ((PCREATE_PROCESS_NOTIFY_ROUTINE)Notify->Routine)(Process->InheritedFromUniqueProcessId, Process->UniqueProcessId, Created);
+    ((PCREATE_PROCESS_NOTIFY_ROUTINE)Notify->Routine)(Process->InheritedFromUniqueProcessId, Process->UniqueProcessId,
+                                                      Created);
     VfLeaveCallback(&Callback);
 }
 
@@ -177,7 +178,9 @@ VOID PspNotifyImage(PCUNICODE_STRING Name, HANDLE ProcessId, PVOID Base, SIZE_T 
 {
     for (ULONG i = 0; PspNotifyCount[PspImageNotify] && i < PSP_NOTIFY_ROUTINES; i++) {
         PSP_NOTIFY Notify = PspNotify[PspImageNotify][i];
-        IMAGE_INFO Info = {.ImageAddressingMode = IMAGE_ADDRESSING_MODE_32BIT, .SystemModeImage = System, .ImageBase = Base,
+        IMAGE_INFO Info = {.ImageAddressingMode = IMAGE_ADDRESSING_MODE_32BIT,
+                           .SystemModeImage = System,
+                           .ImageBase = Base,
                            .ImageSize = Bytes};
         VF_CALLBACK Callback;
         if (!Notify.Routine)

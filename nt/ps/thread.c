@@ -67,7 +67,8 @@ static VOID NTAPI PspSystemThreadStartup(PVOID Context)
 }
 
 /* A thread of Process that does not run yet, with two references: its own and the caller's. */
-NTSTATUS PspMakeThread(PEPROCESS Process, PKSTART_ROUTINE System, PKSTART_ROUTINE Routine, PVOID Context, PETHREAD *Result)
+NTSTATUS PspMakeThread(PEPROCESS Process, PKSTART_ROUTINE System, PKSTART_ROUTINE Routine, PVOID Context,
+                       PETHREAD *Result)
 {
     UINT64 Slot;
     if (!MmCreateKernelStack(&Slot))
@@ -99,7 +100,8 @@ NTSTATUS PspCreateSystemThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN O
 }
 
 /* A kernel thread, in any process. */
-NTSTATUS PspCreateThreadIn(PEPROCESS Process, PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver, PETHREAD *Result)
+NTSTATUS PspCreateThreadIn(PEPROCESS Process, PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver,
+                           PETHREAD *Result)
 {
     PETHREAD Thread;
     NTSTATUS Status = PspMakeThread(Process, PspSystemThreadStartup, Routine, Context, &Thread);
@@ -126,8 +128,9 @@ NTSTATUS NTAPI PsCreateSystemThread(PHANDLE Handle, ULONG Access, POBJECT_ATTRIB
         if (!NT_SUCCESS(Found))
             return Found;
     }
-    NTSTATUS Status = ((PEPROCESS)Owner)->Ending ? STATUS_PROCESS_IS_TERMINATING
-                                                 : PspCreateThreadIn(Owner, Routine, Context, !Image || Image->Driver, &Thread);
+    NTSTATUS Status = ((PEPROCESS)Owner)->Ending
+                          ? STATUS_PROCESS_IS_TERMINATING
+                          : PspCreateThreadIn(Owner, Routine, Context, !Image || Image->Driver, &Thread);
     if (Process)
         ObfDereferenceObject(Owner);
     if (!NT_SUCCESS(Status))

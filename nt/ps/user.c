@@ -1,10 +1,10 @@
 /*
  * What user threads do: the calls that come through door.user.
  *
- * A user thread is a thread of the kernel whose user mode is a wait for the next call. The call's copies are the program's
- * own accesses to its memory; a service is entered with PreviousMode = UserMode and with the arguments as the program passed
- * them. Services that know nothing of user memory get captured arguments: a row says for each argument what it points to.
- * (docs: "Using NtXxx and ZwXxx Versions of the Native System Services Routines", "Buffer handling")
+ * A user thread is a thread of the kernel whose user mode is a wait for the next call. The call's copies are the
+ * program's own accesses to its memory; a service is entered with PreviousMode = UserMode and with the arguments as the
+ * program passed them. Services that know nothing of user memory get captured arguments: a row says for each argument
+ * what it points to. (docs: "Using NtXxx and ZwXxx Versions of the Native System Services Routines", "Buffer handling")
  */
 #include "nt.h"
 
@@ -19,16 +19,19 @@ KEVENT PspCallDone = {.Header = {.Type = EventSynchronizationObject,
                                  .WaitListHead = {&PspCallDone.Header.WaitListHead, &PspCallDone.Header.WaitListHead}}};
 static ULONG PspDone;
 
-/* ---- Services ------------------------------------------------------------------------------------------------------- */
+/* ---- Services -------------------------------------------------------------------------------------------------------
+ */
 
 /*
  * One letter for each argument:
  *   .  a value, or an address that the service itself treats as user mode's
  *   8  8 bytes in and out     4  4 bytes out, may be NULL      i  an IO_STATUS_BLOCK, written when the service returns
  *   l  8 bytes in, may be NULL    k  4 bytes in, may be NULL   O  OBJECT_ATTRIBUTES    S  UNICODE_STRING, may be NULL
- *   b  a buffer that is filled, its length is the next argument   n  one that is read   H  as many handles as the last argument says
+ *   b  a buffer that is filled, its length is the next argument   n  one that is read   H  as many handles as the last
+ * argument says
  */
-typedef NTSTATUS(NTAPI *PSP_SERVICE)(UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64);
+typedef NTSTATUS(NTAPI *PSP_SERVICE)(UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64,
+                                     UINT64, UINT64);
 
 /* Under names of our own, whatever the public headers declare. */
 #define SERVICE_ROUTINE(Name) NTSTATUS NTAPI PspTo##Name(VOID) __asm__("Nt" #Name);
@@ -74,11 +77,11 @@ static const struct {
 #define PSP_LARGEST_BUFFER (16u << 20)
 
 typedef struct _PSP_CAPTURE {
-    UINT64 User;    /* where the argument points in the process; 0 = not captured */
-    ULONG Bytes;    /* to be written back */
+    UINT64 User; /* where the argument points in the process; 0 = not captured */
+    ULONG Bytes; /* to be written back */
     ULONG Spare;
-    UINT64 Before;  /* of small ones */
-    PVOID Memory;   /* kernel memory to be freed */
+    UINT64 Before; /* of small ones */
+    PVOID Memory;  /* kernel memory to be freed */
     union {
         UINT64 Word;
         IO_STATUS_BLOCK Iosb;
@@ -239,9 +242,9 @@ static NTSTATUS PspCallService(ULONG Service, const uint64_t *Given)
         }
     }
     if (NT_SUCCESS(Status))
-        Status = ((PSP_SERVICE)PspServices[Service].Routine)(Argument[0], Argument[1], Argument[2], Argument[3], Argument[4],
-                                                             Argument[5], Argument[6], Argument[7], Argument[8], Argument[9],
-                                                             Argument[10], Argument[11]);
+        Status = ((PSP_SERVICE)PspServices[Service].Routine)(Argument[0], Argument[1], Argument[2], Argument[3],
+                                                             Argument[4], Argument[5], Argument[6], Argument[7],
+                                                             Argument[8], Argument[9], Argument[10], Argument[11]);
     while (Held) {
         Held--;
         PspRelease(Kinds[Held], &Capture[Held], Status);
@@ -259,7 +262,8 @@ NTSTATUS NTAPI NtDelayExecution(BOOLEAN Alertable, PLARGE_INTEGER Interval)
     return KeDelayExecutionThread(ExGetPreviousMode(), Alertable, Interval);
 }
 
-/* ---- Calls ---------------------------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------------------------------
+ */
 
 static BOOLEAN PspIsInside(const struct door_call *Call, UINT64 Offset, UINT64 Bytes)
 {
@@ -274,11 +278,13 @@ static NTSTATUS PspCopy(const struct door_call *Call, BOOLEAN Out, BOOLEAN Succe
     for (ULONG i = 0; i < Call->copies && i < DOOR_CALL_COPIES && NT_SUCCESS(Status); i++) {
         const struct door_copy *Copy = &Call->copy[i];
         PUCHAR Data = KiDoor->user->data + Call->data + Copy->offset;
-        if (!Copy->bytes || (Copy->when == DOOR_COPY_IN) == Out || (Copy->when == DOOR_COPY_OUT_ON_SUCCESS && !Succeeded))
+        if (!Copy->bytes || (Copy->when == DOOR_COPY_IN) == Out ||
+            (Copy->when == DOOR_COPY_OUT_ON_SUCCESS && !Succeeded))
             continue;
         if (!PspIsInside(Call, Copy->offset, Copy->bytes))
             return STATUS_INVALID_PARAMETER;
-        Status = Out ? MmReadUser(Data, (PVOID)Copy->address, Copy->bytes) : MmWriteUser((PVOID)Copy->address, Data, Copy->bytes);
+        Status = Out ? MmReadUser(Data, (PVOID)Copy->address, Copy->bytes)
+                     : MmWriteUser((PVOID)Copy->address, Data, Copy->bytes);
     }
     return Status;
 }
@@ -298,7 +304,8 @@ static VOID PspDeliverUserApcs(struct door_call *Reply)
         KiCallApcKernelRoutine(Apc, &Normal, &Context, &First, &Second);
         KiLowerIrql(OldIrql);
         if (Normal)
-            Reply->apc[Reply->apcs++] = (struct door_apc){(UINT64)Normal, {(UINT64)Context, (UINT64)First, (UINT64)Second}};
+            Reply->apc[Reply->apcs++] =
+                (struct door_apc){(UINT64)Normal, {(UINT64)Context, (UINT64)First, (UINT64)Second}};
     }
     if (IsListEmpty(Head))
         Thread->ApcState.UserApcPending = FALSE;
@@ -441,11 +448,13 @@ VOID NTAPI PspUserThread(PVOID Context)
     PspExitThread(Thread->EndsWith);
 }
 
-/* ---- The operator's side --------------------------------------------------------------------------------------------- */
+/* ---- The operator's side
+ * --------------------------------------------------------------------------------------------- */
 
 static PETHREAD PspThreadOfCall(PEPROCESS Process, ULONG Id)
 {
-    for (PLIST_ENTRY Entry = Process->Pcb.ThreadListHead.Flink; Entry != &Process->Pcb.ThreadListHead; Entry = Entry->Flink) {
+    for (PLIST_ENTRY Entry = Process->Pcb.ThreadListHead.Flink; Entry != &Process->Pcb.ThreadListHead;
+         Entry = Entry->Flink) {
         PETHREAD Thread = (PETHREAD)CONTAINING_RECORD(Entry, struct _KTHREAD, ThreadListEntry);
         if (Thread->Tcb.SystemRoutine == PspUserThread && !Thread->Tcb.UserEnds && !Thread->Terminating &&
             (!Id || (UINT64)Thread->Cid.UniqueThread == Id))

@@ -149,7 +149,8 @@ static struct scenario_result play(struct fake *fake, const char *script)
     size_t bytes;
     struct scenario_result result;
     struct scenario_machine machine = {
-        fake, fake_advance, fake_load, fake_unload, fake_known, fake_snapshot, fake_command, open_memstream(&out, &bytes), 7};
+        .context = fake, .advance = fake_advance, .load = fake_load, .unload = fake_unload, .known = fake_known,
+        .snapshot = fake_snapshot, .command = fake_command, .out = open_memstream(&out, &bytes), .seed = 7};
     scenario_run("test.lua", script, strlen(script), &machine, &result);
     fclose(machine.out);
     snprintf(printed, sizeof printed, "%s", out);

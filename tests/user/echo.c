@@ -3,7 +3,8 @@
 
 #define CODE(Number, Method) CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800 + (Number), Method, FILE_ANY_ACCESS)
 
-static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Echo"), LinkName = RTL_CONSTANT_STRING(L"\\??\\Echo");
+static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Echo"),
+                      LinkName = RTL_CONSTANT_STRING(L"\\??\\Echo");
 
 static NTSTATUS Finish(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
 {
@@ -17,15 +18,16 @@ static NTSTATUS NTAPI OpenClose(PDEVICE_OBJECT Device, PIRP Irp)
 {
     static const char *const Names[] = {"create", "?", "close"};
     UCHAR Major = IoGetCurrentIrpStackLocation(Irp)->MajorFunction;
-    DbgPrint("%s by process %u, mode %d, irql %d\n", Major < 3 ? Names[Major] : "cleanup", (ULONG)(ULONG_PTR)PsGetCurrentProcessId(),
-             Irp->RequestorMode, KeGetCurrentIrql());
+    DbgPrint("%s by process %u, mode %d, irql %d\n", Major < 3 ? Names[Major] : "cleanup",
+             (ULONG)(ULONG_PTR)PsGetCurrentProcessId(), Irp->RequestorMode, KeGetCurrentIrql());
     return Finish(Irp, STATUS_SUCCESS, 0);
 }
 
 static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
-    ULONG In = Stack->Parameters.DeviceIoControl.InputBufferLength, Out = Stack->Parameters.DeviceIoControl.OutputBufferLength;
+    ULONG In = Stack->Parameters.DeviceIoControl.InputBufferLength,
+          Out = Stack->Parameters.DeviceIoControl.OutputBufferLength;
     ULONG Bytes = In < Out ? In : Out;
 
     switch (Stack->Parameters.DeviceIoControl.IoControlCode) {
@@ -59,7 +61,8 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
     if (!NT_SUCCESS(Status))
         return Status;
     IoCreateSymbolicLink(&LinkName, &DeviceName);
-    Driver->MajorFunction[IRP_MJ_CREATE] = Driver->MajorFunction[IRP_MJ_CLEANUP] = Driver->MajorFunction[IRP_MJ_CLOSE] = OpenClose;
+    Driver->MajorFunction[IRP_MJ_CREATE] = Driver->MajorFunction[IRP_MJ_CLEANUP] = Driver->MajorFunction[IRP_MJ_CLOSE] =
+        OpenClose;
     Driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = Control;
     Driver->DriverUnload = Unload;
     return STATUS_SUCCESS;
