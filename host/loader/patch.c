@@ -157,9 +157,11 @@ static uint32_t padding_at(const struct patch_work *w, uint32_t rva)
 static bool stub_from(struct patch_work *w, const struct patch_found *f, uint32_t begin, bool calls)
 {
     uint32_t end = f->rva + f->length, padding;
-    bool last = false;
-    patch_insn insn = {0};
+    bool last; /* the site itself may be a call or a jump through memory: it returns, if at all, to the byte behind it */
+    patch_insn insn;
 
+    if (!patch_decode(w, f->rva, end, &insn) || !patch_movable(w, &insn, f->rva, &last))
+        return false;
     while (end - begin < JUMP_BYTES && !last) {
         if (!patch_decode(w, end, f->high, &insn) || !patch_movable(w, &insn, end, &last) ||
             (insn.mnemonic == ZYDIS_MNEMONIC_CALL && !calls))
@@ -172,7 +174,8 @@ static bool stub_from(struct patch_work *w, const struct patch_found *f, uint32_
         return false;
     /* Sites that follow at once come along: alone they might find no room, and it saves a jump there and back. */
     while (!last && patch_decode(w, end, f->high, &insn) && end + insn.length - begin <= PATCH_TOGETHER &&
-           is_hot(patch_classify_at(w, &insn, end)) && untouched(w, end - 1, end + insn.length))
+           is_hot(patch_classify_at(w, &insn, end)) && untouched(w, end - 1, end + insn.length) &&
+           patch_movable(w, &insn, end, &last))
         end += insn.length;
     return patch_write_stub(w, begin, end);
 }
