@@ -287,7 +287,7 @@ static void print_coverage(const struct pool *p)
         printf("a random sample (%u points)", p->points);
         break;
     case STRATEGY_IN_ORDER:
-        printf("the schedule without preemptions");
+        printf(p->runs ? "the schedule without preemptions" : "none completely");
     }
     if (p->beyond)
         printf(", not counting points after the first %d of a run", DOOR_POINTS);

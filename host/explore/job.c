@@ -93,7 +93,12 @@ static void tell_found(struct worker *w, const struct cause *c)
 static bool run(struct worker *w, bool counted)
 {
     struct explorer *e = w->e;
-    if (!explorer_run(e)) {
+    bool ran = explorer_run(e);
+    if (atomic_load(&w->job->shared->abandoned)) {
+        w->done.cut = true;
+        return false;
+    }
+    if (!ran) {
         w->failed = true;
         return false;
     }

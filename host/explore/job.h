@@ -47,6 +47,7 @@ struct job_answer {
 /* Shared by all processes of an exploration. */
 struct job_shared {
     _Atomic int stop;       /* finish as soon as possible */
+    _Atomic int abandoned;  /* runs under way are torn off: they are no runs */
     _Atomic uint64_t runs;  /* for the progress line only */
 };
 

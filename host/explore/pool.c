@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 enum { STRETCH = 32, POLL_MS = 100, JOBS = 1024 };
+#define PATIENCE 2000000000ull /* ns that a run may go on after the end of the exploration */
 
 struct process {
     pid_t pid;
@@ -32,6 +33,7 @@ struct pool_state {
     struct job_shared *shared;
     struct process *process;
     uint64_t began;
+    uint64_t stopping; /* since when; 0 = not */
     uint64_t next_unit;   /* to be handed out */
     uint64_t next_merge;  /* to be merged */
     uint64_t children;    /* of the root */
@@ -57,11 +59,22 @@ static bool is_search(const struct pool *p)
 /* ---- Processes --------------------------------------------------------------------------------------------------- */
 
 static struct job_shared *shared_by_job;
+static pid_t parent_of_job;
 
-/* The parent is gone: leave nothing behind. */
+/* The parent is gone: leave nothing behind. As long as it is there it says when to stop: whoever ends an exploration (timeout,
+ * a batch system) tells the whole process group, and a run torn off is no finding. */
 static void on_orphaned(int number)
 {
+    if (getppid() == parent_of_job)
+        return;
     atomic_store(&shared_by_job->stop, 1);
+    supervisor_interrupt();
+}
+
+/* The parent has waited long enough for the run under way. */
+static void on_abandon(int number)
+{
+    atomic_store(&shared_by_job->abandoned, 1);
     supervisor_interrupt();
 }
 
@@ -75,11 +88,13 @@ static void __attribute__((noreturn)) be_job(struct pool *p, int fd, pid_t paren
                       .shared = p->state->shared,
                       .in = fd,
                       .out = fd};
-    prctl(PR_SET_PDEATHSIG, SIGTERM);
     signal(SIGINT, SIG_IGN); /* the parent says when to stop */
     shared_by_job = p->state->shared;
+    parent_of_job = parent;
     signal(SIGTERM, on_orphaned);
     signal(SIGHUP, SIG_IGN);
+    signal(SIGUSR1, on_abandon);
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
         _exit(1);
     struct explorer *e = explorer_new(p->session, p->machine);
@@ -243,6 +258,8 @@ static void merge_search(struct pool *p, const struct job_answer *a)
     uint32_t level = level_of(s, a->unit);
     s->level[level].runs += a->runs;
     s->level[level].cut |= a->cut;
+    if (level == 0 && a->cut)
+        return;
     if (level == 0) {
         s->children = a->children;
         s->bound = 1;
@@ -375,10 +392,18 @@ static void check_limits(struct pool *p)
 {
     struct pool_state *s = p->state;
     bool late = p->time && job_clock() >= s->began + p->time;
-    if (late || (p->interrupted && p->interrupted())) {
-        s->all_out = true;
-        atomic_store(&s->shared->stop, 1);
-    }
+    if (!late && !(p->interrupted && p->interrupted()))
+        return;
+    s->all_out = true;
+    atomic_store(&s->shared->stop, 1);
+    if (!s->stopping)
+        s->stopping = job_clock();
+    if (job_clock() < s->stopping + PATIENCE)
+        return;
+    for (unsigned i = 0; i < p->jobs; i++)
+        if (s->process[i].busy)
+            kill(s->process[i].pid, SIGUSR1);
+    s->stopping = ~0ull - PATIENCE; /* once is enough */
 }
 
 static bool attend(struct pool *p)

@@ -122,7 +122,7 @@ static char *take_line(struct reader *in, const char *name)
     if (room <= n || memcmp(in->at, name, n) || in->at[n] != ' ')
         return NULL;
     const char *text = in->at + n + 1, *stop = memchr(text, '\n', (size_t)(in->end - text));
-    if (!stop || memchr(text, 0, (size_t)(stop - text)))
+    if (!stop || memchr(text, 0, (size_t)(stop - text)) || memchr(text, '\r', (size_t)(stop - text)))
         return NULL;
     in->at = stop + 1;
     in->line++;
@@ -248,6 +248,8 @@ bool record_read(struct record *r, const char *text, size_t bytes, char why[256]
     for (const struct row *row = rows; row < rows + ROWS; row++)
         if (!read_row(&in, r, row))
             return false;
+    if (!r->cpus || !r->every || r->ram < 32ull << 20 || (r->strategy == DOOR_PCT && !r->depth))
+        return wrong(&in, "a machine that cannot be");
     return read_rest(&in, r);
 }
 

@@ -25,6 +25,7 @@ static void fill(struct record *r)
     strcpy(r->scenario.path, "s.lua");
     memset(r->scenario.hash, '2', DIGEST_HEX - 1);
     r->cpus = 2;
+    r->ram = 256 << 20;
     r->seed = UINT64_MAX;
     r->time = 100000000;
     r->strategy = DOOR_PLAN;
@@ -113,6 +114,11 @@ static void what_cannot_be_is_refused(void **state)
     refused(text, bytes);
     free(text);
     fill(r);
+    r->cpus = 0;
+    text = written(r, &bytes);
+    refused(text, bytes);
+    free(text);
+    fill(r);
     r->drivers = 0;
     text = written(r, &bytes);
     refused(text, bytes);
@@ -130,6 +136,105 @@ static void what_cannot_be_is_refused(void **state)
     assert_false(record_write(r, null));
     fclose(null);
     free(r);
+}
+
+/* ---- Records that somebody has changed and signed again ---------------------------------------------------------- */
+
+enum { MUTATIONS = 20000 };
+
+static uint64_t state = 88172645463325252ull;
+
+static size_t below(size_t n)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return n ? state % n : 0;
+}
+
+static size_t line_at(const char *text, size_t bytes, size_t *end)
+{
+    size_t from = below(bytes);
+    while (from && text[from - 1] != '\n')
+        from--;
+    for (*end = from; *end < bytes && text[*end] != '\n'; ++*end)
+        ;
+    *end += *end < bytes;
+    return from;
+}
+
+/* One change to text[0, bytes), which has room for as much again: a byte, a digit, a line gone, doubled or moved, a cut. */
+static size_t mutate(char *text, size_t bytes)
+{
+    static const char digits[] = "0123456789 -+x";
+    char line[4096];
+    size_t end, from = line_at(text, bytes, &end), length = end - from, to;
+    switch (below(6)) {
+    case 0:
+        text[below(bytes)] = (char)below(256);
+        return bytes;
+    case 1:
+        to = below(bytes);
+        if (text[to] >= '0' && text[to] <= '9')
+            text[to] = digits[below(sizeof digits - 1)];
+        return bytes;
+    case 2:
+        memmove(text + from, text + end, bytes - end);
+        return bytes - length;
+    case 3:
+        if (length > sizeof line)
+            return bytes;
+        memcpy(line, text + from, length);
+        memmove(text + end + length, text + end, bytes - end);
+        memcpy(text + end, line, length);
+        return bytes + length;
+    case 4:
+        to = below(bytes);
+        memmove(text + to + 20, text + to, bytes - to);
+        memset(text + to, "9a \n"[below(4)], 20);
+        return bytes + 20;
+    default:
+        return below(bytes);
+    }
+}
+
+static void a_forged_record_is_refused_or_means_what_it_says(void **context)
+{
+    static struct record r;
+    struct record *good = malloc(sizeof *good);
+    size_t bytes, bytes2, accepted = 0;
+    char why[256], hex[DIGEST_HEX];
+    fill(good);
+    char *text = written(good, &bytes), *work = malloc(4 * bytes + 4096);
+    const size_t tail = strlen("check ") + DIGEST_HEX;
+    for (unsigned i = 0; i < MUTATIONS; i++) {
+        size_t n = bytes - tail;
+        memcpy(work, text, n);
+        for (size_t k = below(3) + 1; k && n && n < 2 * bytes; k--)
+            n = mutate(work, n);
+        digest_of(work, n, hex);
+        n += (size_t)sprintf(work + n, "check %s\n", hex);
+        if (!record_read(&r, work, n, why)) {
+            assert_true(*why && !strchr(why, '\n'));
+            record_free(&r);
+            continue;
+        }
+        /* What was accepted is a record: written again it reads the same. */
+        accepted++;
+        char *again = written(&r, &bytes2);
+        static struct record r2;
+        if (!record_read(&r2, again, bytes2, why))
+            fail_msg("what was read is refused when written: %s", why);
+        assert_true(r.cpus >= 1 && r.cpus <= DOOR_PROCESSORS && r.drivers && r.picks == r2.picks);
+        assert_true(!memcmp(&r.cause, &r2.cause, sizeof r.cause) && r.seed == r2.seed);
+        record_free(&r2);
+        record_free(&r);
+        free(again);
+    }
+    assert_true(accepted && accepted < MUTATIONS / 2);
+    free(text);
+    free(work);
+    free(good);
 }
 
 static void digests_are_sha256(void **state)
@@ -158,7 +263,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_is_read_as_it_was_written), cmocka_unit_test(a_changed_or_cut_record_is_refused),
-        cmocka_unit_test(what_cannot_be_is_refused),          cmocka_unit_test(digests_are_sha256),
+        cmocka_unit_test(what_cannot_be_is_refused),          cmocka_unit_test(a_forged_record_is_refused_or_means_what_it_says),
+        cmocka_unit_test(digests_are_sha256),
         cmocka_unit_test(strategies_are_read),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
