@@ -16,15 +16,15 @@ demo: all
 test: all
 	@$(BUILD) tests
 	@tests/run
+# what takes too long for every change (tests/*/soak): a thousand repeats, a million schedules, ten thousand damaged images
+soak: all
+	@$(BUILD) tests plain
+	@LIST=soak tests/run
 lint: setup
 	@tools/lint
 bench: all
 	@$(BUILD) tests
 	@tests/bench/run
-# what takes too long for every change: ten thousand damaged images through the whole tool
-soak: all
-	@$(BUILD) tests
-	@tests/mutated/drivers 10000 1
 install: all
 	@tools/install "$(DESTDIR)$(PREFIX)"
 clean:

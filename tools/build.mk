@@ -18,7 +18,8 @@ NTOBJ := $(NTSRC:%.c=$(B)/%.o) $(NTASM:%.S=$(B)/%.o) $(B)/gen/contracts_nt.o
 
 # ---- the host: ELF ----
 CC := gcc
-CFLAGS := -std=gnu11 -O2 -g -Wall -Wextra -Werror -Wno-unused-parameter -Iinclude -Ihost -I$(B)/gen -MMD -MP \
+OPT := -O2
+CFLAGS := -std=gnu11 $(OPT) -g -Wall -Wextra -Werror -Wno-unused-parameter -Iinclude -Ihost -I$(B)/gen -MMD -MP \
 	-ffile-prefix-map=$(CURDIR)=. $(shell pkg-config --cflags lua5.4 2>/dev/null)
 LIBS := -lZydis $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
 # what a machine consists of, for programs that run one without the command line

@@ -5,3 +5,4 @@ $(RACES): DRVCC += -Wno-array-bounds # gs:[...] of the public headers, to some v
 tests: $(RACES)
 .PHONY: races
 races: all $(RACES)
+$(RACES): $(wildcard tests/races/*/*.h) tests/devices/card.h

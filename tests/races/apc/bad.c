@@ -1,6 +1,6 @@
 /*
  * An APC runs in the thread's own context, in the middle of what the thread takes for its critical section.
- * DEPTH: 2
+ * DEPTH: 1
  * EXPECT: driver\.bugcheck
  */
 #include "../race.h"

@@ -1,7 +1,7 @@
 /*
  * The request is completed when its data arrive, unless it has been cancelled; but it may be cancelled right after that was
  * looked at, and then the cancel routine completes it too.
- * DEPTH: 1
+ * DEPTH: 2
  * EXPECT: driver\.bugcheck|irp\..*
  */
 #include "../race.h"

@@ -1,6 +1,6 @@
 /*
  * Check, then act: a flag says that somebody is inside. It is looked at and set in two steps, with a call between them.
- * DEPTH: 1
+ * DEPTH: 2
  * EXPECT: driver\.bugcheck
  */
 #include "../race.h"

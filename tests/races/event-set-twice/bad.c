@@ -1,7 +1,7 @@
 /*
  * Two items are announced by setting an event twice. If nobody took the first notice yet, the second is lost, and the
  * consumer waits for ever.
- * DEPTH: 1
+ * DEPTH: 0 (the ordinary run has it)
  * EXPECT: driver\.machine-stuck
  */
 #include "../race.h"

@@ -1,6 +1,6 @@
 /*
  * The object is looked up under a lock, but its reference is taken after the lock is released, when it may be gone.
- * DEPTH: 1
+ * DEPTH: 2
  * EXPECT: pool\.use-after-free|pool\.double-free
  */
 #include "../race.h"

@@ -1,6 +1,6 @@
 /*
  * A length in shared memory is checked, and read again for the copy.
- * DEPTH: 1
+ * DEPTH: 2
  * EXPECT: driver\.bugcheck
  */
 #include "../race.h"

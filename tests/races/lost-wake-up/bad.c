@@ -1,6 +1,6 @@
 /*
  * The watcher looks at the value, and then clears the event that announces changes: a change in between is never seen.
- * DEPTH: 1
+ * DEPTH: 2
  * EXPECT: driver\.machine-stuck
  */
 #include "../race.h"

@@ -1,6 +1,6 @@
 /*
  * One thread acquires a mutex and another releases it, meaning to hand it over; or the first ends before, still owning it.
- * DEPTH: 0 (which of the two shows depends on the schedule)
+ * DEPTH: 0
  * EXPECT: mutex\.not-owned|driver\.exception|lock\.thread-ends-holding|driver\.bugcheck|mutex\..*
  */
 #include "../race.h"

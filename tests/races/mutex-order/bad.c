@@ -1,6 +1,6 @@
 /*
  * The same with fast mutexes, which do not spin: both threads sleep for ever.
- * DEPTH: 2 (the wrong order is seen without any preemption)
+ * DEPTH: 0 (the wrong order is seen in any run)
  * EXPECT: lock\.wrong-order|driver\.machine-stuck
  */
 #include "../race.h"

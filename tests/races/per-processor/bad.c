@@ -1,7 +1,7 @@
 /*
  * Data of the processor, used at PASSIVE_LEVEL: another thread may run on this processor meanwhile, or this one may go on
  * on another.
- * DEPTH: 2
+ * DEPTH: 1
  * EXPECT: driver\.bugcheck|race\.data
  */
 #include "../race.h"

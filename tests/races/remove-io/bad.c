@@ -1,6 +1,6 @@
 /*
  * Remove races with I/O: a request that is still under way uses what the removal has freed. The remove lock is missing.
- * DEPTH: 1
+ * DEPTH: 2
  * EXPECT: pool\.use-after-free
  */
 #include "../race.h"

@@ -1,7 +1,7 @@
 /*
  * A ring with one producer and one consumer needs no lock, but order: here the producer announces the slot before it has
  * filled it.
- * DEPTH: 1
+ * DEPTH: 2
  * EXPECT: driver\.bugcheck
  */
 #include "../race.h"

@@ -1,6 +1,6 @@
 /*
  * Run-down protection is let go before the last use of what it protects.
- * DEPTH: 1
+ * DEPTH: 2
  * EXPECT: pool\.use-after-free
  */
 #include "../race.h"

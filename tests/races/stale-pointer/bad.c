@@ -1,6 +1,6 @@
 /*
  * A pointer into a table is kept over the end of the lock, and the table moves when it grows.
- * DEPTH: 1
+ * DEPTH: 2
  * EXPECT: pool\.use-after-free
  */
 #include "../race.h"

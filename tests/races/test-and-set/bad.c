@@ -1,6 +1,6 @@
 /*
  * The same with nothing between the two steps but the processor's next instruction.
- * DEPTH: 1
+ * DEPTH: 2
  * EXPECT: driver\.bugcheck|race\.data
  */
 #include "../race.h"

@@ -1,7 +1,7 @@
 /*
  * A list of free blocks that a thread and a DPC use, each without a lock: the DPC interrupts the thread in the middle of
  * taking a block.
- * DEPTH: 2
+ * DEPTH: 1
  * EXPECT: race\.data|driver\.bugcheck
  */
 #include "../race.h"
