@@ -389,6 +389,7 @@ enum door_event_type {
     DOOR_EVENT_STOP,      /* struct door_finding's code and parameters: the blue screen; last event of a machine */
     DOOR_EVENT_NOTE,      /* text: a remark of the kernel to the user (e.g. "stuck.sys: no unload routine") */
     DOOR_EVENT_MISSING,   /* text "module!name": something that does not exist here was called (exit status 3) */
+    DOOR_EVENT_IGNORED,   /* struct door_finding: what a free build does not look at */
 };
 
 struct door_event {
@@ -469,6 +470,7 @@ struct door {
      * the boot images follow one behind the other. */
     uint32_t processors;
     uint32_t stop_on_finding;
+    uint32_t free_build;       /* 1 = what a free build of Windows has no check for is ignored */
     uint32_t special_pool;     /* 1 = guard pages around blocks (the default), 0 = red zones only */
     uint32_t points;           /* 1 = accesses of drivers to memory are delivery points */
     uint32_t races;            /* what of them is reported: enum door_races */

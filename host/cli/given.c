@@ -105,6 +105,7 @@ static void describe(struct given *g)
         .ram_bytes = g->ram & ~(DOOR_PAGE - 1),
         .seed = g->seed,
         .stop_on_finding = g->on_finding == 0,
+        .free_build = g->build != 0,
         .special_pool = g->special_pool == 0,
         .points = g->points != 0,
         .races = g->races,

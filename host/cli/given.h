@@ -15,6 +15,7 @@ struct given {
     const char *scenario, *volume, *disk, *symbols, *os;
     uint64_t cpus, seed, time, ram, watchdog;
     unsigned on_finding, special_pool, from; /* 0 = stop, on; enum session_from */
+    unsigned build;                          /* 0 = strict */
     unsigned points, races;                  /* 1 = accesses are delivery points too; enum door_races */
     bool full_stacks, no_color;
 
@@ -45,6 +46,9 @@ struct given {
          .help = "image file of an ATA disk at ports 1F0-1F7 (none)", .repeats = true},                                \
         {"--on-finding", OPTION_CHOICE, GIVEN_AT(type, on_finding), NULL,                                              \
          .help = "stop at the first finding, or report it and go on", 0, 0, "stop continue", .repeats = true},         \
+        {"--build", OPTION_CHOICE, GIVEN_AT(type, build), NULL,                                                        \
+         .help = "everything is checked, or only what a free build of Windows stops for", 0, 0, "strict free",         \
+         .repeats = true},                                                                                             \
         {"--special-pool", OPTION_CHOICE, GIVEN_AT(type, special_pool), NULL,                                          \
          .help = "guard pages around pool blocks (on)", 0, 0, "on off", .repeats = true},                              \
         {"--watchdog", OPTION_TIME, GIVEN_AT(type, watchdog), "TIME",                                                  \

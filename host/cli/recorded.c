@@ -73,6 +73,7 @@ bool recorded_make(struct record *r, const struct given *g)
     r->time = g->session.time;
     r->watchdog = g->watchdog;
     r->on_finding = g->on_finding;
+    r->build = g->build;
     r->special_pool = g->special_pool;
     r->points = g->points;
     r->races = g->races;
@@ -127,6 +128,7 @@ static void restore_options(const struct record *r, struct given *g)
     g->time = r->time;
     g->watchdog = r->watchdog;
     g->on_finding = (unsigned)r->on_finding;
+    g->build = (unsigned)r->build;
     g->special_pool = (unsigned)r->special_pool;
     g->points = (unsigned)r->points;
     g->races = (unsigned)r->races;

@@ -31,6 +31,7 @@ static const struct row {
     ROW_NUMBER("for", time, INT64_MAX),
     ROW_NUMBER("watchdog", watchdog, 36000000000),
     ROW_NUMBER("on-finding", on_finding, 1),
+    ROW_NUMBER("build", build, 1),
     ROW_NUMBER("special-pool", special_pool, 1),
     ROW_NUMBER("points", points, 1),
     ROW_NUMBER("races", races, DOOR_RACES_ALL),

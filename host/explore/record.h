@@ -32,7 +32,7 @@ struct record {
     struct record_file disk;     /* path as --disk has it, "" = none */
     char volume[RECORD_PATH];    /* "" = an empty one */
     char os[32];                 /* "" = the default */
-    uint64_t cpus, seed, ram, time, watchdog, on_finding, special_pool, points, races, from;
+    uint64_t cpus, seed, ram, time, watchdog, on_finding, build, special_pool, points, races, from;
 
     uint64_t number; /* of the run that found it, where runs have numbers */
     uint64_t strategy, every, schedule_seed, depth, length;

@@ -230,6 +230,7 @@ void door_fill(void)
         .bytes = sizeof(*door),
         .processors = options->processors,
         .stop_on_finding = options->stop_on_finding,
+        .free_build = options->free_build,
         .special_pool = options->special_pool,
         .points = options->points,
         .races = options->races,

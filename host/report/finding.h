@@ -60,6 +60,7 @@ struct finding_style {
 };
 
 void finding_print(FILE *out, const struct finding *f, const struct finding_style *style);
+void finding_remark(FILE *out, const struct finding *f); /* one line, for what was ignored */
 void finding_summary(FILE *out, const struct finding *f);
 void finding_json(struct json *j, const struct finding *f);
 

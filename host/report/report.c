@@ -100,6 +100,24 @@ static void on_finding(struct report *r, const struct door_event *event, const s
         add(r, f);
 }
 
+/* What a free build of Windows does not look at: a line for each place, and no finding. */
+static void on_ignored(struct report *r, const struct door_event *event, const struct door_finding *raw)
+{
+    struct finding *f = finding_make(r->options.symbols, event, raw);
+    release(r);
+    if (!f)
+        return;
+    lines_flush(r->lines);
+    finding_remark(r->options.out, f);
+    json_begin(&r->json, NULL, '{');
+    json_string(&r->json, "type", "ignored");
+    json_number(&r->json, "time", event->time);
+    json_string(&r->json, "rule", f->rule);
+    json_string(&r->json, "text", f->verdict);
+    json_end(&r->json, '}');
+    free(f);
+}
+
 static void on_stop(struct report *r, const struct door_event *event, const struct door_finding *raw)
 {
     r->counts.stopped = true;
@@ -216,9 +234,12 @@ void report_event(void *context, const struct door_event *event, const void *pay
         break;
     case DOOR_EVENT_FINDING:
     case DOOR_EVENT_STOP:
+    case DOOR_EVENT_IGNORED:
         finding = copy_finding(payload, bytes);
         if (finding && event->type == DOOR_EVENT_FINDING)
             on_finding(r, event, finding);
+        else if (finding && event->type == DOOR_EVENT_IGNORED)
+            on_ignored(r, event, finding);
         else if (finding)
             on_stop(r, event, finding);
         free(finding);

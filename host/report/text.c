@@ -77,6 +77,16 @@ static void print_place(FILE *out, const struct finding *f)
         fprintf(out, " (%s:%u)", symbols_base(inner->file), inner->line);
 }
 
+void finding_remark(FILE *out, const struct finding *f)
+{
+    fprintf(out, "irqlab: a free build goes on: %s", f->verdict);
+    if (f->place >= 0) {
+        fputs(", ", out);
+        print_place(out, f);
+    }
+    fputc('\n', out);
+}
+
 /* Without a stack, "The timer was set at:" leads nowhere: that sentence is left out. */
 static void print_text(FILE *out, const struct finding_note *n)
 {

@@ -53,6 +53,7 @@ static bool clean(struct door_event *event, void *payload)
         return event->payload == sizeof(struct door_event_image);
     case DOOR_EVENT_FINDING:
     case DOOR_EVENT_STOP:
+    case DOOR_EVENT_IGNORED:
         return clean_finding(payload, event->payload);
     }
     return false;

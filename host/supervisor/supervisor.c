@@ -305,6 +305,7 @@ static void describe(struct supervisor *s, const struct supervisor_options *opti
     s->channel->machine = (struct channel_machine){
         .processors = options->processors,
         .stop_on_finding = options->stop_on_finding,
+        .free_build = options->free_build,
         .special_pool = options->special_pool,
         .points = options->points,
         .races = options->races,

@@ -15,6 +15,7 @@ struct supervisor_options {
     uint64_t ram_bytes;
     uint64_t seed;
     bool stop_on_finding;
+    bool free_build; /* what a free build of Windows does not look at is a remark */
     bool special_pool;
     bool dry_run;
     bool points;             /* accesses of drivers to memory are delivery points */

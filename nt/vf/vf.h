@@ -31,6 +31,9 @@ VOID VfDropKernel(VOID);
 VOID VfCommit(VOID);
 /* After VfCommit, where nothing sensible can follow even with --on-finding=continue: the bug check just composed. */
 DECLSPEC_NORETURN VOID VfContinueIsImpossible(VOID);
+/* free.c: --build=free, and a free build has no eye for the rule; was that said before? */
+BOOLEAN VfIsIgnored(PCSTR Rule);
+BOOLEAN VfIsIgnoredBefore(UINT64 Key);
 /* Notes for each thread that waits: for whom, since where. */
 VOID VfNoteWaiters(VOID);
 /* A note of the driver's routine that runs now, if one does. */
