@@ -26,7 +26,7 @@ bench: all
 	@$(BUILD) tests
 	@tests/bench/run
 install: all
-	@tools/install "$(DESTDIR)$(PREFIX)"
+	@IRQLAB_PREFIX="$(PREFIX)" tools/install "$(DESTDIR)$(PREFIX)"
 clean:
 	rm -rf $(B)
 setup:

@@ -11,7 +11,7 @@ NTCC := clang --target=x86_64-w64-mingw32 -std=gnu11 -fms-extensions -ffreestand
 	-mno-red-zone -mno-avx -fno-builtin -fno-strict-aliasing -O2 -g -gdwarf-4 -ffunction-sections -fdata-sections \
 	-Wall -Wextra -Werror -Wno-unused-parameter -Wno-dll-attribute-on-redeclaration -Wno-pragma-pack -Wno-ignored-attributes \
 	-Wno-microsoft-anon-tag -Wno-inconsistent-dllimport \
-	-fdebug-prefix-map=$(CURDIR)=. -isystem $(W) -isystem $(W)/ddk -Iinclude -Int -Int/inc -I$(B)/gen
+	-fdebug-prefix-map=$(CURDIR)=. -isystem include/ddk -isystem $(W) -isystem $(W)/ddk -Iinclude -Int -Int/inc -I$(B)/gen
 NTSRC := $(wildcard nt/ke/*.c nt/hal/*.c nt/mm/*.c nt/ex/*.c nt/ob/*.c nt/ps/*.c nt/io/*.c nt/cm/*.c nt/kd/*.c nt/se/*.c nt/rtl/*.c nt/vf/*.c)
 NTASM := $(wildcard nt/*/*.S)
 NTOBJ := $(NTSRC:%.c=$(B)/%.o) $(NTASM:%.S=$(B)/%.o) $(B)/gen/contracts_nt.o
@@ -31,7 +31,7 @@ HOSTASM := $(wildcard host/*/*.S)
 HOSTOBJ := $(HOSTSRC:%.c=$(B)/%.o) $(HOSTASM:%.S=$(B)/%.o) $(B)/gen/contracts_host.o
 
 .PHONY: all tests
-all: $(B)/irqlab $(B)/nt/ntoskrnl.exe $(B)/nt/hal.dll examples
+all: $(B)/irqlab $(B)/nt/ntoskrnl.exe $(B)/nt/hal.dll $(B)/nt/lib/libntoskrnl.a $(B)/nt/lib/libhal.a examples
 
 $(B)/gen/contracts.stamp: $(wildcard tools/contracts.lua tools/contracts/*.lua contracts/*.tsv contracts/*/*.tsv)
 	@mkdir -p $(B)/gen
@@ -69,6 +69,13 @@ $(B)/nt/hal.dll: $(B)/gen/hal.def
 	$(NTCC) -g0 -c -x c /dev/null -o $(B)/nt/hal.o
 	ld.lld -m i386pep --subsystem native -Xlink=-noentry -shared -o $@ $(B)/nt/hal.o $(B)/gen/hal.def --out-implib $(B)/nt/libhal.a
 
+# Import libraries for drivers, of all that the kernel exports. By mingw's own tool: GNU ld lays out import tables wrongly
+# when lld's kind of library is mixed with others.
+DRVLIBS := $(B)/nt/lib/libntoskrnl.a $(B)/nt/lib/libhal.a
+$(DRVLIBS): $(B)/nt/lib/lib%.a: $(B)/gen/%.def
+	@mkdir -p $(@D)
+	x86_64-w64-mingw32-dlltool -d $< -l $@
+
 $(B)/irqlab: $(HOSTOBJ)
 	$(CC) -Wl,-z,now -o $@ $^ $(LIBS)
 
@@ -76,16 +83,16 @@ $(B)/irqlab: $(HOSTOBJ)
 # Drivers begin with <ntddk.h>: read once. gcc finds the compiled form first, and leaves it where it doesn't fit.
 DRVCC := x86_64-w64-mingw32-gcc -std=gnu11 -O2 -g -gdwarf-4 -Wall -Wno-multichar -Wno-array-bounds -fno-strict-aliasing -fno-stack-protector \
 	-ffile-prefix-map=$(CURDIR)/= \
-	-I$(B)/pch -I$(W)/ddk
-DRVLD := -nostdlib -shared -Wl,--subsystem,native -Wl,--entry,DriverEntry -Wl,--dynamicbase
-$(B)/pch/ntddk.h.gch: $(W)/ddk/ntddk.h
+	-I$(B)/pch -isystem include/ddk -isystem $(W)/ddk
+DRVLD := -nostdlib -shared -Wl,--subsystem,native -Wl,--entry,DriverEntry -Wl,--dynamicbase -L$(B)/nt/lib
+$(B)/pch/ntddk.h.gch: tools/pch.h
 	@mkdir -p $(@D)
 	$(DRVCC) -w -MD -MP -MF $(@:.gch=.d) -MT $@ -x c-header $< -o $@
 EXAMPLES := $(patsubst %.c,$(B)/examples/%.sys,$(notdir $(wildcard examples/*/*.c)))
 examples: $(EXAMPLES)
 .PHONY: examples
 define example_rule
-$(B)/examples/$(notdir $(1:.c=.sys)): $(1) | $(B)/pch/ntddk.h.gch
+$(B)/examples/$(notdir $(1:.c=.sys)): $(1) | $(DRVLIBS) $(B)/pch/ntddk.h.gch
 	@mkdir -p $$(@D)
 	$$(DRVCC) $$(DRVLD) -o $$@ $$< -lntoskrnl -lhal
 endef

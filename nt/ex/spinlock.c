@@ -131,7 +131,7 @@ VOID ExReleaseSpinLockExclusiveFromDpcLevel(PEX_LOCK_WORD SpinLock)
     ExpReleaseExclusive(SpinLock);
 }
 
-BOOLEAN ExTryAcquireSpinLockSharedAtDpcLevel(PEX_LOCK_WORD SpinLock)
+LOGICAL ExTryAcquireSpinLockSharedAtDpcLevel(PEX_LOCK_WORD SpinLock)
 {
     if (WORD & (EX_SPIN_EXCLUSIVE | EX_SPIN_WAITS))
         return FALSE;
@@ -139,7 +139,7 @@ BOOLEAN ExTryAcquireSpinLockSharedAtDpcLevel(PEX_LOCK_WORD SpinLock)
     return TRUE;
 }
 
-BOOLEAN ExTryAcquireSpinLockExclusiveAtDpcLevel(PEX_LOCK_WORD SpinLock)
+LOGICAL ExTryAcquireSpinLockExclusiveAtDpcLevel(PEX_LOCK_WORD SpinLock)
 {
     if (WORD & ~EX_SPIN_WAITS)
         return FALSE;
@@ -148,7 +148,7 @@ BOOLEAN ExTryAcquireSpinLockExclusiveAtDpcLevel(PEX_LOCK_WORD SpinLock)
 }
 
 /* docs: ExTryConvertSharedSpinLockExclusive: only the one sharer can, and only if nobody waits. */
-BOOLEAN ExTryConvertSharedSpinLockExclusive(PEX_LOCK_WORD SpinLock)
+LOGICAL ExTryConvertSharedSpinLockExclusive(PEX_LOCK_WORD SpinLock)
 {
     if (WORD != 1)
         return FALSE;

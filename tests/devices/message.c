@@ -3,9 +3,6 @@
 #include "../kernel/check.h"
 #include "card.h"
 
-NTKERNELAPI VOID NTAPI IoReportInterruptActive(PVOID Parameters);
-NTKERNELAPI VOID NTAPI IoReportInterruptInactive(PVOID Parameters);
-
 typedef struct _SEEN {
     CARD Card;
     ULONG Calls, Message[4];
@@ -211,12 +208,12 @@ TEST(an_inactive_interrupt_is_not_called)
 
     CHECK_IS(ConnectFully(&Seen, HIGH_LEVEL, &Interrupt), STATUS_SUCCESS);
     Parameters.ConnectionContext.InterruptObject = Interrupt;
-    IoReportInterruptInactive(&Parameters); /* its parameters have the same shape */
+    IoReportInterruptInactive((PIO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS)&Parameters); /* the same shape */
     Seen.Card[R_PERIOD] = 50;
     Seen.Card[R_CONTROL] = C_COUNT | C_COUNT_INTERRUPT;
     Sleep(120 * US);
     CHECK_IS(Seen.Calls, 0);
-    IoReportInterruptActive(&Parameters);
+    IoReportInterruptActive((PIO_REPORT_INTERRUPT_ACTIVE_STATE_PARAMETERS)&Parameters);
     KeStallExecutionProcessor(1);
     CHECK_IS(Seen.Calls, 1);
     Seen.Card[R_CONTROL] = 0;

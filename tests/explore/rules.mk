@@ -6,13 +6,13 @@ TE_PARTS := $(wildcard host/base/*.c host/machine/*.c host/machine/*.S host/sand
 TE_OBJ := $(patsubst %.S,$(B)/%.o,$(patsubst %.c,$(B)/%.o,$(TE_PARTS)))
 
 $(TE)/%.sys: DRVCC += -Wno-multichar -Wno-array-bounds -Werror
-$(TE)/%.sys: tests/explore/drivers/%.c tests/explore/drivers/threads.h | $(B)/tests/libntoskrnl-all.a
+$(TE)/%.sys: tests/explore/drivers/%.c tests/explore/drivers/threads.h | $(DRVLIBS)
 	@mkdir -p $(@D)
-	$(DRVCC) $(DRVLD) -o $@ $< -lntoskrnl -lhal $(B)/tests/libntoskrnl-all.a
+	$(DRVCC) $(DRVLD) -o $@ $< -lntoskrnl -lhal
 # The same driver, built in another way: other code, other bytes.
 $(TE)/other/%.sys: tests/explore/drivers/%.c tests/explore/drivers/threads.h
 	@mkdir -p $(@D)
-	$(DRVCC) -O0 $(DRVLD) -o $@ $< -lntoskrnl -lhal $(B)/tests/libntoskrnl-all.a
+	$(DRVCC) -O0 $(DRVLD) -o $@ $< -lntoskrnl -lhal
 $(TE)/%: tests/explore/%.c $(TE_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MF $@.d -Wl,-z,now -o $@ $< $(TE_OBJ) $(LIBS) -lcmocka

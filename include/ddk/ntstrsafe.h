@@ -1,0 +1,3 @@
+/* See wdm.h. */
+#include_next <ntstrsafe.h>
+#include <irqlab/strings.h>
