@@ -290,6 +290,7 @@ enum door_command_code {
     DOOR_COMMAND_POST = 12,  /* value: the same; it is posted, nothing runs yet */
     DOOR_COMMAND_SERVE = 13, /* value: virtual time that may pass, 0 = none: run what can run now. Ends as soon as a posted
                                 call is done. Reply value: the calls done since the command before */
+    DOOR_COMMAND_TEST = 40, /* text: "driver.sys!Routine", an exported routine to be called; status: what it returned */
 };
 
 struct door_command {

@@ -138,6 +138,7 @@ typedef struct _IOP_JOB {
     PDRIVER_OBJECT Driver;
     NTSTATUS Status;
     BOOLEAN NothingLeft; /* of a driver that has gone */
+    PIOP_TEST_ROUTINE Test;
 } IOP_JOB, *PIOP_JOB;
 
 static VOID IopCallDriverEntry(PVOID Context)
@@ -150,6 +151,16 @@ static VOID IopCallDriverEntry(PVOID Context)
     VfLeaveCallback(&Callback);
     if (!NT_SUCCESS(Job->Status))
         Job->NothingLeft = IopCheckLeft(Driver);
+}
+
+/* docs/testing.md: a test is an exported routine, called at PASSIVE_LEVEL after DriverEntry; its status says how it went. */
+static VOID IopCallTest(PVOID Context)
+{
+    PIOP_JOB Job = Context;
+    VF_CALLBACK Callback;
+    IopEnter(&Callback, "TEST_ROUTINE", "called as a test", (PVOID)(ULONG_PTR)Job->Test, NULL);
+    Job->Status = Job->Test(Job->Driver);
+    VfLeaveCallback(&Callback);
 }
 
 static VOID IopCallUnload(PVOID Context)
@@ -255,6 +266,23 @@ NTSTATUS IopLoadDriver(PCSTR FileName, PDRIVER_OBJECT *Result)
     IopReinitialize(Job.Driver);
     *Result = Job.Driver;
     return STATUS_SUCCESS;
+}
+
+/* What: "driver.sys!Routine". */
+NTSTATUS IopRunTest(PCSTR What)
+{
+    CHAR File[512];
+    PCSTR Mark = strchr(What, '!');
+    IOP_JOB Job = {0};
+    if (!Mark || (SIZE_T)(Mark - What) >= sizeof(File))
+        return STATUS_OBJECT_NAME_INVALID;
+    RtlCopyMemory(File, What, (SIZE_T)(Mark - What));
+    File[Mark - What] = 0;
+    Job.Driver = IopFindDriver(File);
+    if (!Job.Driver)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    Job.Test = (PIOP_TEST_ROUTINE)KiDoor->image_export((UINT64)Job.Driver->DriverStart, Mark + 1);
+    return Job.Test ? IopRunJob(IopCallTest, &Job) : STATUS_PROCEDURE_NOT_FOUND;
 }
 
 /* ---- Unload ------------------------------------------------------------------------------------------------------ */

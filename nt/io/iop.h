@@ -9,6 +9,9 @@
 VOID IoInitialize(VOID);
 /* Load and start (DriverEntry on a system thread of its own), or unload, by file name. */
 NTSTATUS IopLoadDriver(PCSTR FileName, PDRIVER_OBJECT *Driver);
+typedef NTSTATUS IOP_TEST_ROUTINE(PDRIVER_OBJECT Driver);
+typedef IOP_TEST_ROUTINE *PIOP_TEST_ROUTINE;
+NTSTATUS IopRunTest(PCSTR What);
 NTSTATUS IopUnloadDriver(PCSTR FileName); /* "" = all, last loaded first */
 /* The first thread of the machine: asks the host for commands until END. */
 VOID IopOperator(PVOID Context);

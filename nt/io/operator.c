@@ -115,6 +115,10 @@ static VOID IopCarryOut(struct door_command *Command)
         break;
     case DOOR_COMMAND_SERVE:
         IopServe(Command);
+    case DOOR_COMMAND_TEST:
+        RtlpFormat(What, sizeof(What), "the test %s", Command->text);
+        IopLimit(Command, 0, What);
+        Command->status = IopRunTest(Command->text);
         break;
     default:
         Command->status = STATUS_INVALID_PARAMETER;
