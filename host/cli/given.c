@@ -1,4 +1,5 @@
 /* See given.h. */
+#define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -9,12 +10,13 @@
 #include "cli/given.h"
 #include "loader/image.h"
 #include "report/symbols.h"
+#include "scenario/header.h"
 
 enum { DRIVER_BYTES = 256 << 20, SCENARIO_BYTES = 16 << 20 };
 
 void given_default(struct given *g)
 {
-    g->cpus = 1;
+    g->seed = UINT64_MAX; /* not said */
     g->time = 100000000;
     g->ram = 256ull << 20;
 }
@@ -98,6 +100,68 @@ static bool read_disk(struct given *g, const char *command)
     return good;
 }
 
+/* What neither the command line nor the scenario says. */
+static void settle(struct given *g, const struct scenario_header *h)
+{
+    if (!g->cpus)
+        g->cpus = h->cpus ? h->cpus : 1;
+    if (g->seed == UINT64_MAX)
+        g->seed = h->seeded ? h->seed : 0;
+    if (!g->on_finding && h->on_finding == 2)
+        g->on_finding = 1;
+}
+
+static bool read_script(struct given *g, struct scenario_header *h)
+{
+    char why[256];
+    memset(h, 0, sizeof *h);
+    if (!g->scenario)
+        return true;
+    if (!input_read(g->scenario, "scenario", SCENARIO_BYTES, &g->script))
+        return false;
+    g->session.scenario = g->scenario;
+    g->session.script = (const char *)g->script.bytes;
+    g->session.script_bytes = g->script.size;
+    if (scenario_header(g->scenario, g->session.script, g->script.size, h, why))
+        return true;
+    fprintf(stderr, "irqlab: %s\n", why);
+    return false;
+}
+
+/* A driver that the scenario names: one of those given, else in its folder, else where --drivers says. */
+static const char *find_driver(struct given *g, const char *command, const char *name, int count, char **paths)
+{
+    const char *slash = strrchr(g->scenario, '/');
+    const char *places[] = {g->scenario, g->drivers};
+    char **found = &g->found[g->session.drivers];
+    for (int i = 0; i < count; i++)
+        if (!strcasecmp(symbols_base(paths[i]), name))
+            return paths[i];
+    for (int i = 0; i < 2; i++) {
+        int bytes = i ? (places[1] ? (int)strlen(places[1]) : 0) : slash ? (int)(slash - places[0]) : 1;
+        if (!bytes && i)
+            continue;
+        free(*found);
+        if (asprintf(found, "%.*s/%s", bytes, !i && !slash ? "." : places[i], name) < 0)
+            *found = NULL;
+        if (*found && !access(*found, R_OK))
+            return *found;
+    }
+    fprintf(stderr, "irqlab: %s: %s: its driver %s is neither given nor beside it%s\n", command, g->scenario, name,
+            g->drivers ? " nor where --drivers says" : " (--drivers DIR)");
+    return NULL;
+}
+
+static bool read_drivers(struct given *g, const struct scenario_header *h, const char *command, int count, char **paths)
+{
+    for (int i = 0; i < (h->named ? h->drivers : count); i++) {
+        const char *path = h->named ? find_driver(g, command, h->driver[i], count, paths) : paths[i];
+        if (!path || !read_driver(g, command, path))
+            return false;
+    }
+    return true;
+}
+
 static void describe(struct given *g)
 {
     g->machine = (struct supervisor_options){
@@ -123,22 +187,20 @@ static void describe(struct given *g)
 
 int given_read(struct given *g, const char *command, int count, char **paths)
 {
+    struct scenario_header header;
+    if (!read_script(g, &header))
+        return COMMAND_USAGE;
+    settle(g, &header);
     describe(g);
-    if (!count) {
+    if (!count && !g->scenario) {
         fprintf(stderr, "irqlab: %s: which driver? (irqlab %s [OPTIONS] DRIVER.sys...)\n", command, command);
         return COMMAND_USAGE;
     }
     if (!read_os(g, command) || !read_disk(g, command) || (g->volume && !input_directory(g->volume)) ||
         (g->symbols && !input_directory(g->symbols)))
         return COMMAND_USAGE;
-    for (int i = 0; i < count; i++)
-        if (!read_driver(g, command, paths[i]))
-            return COMMAND_USAGE;
-    if (g->scenario && !input_read(g->scenario, "scenario", SCENARIO_BYTES, &g->script))
+    if ((g->drivers && !input_directory(g->drivers)) || !read_drivers(g, &header, command, count, paths))
         return COMMAND_USAGE;
-    g->session.scenario = g->scenario;
-    g->session.script = (const char *)g->script.bytes;
-    g->session.script_bytes = g->script.size;
     if (!input_kernel_dir(g->kernel_dir, sizeof g->kernel_dir)) {
         fprintf(stderr, "irqlab: the kernel is missing: no ntoskrnl.exe in %s or ../lib/irqlab\n", g->kernel_dir);
         return COMMAND_INTERNAL;
@@ -150,6 +212,8 @@ void given_free(struct given *g)
 {
     for (int i = 0; i < SESSION_DRIVERS; i++)
         free(g->driver[i].bytes);
+    for (int i = 0; i < SESSION_DRIVERS; i++)
+        free(g->found[i]);
     free(g->script.bytes);
 }
 

@@ -12,7 +12,7 @@
 
 struct given {
     /* options: */
-    const char *scenario, *volume, *disk, *symbols, *os;
+    const char *scenario, *drivers, *test, *volume, *disk, *symbols, *os;
     uint64_t cpus, seed, time, ram, watchdog;
     unsigned on_finding, special_pool, from; /* 0 = stop, on; enum session_from */
     unsigned build;                          /* 0 = strict */
@@ -21,6 +21,7 @@ struct given {
 
     /* read from them: */
     struct input script, driver[SESSION_DRIVERS];
+    char *found[SESSION_DRIVERS]; /* paths of drivers that the scenario names */
     struct session session;
     struct supervisor_options machine;
     char kernel_dir[4200], disk_path[4096];
@@ -31,6 +32,8 @@ struct given {
 #define GIVEN_ROWS(type)                                                                                               \
     {"--scenario", OPTION_TEXT, GIVEN_AT(type, scenario), "FILE", .help = "let a Lua script operate the machine",      \
      .repeats = true},                                                                                                 \
+        {"--drivers", OPTION_TEXT, GIVEN_AT(type, drivers), "DIR",                                                     \
+         .help = "where the drivers lie that the scenario names (its own folder is looked into first)", .repeats = true}, \
         {"--for", OPTION_TIME, GIVEN_AT(type, time), "TIME",                                                           \
          .help = "virtual time to let pass without a scenario (10s)", .repeats = true},                                \
         {"--cpus", OPTION_NUMBER, GIVEN_AT(type, cpus), "N", .help = "processors of the machine (1)", 1,               \

@@ -25,6 +25,8 @@ struct run {
 
 static const struct option table[] = {
     GIVEN_ROWS(struct run),
+    {"--test", OPTION_TEXT, offsetof(struct run, given.test), "ROUTINE",
+     .help = "call this exported routine of the last driver instead (irqlab test)", .repeats = true},
     {"--schedule", OPTION_TEXT, offsetof(struct run, schedule), "STRATEGY",
      .help = "who goes on at each call: in-order, random or pct:DEPTH, by the seed (in-order)", .repeats = true},
     {"--json", OPTION_TEXT, offsetof(struct run, json_path), "FILE", .help = "write the report there as JSON as well"},
@@ -68,6 +70,11 @@ static int prepare(struct run *r, const struct options *options, char **argv)
     int status = given_read(&r->given, "run", options->count, argv);
     if (status != COMMAND_CLEAN)
         return status;
+    if (r->given.test && (r->given.scenario || !r->given.session.drivers)) {
+        fputs("irqlab: run: --test takes a driver and no scenario\n", stderr);
+        return COMMAND_USAGE;
+    }
+    r->given.session.test = r->given.test;
     if (!read_schedule(r))
         return COMMAND_USAGE;
     if ((r->json_path && !(r->json = input_create(r->json_path))) ||

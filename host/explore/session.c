@@ -245,6 +245,23 @@ bool session_start(struct session *s, const struct supervisor_options *options, 
     return true;
 }
 
+/* An in-machine test. False: the machine has ended. */
+static bool call_test(struct session *s)
+{
+    char what[320];
+    unsigned notes = s->notes;
+    uint32_t status = 0;
+    snprintf(what, sizeof what, "%.120s!%.190s", s->driver[s->drivers - 1].name, s->test);
+    if (!simple_command(s, DOOR_COMMAND_TEST, what, 0, &status))
+        return false;
+    if (status >= 0x80000000) {
+        s->failed = true;
+        if (s->notes == notes)
+            remark_status(s, what, "returned", status);
+    }
+    return true;
+}
+
 static void run_from(struct session *s, bool loads)
 {
     uint32_t status = 0;
@@ -259,7 +276,9 @@ static void run_from(struct session *s, bool loads)
     if (!s->failed && !s->refused) {
         if (s->from == SESSION_LOADED && !begin(s))
             return;
-        if (s->script ? !play(s) : !simple_command(s, DOOR_COMMAND_ADVANCE, "", s->time, NULL))
+        if (s->test     ? !call_test(s)
+            : s->script ? !play(s)
+                        : !simple_command(s, DOOR_COMMAND_ADVANCE, "", s->time, NULL))
             return;
     }
     if (unload(s, "", &status))

@@ -36,6 +36,7 @@ struct session {
     int drivers;
     const char *scenario, *script; /* file name, text; NULL = none, then: */
     size_t script_bytes;
+    const char *test; /* an exported routine of the last driver, called instead; NULL = none */
     uint64_t time; /* to let pass, 100 ns */
     uint64_t seed;
     FILE *out;     /* where the scenario prints */

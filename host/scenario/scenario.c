@@ -38,6 +38,7 @@ int scenario_leave(lua_State *L)
 
 static int call_advance(lua_State *L)
 {
+    self(L)->begun = true;
     lua_Number seconds = luaL_checknumber(L, 1);
     luaL_argcheck(L, seconds >= 0 && seconds <= 1e9, 1, "seconds from 0 to 1e9 expected");
     const struct scenario_machine *m = self(L)->machine;
@@ -46,6 +47,7 @@ static int call_advance(lua_State *L)
 
 static int load_or_unload(lua_State *L, bool (*call)(void *, const char *, uint32_t *))
 {
+    self(L)->begun = true;
     const struct scenario_machine *m = self(L)->machine;
     const char *name = luaL_checkstring(L, 1);
     uint32_t status = 0;
@@ -68,6 +70,7 @@ static int call_unload(lua_State *L)
 
 static int call_snapshot(lua_State *L)
 {
+    self(L)->begun = true;
     const struct scenario_machine *m = self(L)->machine;
     return m->snapshot(m->context) ? 0 : scenario_leave(L);
 }
@@ -78,6 +81,16 @@ static int call_expect_bugcheck(lua_State *L)
     luaL_argcheck(L, code >= 0 && code <= UINT32_MAX, 1, "a bug check code expected, such as 0xA");
     self(L)->result->expects_bugcheck = true;
     self(L)->result->bugcheck = (uint32_t)code;
+    return 0;
+}
+
+/* Read before the machine was made (header.h); here it must only have come first. */
+static int call_machine(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    if (self(L)->begun)
+        return luaL_error(L, "machine{...} must be the first call of a scenario");
+    self(L)->begun = true;
     return 0;
 }
 
@@ -104,6 +117,7 @@ static const struct {
 /* Upvalue 1: index into commands. */
 static int call_command(lua_State *L)
 {
+    self(L)->begun = true;
     const struct scenario_machine *m = self(L)->machine;
     size_t i = (size_t)lua_tointeger(L, lua_upvalueindex(1));
     uint64_t value = commands[i].value;
@@ -177,6 +191,7 @@ static const struct {
     lua_CFunction call;
     const char *shape, *help;
 } functions[] = {
+    {"machine", call_machine, "machine{cpus=, seed=, drivers=}", "what the scenario wants; its first call"},
     {"advance", call_advance, "advance(seconds)", "let that much virtual time pass"},
     {"load", call_load, "load(driver)", "load a driver of the command line again; returns the NTSTATUS"},
     {"unload", call_unload, "unload(driver)", "unload it; returns the NTSTATUS"},

@@ -115,6 +115,7 @@ static VOID IopCarryOut(struct door_command *Command)
         break;
     case DOOR_COMMAND_SERVE:
         IopServe(Command);
+        break;
     case DOOR_COMMAND_TEST:
         RtlpFormat(What, sizeof(What), "the test %s", Command->text);
         IopLimit(Command, 0, What);

@@ -1,0 +1,2 @@
+# Test drivers for `irqlab test`.
+tests: $(patsubst %.c,$(B)/%.sys,$(wildcard tests/test/*.c))
