@@ -11,6 +11,7 @@ struct scenario {
     size_t memory;
     unsigned hooks;
     uint8_t *data; /* of calls of user processes */
+    bool begun;    /* something has been asked of the machine */
     bool ended;    /* the machine is gone: unwind */
 };
 
