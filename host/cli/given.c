@@ -1,5 +1,6 @@
 /* See given.h. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -185,6 +186,21 @@ static void describe(struct given *g)
     g->session.out = stdout;
 }
 
+/* Where the directory of a volume goes that the user has not given. */
+static bool check_temporary(void)
+{
+    const char *base = getenv("TMPDIR");
+    if (!base || !*base)
+        base = "/tmp";
+    if (!input_directory(base))
+        return false;
+    if (access(base, W_OK | X_OK) == 0)
+        return true;
+    fprintf(stderr, "irqlab: %s: %s, and there the machine's volume would be (see TMPDIR, --volume)\n", base,
+            strerror(errno));
+    return false;
+}
+
 int given_read(struct given *g, const char *command, int count, char **paths)
 {
     struct scenario_header header;
@@ -197,7 +213,7 @@ int given_read(struct given *g, const char *command, int count, char **paths)
         return COMMAND_USAGE;
     }
     if (!read_os(g, command) || !read_disk(g, command) || (g->volume && !input_directory(g->volume)) ||
-        (g->symbols && !input_directory(g->symbols)))
+        (g->symbols && !input_directory(g->symbols)) || (!g->volume && !check_temporary()))
         return COMMAND_USAGE;
     if ((g->drivers && !input_directory(g->drivers)) || !read_drivers(g, &header, command, count, paths))
         return COMMAND_USAGE;

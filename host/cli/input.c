@@ -71,7 +71,7 @@ bool input_directory(const char *path)
         return complain(path, strerror(errno));
     if (!S_ISDIR(st.st_mode))
         return complain(path, "is not a directory");
-    return true;
+    return access(path, R_OK | X_OK) == 0 || complain(path, strerror(errno));
 }
 
 FILE *input_create(const char *path)

@@ -16,7 +16,7 @@ struct input {
 /* Read a whole regular file of at most limit bytes. what: "driver image", for the message. */
 bool input_read(const char *path, const char *what, size_t limit, struct input *in);
 
-bool input_directory(const char *path); /* exists and is one */
+bool input_directory(const char *path); /* exists, is one, can be read */
 FILE *input_create(const char *path);   /* for writing; NULL: said so */
 
 /* The directory with ntoskrnl.exe and hal.dll: beside the program (in nt/), or in ../lib/irqlab. False, without a

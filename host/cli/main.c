@@ -2,6 +2,7 @@
  * irqlab: finds the command and calls it. The same program is also the machine's worker process; the supervisor starts
  * it under that name.
  */
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -83,9 +84,14 @@ int main(int argc, char **argv)
         return worker_main();
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves must not keep us from cleaning up */
     int status = dispatch(argc, argv);
-    if ((fflush(stdout) || ferror(stdout)) && status != COMMAND_INTERNAL) {
-        perror("irqlab: cannot write the report");
-        return COMMAND_INTERNAL;
+    if (!fflush(stdout) && !ferror(stdout))
+        return status;
+    struct pollfd out = {.fd = 1};
+    if (poll(&out, 1, 0) == 1 && (out.revents & POLLERR)) { /* as any program before a pipe that nobody reads */
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
     }
-    return status;
+    if (status != COMMAND_INTERNAL)
+        perror("irqlab: cannot write the report");
+    return COMMAND_INTERNAL;
 }

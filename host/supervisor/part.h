@@ -32,7 +32,7 @@ struct supervisor {
         uint32_t images;
         uint64_t images_end;
     } then; /* at the snapshot */
-    char volume_path[64];
+    char volume_path[4096];
     struct supervisor_end end;
 
     /* guard.c: signs of life */

@@ -278,9 +278,9 @@ static bool open_volume(struct supervisor *s, const char *directory, bool copied
 {
     if (!directory || copied) {
         const char *base = getenv("TMPDIR");
-        snprintf(s->volume_path, sizeof(s->volume_path), "%.40s/irqlab-XXXXXX", base && *base ? base : "/tmp");
+        snprintf(s->volume_path, sizeof(s->volume_path), "%.4000s/irqlab-XXXXXX", base && *base ? base : "/tmp");
         if (!mkdtemp(s->volume_path)) {
-            snprintf(why, 256, "cannot make a volume directory %s: %s", s->volume_path, strerror(errno));
+            snprintf(why, 256, "cannot make a volume directory %.150s: %s", s->volume_path, strerror(errno));
             return false;
         }
         s->own_volume = true;
@@ -293,7 +293,7 @@ static bool open_volume(struct supervisor *s, const char *directory, bool copied
     }
     s->volume = volume_open(directory);
     if (!s->volume)
-        snprintf(why, 256, "cannot open the volume directory %s: %s", directory, strerror(errno));
+        snprintf(why, 256, "cannot open the volume directory %.150s: %s", directory, strerror(errno));
     return s->volume != NULL;
 }
 

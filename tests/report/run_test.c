@@ -123,6 +123,35 @@ static void full_disk_is_said(void **state)
            "irqlab: cannot write the report: No space left on device\n");
 }
 
+/* Outputs that are closed or that nobody reads. The supervisor's files must not take the place of a closed one. */
+static void nobody_listens(void **state)
+{
+    expect("build/irqlab run " STUCK " >&-", 70, "irqlab: cannot write the report: Bad file descriptor\n");
+    expect("build/irqlab run " STUCK " >&- 2>&-; echo status $?", 0, "status 70\n");
+    expect("build/irqlab run " STUCK " <&-", 1, "SUMMARY: irqlab: irql.call-too-high");
+    expect("{ build/irqlab run " STUCK "; echo status $? >$D/said; } | true; cat $D/said", 0, "status 141\n");
+    expect("{ build/irqlab explain ladder; echo status $? >$D/said; } | true; cat $D/said", 0, "status 141\n");
+    assert_null(strstr(text, "irqlab:"));
+}
+
+static void places_that_cannot_be_used_are_said(void **state)
+{
+    expect("cd /proc && $OLDPWD/build/irqlab run $OLDPWD/" STUCK, 1, "SUMMARY: irqlab: irql.call-too-high");
+    expect("TMPDIR=/nosuch build/irqlab run " SOLVED, 2, "irqlab: /nosuch: No such file or directory\n");
+    expect("TMPDIR=/dev/null build/irqlab run " SOLVED, 2, "irqlab: /dev/null: is not a directory\n");
+    expect("d=$D/$(printf %0200d 0); mkdir $d; TMPDIR=$d build/irqlab run " SOLVED " && ls $d | wc -l", 0, "\n0\n");
+    expect("build/irqlab run --volume " STUCK " " SOLVED, 2, "irqlab: " STUCK ": is not a directory\n");
+    expect("truncate -s 1G $D/zeros && build/irqlab run $D/zeros", 2, "more than a driver image may have");
+    expect("truncate -s 200M $D/zeros && build/irqlab run $D/zeros", 2, "/zeros: ");
+    expect(": >$D/empty && build/irqlab run $D/empty", 2, "/empty: is empty\n");
+    /* As a user who may not read it, where root can become one. */
+    if (getuid() == 0 && system("setpriv --reuid 65534 --clear-groups true 2>/dev/null") == 0) {
+        expect("mkdir -m 0 $D/closed; chmod a+rx $D; TMPDIR=/tmp setpriv --reuid 65534 --clear-groups build/irqlab run "
+               "--volume $D/closed " SOLVED,
+               2, "/closed: Permission denied\n");
+    }
+}
+
 /* Interrupted in the middle: what was recorded is there, the status is the signal's, no process and no folder stays. */
 static void interruption_leaves_nothing(void **state)
 {
@@ -168,6 +197,8 @@ int main(void)
         cmocka_unit_test(run_repeats_exactly),
         cmocka_unit_test(scenario_expects),
         cmocka_unit_test(full_disk_is_said),
+        cmocka_unit_test(nobody_listens),
+        cmocka_unit_test(places_that_cannot_be_used_are_said),
         cmocka_unit_test(interruption_leaves_nothing),
         cmocka_unit_test(debugger_sees_driver_and_kernel),
     };
