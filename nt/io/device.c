@@ -285,6 +285,8 @@ static VOID IopDeleteDriverBody(PVOID Body)
         VfRangeGoes((UINT64)(Own->Extensions + 1), Own->Extensions->Bytes, "freed");
         IopFree(Own->Extensions);
     }
+    if (Own->FilterCallbacks)
+        ExpFree(Own->FilterCallbacks);
     if (Own->Public.ServiceKeyName.Buffer)
         ExpFree(Own->Public.ServiceKeyName.Buffer);
     if (Driver->DriverName.Buffer)

@@ -32,6 +32,17 @@ VOID IopUnlockFile(PFILE_OBJECT File)
         KeSetEvent(&File->Lock, IO_NO_INCREMENT, FALSE);
 }
 
+PIOP_FILE_EXTENSION IopFileExtension(PFILE_OBJECT File)
+{
+    if (!File->FileObjectExtension) {
+        PIOP_FILE_EXTENSION Extension = ExpTryAllocate(sizeof(*Extension), 'xEoF');
+        if (Extension)
+            InitializeListHead(&Extension->Contexts);
+        File->FileObjectExtension = Extension;
+    }
+    return File->FileObjectExtension;
+}
+
 /* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
 static NTSTATUS IopMakeFile(PDEVICE_OBJECT Device, PUNICODE_STRING Name, PIOP_OPEN Open, PFILE_OBJECT *Result)
@@ -292,6 +303,8 @@ VOID IopDeleteFile(PVOID Body)
     }
     if (File->FileName.Buffer)
         ExpFree(File->FileName.Buffer);
+    if (File->FileObjectExtension)
+        ExpFree(File->FileObjectExtension);
     if (Device)
         IopDereferenceDevice(Device);
 }

@@ -40,6 +40,7 @@ typedef struct _IOP_DRIVER {
     PMI_IMAGE Image;           /* NULL = part of the kernel */
     LIST_ENTRY Entry;          /* in IopDrivers, load order */
     PIOP_EXTENSION Extensions; /* IoAllocateDriverObjectExtension */
+    PVOID FilterCallbacks;     /* FsRtlRegisterFileSystemFilterCallbacks */
     LONG WorkItems;            /* queued or running */
     BOOLEAN Unloading;
     KEVENT WorkDone; /* no work item is left */
@@ -127,6 +128,22 @@ VOID IopCloseFile(PVOID Body, ULONG RemainingHandles);
 VOID IopDeleteFile(PVOID Body);
 NTSTATUS IopLockFile(PFILE_OBJECT File);
 VOID IopUnlockFile(PFILE_OBJECT File);
+
+/* What a file object has beside its fields: made when it is first asked for. NULL = no memory. */
+typedef struct _IOP_FILE_EXTENSION {
+    LIST_ENTRY Contexts; /* FSRTL_PER_FILEOBJECT_CONTEXT */
+    BOOLEAN HasOplockKey, Remote, IgnoreSharing;
+    GUID OplockKey;
+    PDEVICE_OBJECT TopDevice; /* where requests go instead of the stack's top */
+} IOP_FILE_EXTENSION, *PIOP_FILE_EXTENSION;
+
+PIOP_FILE_EXTENSION IopFileExtension(PFILE_OBJECT File);
+
+static inline PEPROCESS IopRequestorProcess(PIRP Irp)
+{
+    PETHREAD Thread = Irp->Tail.Overlay.Thread;
+    return Thread ? IoThreadToProcess(Thread) : PsInitialSystemProcess;
+}
 
 VOID FsdInitialize(VOID); /* the volume C: */
 
