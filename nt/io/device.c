@@ -84,6 +84,7 @@ NTSTATUS NTAPI IoCreateDevice(PDRIVER_OBJECT Driver, ULONG ExtensionSize, PUNICO
             return Status;
         }
     }
+    IopMakeVpb(Device);
     ObfReferenceObject(Driver);
     Device->NextDevice = Driver->DeviceObject;
     Driver->DeviceObject = Device;
@@ -142,6 +143,7 @@ static VOID IopDeleteDeviceBody(PVOID Body)
 {
     PDEVICE_OBJECT Device = Body;
     VfRangeGoes((UINT64)Device, Device->Size, "freed");
+    IopDropVpb(Device);
     if (Device->DriverObject)
         ObfDereferenceObject(Device->DriverObject);
     ExpFree(IopDeviceOf(Device));
@@ -223,11 +225,6 @@ VOID NTAPI IoDetachDevice(PDEVICE_OBJECT Target)
 }
 
 /* ---- Finding ----------------------------------------------------------------------------------------------------- */
-
-PDEVICE_OBJECT NTAPI IoGetRelatedDeviceObject(PFILE_OBJECT File)
-{
-    return IoGetAttachedDevice(File->DeviceObject);
-}
 
 /* docs: IoGetDeviceObjectPointer: opens the device; the file object is what the caller must dereference. */
 NTSTATUS NTAPI IoGetDeviceObjectPointer(PUNICODE_STRING Name, ACCESS_MASK Access, PFILE_OBJECT *File,

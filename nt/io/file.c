@@ -45,36 +45,48 @@ PIOP_FILE_EXTENSION IopFileExtension(PFILE_OBJECT File)
 
 /* ---- Opening ----------------------------------------------------------------------------------------------------- */
 
-static NTSTATUS IopMakeFile(PDEVICE_OBJECT Device, PUNICODE_STRING Name, PIOP_OPEN Open, PFILE_OBJECT *Result)
+VOID IopInitializeFile(PFILE_OBJECT File, PDEVICE_OBJECT Device)
 {
-    PFILE_OBJECT File;
-    NTSTATUS Status = ObpAllocateObject(IopFileType, sizeof(*File), (PVOID *)&File);
-    if (!NT_SUCCESS(Status))
-        return Status;
     File->Type = IO_TYPE_FILE;
     File->Size = sizeof(*File);
-    File->RelatedFileObject = Open->Related;
     File->DeviceObject = Device;
     KeInitializeEvent(&File->Lock, SynchronizationEvent, FALSE);
     KeInitializeEvent(&File->Event, NotificationEvent, FALSE);
     KeInitializeSpinLock(&File->IrpListLock);
     InitializeListHead(&File->IrpList);
-    if (Open->Options & IOP_SYNCHRONOUS)
-        File->Flags |= FO_SYNCHRONOUS_IO;
-    if (Open->Options & FILE_SYNCHRONOUS_IO_ALERT)
-        File->Flags |= FO_ALERTABLE_IO;
-    if (Open->Options & FILE_NO_INTERMEDIATE_BUFFERING)
-        File->Flags |= FO_NO_INTERMEDIATE_BUFFERING;
-    if (Open->Options & FILE_WRITE_THROUGH)
-        File->Flags |= FO_WRITE_THROUGH;
-    if (Open->Options & FILE_SEQUENTIAL_ONLY)
-        File->Flags |= FO_SEQUENTIAL_ONLY;
+}
+
+static NTSTATUS IopMakeFile(PDEVICE_OBJECT Device, PUNICODE_STRING Name, PIOP_OPEN Open, PFILE_OBJECT *Result)
+{
+    static const struct {
+        ULONG Option, Flag;
+    } Kept[] = {{IOP_SYNCHRONOUS, FO_SYNCHRONOUS_IO},
+                {FILE_SYNCHRONOUS_IO_ALERT, FO_ALERTABLE_IO},
+                {FILE_NO_INTERMEDIATE_BUFFERING, FO_NO_INTERMEDIATE_BUFFERING},
+                {FILE_WRITE_THROUGH, FO_WRITE_THROUGH},
+                {FILE_SEQUENTIAL_ONLY, FO_SEQUENTIAL_ONLY},
+                {FILE_RANDOM_ACCESS, FO_RANDOM_ACCESS}};
+    PFILE_OBJECT File;
+    NTSTATUS Status = ObpAllocateObject(IopFileType, sizeof(*File), (PVOID *)&File);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    IopInitializeFile(File, Device);
+    File->RelatedFileObject = Open->Related;
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Kept); i++)
+        if (Open->Options & Kept[i].Option)
+            File->Flags |= Kept[i].Flag;
     if (!(Open->ObjectAttributes & OBJ_CASE_INSENSITIVE))
         File->Flags |= FO_OPENED_CASE_SENSITIVE;
     if (Name->Length) {
-        File->FileName.Buffer = ExpAllocate(Name->Length + sizeof(WCHAR), IOP_NAME_TAG);
+        USHORT Room = Name->Length + sizeof(WCHAR); /* a file system may write here, and takes its own pool for more */
+        File->FileName.Buffer = ExAllocatePoolWithTag(NonPagedPoolNx, Room, IOP_NAME_TAG);
+        if (!File->FileName.Buffer) {
+            File->DeviceObject = NULL;
+            ObfDereferenceObject(File);
+            return STATUS_INSUFFICIENT_RESOURCES;
+        }
         File->FileName.Length = Name->Length;
-        File->FileName.MaximumLength = Name->Length + sizeof(WCHAR);
+        File->FileName.MaximumLength = Room;
         RtlCopyMemory(File->FileName.Buffer, Name->Buffer, Name->Length);
         File->FileName.Buffer[Name->Length / sizeof(WCHAR)] = 0;
     } else if (!Open->Related)
@@ -85,7 +97,7 @@ static NTSTATUS IopMakeFile(PDEVICE_OBJECT Device, PUNICODE_STRING Name, PIOP_OP
 
 static NTSTATUS IopSendCreate(PDEVICE_OBJECT Device, PFILE_OBJECT File, ULONG Access, PIOP_OPEN Open)
 {
-    PDEVICE_OBJECT Top = IoGetAttachedDevice(Device);
+    PDEVICE_OBJECT Top = Open->Top ? Open->Top : IoGetAttachedDevice(Device);
     PIRP Irp = IopAllocateIrp(Top->StackSize, File);
     if (!Irp)
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -95,6 +107,7 @@ static NTSTATUS IopSendCreate(PDEVICE_OBJECT Device, PFILE_OBJECT File, ULONG Ac
     Irp->Flags = IRP_CREATE_OPERATION | IRP_SYNCHRONOUS_API | IRP_DEFER_IO_COMPLETION;
     Irp->RequestorMode = Open->Mode;
     Irp->AssociatedIrp.SystemBuffer = Open->Ea;
+    Irp->Tail.Overlay.AuxiliaryBuffer = Open->Extra;
     if (Open->HaveAllocationSize)
         Irp->Overlay.AllocationSize = Open->AllocationSize;
     Stack->MajorFunction = IRP_MJ_CREATE;
@@ -110,22 +123,47 @@ static NTSTATUS IopSendCreate(PDEVICE_OBJECT Device, PFILE_OBJECT File, ULONG Ac
     return IopCallAndWait(Top, Irp, &Open->Iosb);
 }
 
+/* docs: a device opened by its bare name for no more than a look is not mounted for it. */
+#define IOP_LOOK                                                                                                       \
+    (SYNCHRONIZE | FILE_READ_ATTRIBUTES | READ_CONTROL | ACCESS_SYSTEM_SECURITY | WRITE_OWNER | WRITE_DAC)
+
+static BOOLEAN IopIsDirect(PUNICODE_STRING Rest, ULONG Access, PIOP_OPEN Open)
+{
+    if (Open->Related)
+        return (Open->Related->Flags & FO_DIRECT_DEVICE_OPEN) != 0;
+    return !Rest->Length && !(Access & ~IOP_LOOK);
+}
+
 static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Access, PIOP_OPEN Open, PVOID *Object)
 {
+    PDEVICE_OBJECT Where = Device;
+    PVPB Vpb = NULL;
     PFILE_OBJECT File;
+    BOOLEAN Direct = Device->Vpb && IopIsDirect(Rest, Access, Open);
+    NTSTATUS Status = STATUS_SUCCESS;
     if ((Device->Flags & DO_DEVICE_INITIALIZING) || IopDeviceOf(Device)->DeletePending)
         return STATUS_NO_SUCH_DEVICE;
     if ((Device->Flags & DO_EXCLUSIVE) && Device->ReferenceCount && !Open->Related)
         return STATUS_ACCESS_DENIED;
-    NTSTATUS Status = IopMakeFile(Device, Rest, Open, &File);
-    if (!NT_SUCCESS(Status))
-        return Status;
     Device->ReferenceCount++;
-    Status = IopSendCreate(Device, File, Access, Open);
+    if (Device->Vpb && !Direct)
+        Status = IopMountedDevice(Device, &Where, &Vpb);
+    if (NT_SUCCESS(Status))
+        Status = IopMakeFile(Device, Rest, Open, &File);
+    if (NT_SUCCESS(Status)) {
+        File->Vpb = Vpb;
+        if (Direct)
+            File->Flags |= FO_DIRECT_DEVICE_OPEN;
+        Status = IopSendCreate(Where, File, Access, Open);
+        if (!NT_SUCCESS(Status)) {
+            File->DeviceObject = NULL; /* was never opened: no cleanup, no close */
+            ObfDereferenceObject(File);
+        }
+    }
     if (!NT_SUCCESS(Status)) {
-        File->DeviceObject = NULL; /* was never opened: no cleanup, no close */
+        if (Vpb)
+            IopDereferenceVpb(Vpb);
         IopDereferenceDevice(Device);
-        ObfDereferenceObject(File);
         return Status;
     }
     if (Open->Related)
@@ -255,6 +293,8 @@ PFILE_OBJECT IopMakeNamedFile(PDEVICE_OBJECT Device, PCWSTR Text)
     if (!NT_SUCCESS(IopMakeFile(Device, &Name, &Open, &File)))
         return NULL;
     File->Vpb = Device->Vpb;
+    if (File->Vpb)
+        File->Vpb->ReferenceCount++;
     File->Flags |= FO_FILE_OPEN_CANCELLED;
     InterlockedIncrement(&Device->ReferenceCount);
     return File;
@@ -302,9 +342,11 @@ VOID IopDeleteFile(PVOID Body)
             ObfDereferenceObject(File->RelatedFileObject);
     }
     if (File->FileName.Buffer)
-        ExpFree(File->FileName.Buffer);
+        ExFreePool(File->FileName.Buffer); /* a file system may have put its own there */
     if (File->FileObjectExtension)
         ExpFree(File->FileObjectExtension);
+    if (Device && File->Vpb)
+        IopDereferenceVpb(File->Vpb);
     if (Device)
         IopDereferenceDevice(Device);
 }

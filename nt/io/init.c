@@ -2,6 +2,7 @@
  * The I/O system's start, drivers' second starts, and shutdown notifications.
  */
 #include "nt.h"
+#include "cc/ccp.h"
 
 /* ---- Reinitialization -------------------------------------------------------------------------------------------- */
 
@@ -139,5 +140,6 @@ VOID IoInitialize(VOID)
     IopInitializeTypes();
     CmInitialize();
     IopEnterBootModules();
+    CcpInitialize();
     FsdInitialize();
 }

@@ -71,6 +71,7 @@ typedef struct _IOP_DEVICE {
     PDEVICE_OBJECT AttachedTo;
     BOOLEAN DeletePending, ShutdownRegistered;
     UCHAR PowerState; /* DEVICE_POWER_STATE */
+    PVPB Vpb;         /* of a file system's volume device */
     ULONG CreatedBy;
 } IOP_DEVICE, *PIOP_DEVICE;
 
@@ -118,6 +119,8 @@ typedef struct _IOP_OPEN {
     LARGE_INTEGER AllocationSize;
     BOOLEAN HaveAllocationSize;
     KPROCESSOR_MODE Mode; /* of the requestor */
+    PVOID Extra;        /* ECP_LIST */
+    PDEVICE_OBJECT Top; /* instead of the stack's top */
     IO_STATUS_BLOCK Iosb;
 } IOP_OPEN, *PIOP_OPEN;
 
@@ -138,6 +141,16 @@ typedef struct _IOP_FILE_EXTENSION {
 } IOP_FILE_EXTENSION, *PIOP_FILE_EXTENSION;
 
 PIOP_FILE_EXTENSION IopFileExtension(PFILE_OBJECT File);
+VOID IopInitializeFile(PFILE_OBJECT File, PDEVICE_OBJECT Device); /* of zeroed memory */
+
+/* Volumes (volume.c). */
+VOID IopMakeVpb(PDEVICE_OBJECT Device);
+VOID IopDropVpb(PDEVICE_OBJECT Device);
+/* Where what is opened below Device goes; mounts. *Vpb (NULL = not mounted) is referenced. */
+NTSTATUS IopMountedDevice(PDEVICE_OBJECT Device, PDEVICE_OBJECT *Where, PVPB *Vpb);
+VOID IopDereferenceVpb(PVPB Vpb);
+/* Whole pages, past the cache; waits. */
+NTSTATUS IopPageTransfer(PFILE_OBJECT File, PMDL Mdl, LONGLONG Offset, BOOLEAN Write, PIO_STATUS_BLOCK Iosb);
 
 static inline PEPROCESS IopRequestorProcess(PIRP Irp)
 {

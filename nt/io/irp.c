@@ -196,7 +196,8 @@ VOID IopEndRequest(PIRP Irp, CCHAR Boost)
 {
     PETHREAD Thread = Irp->Tail.Overlay.Thread;
     PFILE_OBJECT File = Irp->Tail.Overlay.OriginalFileObject;
-    if (Irp->Flags & IOP_ISSUER_WAITS) {
+    const ULONG SyncPaging = IRP_PAGING_IO | IRP_SYNCHRONOUS_PAGING_IO;
+    if ((Irp->Flags & IOP_ISSUER_WAITS) || (Irp->Flags & SyncPaging) == SyncPaging) {
         PKEVENT Event = Irp->UserEvent;
         *Irp->UserIosb = Irp->IoStatus;
         KeSetEvent(Event, Boost, FALSE);

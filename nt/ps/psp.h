@@ -66,6 +66,7 @@ typedef struct _ETHREAD {
     LIST_ENTRY Calls;
     NTSTATUS EndsWith;
     UINT64 UserStack; /* lowest address */
+    PDEVICE_OBJECT DeviceToVerify; /* IoSetHardErrorOrVerifyDevice */
     struct _VF_CALLBACK *Start; /* the callback that is the thread's routine */
 } ETHREAD;
 
