@@ -169,7 +169,7 @@ static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Acc
     if (Open->Related)
         ObfReferenceObject(Open->Related);
     *Object = Open->File = File;
-    return Status;
+    return STATUS_SUCCESS; /* another success code is the opener's: Open->Iosb has it */
 }
 
 /* Without an open request a device's name names nothing that could be referenced (as on Windows). */
@@ -245,6 +245,8 @@ NTSTATUS NTAPI IoCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUT
         Iosb->Status = Open.Iosb.Status;
         Iosb->Information = Open.Iosb.Information;
     }
+    if (NT_SUCCESS(Status) && NT_SUCCESS(Open.Iosb.Status))
+        Status = Open.Iosb.Status;
     return Status;
 }
 

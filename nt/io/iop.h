@@ -143,6 +143,10 @@ typedef struct _IOP_FILE_EXTENSION {
 PIOP_FILE_EXTENSION IopFileExtension(PFILE_OBJECT File);
 VOID IopInitializeFile(PFILE_OBJECT File, PDEVICE_OBJECT Device); /* of zeroed memory */
 
+/* A read or write by the file system's fast I/O routine, if it has one and agrees. FALSE: send a request. */
+BOOLEAN IopFastTransfer(PFILE_OBJECT File, PDEVICE_OBJECT Device, BOOLEAN Read, PVOID Buffer, ULONG Bytes,
+                        PLARGE_INTEGER Offset, PULONG Key, PIO_STATUS_BLOCK Iosb);
+
 /* Volumes (volume.c). */
 VOID IopMakeVpb(PDEVICE_OBJECT Device);
 VOID IopDropVpb(PDEVICE_OBJECT Device);

@@ -150,6 +150,31 @@ static VOID IopSignal(PIRP Irp, PFILE_OBJECT File)
         ObfDereferenceObject(Event);
 }
 
+/* docs: ZwReadFile: the caller's APC routine, in his thread, when the request was accepted. The request's memory is the
+ * APC's until then. */
+static VOID NTAPI IopApcGoes(PKAPC Apc)
+{
+    PIRP Irp = CONTAINING_RECORD(Apc, IRP, Tail.Apc);
+    Irp->Type = 0;
+    IopFree(Irp);
+}
+
+static VOID NTAPI IopApcComes(PKAPC Apc, PKNORMAL_ROUTINE *Normal, PVOID *Context, PVOID *Iosb, PVOID *Reserved)
+{
+    IopApcGoes(Apc);
+}
+
+static BOOLEAN IopCallApc(PIRP Irp)
+{
+    PIO_APC_ROUTINE Routine = Irp->Overlay.AsynchronousParameters.UserApcRoutine;
+    PVOID Context = Irp->Overlay.AsynchronousParameters.UserApcContext;
+    if (!Routine || Irp->RequestorMode != KernelMode || (NT_ERROR(Irp->IoStatus.Status) && !Irp->PendingReturned))
+        return FALSE;
+    KeInitializeApc(&Irp->Tail.Apc, KeGetCurrentThread(), Irp->ApcEnvironment, IopApcComes, IopApcGoes,
+                    (PKNORMAL_ROUTINE)(ULONG_PTR)Routine, KernelMode, Context);
+    return KeInsertQueueApc(&Irp->Tail.Apc, Irp->UserIosb, NULL, IO_NO_INCREMENT);
+}
+
 static VOID IopFinish(PIRP Irp, PFILE_OBJECT File)
 {
     if (Irp->Flags & IRP_BUFFERED_IO) {
@@ -170,8 +195,10 @@ static VOID IopFinish(PIRP Irp, PFILE_OBJECT File)
         InitializeListHead(&Irp->ThreadListEntry);
     }
     IopSignal(Irp, File);
-    Irp->Type = 0;
-    IopFree(Irp);
+    if (!IopCallApc(Irp)) {
+        Irp->Type = 0;
+        IopFree(Irp);
+    }
     if (File)
         ObfDereferenceObject(File);
 }
@@ -188,6 +215,7 @@ static VOID NTAPI IopFinishRundown(PKAPC Apc)
     PFILE_OBJECT File = Apc->SystemArgument1;
     Irp->Flags &= ~IRP_INPUT_OPERATION;
     Irp->UserIosb = NULL;
+    Irp->Overlay.AsynchronousParameters.UserApcRoutine = NULL;
     IopFinish(Irp, File);
 }
 
@@ -202,6 +230,10 @@ VOID IopEndRequest(PIRP Irp, CCHAR Boost)
         *Irp->UserIosb = Irp->IoStatus;
         KeSetEvent(Event, Boost, FALSE);
         return;
+    }
+    if (Irp->Tail.Overlay.AuxiliaryBuffer) {
+        IopFree(Irp->Tail.Overlay.AuxiliaryBuffer);
+        Irp->Tail.Overlay.AuxiliaryBuffer = NULL;
     }
     for (PMDL Mdl = Irp->MdlAddress; Mdl; Mdl = Mdl->Next)
         if (Mdl->MdlFlags & MDL_PAGES_LOCKED)

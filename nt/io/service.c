@@ -148,6 +148,12 @@ static NTSTATUS IopTransfer(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_RO
     Status = IopOffset(&Caller, Given, !Read, &Offset);
     if (!NT_SUCCESS(Status))
         return IopAbandon(&Caller, NULL, Status);
+    if (Caller.Mode == KernelMode && !Apc &&
+        IopFastTransfer(Caller.File, Caller.Device, Read, Buffer, Bytes, &Offset, Key, Iosb)) {
+        if (Caller.Event)
+            KeSetEvent(Caller.Event, IO_NO_INCREMENT, FALSE);
+        return IopAbandon(&Caller, NULL, Iosb->Status);
+    }
     PIRP Irp = IopNewIrp(&Caller, Major, 0, &Stack);
     if (!Irp)
         return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);

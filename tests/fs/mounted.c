@@ -148,6 +148,7 @@ static VOID an_oplock_is_broken_and_acknowledged(VOID)
            STATUS_PENDING);
     STATUS(Open(L"\\Device\\TestDisk\\one", GENERIC_READ, SHARED, FILE_OPEN, SYNC | FILE_COMPLETE_IF_OPLOCKED, &Other),
            STATUS_OPLOCK_BREAK_IN_PROGRESS);
+    OK(ZwClose(Other)); /* open all the same */
     OK(ZwWaitForSingleObject(Event, FALSE, NULL));
     CHECK(Broken.Status == STATUS_SUCCESS && Broken.Information == FILE_OPLOCK_BROKEN_TO_LEVEL_2);
     OK(PsCreateSystemThread(&Thread, THREAD_ALL_ACCESS, NULL, NULL, NULL, Opener, NULL));

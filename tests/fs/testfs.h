@@ -9,6 +9,10 @@
 #pragma once
 #include "../io/test.h"
 
+NTSYSAPI NTSTATUS NTAPI ZwNotifyChangeDirectoryFile(HANDLE File, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
+                                                    PIO_STATUS_BLOCK Status, PVOID Buffer, ULONG Bytes, ULONG Filter,
+                                                    BOOLEAN Tree);
+
 #define SLOTS 16
 #define SLOT_BYTES 0x10000
 #define DISK_BYTES (0x2000 + SLOTS * SLOT_BYTES)
@@ -120,13 +124,13 @@ static BOOLEAN NTAPI LockAhead(PVOID Context, BOOLEAN Wait)
     return TRUE;
 }
 
-static VOID NTAPI Unlock(PVOID Context)
+static VOID NTAPI UnlockFcb(PVOID Context)
 {
     IoSetTopLevelIrp(NULL);
     ExReleaseResourceLite(&((PFCB)Context)->Main);
 }
 
-static CACHE_MANAGER_CALLBACKS Callbacks = {LockLazy, Unlock, LockAhead, Unlock};
+static CACHE_MANAGER_CALLBACKS Callbacks = {LockLazy, UnlockFcb, LockAhead, UnlockFcb};
 
 /* ---- Files ---------------------------------------------------------------------------------------------------------------- */
 
@@ -221,6 +225,7 @@ static NTSTATUS CreateFile(PFILE_OBJECT File, PIO_STACK_LOCATION Stack, PIRP Irp
     ULONG Disposition = Stack->Parameters.Create.Options >> 24, Access;
     WCHAR Text[20];
     PFCB Fcb = NULL;
+    NTSTATUS Oplock = STATUS_SUCCESS; /* STATUS_OPLOCK_BREAK_IN_PROGRESS is a success */
     if (!File->FileName.Length) /* the volume */
         return STATUS_SUCCESS;
     if (File->FileName.Length == sizeof(WCHAR)) { /* the directory, to watch it */
@@ -257,10 +262,10 @@ static NTSTATUS CreateFile(PFILE_OBJECT File, PIO_STACK_LOCATION Stack, PIRP Irp
         InsertTailList(&Fcbs, &Fcb->Link);
         IoSetShareAccess(Access, Stack->Parameters.Create.ShareAccess, File, &Fcb->Share);
     } else {
-        NTSTATUS Status = FsRtlCheckOplock(&Fcb->Oplock, Irp, NULL, NULL, NULL);
-        if (Status != STATUS_SUCCESS)
-            return Status;
-        Status = IoCheckShareAccess(Access, Stack->Parameters.Create.ShareAccess, File, &Fcb->Share, TRUE);
+        Oplock = FsRtlCheckOplock(&Fcb->Oplock, Irp, NULL, NULL, NULL);
+        if (!NT_SUCCESS(Oplock))
+            return Oplock;
+        NTSTATUS Status = IoCheckShareAccess(Access, Stack->Parameters.Create.ShareAccess, File, &Fcb->Share, TRUE);
         if (!NT_SUCCESS(Status))
             return Status;
     }
@@ -272,7 +277,7 @@ static NTSTATUS CreateFile(PFILE_OBJECT File, PIO_STACK_LOCATION Stack, PIRP Irp
     File->Vpb = Disk->Vpb;
     if (*Information == FILE_CREATED)
         Report(File, FILE_NOTIFY_CHANGE_FILE_NAME, FILE_ACTION_ADDED);
-    return STATUS_SUCCESS;
+    return Oplock;
 }
 
 static NTSTATUS Cleanup(PIRP Irp, PFILE_OBJECT File)
@@ -416,7 +421,20 @@ static BOOLEAN NTAPI FastWrite(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG B
     return FsRtlCopyWrite(File, Offset, Bytes, Wait, Key, Buffer, Status, Device);
 }
 
-static FAST_IO_DISPATCH Fast = {.SizeOfFastIoDispatch = sizeof(Fast), .FastIoRead = FastRead, .FastIoWrite = FastWrite};
+/* Asked when there are locks. */
+static BOOLEAN NTAPI FastCheck(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Bytes, BOOLEAN Wait, ULONG Key, BOOLEAN Read,
+                               PIO_STATUS_BLOCK Status, PDEVICE_OBJECT Device)
+{
+    LARGE_INTEGER Length = {.QuadPart = Bytes};
+    PFCB Fcb = File->FsContext;
+    return Read ? FsRtlFastCheckLockForRead(&Fcb->Lock, Offset, &Length, Key, File, PsGetCurrentProcess())
+                : FsRtlFastCheckLockForWrite(&Fcb->Lock, Offset, &Length, Key, File, PsGetCurrentProcess());
+}
+
+static FAST_IO_DISPATCH Fast = {.SizeOfFastIoDispatch = sizeof(Fast),
+                                .FastIoCheckIfPossible = FastCheck,
+                                .FastIoRead = FastRead,
+                                .FastIoWrite = FastWrite};
 
 /* ---- The rest --------------------------------------------------------------------------------------------------------- */
 
@@ -526,6 +544,7 @@ static NTSTATUS VolumeRequest(PIRP Irp, PIO_STACK_LOCATION Stack)
         return Finish(Irp, Flushed.Status, 0);
     }
     case IRP_MJ_LOCK_CONTROL:
+        Fcb->Header.IsFastIoPossible = FastIoIsQuestionable;
         return FsRtlProcessFileLock(&Fcb->Lock, Irp, NULL);
     case IRP_MJ_SET_INFORMATION:
         return SetInformation(Irp, Stack, File, Fcb);
