@@ -291,6 +291,22 @@ enum door_command_code {
     DOOR_COMMAND_SERVE = 13, /* value: virtual time that may pass, 0 = none: run what can run now. Ends as soon as a posted
                                 call is done. Reply value: the calls done since the command before */
     DOOR_COMMAND_TEST = 40, /* text: "driver.sys!Routine", an exported routine to be called; status: what it returned */
+    DOOR_COMMAND_DEVICE = 64, /* value: enum door_device; text: a device */
+    DOOR_COMMAND_SYSTEM_POWER = 65,  /* value: the system state to go to (2 = S1 ... 5 = hibernation), and back; 6: off */
+    DOOR_COMMAND_POWER_SETTING = 66, /* text: a setting's name or GUID; value: its value */
+};
+
+/* Named by its instance path, the beginning of one, or a hardware id. */
+enum door_device {
+    DOOR_DEVICE_BIND,      /* text: "ID[=DRIVER][,upper=DRIVER][,lower=DRIVER]"; a root device comes with its driver */
+    DOOR_DEVICE_ARRIVES,   /* the same, at once; or a device that was removed and is still there */
+    DOOR_DEVICE_REMOVE,    /* asks first */
+    DOOR_DEVICE_SURPRISE,  /* it is pulled out */
+    DOOR_DEVICE_EJECT,
+    DOOR_DEVICE_REBALANCE, /* stopped and started */
+    DOOR_DEVICE_PAGING,    /* a paging file is put on it */
+    DOOR_DEVICE_NO_PAGING,
+    DOOR_DEVICE_PROFILE,   /* no device: the hardware profile changes */
 };
 
 struct door_command {
@@ -391,6 +407,7 @@ enum door_event_type {
     DOOR_EVENT_NOTE,      /* text: a remark of the kernel to the user (e.g. "stuck.sys: no unload routine") */
     DOOR_EVENT_MISSING,   /* text "module!name": something that does not exist here was called (exit status 3) */
     DOOR_EVENT_IGNORED,   /* struct door_finding: what a free build does not look at */
+    DOOR_EVENT_WMI = 64,  /* struct door_event_wmi */
 };
 
 struct door_event {
@@ -408,6 +425,17 @@ struct door_event_image {
     uint32_t bytes;
     uint32_t driver; /* 1 = a checked driver, 0 = a module of the kernel */
     char name[64];   /* "stuck.sys" */
+};
+
+enum door_wmi { DOOR_WMI_REGISTERED = 1, DOOR_WMI_UNREGISTERED, DOOR_WMI_EVENT };
+
+struct door_event_wmi {
+    uint32_t what;     /* enum door_wmi */
+    uint32_t provider; /* a device's number */
+    uint32_t count;    /* of instances */
+    uint32_t bytes;    /* of the event's data; the first of them are here: */
+    uint8_t guid[16];
+    uint8_t data[64];
 };
 
 #define DOOR_FRAMES 12

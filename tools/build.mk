@@ -12,7 +12,7 @@ NTCC := clang --target=x86_64-w64-mingw32 -std=gnu11 -fms-extensions -ffreestand
 	-Wall -Wextra -Werror -Wno-unused-parameter -Wno-dll-attribute-on-redeclaration -Wno-pragma-pack -Wno-ignored-attributes \
 	-Wno-microsoft-anon-tag -Wno-inconsistent-dllimport \
 	-fdebug-prefix-map=$(CURDIR)=. -isystem include/ddk -isystem $(W) -isystem $(W)/ddk -Iinclude -Int -Int/inc -I$(B)/gen
-NTSRC := $(wildcard nt/ke/*.c nt/hal/*.c nt/mm/*.c nt/ex/*.c nt/ob/*.c nt/ps/*.c nt/io/*.c nt/cm/*.c nt/cc/*.c nt/fsrtl/*.c nt/kd/*.c nt/se/*.c nt/rtl/*.c nt/vf/*.c)
+NTSRC := $(wildcard nt/ke/*.c nt/hal/*.c nt/mm/*.c nt/ex/*.c nt/ob/*.c nt/ps/*.c nt/io/*.c nt/pnp/*.c nt/po/*.c nt/wmi/*.c nt/cm/*.c nt/cc/*.c nt/fsrtl/*.c nt/kd/*.c nt/se/*.c nt/rtl/*.c nt/vf/*.c)
 NTASM := $(wildcard nt/*/*.S)
 NTOBJ := $(NTSRC:%.c=$(B)/%.o) $(NTASM:%.S=$(B)/%.o) $(B)/gen/contracts_nt.o
 
@@ -31,13 +31,13 @@ HOSTASM := $(wildcard host/*/*.S)
 HOSTOBJ := $(HOSTSRC:%.c=$(B)/%.o) $(HOSTASM:%.S=$(B)/%.o) $(B)/gen/contracts_host.o
 
 .PHONY: all tests
-all: $(B)/irqlab $(B)/nt/ntoskrnl.exe $(B)/nt/hal.dll $(B)/nt/lib/libntoskrnl.a $(B)/nt/lib/libhal.a examples
+all: $(B)/irqlab $(B)/nt/ntoskrnl.exe $(B)/nt/hal.dll $(B)/nt/wmilib.sys $(B)/nt/lib/libntoskrnl.a $(B)/nt/lib/libhal.a $(B)/nt/lib/libwmilib.a examples
 
 $(B)/gen/contracts.stamp: $(wildcard tools/contracts.lua tools/contracts/*.lua contracts/*.tsv contracts/*/*.tsv)
 	@mkdir -p $(B)/gen
 	lua5.4 tools/contracts.lua contracts $(B)/gen
 	@touch $@
-$(B)/gen/contracts_nt.c $(B)/gen/contracts_host.c $(B)/gen/ntoskrnl.def $(B)/gen/hal.def: $(B)/gen/contracts.stamp
+$(B)/gen/contracts_nt.c $(B)/gen/contracts_host.c $(B)/gen/ntoskrnl.def $(B)/gen/hal.def $(B)/gen/wmilib.def: $(B)/gen/contracts.stamp
 
 $(B)/gen/contracts_nt.o: $(B)/gen/contracts_nt.c
 	$(NTCC) -c $< -o $@
@@ -68,10 +68,12 @@ $(B)/nt/hal.dll: $(B)/gen/hal.def
 	@mkdir -p $(@D)
 	$(NTCC) -g0 -c -x c /dev/null -o $(B)/nt/hal.o
 	ld.lld -m i386pep --subsystem native -Xlink=-noentry -shared -o $@ $(B)/nt/hal.o $(B)/gen/hal.def --out-implib $(B)/nt/libhal.a
+$(B)/nt/wmilib.sys: $(B)/gen/wmilib.def $(B)/nt/hal.dll
+	ld.lld -m i386pep --subsystem native -Xlink=-noentry -shared -o $@ $(B)/nt/hal.o $(B)/gen/wmilib.def --out-implib $(B)/nt/libwmilib.a
 
 # Import libraries for drivers, of all that the kernel exports. By mingw's own tool: GNU ld lays out import tables wrongly
 # when lld's kind of library is mixed with others.
-DRVLIBS := $(B)/nt/lib/libntoskrnl.a $(B)/nt/lib/libhal.a
+DRVLIBS := $(B)/nt/lib/libntoskrnl.a $(B)/nt/lib/libhal.a $(B)/nt/lib/libwmilib.a
 $(DRVLIBS): $(B)/nt/lib/lib%.a: $(B)/gen/%.def
 	@mkdir -p $(@D)
 	x86_64-w64-mingw32-dlltool -d $< -l $@

@@ -20,7 +20,7 @@ end
 
 local facts, fact_order = T.read_facts(contracts .. "/ddi.tsv")
 local rows, seen = {}, {}
-for _, folder in ipairs {{"ntoskrnl", "ntoskrnl.exe"}, {"hal", "hal.dll"}} do
+for _, folder in ipairs {{"ntoskrnl", "ntoskrnl.exe"}, {"hal", "hal.dll"}, {"wmilib", "wmilib.sys"}} do
     for _, path in ipairs(T.files(contracts .. "/" .. folder[1])) do
         T.read_rows(path, folder[2], seen, rows)
     end

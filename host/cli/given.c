@@ -163,6 +163,34 @@ static bool read_drivers(struct given *g, const struct scenario_header *h, const
     return true;
 }
 
+/* "ID=x.sys,upper=y.sys": every driver named is one that was given. */
+static bool read_devices(struct given *g, const char *command)
+{
+    for (int i = 0; i < g->devices.count; i++) {
+        const char *text = g->devices.text[i], *part = strpbrk(text, "=,");
+        if (part == text || strlen(text) >= sizeof((struct door_command *)0)->text / 2) {
+            fprintf(stderr, "irqlab: %s: --device: '%s' is not ID=DRIVER[,upper=DRIVER][,lower=DRIVER]\n", command, text);
+            return false;
+        }
+        while (part) {
+            char name[256];
+            part++;
+            if (!strncasecmp(part, "upper=", 6) || !strncasecmp(part, "lower=", 6))
+                part += 6;
+            size_t n = strcspn(part, ",");
+            bool ends = n >= 4 && !strncasecmp(part + n - 4, ".sys", 4);
+            snprintf(name, sizeof name, "%.*s%s", (int)(n < 200 ? n : 200), part, ends ? "" : ".sys");
+            if (!session_driver_named(&g->session, name)) {
+                fprintf(stderr, "irqlab: %s: --device: '%s': no driver %s was given\n", command, text, name);
+                return false;
+            }
+            part = part[n] ? part + n : NULL;
+        }
+        g->session.device[g->session.devices++] = text;
+    }
+    return true;
+}
+
 static void describe(struct given *g)
 {
     g->machine = (struct supervisor_options){
@@ -216,6 +244,8 @@ int given_read(struct given *g, const char *command, int count, char **paths)
         (g->symbols && !input_directory(g->symbols)) || (!g->volume && !check_temporary()))
         return COMMAND_USAGE;
     if ((g->drivers && !input_directory(g->drivers)) || !read_drivers(g, &header, command, count, paths))
+        return COMMAND_USAGE;
+    if (!read_devices(g, command))
         return COMMAND_USAGE;
     if (!input_kernel_dir(g->kernel_dir, sizeof g->kernel_dir)) {
         fprintf(stderr, "irqlab: the kernel is missing: no ntoskrnl.exe in %s or ../lib/irqlab\n", g->kernel_dir);

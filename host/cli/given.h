@@ -13,6 +13,7 @@
 struct given {
     /* options: */
     const char *scenario, *drivers, *test, *volume, *disk, *symbols, *os;
+    struct option_list devices;
     uint64_t cpus, seed, time, ram, watchdog;
     unsigned on_finding, special_pool, from; /* 0 = stop, on; enum session_from */
     unsigned build;                          /* 0 = strict */
@@ -24,7 +25,7 @@ struct given {
     char *found[SESSION_DRIVERS]; /* paths of drivers that the scenario names */
     struct session session;
     struct supervisor_options machine;
-    char kernel_dir[4200], disk_path[4096];
+    char kernel_dir[4200], disk_path[4096], device_text[4096];
 };
 
 /* Rows for the table of a command whose values are a `type` with a struct given `given`. */
@@ -47,6 +48,8 @@ struct given {
          .help = "directory that is C: (an empty one, removed afterwards)", .repeats = true},                          \
         {"--disk", OPTION_TEXT, GIVEN_AT(type, disk), "FILE[:ro]",                                                     \
          .help = "image file of an ATA disk at ports 1F0-1F7 (none)", .repeats = true},                                \
+        {"--device", OPTION_LIST, GIVEN_AT(type, devices), "ID[=DRIVER]",                                              \
+         .help = "a device and its drivers: 'Root\\X=x.sys,upper=f.sys'", .repeats = true},                            \
         {"--on-finding", OPTION_CHOICE, GIVEN_AT(type, on_finding), NULL,                                              \
          .help = "stop at the first finding, or report it and go on", 0, 0, "stop continue", .repeats = true},         \
         {"--build", OPTION_CHOICE, GIVEN_AT(type, build), NULL,                                                        \

@@ -63,7 +63,7 @@ static void level_words(const struct contract_row *row, char *text, size_t room)
 /* hal.dll's names are ntoskrnl.exe's on this machine, as on Windows; which of both a driver names does not matter. */
 static bool kernel_module(const char *module)
 {
-    return !strcasecmp(module, "ntoskrnl.exe") || !strcasecmp(module, "hal.dll");
+    return !strcasecmp(module, "ntoskrnl.exe") || !strcasecmp(module, "hal.dll") || !strcasecmp(module, "wmilib.sys");
 }
 
 static bool exists(const struct imports *m, const struct image_import *import, const struct contract_row *row)

@@ -138,6 +138,13 @@ static bool store(const struct option *row, void *values, const char *text)
         return *text != 0;
     case OPTION_CHOICE:
         return choose(row->choices, text, at);
+    case OPTION_LIST: {
+        struct option_list *list = at;
+        if (!*text || list->count == OPTION_LIST_MOST)
+            return false;
+        list->text[list->count++] = text;
+        return true;
+    }
     case OPTION_NUMBER:
         if (!options_number(text, &value))
             return false;

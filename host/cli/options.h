@@ -16,6 +16,14 @@ enum option_kind {
     OPTION_SIZE,   /* uint64_t, bytes: 4096, 64K, 256M, 2G */
     OPTION_TEXT,   /* const char * */
     OPTION_CHOICE, /* unsigned: index into choices, a blank between them */
+    OPTION_LIST,   /* struct option_list: may be given several times */
+};
+
+enum { OPTION_LIST_MOST = 32 };
+
+struct option_list {
+    int count;
+    const char *text[OPTION_LIST_MOST];
 };
 
 struct option {

@@ -12,11 +12,11 @@
 
 static bool digest_kernel(const char *directory, char hex[DIGEST_HEX])
 {
-    static const char *const names[] = {"ntoskrnl.exe", "hal.dll"};
+    static const char *const names[] = {"ntoskrnl.exe", "hal.dll", "wmilib.sys"};
     struct digest d;
     char path[4300];
     digest_begin(&d);
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         struct input in = {0};
         snprintf(path, sizeof path, "%s/%s", directory, names[i]);
         if (!input_read(path, "module of the kernel", 64 << 20, &in))
@@ -67,6 +67,11 @@ bool recorded_make(struct record *r, const struct given *g)
     if (g->scenario)
         digest_of(g->script.bytes, g->script.size, r->scenario.hash);
     ok &= put_path(r->disk.path, RECORD_PATH, g->disk) && (!g->disk || digest_file(g->disk_path, r->disk.hash));
+    for (int i = 0; i < g->devices.count; i++) {
+        size_t used = strlen(r->devices);
+        ok &= used + strlen(g->devices.text[i]) + 2 < sizeof r->devices && !strchr(g->devices.text[i], ';');
+        snprintf(r->devices + used, sizeof r->devices - used, "%s%s", used ? ";" : "", g->devices.text[i]);
+    }
     r->cpus = g->cpus;
     r->seed = g->seed;
     r->ram = g->ram;
@@ -121,6 +126,13 @@ static void restore_options(const struct record *r, struct given *g)
     g->scenario = *r->scenario.path ? r->scenario.path : NULL;
     g->volume = *r->volume ? r->volume : NULL;
     g->disk = *r->disk.path ? r->disk.path : NULL;
+    snprintf(g->device_text, sizeof g->device_text, "%s", r->devices);
+    for (char *next = g->device_text; *next && g->devices.count < OPTION_LIST_MOST;) {
+        g->devices.text[g->devices.count++] = next;
+        next += strcspn(next, ";");
+        if (*next)
+            *next++ = 0;
+    }
     g->os = *r->os ? r->os : NULL;
     g->cpus = r->cpus;
     g->seed = r->seed;

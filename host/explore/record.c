@@ -24,6 +24,7 @@ static const struct row {
     ROW_TEXT("disk", disk.path),
     ROW_TEXT("disk-is", disk.hash),
     ROW_TEXT("volume", volume),
+    ROW_TEXT("devices", devices),
     ROW_TEXT("os", os),
     ROW_NUMBER("cpus", cpus, DOOR_PROCESSORS),
     ROW_NUMBER("seed", seed, UINT64_MAX),

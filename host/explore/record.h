@@ -31,6 +31,7 @@ struct record {
     struct record_file scenario; /* path "" = none */
     struct record_file disk;     /* path as --disk has it, "" = none */
     char volume[RECORD_PATH];    /* "" = an empty one */
+    char devices[RECORD_PATH];   /* those of --device, a ; between them */
     char os[32];                 /* "" = the default */
     uint64_t cpus, seed, ram, time, watchdog, on_finding, build, special_pool, points, races, from;
 

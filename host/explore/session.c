@@ -156,14 +156,19 @@ static bool script_known(void *context, const char *name)
     return session_driver_named(context, name) != NULL;
 }
 
-static bool script_command(void *context, uint32_t code, uint64_t *value, uint32_t *status)
+static bool script_named(void *context, uint32_t code, const char *name, uint64_t *value, uint32_t *status)
 {
     struct session *s = context;
-    struct door_command c = make_command(code, "", *value);
+    struct door_command c = make_command(code, name, *value);
     bool alive = command(s, &c);
     *value = c.value;
     *status = c.status;
     return alive;
+}
+
+static bool script_command(void *context, uint32_t code, uint64_t *value, uint32_t *status)
+{
+    return script_named(context, code, "", value, status);
 }
 
 static bool script_call(void *context, struct door_call *call, uint8_t *data, bool wait, uint64_t limit, uint32_t *slot)
@@ -195,6 +200,7 @@ static bool play(struct session *s)
                                        .known = script_known,
                                        .snapshot = script_snapshot,
                                        .command = script_command,
+                                       .named = script_named,
                                        .call = script_call,
                                        .collect = script_collect,
                                        .out = s->out,
@@ -262,11 +268,27 @@ static bool call_test(struct session *s)
     return true;
 }
 
+/* What the user has bound to devices, before the first driver is loaded. */
+static bool bind_devices(struct session *s)
+{
+    uint32_t status = 0;
+    for (int i = 0; i < s->devices; i++) {
+        if (!simple_command(s, DOOR_COMMAND_DEVICE, s->device[i], DOOR_DEVICE_BIND, &status))
+            return false;
+        if (status >= 0x80000000 && !s->repeating)
+            remark_status(s, s->device[i], "is no device:", status);
+    }
+    return true;
+}
+
+/* Devices are bound before the schedule begins, so once where it begins at the start. */
 static void run_from(struct session *s, bool loads)
 {
     uint32_t status = 0;
     s->going_on = true;
     if (loads) {
+        if (!(s->from == SESSION_BOOT && s->began) && !bind_devices(s))
+            return;
         if (s->from == SESSION_BOOT && !begin(s))
             return;
         for (int i = 0; i < s->drivers && !s->failed && !s->refused; i++)

@@ -15,7 +15,7 @@
 #include "explore/calls.h"
 #include "supervisor/supervisor.h"
 
-enum { SESSION_DRIVERS = 64 };
+enum { SESSION_DRIVERS = 64, SESSION_DEVICES = 32 };
 
 enum session_from {
     SESSION_BOOT,     /* before the first driver is loaded */
@@ -34,6 +34,8 @@ struct session {
     /* What is to be run: */
     struct session_driver driver[SESSION_DRIVERS];
     int drivers;
+    const char *device[SESSION_DEVICES]; /* bindings: "Root\\X=x.sys" (door.h: DOOR_DEVICE_BIND) */
+    int devices;
     const char *scenario, *script; /* file name, text; NULL = none, then: */
     size_t script_bytes;
     const char *test; /* an exported routine of the last driver, called instead; NULL = none */

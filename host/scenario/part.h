@@ -27,3 +27,7 @@ int scenario_leave(lua_State *L);
 void process_open(lua_State *L);
 void process_prelude(lua_State *L);
 void process_help(FILE *out);
+
+/* devices.c: functions on devices and power */
+void devices_open(lua_State *L);
+void devices_help(FILE *out);

@@ -207,6 +207,7 @@ void scenario_help(FILE *out)
         fprintf(out, "  %-26s %s\n", functions[i].shape, functions[i].help);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(out, "  %-26s %s\n", commands[i].shape, commands[i].help);
+    devices_help(out);
     process_help(out);
 }
 
@@ -266,6 +267,7 @@ static void open_sandbox(lua_State *L, uint64_t seed)
         lua_pushcclosure(L, call_command, 1);
         lua_setglobal(L, commands[i].name);
     }
+    devices_open(L);
     process_open(L);
     lua_getglobal(L, "string");
     lua_pushnil(L);

@@ -23,6 +23,8 @@ struct scenario_machine {
     bool (*snapshot)(void *context); /* here exploration begins */
     /* A command without a name (enum door_command_code); *value: its argument, then its reply. */
     bool (*command)(void *context, uint32_t code, uint64_t *value, uint32_t *status);
+    /* The same, with a name (of a device, of a power setting). */
+    bool (*named)(void *context, uint32_t code, const char *name, uint64_t *value, uint32_t *status);
     FILE *out;                                      /* where print goes */
     uint64_t seed;                                  /* of math.random */
     /* Calls of user processes, see explore/calls.h. */

@@ -254,7 +254,7 @@ static bool read_file(const char *directory, const char *name, void **bytes, siz
 
 static bool offer_kernel(struct supervisor *s, const char *directory, char why[256])
 {
-    static const char *const names[] = {"ntoskrnl.exe", "hal.dll"};
+    static const char *const names[] = {"ntoskrnl.exe", "hal.dll", "wmilib.sys"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         void *bytes;

@@ -202,6 +202,10 @@ NTSTATUS NTAPI NtCreateKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTE
 NTSTATUS NTAPI NtOpenKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes);
 NTSTATUS NTAPI NtSetValueKey(HANDLE Handle, PUNICODE_STRING Name, ULONG TitleIndex, ULONG Type, PVOID Data,
                              ULONG Bytes);
+NTSTATUS NTAPI NtQueryValueKey(HANDLE Handle, PUNICODE_STRING Name, KEY_VALUE_INFORMATION_CLASS Class, PVOID Buffer,
+                               ULONG Room, PULONG Returned);
+NTSTATUS NTAPI NtEnumerateKey(HANDLE Handle, ULONG Index, KEY_INFORMATION_CLASS Class, PVOID Buffer, ULONG Room,
+                              PULONG Returned);
 NTSTATUS NTAPI NtDeleteValueKey(HANDLE Handle, PUNICODE_STRING Name);
 NTSTATUS NTAPI NtQueryValueKey(HANDLE Handle, PUNICODE_STRING Name, KEY_VALUE_INFORMATION_CLASS Class, PVOID Buffer,
                                ULONG Room, PULONG Returned);

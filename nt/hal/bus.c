@@ -59,7 +59,7 @@ static ULONG HalpConfigRange(ULONG Offset, ULONG Length)
     return Length < sizeof(PCI_COMMON_CONFIG) - Offset ? Length : sizeof(PCI_COMMON_CONFIG) - Offset;
 }
 
-static BOOLEAN HalpIsEmpty(ULONG Slot)
+BOOLEAN HalpIsEmpty(ULONG Slot)
 {
     return HalpReadConfig(Slot, 0, 2) == PCI_INVALID_VENDORID;
 }
@@ -202,35 +202,51 @@ static VOID HalpLineResource(ULONG Line, PCM_PARTIAL_RESOURCE_DESCRIPTOR Resourc
     Resource->u.Interrupt.Affinity = KeQueryActiveProcessors();
 }
 
-/* docs: HalAssignSlotResources. Switches the device on; the list, of raw resources, is the caller's to free. */
-NTSTATUS HalAssignSlotResources(PUNICODE_STRING RegistryPath, PUNICODE_STRING DriverClassName,
-                                PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT DeviceObject, INTERFACE_TYPE BusType,
-                                ULONG BusNumber, ULONG SlotNumber, PCM_RESOURCE_LIST *AllocatedResources)
+/* The raw resources of a function as the firmware has assigned them; NULL = no memory. ExFreePool it. */
+PCM_RESOURCE_LIST HalpSlotResources(ULONG Slot)
 {
-    ULONG Most = PCI_TYPE0_ADDRESSES + 1;
+    ULONG Most = PCI_TYPE0_ADDRESSES + 1 + 8; /* the caller may add some */
     PCM_RESOURCE_LIST List;
     PCM_PARTIAL_RESOURCE_LIST Partial;
-    ULONG Command;
 
-    *AllocatedResources = NULL;
-    if (BusType != PCIBus || BusNumber || HalpIsEmpty(SlotNumber))
-        return STATUS_NO_SUCH_DEVICE;
     List = ExAllocatePoolWithTag(PagedPool, sizeof(*List) + Most * sizeof(Partial->PartialDescriptors[0]), 'sRlH');
     if (!List)
-        return STATUS_INSUFFICIENT_RESOURCES;
+        return NULL;
     List->Count = 1;
     List->List[0].InterfaceType = PCIBus;
     List->List[0].BusNumber = 0;
     Partial = &List->List[0].PartialResourceList;
     Partial->Version = Partial->Revision = 1;
     Partial->Count = 0;
-    Command = HalpReadConfig(SlotNumber, 4, 2);
     for (ULONG Offset = 0x10; Offset < 0x28;)
-        if (HalpReadBar(SlotNumber, Offset, &Partial->PartialDescriptors[Partial->Count], &Offset))
+        if (HalpReadBar(Slot, Offset, &Partial->PartialDescriptors[Partial->Count], &Offset))
             Partial->Count++;
-    if (HalpReadConfig(SlotNumber, 0x3d, 1))
-        HalpLineResource(HalpReadConfig(SlotNumber, 0x3c, 1), &Partial->PartialDescriptors[Partial->Count++]);
-    HalpWriteConfig(SlotNumber, 4, 2, Command | PCI_ENABLE_IO_SPACE | PCI_ENABLE_MEMORY_SPACE | PCI_ENABLE_BUS_MASTER);
+    if (HalpReadConfig(Slot, 0x3d, 1))
+        HalpLineResource(HalpReadConfig(Slot, 0x3c, 1), &Partial->PartialDescriptors[Partial->Count++]);
+    return List;
+}
+
+VOID HalpEnableSlot(ULONG Slot)
+{
+    ULONG Command = HalpReadConfig(Slot, 4, 2);
+
+    HalpWriteConfig(Slot, 4, 2, Command | PCI_ENABLE_IO_SPACE | PCI_ENABLE_MEMORY_SPACE | PCI_ENABLE_BUS_MASTER);
+}
+
+/* docs: HalAssignSlotResources. Switches the device on; the list, of raw resources, is the caller's to free. */
+NTSTATUS HalAssignSlotResources(PUNICODE_STRING RegistryPath, PUNICODE_STRING DriverClassName,
+                                PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT DeviceObject, INTERFACE_TYPE BusType,
+                                ULONG BusNumber, ULONG SlotNumber, PCM_RESOURCE_LIST *AllocatedResources)
+{
+    PCM_RESOURCE_LIST List;
+
+    *AllocatedResources = NULL;
+    if (BusType != PCIBus || BusNumber || HalpIsEmpty(SlotNumber))
+        return STATUS_NO_SUCH_DEVICE;
+    List = HalpSlotResources(SlotNumber);
+    if (!List)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    HalpEnableSlot(SlotNumber);
     if (DeviceObject)
         HalpBindDevice(DeviceObject, SlotNumber);
     *AllocatedResources = List;

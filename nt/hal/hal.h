@@ -76,3 +76,12 @@ ULONG HalpFindCapability(ULONG Slot, UCHAR Id); /* offset, 0 = has none */
 /* Device is, or stands for, the PCI function in Slot. */
 VOID HalpBindDevice(PDEVICE_OBJECT Device, ULONG Slot);
 BOOLEAN HalpSlotOf(PDEVICE_OBJECT Device, ULONG *Slot);
+BOOLEAN HalpIsEmpty(ULONG Slot);
+PCM_RESOURCE_LIST HalpSlotResources(ULONG Slot);
+VOID HalpEnableSlot(ULONG Slot); /* decoding and bus mastering */
+
+/* The exports, for code of the kernel (the headers say that they are imported). */
+ULONG HalGetBusDataByOffset(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Offset, ULONG Length);
+ULONG HalSetBusDataByOffset(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Offset, ULONG Length);
+BOOLEAN HalTranslateBusAddress(INTERFACE_TYPE Type, ULONG Bus, PHYSICAL_ADDRESS Address, PULONG Space,
+                               PPHYSICAL_ADDRESS Translated);

@@ -42,4 +42,7 @@ extern struct door *KiDoor;
 #include "ex/exp.h"
 #include "ps/psp.h"
 #include "io/iop.h"
+#include "pnp/pnp.h"
+#include "po/pop.h"
+#include "wmi/wmip.h"
 #include "vf/vf.h"

@@ -113,6 +113,8 @@ NTSTATUS FASTCALL IofCallDriver(PDEVICE_OBJECT Device, PIRP Irp)
         return STATUS_INVALID_PARAMETER;
     }
     PIO_STACK_LOCATION Stack = --Irp->Tail.Overlay.CurrentStackLocation;
+    if (Stack->MajorFunction == IRP_MJ_PNP || Stack->MajorFunction == IRP_MJ_POWER)
+        PnpCheckCall(Irp, Stack, Device);
     Stack->DeviceObject = Device;
     return IopDispatch(Device, Irp, Stack);
 }
@@ -183,6 +185,10 @@ VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR Boost)
 {
     if (!IopMayComplete(Irp))
         return;
+    PIO_STACK_LOCATION First = Irp->Tail.Overlay.CurrentStackLocation;
+    if (Irp->CurrentLocation <= Irp->StackCount &&
+        (First->MajorFunction == IRP_MJ_PNP || First->MajorFunction == IRP_MJ_POWER))
+        PnpCheckCompletion(Irp, First);
     while (Irp->CurrentLocation <= Irp->StackCount) {
         PIO_STACK_LOCATION Stack = Irp->Tail.Overlay.CurrentStackLocation;
         Irp->PendingReturned = (Stack->Control & SL_PENDING_RETURNED) != 0;

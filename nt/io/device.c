@@ -35,6 +35,7 @@ static VOID IopFillDevice(PDEVICE_OBJECT Device, PDRIVER_OBJECT Driver, ULONG Ex
     Own->DeviceObject = Device;
     Own->CreatedBy = Stack;
     Own->PowerState = PowerDeviceUnspecified;
+    InitializeListHead(&Own->PowerIrps);
     KeInitializeDeviceQueue(&Device->DeviceQueue);
     KeInitializeEvent(&Device->DeviceLock, SynchronizationEvent, TRUE);
 }
@@ -123,11 +124,15 @@ VOID NTAPI IoDeleteDevice(PDEVICE_OBJECT Device)
     if (Own->AttachedTo)
         IopReportDelete(Device, 0x201, "device.deleted-while-attached",
                         "IoDeleteDevice called for a device that is still attached to a lower one");
+    PnpCheckDelete(Device);
     Own->DeletePending = TRUE;
+    PopDeviceGoes(Device);
+    WmipDeviceGoes(Device);
     IopTimerGoes(Device);
     IopCancelShutdown(Device);
     ObpRemoveName(Device);
     IopUnlinkDevice(Device);
+    PnpDeviceGoes(Device);
     if (Device->ReferenceCount == 0)
         ObfDereferenceObject(Device);
 }
@@ -135,8 +140,12 @@ VOID NTAPI IoDeleteDevice(PDEVICE_OBJECT Device)
 /* A file object, work item or verified caller no longer holds the device open. */
 VOID IopDereferenceDevice(PDEVICE_OBJECT Device)
 {
-    if (--Device->ReferenceCount == 0 && IopDeviceOf(Device)->DeletePending)
+    if (--Device->ReferenceCount)
+        return;
+    if (IopDeviceOf(Device)->DeletePending)
         ObfDereferenceObject(Device);
+    else
+        PnpDeviceClosed(Device);
 }
 
 static VOID IopDeleteDeviceBody(PVOID Body)

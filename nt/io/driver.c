@@ -123,6 +123,7 @@ static VOID IopRemoveDriver(PDRIVER_OBJECT Driver, BOOLEAN ImageToo)
     PIOP_DRIVER Own = IopDriverOf(Driver);
     PMI_IMAGE Image = Own->Image;
     PVOID Section = Driver->DriverSection;
+    IopDriverClaimsGo(Driver);
     RemoveEntryList(&Own->Entry);
     ObpRemoveName(Driver);
     ObfDereferenceObject(Driver);
@@ -265,6 +266,7 @@ NTSTATUS IopLoadDriver(PCSTR FileName, PDRIVER_OBJECT *Result)
     MmDiscardInit(Image);
     IopReinitialize(Job.Driver);
     *Result = Job.Driver;
+    PnpDriverLoaded(Job.Driver);
     return STATUS_SUCCESS;
 }
 
@@ -304,12 +306,14 @@ static NTSTATUS IopUnloadOne(PDRIVER_OBJECT Driver)
         VfRemark("%s has no unload routine and stays loaded", Name);
         return STATUS_INVALID_DEVICE_REQUEST;
     }
+    Driver->Flags |= DRVO_UNLOAD_INVOKED; /* no device is given to it any more */
+    PnpRemoveDriver(Driver);
     /* DIFFERS: Windows unloads such a driver once its device is closed. */
     if (IopInUse(Driver)) {
+        Driver->Flags &= ~DRVO_UNLOAD_INVOKED;
         VfRemark("%s stays loaded: a device of it is still open or attached to", Name);
         return STATUS_DEVICE_BUSY;
     }
-    Driver->Flags |= DRVO_UNLOAD_INVOKED;
     NTSTATUS Status = IopRunJob(IopCallUnload, &Job);
     if (NT_SUCCESS(Status))
         IopRemoveDriver(Driver, Job.NothingLeft);
@@ -323,6 +327,9 @@ NTSTATUS IopUnloadDriver(PCSTR FileName)
         PDRIVER_OBJECT Driver = IopFindDriver(IopSplitName(FileName, Service, RTL_NUMBER_OF(Service)));
         return Driver ? IopUnloadOne(Driver) : STATUS_OBJECT_NAME_NOT_FOUND;
     }
+    if (PopOff)
+        return STATUS_SUCCESS; /* the machine is off */
+    PnpEndOfRun();
     for (PLIST_ENTRY Entry = IopDrivers.Blink, Before; Entry != &IopDrivers; Entry = Before) {
         Before = Entry->Blink;
         IopUnloadOne(CONTAINING_RECORD(Entry, IOP_DRIVER, Entry)->Public.DriverObject);

@@ -63,17 +63,32 @@ VOID IopInitializeTypes(VOID);
 /* ---- Devices -------------------------------------------------------------------------------------------------------
  */
 
-/* Lies behind the device's own extension; the first three fields are public. */
+/* What DEVICE_OBJECT's DeviceObjectExtension points to. The first three fields are public; those up to Vpb lie where they
+ * lie on Windows, because drivers are known to read them. */
 typedef struct _IOP_DEVICE {
     CSHORT Type;
     USHORT Size;
     PDEVICE_OBJECT DeviceObject;
+    ULONG PowerFlags;
+    PVOID Dope;
+    ULONG ExtensionFlags;
+    struct _DEVICE_NODE *DeviceNode; /* NULL: not a physical device object */
     PDEVICE_OBJECT AttachedTo;
+    LONG StartIoCount, StartIoKey;
+    ULONG StartIoFlags;
+    PVPB Vpb; /* of a file system's volume device */
+    /* Ours: */
     BOOLEAN DeletePending, ShutdownRegistered;
     UCHAR PowerState; /* DEVICE_POWER_STATE */
-    PVPB Vpb;         /* of a file system's volume device */
+    UCHAR Spare;
     ULONG CreatedBy;
+    LIST_ENTRY PowerIrps;          /* of the lowest device of a stack: power requests, the first ones under way */
+    struct _PO_IDLE *Idle;         /* PoRegisterDeviceForIdleDetection */
+    struct _WMI_PROVIDER *Provider; /* IoWMIRegistrationControl */
 } IOP_DEVICE, *PIOP_DEVICE;
+C_ASSERT(FIELD_OFFSET(IOP_DEVICE, DeviceNode) == 0x28);
+C_ASSERT(FIELD_OFFSET(IOP_DEVICE, AttachedTo) == 0x30);
+C_ASSERT(FIELD_OFFSET(IOP_DEVICE, Vpb) == 0x48);
 
 #define IopDeviceOf(DeviceObject) ((PIOP_DEVICE)(DeviceObject)->DeviceObjectExtension)
 VOID IopDereferenceDevice(PDEVICE_OBJECT Device); /* a file object on it has gone */
@@ -169,6 +184,7 @@ VOID FsdInitialize(VOID); /* the volume C: */
 
 VOID IopReinitialize(PDRIVER_OBJECT Driver);
 VOID IopShutdown(VOID);
+VOID IopDriverClaimsGo(PDRIVER_OBJECT Driver); /* resources that it claimed */
 
 /* ---- The registry (nt/cm) ------------------------------------------------------------------------------------------
  */

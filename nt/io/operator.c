@@ -24,6 +24,11 @@ static VOID IopTellCallback(PCWSTR Name, PVOID Argument1, PVOID Argument2)
     ObDereferenceObject(Object);
 }
 
+VOID PopTellPowerState(ULONG_PTR Event, ULONG_PTR Value)
+{
+    IopTellCallback(L"\\Callback\\PowerState", (PVOID)Event, (PVOID)Value);
+}
+
 static NTSTATUS IopFire(UINT64 Processor, ULONG Source)
 {
     return Processor < DOOR_PROCESSORS && KiFire((ULONG)Processor, Source) ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
@@ -38,7 +43,8 @@ static NTSTATUS IopPower(UINT64 Mains)
     KiProcessorBlock(0)->IpiRequests |= KI_IPI_POWER;
     KiFire(0, POWER_LEVEL);
     KeWaitForSingleObject(&KiPowerEvent, Executive, KernelMode, FALSE, NULL);
-    IopTellCallback(L"\\Callback\\PowerState", (PVOID)PO_CB_AC_STATUS, (PVOID)Mains);
+    PopTellPowerState(PO_CB_AC_STATUS, Mains);
+    PopSetSetting("source", Mains ? 0 : 1);
     return STATUS_SUCCESS;
 }
 
@@ -105,6 +111,19 @@ static VOID IopCarryOut(struct door_command *Command)
         break;
     case DOOR_COMMAND_POWER:
         Command->status = IopPower(Command->value);
+        break;
+    case DOOR_COMMAND_DEVICE:
+        RtlpFormat(What, sizeof(What), "a request to device %s", Command->text);
+        IopLimit(Command, 0, What);
+        Command->status = PnpOperate(Command);
+        break;
+    case DOOR_COMMAND_SYSTEM_POWER:
+        IopLimit(Command, 0, "a system power request");
+        Command->status = PopTransition((SYSTEM_POWER_STATE)Command->value);
+        break;
+    case DOOR_COMMAND_POWER_SETTING:
+        IopLimit(Command, 0, "a power setting callback");
+        Command->status = PopSetSetting(Command->text, (ULONG)Command->value);
         break;
     case DOOR_COMMAND_ADD_PROCESSOR:
         Command->status = IopAddProcessor(Command);
@@ -181,7 +200,7 @@ VOID IopOperator(PVOID Context)
         KiDoor->operator_next(&Command);
         if (Command.code == DOOR_COMMAND_END) {
             PspEndProcesses();
-            IopShutdown();
+            PopTransition(PowerSystemShutdown);
             return;
         }
         IopCarryOut(&Command);

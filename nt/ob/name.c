@@ -479,6 +479,18 @@ NTSTATUS NTAPI IoCreateSymbolicLink(PUNICODE_STRING Name, PUNICODE_STRING Target
     return Status;
 }
 
+/* The kernel's own: no driver is to be blamed for it. */
+NTSTATUS ObpCreateLink(PUNICODE_STRING Name, PUNICODE_STRING Target)
+{
+    PVOID Body;
+    NTSTATUS Status = ObpNewLink(Target, 0, &Body);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = ObpInsertName(Body, Name, OBJ_CASE_INSENSITIVE | OBJ_PERMANENT);
+    ObfDereferenceObject(Body);
+    return Status;
+}
+
 NTSTATUS NTAPI IoDeleteSymbolicLink(PUNICODE_STRING Name)
 {
     PVOID Link;

@@ -119,3 +119,4 @@ extern POBJECT_TYPE ObpTypeType, ObpDirectoryType, ObpSymbolicLinkType, ObpEvent
 /* Symbolic links that code of an image has made and not removed. */
 PVOID ObpNextLinkOf(PVOID Previous, UINT64 Base, UINT64 Bytes);
 ULONG ObpLinkStack(PVOID Link);
+NTSTATUS ObpCreateLink(PUNICODE_STRING Name, PUNICODE_STRING Target);

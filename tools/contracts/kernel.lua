@@ -11,19 +11,23 @@ local function write(path, text)
 end
 M.write = write
 
--- All rows are exported by ntoskrnl.exe; since Windows 10 19041 hal.dll only forwards there, and so does ours.
+-- All rows are exported by ntoskrnl.exe; since Windows 10 19041 hal.dll only forwards there, and so does ours; and wmilib.sys.
 function M.export_lists(rows, out)
-    local nt, hal = {"LIBRARY ntoskrnl.exe", "EXPORTS"}, {"LIBRARY hal.dll", "EXPORTS"}
+    local nt = {"LIBRARY ntoskrnl.exe", "EXPORTS"}
+    local forwarding = {["hal.dll"] = {"LIBRARY hal.dll", "EXPORTS"}, ["wmilib.sys"] = {"LIBRARY wmilib.sys", "EXPORTS"}}
     for _, row in ipairs(rows) do
         if row.kind ~= "C" then
             nt[#nt + 1] = row.name .. (row.internal and "=" .. row.internal or "") .. (row.kind == "D" and " DATA" or "")
-            if row.module == "hal.dll" then
+            local hal = forwarding[row.module]
+            if hal then
                 hal[#hal + 1] = row.name .. "=ntoskrnl." .. row.name .. (row.kind == "D" and " DATA" or "")
             end
         end
     end
     write(out .. "/ntoskrnl.def", table.concat(nt, "\n") .. "\n")
-    write(out .. "/hal.def", table.concat(hal, "\n") .. "\n")
+    for module, list in pairs(forwarding) do
+        write(out .. "/" .. module:match("^%w+") .. ".def", table.concat(list, "\n") .. "\n")
+    end
 end
 
 function M.contracts(rows, out)

@@ -1,0 +1,179 @@
+/*
+ * Which drivers belong to a device. There are no INF files: the user says it (irqlab run --device), or the device's key
+ * below Enum does (Service, UpperFilters, LowerFilters), as an INF would have left it there.
+ *
+ * A binding is "ID[=DRIVER][,upper=DRIVER][,lower=DRIVER]...": a device one of whose hardware or compatible ids is ID is
+ * driven by DRIVER, with the filters named. An id of the root enumerator ("Root\Echo") makes a device, too. DIFFERS: on
+ * Windows an INF binds, with ranks; here the first binding that fits does.
+ */
+#include "nt.h"
+
+#define PNP_FILTERS 7
+
+typedef struct _PNP_BINDING {
+    LIST_ENTRY Entry;
+    PWSTR Id;
+    CHAR Function[64];                                       /* file name; "" = none, raw */
+    CHAR Upper[PNP_FILTERS][64], Lower[PNP_FILTERS][64];     /* from the function driver outward */
+    ULONG Uppers, Lowers;
+} PNP_BINDING, *PPNP_BINDING;
+
+static LIST_ENTRY PnpBindings = {&PnpBindings, &PnpBindings};
+
+/* "dir/x" -> "x.sys" */
+static BOOLEAN PnpDriverName(PCHAR To, PCSTR From, ULONG Length)
+{
+    ULONG n = 0;
+    if (!Length || Length > 58)
+        return FALSE;
+    for (; n < Length; n++)
+        To[n] = From[n];
+    To[n] = 0;
+    if (n < 4 || _stricmp(To + n - 4, ".sys"))
+        memcpy(To + n, ".sys", 5);
+    return TRUE;
+}
+
+static BOOLEAN PnpParsePart(PPNP_BINDING Binding, PCSTR Part, ULONG Length)
+{
+    if (Length > 6 && !_strnicmp(Part, "upper=", 6))
+        return Binding->Uppers < PNP_FILTERS && PnpDriverName(Binding->Upper[Binding->Uppers++], Part + 6, Length - 6);
+    if (Length > 6 && !_strnicmp(Part, "lower=", 6))
+        return Binding->Lowers < PNP_FILTERS && PnpDriverName(Binding->Lower[Binding->Lowers++], Part + 6, Length - 6);
+    return !*Binding->Function && PnpDriverName(Binding->Function, Part, Length);
+}
+
+static PPNP_BINDING PnpParseBinding(PCSTR Text)
+{
+    PPNP_BINDING Binding = ExpAllocate(sizeof(*Binding), PNP_TAG);
+    CHAR Id[200];
+    WCHAR Wide[200];
+    ULONG n = 0;
+    BOOLEAN Good;
+    for (; Text[n] && Text[n] != '=' && Text[n] != ',' && n < sizeof(Id) - 1; n++)
+        Id[n] = Text[n];
+    Id[n] = 0;
+    Good = n > 0 && (!Text[n] || Text[n] == '=' || Text[n] == ',');
+    while (Good && Text[n]) {
+        ULONG Start = ++n;
+        while (Text[n] && Text[n] != ',')
+            n++;
+        Good = PnpParsePart(Binding, Text + Start, n - Start);
+    }
+    if (!Good) {
+        ExpFree(Binding);
+        return NULL;
+    }
+    RtlpFromUtf8(Wide, RTL_NUMBER_OF(Wide), Id);
+    Binding->Id = PnpCopyString(Wide);
+    return Binding;
+}
+
+NTSTATUS PnpBind(PCSTR Text)
+{
+    PPNP_BINDING Binding = PnpParseBinding(Text);
+    WCHAR Ids[201] = {0};
+    PDEVICE_OBJECT Pdo;
+    if (!Binding)
+        return STATUS_INVALID_PARAMETER;
+    PnpInitialize();
+    InsertTailList(&PnpBindings, &Binding->Entry);
+    if (_wcsnicmp(Binding->Id, L"Root\\", 5))
+        return STATUS_SUCCESS;
+    wcscpy(Ids, Binding->Id); /* the array's zeroes end the list */
+    return PnpMakeRootDevice(Binding->Id, NULL, Ids, &Pdo);
+}
+
+BOOLEAN PnpIsBound(PDRIVER_OBJECT Driver)
+{
+    PCSTR Name = IopDriverOf(Driver)->FileName;
+    for (PLIST_ENTRY Entry = PnpBindings.Flink; Entry != &PnpBindings; Entry = Entry->Flink) {
+        PPNP_BINDING Binding = CONTAINING_RECORD(Entry, PNP_BINDING, Entry);
+        BOOLEAN Found = !_stricmp(Binding->Function, Name);
+        for (ULONG i = 0; i < Binding->Uppers; i++)
+            Found |= !_stricmp(Binding->Upper[i], Name);
+        for (ULONG i = 0; i < Binding->Lowers; i++)
+            Found |= !_stricmp(Binding->Lower[i], Name);
+        if (Found)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static BOOLEAN PnpHasId(PCWSTR List, PCWSTR Id)
+{
+    for (; List && *List; List += wcslen(List) + 1)
+        if (!_wcsicmp(List, Id))
+            return TRUE;
+    return FALSE;
+}
+
+static PPNP_BINDING PnpFindBinding(PDEVICE_NODE Node)
+{
+    PCWSTR Lists[2] = {Node->HardwareIds, Node->CompatibleIds};
+    for (ULONG i = 0; i < 2; i++)
+        for (PLIST_ENTRY Entry = PnpBindings.Flink; Entry != &PnpBindings; Entry = Entry->Flink)
+            if (PnpHasId(Lists[i], CONTAINING_RECORD(Entry, PNP_BINDING, Entry)->Id))
+                return CONTAINING_RECORD(Entry, PNP_BINDING, Entry);
+    return NULL;
+}
+
+/* The driver of a file name, if it is loaded. */
+static BOOLEAN PnpPush(PPNP_STACK Stack, PCSTR Name)
+{
+    PDRIVER_OBJECT Driver = IopFindDriver(Name);
+    if (!Driver || (Driver->Flags & DRVO_UNLOAD_INVOKED) || Stack->Count == RTL_NUMBER_OF(Stack->Driver))
+        return FALSE;
+    Stack->Driver[Stack->Count++] = Driver;
+    return TRUE;
+}
+
+static BOOLEAN PnpPushValue(PDEVICE_NODE Node, PCWSTR Value, PPNP_STACK Stack, PBOOLEAN Any)
+{
+    PKEY_VALUE_PARTIAL_INFORMATION Data;
+    BOOLEAN Good = TRUE;
+    if (!NT_SUCCESS(PnpReadValue(Node, Value, &Data)))
+        return TRUE;
+    for (PWSTR Name = (PWSTR)Data->Data; *Name && Good; Name += Data->Type == REG_MULTI_SZ ? wcslen(Name) + 1 : wcslen(Name)) {
+        CHAR Text[64];
+        RtlpFormat(Text, sizeof(Text), "%ws.sys", Name);
+        *Any = TRUE;
+        Good = PnpPush(Stack, Text);
+    }
+    ExpFree(Data);
+    return Good;
+}
+
+static NTSTATUS PnpMatchKey(PDEVICE_NODE Node, PPNP_STACK Stack)
+{
+    BOOLEAN Any = FALSE, Good = PnpPushValue(Node, L"LowerFilters", Stack, &Any);
+    BOOLEAN Service = FALSE;
+    Stack->Function = Stack->Count;
+    Good = Good && PnpPushValue(Node, L"Service", Stack, &Service);
+    Any |= Service;
+    if (!Service)
+        Stack->Function = (ULONG)-1;
+    Good = Good && PnpPushValue(Node, L"UpperFilters", Stack, &Any);
+    return !Any ? STATUS_NO_SUCH_DEVICE : Good ? STATUS_SUCCESS : STATUS_DEVICE_NOT_READY;
+}
+
+NTSTATUS PnpMatch(PDEVICE_NODE Node, PPNP_STACK Stack)
+{
+    PPNP_BINDING Binding = PnpFindBinding(Node);
+    BOOLEAN Good = TRUE;
+    RtlZeroMemory(Stack, sizeof(*Stack));
+    if (Node->Own) {
+        Stack->Driver[Stack->Count++] = Node->Own;
+        return STATUS_SUCCESS;
+    }
+    if (!Binding)
+        return PnpMatchKey(Node, Stack);
+    for (ULONG i = 0; i < Binding->Lowers && Good; i++)
+        Good = PnpPush(Stack, Binding->Lower[i]);
+    Stack->Function = *Binding->Function ? Stack->Count : (ULONG)-1;
+    if (*Binding->Function && Good)
+        Good = PnpPush(Stack, Binding->Function);
+    for (ULONG i = 0; i < Binding->Uppers && Good; i++)
+        Good = PnpPush(Stack, Binding->Upper[i]);
+    return Good ? STATUS_SUCCESS : STATUS_DEVICE_NOT_READY;
+}

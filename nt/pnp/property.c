@@ -1,0 +1,336 @@
+/*
+ * What is known of a device: registry properties (IoGetDeviceProperty), unified properties (IoGetDevicePropertyData), and
+ * the device's keys. (docs: the pages of these names, DEVICE_REGISTRY_PROPERTY, "Unified Device Property Model")
+ *
+ * Most lie in the device's key below Enum, under the names they have on Windows; the others the tree knows.
+ */
+#include "nt.h"
+#include <devpropdef.h>
+
+#define PNP_CLASS L"\\Registry\\Machine\\System\\CurrentControlSet\\Control\\Class\\"
+
+/* ---- Registry properties ----------------------------------------------------------------------------------------- */
+
+static const PCWSTR PnpValueNames[] = {
+    [DevicePropertyDeviceDescription] = L"DeviceDesc",
+    [DevicePropertyHardwareID] = L"HardwareID",
+    [DevicePropertyCompatibleIDs] = L"CompatibleIDs",
+    [DevicePropertyClassName] = L"Class",
+    [DevicePropertyClassGuid] = L"ClassGUID",
+    [DevicePropertyDriverKeyName] = L"Driver",
+    [DevicePropertyManufacturer] = L"Mfg",
+    [DevicePropertyFriendlyName] = L"FriendlyName",
+    [DevicePropertyLocationInformation] = L"LocationInformation",
+};
+
+static NTSTATUS PnpGiveData(const VOID *Data, ULONG Bytes, PVOID Buffer, ULONG Room, PULONG Length)
+{
+    *Length = Bytes;
+    if (Bytes > Room)
+        return STATUS_BUFFER_TOO_SMALL;
+    RtlCopyMemory(Buffer, Data, Bytes);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS PnpGiveText(PCWSTR Text, PVOID Buffer, ULONG Room, PULONG Length)
+{
+    return PnpGiveData(Text, (ULONG)(wcslen(Text) + 1) * sizeof(WCHAR), Buffer, Room, Length);
+}
+
+static NTSTATUS PnpGiveValue(PDEVICE_NODE Node, PCWSTR Name, PVOID Buffer, ULONG Room, PULONG Length)
+{
+    PKEY_VALUE_PARTIAL_INFORMATION Value;
+    NTSTATUS Status = PnpReadValue(Node, Name, &Value);
+    if (!NT_SUCCESS(Status))
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    Status = PnpGiveData(Value->Data, Value->DataLength, Buffer, Room, Length);
+    ExpFree(Value);
+    return Status;
+}
+
+static NTSTATUS PnpGiveName(PDEVICE_NODE Node, PVOID Buffer, ULONG Room, PULONG Length)
+{
+    WCHAR Name[128] = {0};
+    ULONG Bytes;
+    if (!NT_SUCCESS(ObpFullName(Node->Pdo, Name, sizeof(Name) - 2, &Bytes)) || !Bytes)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    return PnpGiveText(Name, Buffer, Room, Length);
+}
+
+static NTSTATUS PnpGiveEnumerator(PDEVICE_NODE Node, PVOID Buffer, ULONG Room, PULONG Length)
+{
+    WCHAR Name[128] = {0};
+    for (ULONG i = 0; i < 127 && Node->InstancePath.Buffer[i] && Node->InstancePath.Buffer[i] != L'\\'; i++)
+        Name[i] = Node->InstancePath.Buffer[i];
+    return PnpGiveText(Name, Buffer, Room, Length);
+}
+
+static NTSTATUS PnpGiveResources(PCM_RESOURCE_LIST List, PVOID Buffer, ULONG Room, PULONG Length)
+{
+    return List ? PnpGiveData(List, PnpResourceBytes(List), Buffer, Room, Length) : STATUS_OBJECT_NAME_NOT_FOUND;
+}
+
+static ULONG PnpRemovalPolicy(PDEVICE_NODE Node)
+{
+    if (Node->Capabilities.SurpriseRemovalOK && Node->Capabilities.Removable)
+        return RemovalPolicyExpectSurpriseRemoval;
+    return Node->Capabilities.Removable ? RemovalPolicyExpectOrderlyRemoval : RemovalPolicyExpectNoRemoval;
+}
+
+static NTSTATUS PnpGiveContainer(PDEVICE_NODE Node, PVOID Buffer, ULONG Room, PULONG Length)
+{
+    static const GUID None;
+    UNICODE_STRING Text;
+    if (RtlEqualMemory(&Node->Container, &None, sizeof(GUID)))
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    NTSTATUS Status = RtlStringFromGUID(&Node->Container, &Text);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = PnpGiveText(Text.Buffer, Buffer, Room, Length);
+    RtlFreeUnicodeString(&Text);
+    return Status;
+}
+
+static NTSTATUS PnpGiveNumber(ULONG Number, BOOLEAN Known, PVOID Buffer, ULONG Room, PULONG Length)
+{
+    return Known ? PnpGiveData(&Number, sizeof(Number), Buffer, Room, Length) : STATUS_OBJECT_NAME_NOT_FOUND;
+}
+
+NTSTATUS NTAPI IoGetDeviceProperty(PDEVICE_OBJECT DeviceObject, DEVICE_REGISTRY_PROPERTY Property, ULONG BufferLength,
+                                   PVOID Buffer, PULONG ResultLength)
+{
+    PDEVICE_NODE Node;
+    *ResultLength = 0;
+    if (!PnpCheckPdo(DeviceObject, "IoGetDeviceProperty"))
+        return STATUS_INVALID_DEVICE_REQUEST;
+    Node = PnpNodeOf(DeviceObject);
+    switch (Property) {
+    case DevicePropertyBootConfiguration:
+        return PnpGiveResources(Node->Boot, Buffer, BufferLength, ResultLength);
+    case DevicePropertyBootConfigurationTranslated:
+        return PnpGiveResources(Node->Translated, Buffer, BufferLength, ResultLength);
+    case DevicePropertyAllocatedResources:
+        return PnpGiveResources(Node->Raw, Buffer, BufferLength, ResultLength);
+    case DevicePropertyResourceRequirements:
+        if (!Node->Requirements)
+            return STATUS_OBJECT_NAME_NOT_FOUND;
+        return PnpGiveData(Node->Requirements, Node->Requirements->ListSize, Buffer, BufferLength, ResultLength);
+    case DevicePropertyPhysicalDeviceObjectName:
+        return PnpGiveName(Node, Buffer, BufferLength, ResultLength);
+    case DevicePropertyBusTypeGuid:
+        if (!Node->HaveBus)
+            return STATUS_OBJECT_NAME_NOT_FOUND;
+        return PnpGiveData(&Node->Bus.BusTypeGuid, sizeof(GUID), Buffer, BufferLength, ResultLength);
+    case DevicePropertyLegacyBusType:
+        return PnpGiveNumber((ULONG)Node->Bus.LegacyBusType, Node->HaveBus, Buffer, BufferLength, ResultLength);
+    case DevicePropertyBusNumber:
+        return PnpGiveNumber(Node->Bus.BusNumber, Node->HaveBus, Buffer, BufferLength, ResultLength);
+    case DevicePropertyEnumeratorName:
+        return PnpGiveEnumerator(Node, Buffer, BufferLength, ResultLength);
+    case DevicePropertyAddress:
+        return PnpGiveNumber(Node->Capabilities.Address, Node->Capabilities.Address != 0xffffffff, Buffer, BufferLength,
+                             ResultLength);
+    case DevicePropertyUINumber:
+        return PnpGiveNumber(Node->Capabilities.UINumber, Node->Capabilities.UINumber != 0xffffffff, Buffer, BufferLength,
+                             ResultLength);
+    case DevicePropertyInstallState:
+        return PnpGiveNumber(InstallStateInstalled, TRUE, Buffer, BufferLength, ResultLength);
+    case DevicePropertyRemovalPolicy:
+        return PnpGiveNumber(PnpRemovalPolicy(Node), TRUE, Buffer, BufferLength, ResultLength);
+    case DevicePropertyContainerID:
+        return PnpGiveContainer(Node, Buffer, BufferLength, ResultLength);
+    default:
+        if ((ULONG)Property < RTL_NUMBER_OF(PnpValueNames) && PnpValueNames[Property])
+            return PnpGiveValue(Node, PnpValueNames[Property], Buffer, BufferLength, ResultLength);
+        return STATUS_INVALID_PARAMETER_2;
+    }
+}
+
+/* ---- Unified properties ------------------------------------------------------------------------------------------ */
+
+typedef struct _PNP_PROPERTY {
+    LIST_ENTRY Entry;
+    DEVPROPKEY Key;
+    LCID Lcid;
+    DEVPROPTYPE Type;
+    ULONG Bytes;
+    UCHAR Data[1];
+} PNP_PROPERTY, *PPNP_PROPERTY;
+
+VOID PnpFreeProperties(PLIST_ENTRY List)
+{
+    while (!IsListEmpty(List))
+        ExpFree(CONTAINING_RECORD(RemoveHeadList(List), PNP_PROPERTY, Entry));
+}
+
+static PPNP_PROPERTY PnpFindProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LCID Lcid)
+{
+    for (PLIST_ENTRY Entry = List->Flink; Entry != List; Entry = Entry->Flink) {
+        PPNP_PROPERTY Property = CONTAINING_RECORD(Entry, PNP_PROPERTY, Entry);
+        if (RtlEqualMemory(&Property->Key, Key, sizeof(*Key)) && Property->Lcid == Lcid)
+            return Property;
+    }
+    return NULL;
+}
+
+/* docs: IoSetDevicePropertyData: size 0 and NULL take a property away. */
+static NTSTATUS PnpSetProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LCID Lcid, DEVPROPTYPE Type, ULONG Size, PVOID Data)
+{
+    PPNP_PROPERTY Old = PnpFindProperty(List, Key, Lcid), New;
+    if (!Size || !Data) {
+        if (Size && !Data)
+            return STATUS_INVALID_PARAMETER;
+        if (Old) {
+            RemoveEntryList(&Old->Entry);
+            ExpFree(Old);
+        }
+        return STATUS_SUCCESS;
+    }
+    New = ExpTryAllocate(sizeof(*New) + Size, PNP_TAG);
+    if (!New)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    New->Key = *Key;
+    New->Lcid = Lcid;
+    New->Type = Type;
+    New->Bytes = Size;
+    RtlCopyMemory(New->Data, Data, Size);
+    if (Old) {
+        RemoveEntryList(&Old->Entry);
+        ExpFree(Old);
+    }
+    InsertTailList(List, &New->Entry);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS PnpGetProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LCID Lcid, ULONG Size, PVOID Data, PULONG Required,
+                               DEVPROPTYPE *Type)
+{
+    PPNP_PROPERTY Property = PnpFindProperty(List, Key, Lcid);
+    *Required = 0;
+    *Type = DEVPROP_TYPE_EMPTY;
+    if (!Property)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    *Type = Property->Type;
+    return PnpGiveData(Property->Data, Property->Bytes, Data, Size, Required);
+}
+
+NTSTATUS NTAPI IoSetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags, DEVPROPTYPE Type,
+                                       ULONG Size, PVOID Data)
+{
+    if (!PnpCheckPdo(Pdo, "IoSetDevicePropertyData"))
+        return STATUS_INVALID_DEVICE_REQUEST;
+    return PnpSetProperty(&PnpNodeOf(Pdo)->Properties, Key, Lcid, Type, Size, Data);
+}
+
+/* The properties that mirror registry properties: category {a45c254e-df1c-4efd-8020-67d146a850e0} (devpkey.h). */
+static NTSTATUS PnpGetMirror(PDEVICE_OBJECT Pdo, ULONG Id, ULONG Size, PVOID Data, PULONG Required, DEVPROPTYPE *Type)
+{
+    static const struct {
+        UCHAR Id, Property;
+        DEVPROPTYPE Type;
+    } Mirrors[] = {
+        {2, DevicePropertyDeviceDescription, DEVPROP_TYPE_STRING},
+        {3, DevicePropertyHardwareID, DEVPROP_TYPE_STRING_LIST},
+        {4, DevicePropertyCompatibleIDs, DEVPROP_TYPE_STRING_LIST},
+        {9, DevicePropertyClassName, DEVPROP_TYPE_STRING},
+        {11, DevicePropertyDriverKeyName, DEVPROP_TYPE_STRING},
+        {13, DevicePropertyManufacturer, DEVPROP_TYPE_STRING},
+        {14, DevicePropertyFriendlyName, DEVPROP_TYPE_STRING},
+        {15, DevicePropertyLocationInformation, DEVPROP_TYPE_STRING},
+        {16, DevicePropertyPhysicalDeviceObjectName, DEVPROP_TYPE_STRING},
+        {18, DevicePropertyUINumber, DEVPROP_TYPE_UINT32},
+        {21, DevicePropertyBusTypeGuid, DEVPROP_TYPE_GUID},
+        {22, DevicePropertyLegacyBusType, DEVPROP_TYPE_UINT32},
+        {23, DevicePropertyBusNumber, DEVPROP_TYPE_UINT32},
+        {24, DevicePropertyEnumeratorName, DEVPROP_TYPE_STRING},
+        {30, DevicePropertyAddress, DEVPROP_TYPE_UINT32},
+        {33, DevicePropertyRemovalPolicy, DEVPROP_TYPE_UINT32},
+    };
+    if (Id == 6) {
+        *Type = DEVPROP_TYPE_STRING;
+        return PnpGiveValue(PnpNodeOf(Pdo), L"Service", Data, Size, Required);
+    }
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Mirrors); i++)
+        if (Mirrors[i].Id == Id) {
+            *Type = Mirrors[i].Type;
+            return IoGetDeviceProperty(Pdo, Mirrors[i].Property, Size, Data, Required);
+        }
+    return STATUS_OBJECT_NAME_NOT_FOUND;
+}
+
+NTSTATUS NTAPI IoGetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags, ULONG Size, PVOID Data,
+                                       PULONG Required, DEVPROPTYPE *Type)
+{
+    static const GUID Mirror = {0xa45c254e, 0xdf1c, 0x4efd, {0x80, 0x20, 0x67, 0xd1, 0x46, 0xa8, 0x50, 0xe0}};
+    static const GUID Instance = {0x78c34fc8, 0x104a, 0x4aca, {0x9e, 0xa4, 0x52, 0x4d, 0x52, 0x99, 0x6e, 0x57}};
+    NTSTATUS Status;
+    if (!PnpCheckPdo(Pdo, "IoGetDevicePropertyData"))
+        return STATUS_INVALID_DEVICE_REQUEST;
+    Status = PnpGetProperty(&PnpNodeOf(Pdo)->Properties, Key, Lcid, Size, Data, Required, Type);
+    if (Status != STATUS_OBJECT_NAME_NOT_FOUND)
+        return Status;
+    if (RtlEqualMemory(&Key->fmtid, &Mirror, sizeof(GUID)))
+        Status = PnpGetMirror(Pdo, Key->pid, Size, Data, Required, Type);
+    else if (RtlEqualMemory(&Key->fmtid, &Instance, sizeof(GUID)) && Key->pid == 256) {
+        *Type = DEVPROP_TYPE_STRING;
+        return PnpGiveText(PnpNodeOf(Pdo)->InstancePath.Buffer, Data, Size, Required);
+    }
+    if (Status == STATUS_OBJECT_NAME_NOT_FOUND)
+        *Type = DEVPROP_TYPE_EMPTY;
+    return Status;
+}
+
+NTSTATUS NTAPI IoSetDeviceInterfacePropertyData(PUNICODE_STRING Link, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags,
+                                                DEVPROPTYPE Type, ULONG Size, PVOID Data)
+{
+    PLIST_ENTRY List = PnpInterfaceProperties(Link);
+    return List ? PnpSetProperty(List, Key, Lcid, Type, Size, Data) : STATUS_OBJECT_NAME_NOT_FOUND;
+}
+
+NTSTATUS NTAPI IoGetDeviceInterfacePropertyData(PUNICODE_STRING Link, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags, ULONG Size,
+                                                PVOID Data, PULONG Required, DEVPROPTYPE *Type)
+{
+    PLIST_ENTRY List = PnpInterfaceProperties(Link);
+    return List ? PnpGetProperty(List, Key, Lcid, Size, Data, Required, Type) : STATUS_OBJECT_NAME_NOT_FOUND;
+}
+
+/* ---- Keys -------------------------------------------------------------------------------------------------------- */
+
+/* The driver key's name ("{class}\0000"); a device gets one when it is first asked for, of the class without a name. */
+static VOID PnpDriverKey(PDEVICE_NODE Node, PWSTR Path)
+{
+    static ULONG Next;
+    PKEY_VALUE_PARTIAL_INFORMATION Value;
+    CHAR Text[64];
+    WCHAR Name[64];
+    wcscpy(Path, PNP_CLASS);
+    if (NT_SUCCESS(PnpReadValue(Node, L"Driver", &Value))) {
+        wcsncat(Path, (PWSTR)Value->Data, 128);
+        ExpFree(Value);
+        return;
+    }
+    RtlpFormat(Text, sizeof(Text), "{4d36e97d-e325-11ce-bfc1-08002be10318}\\%04u", Next++);
+    RtlpFromUtf8(Name, RTL_NUMBER_OF(Name), Text);
+    PnpWriteValue(Node, NULL, L"Driver", REG_SZ, Name, (ULONG)(wcslen(Name) + 1) * sizeof(WCHAR));
+    wcscat(Path, Name);
+}
+
+/* docs: IoOpenDeviceRegistryKey: below the device's key in "Device Parameters", or the driver's key of the device's class. */
+NTSTATUS NTAPI IoOpenDeviceRegistryKey(PDEVICE_OBJECT Pdo, ULONG Type, ACCESS_MASK Access, PHANDLE Handle)
+{
+    WCHAR Path[768];
+    PDEVICE_NODE Node;
+    *Handle = NULL;
+    if (!(Type & (PLUGPLAY_REGKEY_DEVICE | PLUGPLAY_REGKEY_DRIVER)))
+        return STATUS_INVALID_PARAMETER;
+    Node = Pdo ? PnpNodeOf(Pdo) : NULL;
+    if (!Node || !Node->InstancePath.Buffer)
+        return STATUS_INVALID_DEVICE_REQUEST;
+    if (Type & PLUGPLAY_REGKEY_DEVICE) {
+        wcscpy(Path, PNP_ENUM);
+        wcscat(Path, Node->InstancePath.Buffer);
+        wcscat(Path, L"\\Device Parameters");
+    } else
+        PnpDriverKey(Node, Path);
+    return PnpOpenKey(Path, TRUE, Access, Handle);
+}

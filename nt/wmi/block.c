@@ -1,0 +1,414 @@
+/*
+ * Data blocks as their readers see them, and events. (docs: IoWMIOpenBlock, IoWMIQueryAllData, IoWMIQuerySingleInstance,
+ * IoWMISetNotificationCallback, IoWMIWriteEvent, WNODE_HEADER)
+ *
+ * An open block is an object; ObDereferenceObject closes it. Several providers may have the same block: all their data come
+ * in one buffer, one WNODE_ALL_DATA behind the other. Names of instances that a provider has registered are put in by us.
+ */
+#include "nt.h"
+
+typedef struct _WMI_OBJECT {
+    GUID Guid;
+    LIST_ENTRY Entry;
+    WMI_NOTIFICATION_CALLBACK Callback;
+    PVOID Context;
+    ULONG Stack;
+} WMI_OBJECT, *PWMI_OBJECT;
+
+#define WMI_ROOM 0x10000
+
+static LIST_ENTRY WmipObjects = {&WmipObjects, &WmipObjects};
+static POBJECT_TYPE WmipType;
+
+/* ---- Objects ----------------------------------------------------------------------------------------------------- */
+
+static VOID WmipSwitch(const GUID *Guid, UCHAR Minor)
+{
+    for (PLIST_ENTRY Entry = WmipProviders.Flink, Next; Entry != &WmipProviders; Entry = Next) {
+        PWMI_PROVIDER Provider = CONTAINING_RECORD(Entry, WMI_PROVIDER, Entry);
+        Next = Entry->Flink;
+        if (WmipFindBlock(Provider, Guid))
+            WmipSend(Provider->Device, Minor, (PVOID)Guid, NULL, 0, NULL);
+    }
+}
+
+static BOOLEAN WmipIsHeard(const GUID *Guid)
+{
+    for (PLIST_ENTRY Entry = WmipObjects.Flink; Entry != &WmipObjects; Entry = Entry->Flink) {
+        PWMI_OBJECT Object = CONTAINING_RECORD(Entry, WMI_OBJECT, Entry);
+        if (Object->Callback && RtlEqualMemory(&Object->Guid, Guid, sizeof(GUID)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static VOID WmipDeleteObject(PVOID Body)
+{
+    PWMI_OBJECT Object = Body;
+    RemoveEntryList(&Object->Entry);
+    if (!Object->Callback)
+        return;
+    VfUntrack(Object, VfCallbackObject);
+    if (!WmipIsHeard(&Object->Guid))
+        WmipSwitch(&Object->Guid, IRP_MN_DISABLE_EVENTS);
+}
+
+static BOOLEAN WmipIsProvided(const GUID *Guid)
+{
+    for (PLIST_ENTRY Entry = WmipProviders.Flink; Entry != &WmipProviders; Entry = Entry->Flink)
+        if (WmipFindBlock(CONTAINING_RECORD(Entry, WMI_PROVIDER, Entry), Guid))
+            return TRUE;
+    return FALSE;
+}
+
+#define WMI_NOTIFICATION_ACCESS 4 /* WMIGUID_NOTIFICATION: a block may be listened to before anybody provides it */
+
+NTSTATUS NTAPI IoWMIOpenBlock(GUID *Guid, ULONG DesiredAccess, PVOID *DataBlockObject)
+{
+    PWMI_OBJECT Object;
+    NTSTATUS Status;
+    *DataBlockObject = NULL;
+    if (!(DesiredAccess & WMI_NOTIFICATION_ACCESS) && !WmipIsProvided(Guid))
+        return STATUS_WMI_GUID_NOT_FOUND;
+    if (!WmipType)
+        WmipType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"WmiGuid",
+                                                 .BodyBytes = sizeof(WMI_OBJECT),
+                                                 .ValidAccess = 0x1fffff,
+                                                 .Delete = WmipDeleteObject});
+    Status = ObpAllocateObject(WmipType, sizeof(*Object), (PVOID *)&Object);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Object->Guid = *Guid;
+    InsertTailList(&WmipObjects, &Object->Entry);
+    *DataBlockObject = Object;
+    return STATUS_SUCCESS;
+}
+
+/* ---- All instances ----------------------------------------------------------------------------------------------- */
+
+static ULONG WmipAlign(ULONG Offset)
+{
+    return (Offset + 7) & ~7u;
+}
+
+/* The names of a block's instances, behind the data: an array of offsets, then counted strings. */
+static ULONG WmipAddNames(PWNODE_ALL_DATA Node, PWMI_BLOCK Block, ULONG Used, ULONG Room)
+{
+    WCHAR Name[WMI_NAMES_LENGTH];
+    ULONG Count = Node->InstanceCount, Offsets = WmipAlign(Used), At = Offsets + Count * sizeof(ULONG);
+    if (!(Node->WnodeHeader.Flags & WNODE_FLAG_STATIC_INSTANCE_NAMES) || Count > Block->Instances || At > Room)
+        return Used;
+    for (ULONG i = 0; i < Count; i++) {
+        USHORT Bytes;
+        if (!WmipInstanceName(Block, i, Name))
+            return Used;
+        Bytes = (USHORT)(wcslen(Name) * sizeof(WCHAR));
+        if (At + sizeof(USHORT) + Bytes > Room)
+            return Used;
+        *(PULONG)((PUCHAR)Node + Offsets + i * sizeof(ULONG)) = At;
+        *(USHORT UNALIGNED *)((PUCHAR)Node + At) = Bytes;
+        RtlCopyMemory((PUCHAR)Node + At + sizeof(USHORT), Name, Bytes);
+        At += sizeof(USHORT) + ((Bytes + 1) & ~1u);
+    }
+    Node->OffsetInstanceNameOffsets = Offsets;
+    return At;
+}
+
+static NTSTATUS WmipQueryAll(PWMI_PROVIDER Provider, PWMI_BLOCK Block, PVOID Buffer, PULONG Used)
+{
+    PWNODE_ALL_DATA Node = Buffer;
+    ULONG Bytes = 0;
+    NTSTATUS Status;
+    RtlZeroMemory(Node, sizeof(*Node));
+    Node->WnodeHeader.BufferSize = sizeof(*Node);
+    Node->WnodeHeader.ProviderId = Provider->Id;
+    Node->WnodeHeader.Guid = Block->Guid;
+    Node->WnodeHeader.Flags = WNODE_FLAG_ALL_DATA | (Block->Base || Block->Names ? WNODE_FLAG_STATIC_INSTANCE_NAMES : 0);
+    Status = WmipSend(Provider->Device, IRP_MN_QUERY_ALL_DATA, (PVOID)&Block->Guid, Buffer, WMI_ROOM, &Bytes);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (Bytes < sizeof(WNODE_HEADER) || (Node->WnodeHeader.Flags & WNODE_FLAG_TOO_SMALL))
+        return STATUS_UNSUCCESSFUL;
+    *Used = WmipAddNames(Node, Block, Bytes < WMI_ROOM ? Bytes : WMI_ROOM, WMI_ROOM);
+    Node->WnodeHeader.BufferSize = *Used;
+    Node->WnodeHeader.Linkage = 0;
+    return STATUS_SUCCESS;
+}
+
+/* docs: a buffer that is too small gets a WNODE_TOO_SMALL. */
+static NTSTATUS WmipTooSmall(ULONG Needed, PULONG InOutBufferSize, PVOID OutBuffer)
+{
+    PWNODE_TOO_SMALL Small = OutBuffer;
+    if (OutBuffer && *InOutBufferSize >= sizeof(*Small)) {
+        RtlZeroMemory(Small, sizeof(*Small));
+        Small->WnodeHeader.BufferSize = sizeof(*Small);
+        Small->WnodeHeader.Flags = WNODE_FLAG_TOO_SMALL;
+        Small->SizeNeeded = Needed;
+    }
+    *InOutBufferSize = Needed;
+    return STATUS_BUFFER_TOO_SMALL;
+}
+
+static NTSTATUS WmipCollect(PWMI_OBJECT *Objects, ULONG Count, PULONG InOutBufferSize, PUCHAR OutBuffer)
+{
+    PVOID Buffer = ExpTryAllocate(WMI_ROOM, WMI_TAG);
+    ULONG Total = 0, Last = 0, Found = 0;
+    if (!Buffer)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    for (ULONG i = 0; i < Count; i++)
+        for (PLIST_ENTRY Entry = WmipProviders.Flink, Next; Entry != &WmipProviders; Entry = Next) {
+            PWMI_PROVIDER Provider = CONTAINING_RECORD(Entry, WMI_PROVIDER, Entry);
+            PWMI_BLOCK Block = WmipFindBlock(Provider, &Objects[i]->Guid);
+            ULONG Used = 0;
+            Next = Entry->Flink;
+            if (!Block || (Block->Flags & WMIREG_FLAG_EVENT_ONLY_GUID) ||
+                !NT_SUCCESS(WmipQueryAll(Provider, Block, Buffer, &Used)))
+                continue;
+            Total = WmipAlign(Total);
+            if (OutBuffer && Total + Used <= *InOutBufferSize) {
+                RtlCopyMemory(OutBuffer + Total, Buffer, Used);
+                if (Found)
+                    ((PWNODE_HEADER)(OutBuffer + Last))->Linkage = Total - Last;
+            }
+            Last = Total;
+            Total += Used;
+            Found++;
+        }
+    ExpFree(Buffer);
+    if (!Found)
+        return STATUS_WMI_GUID_NOT_FOUND;
+    if (!OutBuffer || Total > *InOutBufferSize)
+        return WmipTooSmall(Total, InOutBufferSize, OutBuffer);
+    *InOutBufferSize = Total;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI IoWMIQueryAllData(PVOID DataBlockObject, ULONG *InOutBufferSize, PVOID OutBuffer)
+{
+    return WmipCollect((PWMI_OBJECT *)&DataBlockObject, 1, InOutBufferSize, OutBuffer);
+}
+
+NTSTATUS NTAPI IoWMIQueryAllDataMultiple(PVOID *DataBlockObjectList, ULONG ObjectCount, ULONG *InOutBufferSize, PVOID OutBuffer)
+{
+    return WmipCollect((PWMI_OBJECT *)DataBlockObjectList, ObjectCount, InOutBufferSize, OutBuffer);
+}
+
+/* ---- One instance ------------------------------------------------------------------------------------------------ */
+
+static PWMI_PROVIDER WmipFindInstance(const GUID *Guid, PUNICODE_STRING Instance, PULONG Index)
+{
+    WCHAR Text[WMI_NAMES_LENGTH];
+    UNICODE_STRING Name;
+    for (PLIST_ENTRY Entry = WmipProviders.Flink; Entry != &WmipProviders; Entry = Entry->Flink) {
+        PWMI_PROVIDER Provider = CONTAINING_RECORD(Entry, WMI_PROVIDER, Entry);
+        PWMI_BLOCK Block = WmipFindBlock(Provider, Guid);
+        for (*Index = 0; Block && *Index < Block->Instances && WmipInstanceName(Block, *Index, Text); (*Index)++) {
+            RtlInitUnicodeString(&Name, Text);
+            if (RtlEqualUnicodeString(&Name, Instance, TRUE))
+                return Provider;
+        }
+    }
+    return NULL;
+}
+
+static VOID WmipFillHeader(PWNODE_HEADER Header, PWMI_PROVIDER Provider, const GUID *Guid, ULONG Bytes, ULONG Flag, ULONG Version)
+{
+    RtlZeroMemory(Header, sizeof(*Header));
+    Header->BufferSize = Bytes;
+    Header->ProviderId = Provider->Id;
+    Header->Version = Version;
+    Header->Guid = *Guid;
+    Header->Flags = Flag | WNODE_FLAG_STATIC_INSTANCE_NAMES;
+}
+
+NTSTATUS NTAPI IoWMIQuerySingleInstance(PVOID DataBlockObject, PUNICODE_STRING InstanceName, ULONG *InOutBufferSize,
+                                        PVOID OutBuffer)
+{
+    PWMI_OBJECT Object = DataBlockObject;
+    ULONG Index, Bytes = 0;
+    PWMI_PROVIDER Provider = WmipFindInstance(&Object->Guid, InstanceName, &Index);
+    PWNODE_SINGLE_INSTANCE Node;
+    NTSTATUS Status;
+    if (!Provider)
+        return STATUS_WMI_INSTANCE_NOT_FOUND;
+    Node = ExpTryAllocate(WMI_ROOM, WMI_TAG);
+    if (!Node)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    RtlZeroMemory(Node, sizeof(*Node));
+    WmipFillHeader(&Node->WnodeHeader, Provider, &Object->Guid, sizeof(*Node), WNODE_FLAG_SINGLE_INSTANCE, 0);
+    Node->InstanceIndex = Index;
+    Node->DataBlockOffset = WmipAlign(sizeof(*Node));
+    Status = WmipSend(Provider->Device, IRP_MN_QUERY_SINGLE_INSTANCE, &Object->Guid, Node, WMI_ROOM, &Bytes);
+    if (NT_SUCCESS(Status)) {
+        if (!OutBuffer || Bytes > *InOutBufferSize)
+            Status = WmipTooSmall(Bytes, InOutBufferSize, OutBuffer);
+        else {
+            RtlCopyMemory(OutBuffer, Node, Bytes);
+            *InOutBufferSize = Bytes;
+        }
+    }
+    ExpFree(Node);
+    return Status;
+}
+
+NTSTATUS NTAPI IoWMISetSingleInstance(PVOID DataBlockObject, PUNICODE_STRING InstanceName, ULONG Version, ULONG ValueBufferSize,
+                                      PVOID ValueBuffer)
+{
+    PWMI_OBJECT Object = DataBlockObject;
+    ULONG Index, Offset = WmipAlign(sizeof(WNODE_SINGLE_INSTANCE)), Bytes = Offset + ValueBufferSize;
+    PWMI_PROVIDER Provider = WmipFindInstance(&Object->Guid, InstanceName, &Index);
+    PWNODE_SINGLE_INSTANCE Node;
+    NTSTATUS Status;
+    if (!Provider)
+        return STATUS_WMI_INSTANCE_NOT_FOUND;
+    Node = ExpTryAllocate(Bytes, WMI_TAG);
+    if (!Node)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    WmipFillHeader(&Node->WnodeHeader, Provider, &Object->Guid, Bytes, WNODE_FLAG_SINGLE_INSTANCE, Version);
+    Node->OffsetInstanceName = 0;
+    Node->InstanceIndex = Index;
+    Node->DataBlockOffset = Offset;
+    Node->SizeDataBlock = ValueBufferSize;
+    RtlCopyMemory((PUCHAR)Node + Offset, ValueBuffer, ValueBufferSize);
+    Status = WmipSend(Provider->Device, IRP_MN_CHANGE_SINGLE_INSTANCE, &Object->Guid, Node, Bytes, NULL);
+    ExpFree(Node);
+    return Status;
+}
+
+NTSTATUS NTAPI IoWMISetSingleItem(PVOID DataBlockObject, PUNICODE_STRING InstanceName, ULONG DataItemId, ULONG Version,
+                                  ULONG ValueBufferSize, PVOID ValueBuffer)
+{
+    PWMI_OBJECT Object = DataBlockObject;
+    ULONG Index, Offset = WmipAlign(sizeof(WNODE_SINGLE_ITEM)), Bytes = Offset + ValueBufferSize;
+    PWMI_PROVIDER Provider = WmipFindInstance(&Object->Guid, InstanceName, &Index);
+    PWNODE_SINGLE_ITEM Node;
+    NTSTATUS Status;
+    if (!Provider)
+        return STATUS_WMI_INSTANCE_NOT_FOUND;
+    Node = ExpTryAllocate(Bytes, WMI_TAG);
+    if (!Node)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    WmipFillHeader(&Node->WnodeHeader, Provider, &Object->Guid, Bytes, WNODE_FLAG_SINGLE_ITEM, Version);
+    Node->OffsetInstanceName = 0;
+    Node->InstanceIndex = Index;
+    Node->ItemId = DataItemId;
+    Node->DataBlockOffset = Offset;
+    Node->SizeDataItem = ValueBufferSize;
+    RtlCopyMemory((PUCHAR)Node + Offset, ValueBuffer, ValueBufferSize);
+    Status = WmipSend(Provider->Device, IRP_MN_CHANGE_SINGLE_ITEM, &Object->Guid, Node, Bytes, NULL);
+    ExpFree(Node);
+    return Status;
+}
+
+NTSTATUS NTAPI IoWMIExecuteMethod(PVOID DataBlockObject, PUNICODE_STRING InstanceName, ULONG MethodId, ULONG InBufferSize,
+                                  PULONG OutBufferSize, PUCHAR InOutBuffer)
+{
+    PWMI_OBJECT Object = DataBlockObject;
+    ULONG Index, Offset = WmipAlign(sizeof(WNODE_METHOD_ITEM));
+    ULONG Room = InBufferSize > *OutBufferSize ? InBufferSize : *OutBufferSize, Bytes = Offset + Room;
+    PWMI_PROVIDER Provider = WmipFindInstance(&Object->Guid, InstanceName, &Index);
+    PWNODE_METHOD_ITEM Node;
+    NTSTATUS Status;
+    if (!Provider)
+        return STATUS_WMI_INSTANCE_NOT_FOUND;
+    Node = ExpTryAllocate(Bytes, WMI_TAG);
+    if (!Node)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    WmipFillHeader(&Node->WnodeHeader, Provider, &Object->Guid, Bytes, WNODE_FLAG_METHOD_ITEM, 0);
+    Node->OffsetInstanceName = 0;
+    Node->InstanceIndex = Index;
+    Node->MethodId = MethodId;
+    Node->DataBlockOffset = Offset;
+    Node->SizeDataBlock = InBufferSize;
+    RtlCopyMemory((PUCHAR)Node + Offset, InOutBuffer, InBufferSize);
+    Status = WmipSend(Provider->Device, IRP_MN_EXECUTE_METHOD, &Object->Guid, Node, Bytes, NULL);
+    if (NT_SUCCESS(Status)) {
+        ULONG Out = Node->SizeDataBlock;
+        if (Node->WnodeHeader.Flags & WNODE_FLAG_TOO_SMALL) {
+            *OutBufferSize = ((PWNODE_TOO_SMALL)Node)->SizeNeeded;
+            Status = STATUS_BUFFER_TOO_SMALL;
+        } else if (Out > *OutBufferSize) {
+            *OutBufferSize = Out;
+            Status = STATUS_BUFFER_TOO_SMALL;
+        } else {
+            RtlCopyMemory(InOutBuffer, (PUCHAR)Node + Offset, Out);
+            *OutBufferSize = Out;
+        }
+    }
+    ExpFree(Node);
+    return Status;
+}
+
+/* ---- Names ------------------------------------------------------------------------------------------------------- */
+
+NTSTATUS NTAPI IoWMIDeviceObjectToInstanceName(PVOID DataBlockObject, PDEVICE_OBJECT DeviceObject, PUNICODE_STRING InstanceName)
+{
+    PWMI_PROVIDER Provider = IopDeviceOf(DeviceObject)->Provider;
+    PWMI_BLOCK Block = Provider ? WmipFindBlock(Provider, &((PWMI_OBJECT)DataBlockObject)->Guid) : NULL;
+    WCHAR Name[WMI_NAMES_LENGTH];
+    PWSTR Copy;
+    if (!Block || !Block->Instances || !WmipInstanceName(Block, 0, Name))
+        return STATUS_WMI_INSTANCE_NOT_FOUND;
+    Copy = ExAllocatePoolWithTag(PagedPool, (wcslen(Name) + 1) * sizeof(WCHAR), WMI_TAG);
+    if (!Copy)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    wcscpy(Copy, Name);
+    RtlInitUnicodeString(InstanceName, Copy);
+    return STATUS_SUCCESS;
+}
+
+/* ---- Events ------------------------------------------------------------------------------------------------------ */
+
+NTSTATUS NTAPI IoWMISetNotificationCallback(PVOID Object, WMI_NOTIFICATION_CALLBACK Callback, PVOID Context)
+{
+    PWMI_OBJECT Own = Object;
+    BOOLEAN Heard = WmipIsHeard(&Own->Guid);
+    Own->Callback = Callback;
+    Own->Context = Context;
+    Own->Stack = VfCaptureStack();
+    if (Callback)
+        VfTrack(Own, sizeof(*Own), VfCallbackObject, (PVOID)(ULONG_PTR)Callback, Own->Stack);
+    else
+        VfUntrack(Own, VfCallbackObject);
+    if (Callback && !Heard)
+        WmipSwitch(&Own->Guid, IRP_MN_ENABLE_EVENTS);
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS WmipDeliver(PDEVICE_OBJECT Device, PVOID Context)
+{
+    PWNODE_HEADER Event = Context;
+    for (PLIST_ENTRY Entry = WmipObjects.Flink, Next; Entry != &WmipObjects; Entry = Next) {
+        PWMI_OBJECT Object = CONTAINING_RECORD(Entry, WMI_OBJECT, Entry);
+        VF_CALLBACK Callback;
+        ObfReferenceObject(Object);
+        if (Object->Callback && RtlEqualMemory(&Object->Guid, &Event->Guid, sizeof(GUID))) {
+            IopEnter(&Callback, "WMI_NOTIFICATION_CALLBACK", "WMI event callback", (PVOID)(ULONG_PTR)Object->Callback, NULL);
+            Callback.Stack = Object->Stack;
+            Callback.StackText = "It was registered at:";
+            Object->Callback(Event, Object->Context);
+            VfLeaveCallback(&Callback);
+        }
+        Next = Entry->Flink;
+        ObfDereferenceObject(Object);
+    }
+    ExFreePool(Event);
+    return STATUS_SUCCESS;
+}
+
+/* docs: IoWMIWriteEvent: after success the memory is the system's, which frees it; traced events stay the driver's. */
+NTSTATUS NTAPI IoWMIWriteEvent(PVOID WnodeEventItem)
+{
+    PWNODE_HEADER Event = WnodeEventItem;
+    if (Event->Flags & WNODE_FLAG_TRACED_GUID) {
+        const GUID *Guid = Event->Flags & WNODE_FLAG_USE_GUID_PTR ? *(const GUID *const *)&Event->Guid : &Event->Guid;
+        WmipRecord(DOOR_WMI_EVENT, Guid, Event->ProviderId, 1, NULL, 0);
+        return STATUS_SUCCESS;
+    }
+    if (Event->BufferSize < sizeof(*Event) || !(Event->Flags & (WNODE_FLAG_EVENT_ITEM | WNODE_FLAG_EVENT_REFERENCE)))
+        return STATUS_INVALID_PARAMETER;
+    if (Event->BufferSize > WMI_ROOM)
+        return STATUS_BUFFER_OVERFLOW;
+    WmipRecord(DOOR_WMI_EVENT, &Event->Guid, Event->ProviderId, 1, Event + 1, Event->BufferSize - sizeof(*Event));
+    return PnpQueue(WmipDeliver, NULL, Event);
+}
