@@ -228,7 +228,7 @@ static VOID VfReportLevelOf(const VF_CONTRACT *Contract, const CONTEXT *Context,
               Contract->Stop == 0xC4 ? 0 : 8, Context->Rip);
     VfSubject(Contract->Name);
     VfText("%s called at %s", Contract->Name, VfLevelName(Irql));
-    VfNoteCaller(Context);
+    VfNoteCall(Context);
     VfNoteLevel();
     VfCommit();
 }
@@ -253,7 +253,7 @@ static VOID VfMissing(const VF_THUNK *Thunk, const CONTEXT *Context)
     VfFinding("driver.missing-import", 0, 0, 0, 0, 0);
     VfSubject(Thunk->Name);
     VfText("%s is called, which does not exist here", Thunk->Name);
-    VfNoteCaller(Context);
+    VfNoteCall(Context);
     VfCommit();
     KiDoor->halt(DOOR_HALT_STOP, "a missing routine is called");
 }

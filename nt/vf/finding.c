@@ -94,6 +94,37 @@ PVF_CALLBACK VfCurrentCallback(VOID)
     return Processor->DpcRoutineActive ? Processor->Callback : Processor->CurrentThread->Callback;
 }
 
+/* The routine of the driver that the call before Return went to; 0 = to none: through the import table, or by a pointer. */
+static UINT64 VfCalledWithin(UINT64 Return)
+{
+    PMI_IMAGE Image = MmImageOf(Return - 5);
+    UINT64 Call = Image && Image->Driver ? MiPhysical((PVOID)(Return - 5)) : (UINT64)-1, Target, Code;
+
+    if (Call == (UINT64)-1 || *(PUCHAR)MiLinear(Call) != 0xe8)
+        return 0;
+    Target = Return + *(const LONG *)((PUCHAR)MiLinear(Call) + 1);
+    Code = MmImageOf(Target) == Image ? MiPhysical((PVOID)Target) : (UINT64)-1;
+    /* The linker's own jump through the import table is part of the call. */
+    return Code == (UINT64)-1 || *(const USHORT *)MiLinear(Code) == 0x25ff ? 0 : Target;
+}
+
+/*
+ * The innermost return address is where the call that is complained about goes back to. If what was called there is a routine of
+ * the driver, that routine has called us by its last instruction, a jump: it has left no frame, so it is named as a whole
+ * rather than blaming the line that called it.
+ */
+static VOID VfNameTailCaller(struct door_note *Note)
+{
+    UINT64 Routine = Note->frames ? VfCalledWithin(Note->frame[0]) : 0;
+
+    if (!Routine)
+        return;
+    if (Note->frames < DOOR_FRAMES)
+        Note->frames++;
+    memmove(Note->frame + 1, Note->frame, (Note->frames - 1) * sizeof(UINT64));
+    Note->frame[0] = Routine + 1; /* frames are return addresses */
+}
+
 VOID VfNoteCaller(const CONTEXT *Context)
 {
     PVF_CALLBACK Callback = VfCurrentCallback();
@@ -105,12 +136,20 @@ VOID VfNoteCaller(const CONTEXT *Context)
     if (!Note->frames && Callback) { /* the routine's last call, made by a jump: its own frame is gone */
         Note->frame[0] = (UINT64)Callback->Routine + 1;
         Note->frames = 1;
+    } else if (!Context) {
+        VfNameTailCaller(Note);
     }
 }
 
 static PCSTR VfArticle(PCSTR Word)
 {
     return strchr("AEIOUaeiou", Word[0]) ? "an" : "a";
+}
+
+VOID VfNoteCall(const CONTEXT *Context)
+{
+    VfNoteCaller(Context);
+    VfNameTailCaller(&VfNow.note[VfNow.notes - 1]);
 }
 
 /* "KDEFERRED_ROUTINE" -> "DPC routine"; what users call the callbacks that raise the level. */

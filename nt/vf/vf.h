@@ -25,6 +25,7 @@ VOID VfText(PCSTR Format, ...);
 VOID VfNote(ULONG Kind, ULONG Stack, PVOID Object, PCSTR Origin, PCSTR Text, ...);
 /* The caller's stack with its origin (which callback of what), and how the present level came about. */
 VOID VfNoteCaller(const CONTEXT *ContextOrNull);
+VOID VfNoteCall(const CONTEXT *Context); /* the same, where Context is what a call returns to */
 VOID VfNoteLevel(VOID);
 /* Take frames of ours off the inner end of the last note. */
 VOID VfDropKernel(VOID);
