@@ -13,77 +13,51 @@
  */
 #include "nt.h"
 
-#define HALP_TAG 'amDH'
-#define HALP_MAP_REGISTERS 256 /* of one transfer: 1 MiB */
+#include "hal/dma.h"
 
-struct _ADAPTER_OBJECT {
-    DMA_ADAPTER Public;
-    BOOLEAN ScatterGather;
-    BOOLEAN Busy;   /* a channel is allocated */
-    UINT64 Highest; /* address the device can reach */
-    ULONG MapRegisters;
-    ULONG Lists, Buffers, Maps; /* handed out and not given back */
-    ULONG Stack;
-    LIST_ENTRY Waiting; /* HALP_WAITER */
-};
-typedef struct _ADAPTER_OBJECT *PHALP_ADAPTER;
-
-/* Map registers of one transfer. */
-typedef struct _HALP_MAP {
-    ULONG Count;
-    BOOLEAN Bounce;
-    BOOLEAN Started;
-    UINT64 Physical;
-    UINT64 FirstPage; /* of the buffer, that the first register stands for */
-} HALP_MAP, *PHALP_MAP;
-
-typedef struct _HALP_WAITER {
-    LIST_ENTRY Entry;
-    PDEVICE_OBJECT Device;
-    PDRIVER_CONTROL Routine;
-    PVOID Context;
-    ULONG Registers;
-    ULONG Stack;
-} HALP_WAITER, *PHALP_WAITER;
-
-static PHALP_ADAPTER HalpAdapter(PDMA_ADAPTER Adapter)
+BOOLEAN HalpNeedsMap(PHALP_ADAPTER Adapter)
 {
-    return CONTAINING_RECORD(Adapter, struct _ADAPTER_OBJECT, Public);
-}
-
-static BOOLEAN HalpReachesAll(PHALP_ADAPTER Adapter)
-{
-    return KiDoor->ram_bytes - 1 <= Adapter->Highest;
+    return !Adapter->ScatterGather || KiDoor->ram_bytes - 1 > Adapter->Highest;
 }
 
 /* ---- Common buffers -------------------------------------------------------------------------------------------------
  */
 
-static PVOID HalpAllocateCommonBuffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PPHYSICAL_ADDRESS LogicalAddress,
-                                      BOOLEAN CacheEnabled)
+PVOID HalpAllocateBuffer(PHALP_ADAPTER Adapter, ULONG Length, UINT64 Lowest, UINT64 Highest, PPHYSICAL_ADDRESS Logical)
 {
-    PHALP_ADAPTER Adapter = HalpAdapter(DmaAdapter);
-    PHYSICAL_ADDRESS Low = {.QuadPart = 0}, High = {.QuadPart = (LONGLONG)Adapter->Highest};
-    PVOID Buffer = Length ? MmAllocateContiguousMemorySpecifyCache(Length, Low, High, Low, MmCached) : NULL;
+    PHYSICAL_ADDRESS None = {.QuadPart = 0}, Low = {.QuadPart = (LONGLONG)Lowest};
+    PHYSICAL_ADDRESS High = {.QuadPart = (LONGLONG)(Highest < Adapter->Highest ? Highest : Adapter->Highest)};
+    PVOID Buffer = Length ? MmAllocateContiguousMemorySpecifyCache(Length, Low, High, None, MmCached) : NULL;
 
     if (!Buffer)
         return NULL;
     Adapter->Buffers++;
-    *LogicalAddress = MmGetPhysicalAddress(Buffer);
+    *Logical = MmGetPhysicalAddress(Buffer);
     return Buffer;
+}
+
+VOID HalpFreeBuffer(PHALP_ADAPTER Adapter, PVOID Buffer)
+{
+    Adapter->Buffers--;
+    MmFreeContiguousMemory(Buffer);
+}
+
+static PVOID HalpAllocateCommonBuffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PPHYSICAL_ADDRESS LogicalAddress,
+                                      BOOLEAN CacheEnabled)
+{
+    return HalpAllocateBuffer(HalpAdapter(DmaAdapter), Length, 0, ~0ull, LogicalAddress);
 }
 
 static VOID HalpFreeCommonBuffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PHYSICAL_ADDRESS LogicalAddress,
                                  PVOID VirtualAddress, BOOLEAN CacheEnabled)
 {
-    HalpAdapter(DmaAdapter)->Buffers--;
-    MmFreeContiguousMemory(VirtualAddress);
+    HalpFreeBuffer(HalpAdapter(DmaAdapter), VirtualAddress);
 }
 
 /* ---- Map registers
  * ---------------------------------------------------------------------------------------------------- */
 
-static PHALP_MAP HalpCreateMap(PHALP_ADAPTER Adapter, ULONG Count)
+PHALP_MAP HalpCreateMap(PHALP_ADAPTER Adapter, ULONG Count)
 {
     PHALP_MAP Map = ExpTryAllocate(sizeof(*Map), HALP_TAG);
 
@@ -91,7 +65,7 @@ static PHALP_MAP HalpCreateMap(PHALP_ADAPTER Adapter, ULONG Count)
         return NULL;
     RtlZeroMemory(Map, sizeof(*Map));
     Map->Count = Count;
-    Map->Bounce = !Adapter->ScatterGather || !HalpReachesAll(Adapter);
+    Map->Bounce = HalpNeedsMap(Adapter);
     if (Map->Bounce && Count && !(Map->Physical = MiAllocatePages(Count))) {
         ExpFree(Map);
         return NULL;
@@ -100,23 +74,24 @@ static PHALP_MAP HalpCreateMap(PHALP_ADAPTER Adapter, ULONG Count)
     return Map;
 }
 
-static VOID HalpDeleteMap(PHALP_ADAPTER Adapter, PHALP_MAP Map)
+VOID HalpDeleteMap(PHALP_ADAPTER Adapter, PHALP_MAP Map)
 {
     Adapter->Maps--;
+    if (Adapter->Holder == Map)
+        Adapter->Holder = NULL;
     if (Map->Physical)
         MiFreePages(Map->Physical, Map->Count);
     ExpFree(Map);
 }
 
-static UINT64 HalpPhysicalOf(PMDL Mdl, PVOID CurrentVa)
+UINT64 HalpPhysicalOf(PMDL Mdl, PVOID CurrentVa)
 {
     UINT64 Page = ((UINT64)CurrentVa >> PAGE_SHIFT) - ((UINT64)Mdl->StartVa >> PAGE_SHIFT);
 
     return ((UINT64)MmGetMdlPfnArray(Mdl)[Page] << PAGE_SHIFT) + BYTE_OFFSET(CurrentVa);
 }
 
-/* Bytes from CurrentVa on that lie one behind the other in RAM. */
-static ULONG HalpRun(PMDL Mdl, PVOID CurrentVa, ULONG Length)
+ULONG HalpRun(PMDL Mdl, PVOID CurrentVa, ULONG Length)
 {
     UINT64 Start = HalpPhysicalOf(Mdl, CurrentVa);
     ULONG Run = PAGE_SIZE - BYTE_OFFSET(CurrentVa);
@@ -126,15 +101,27 @@ static ULONG HalpRun(PMDL Mdl, PVOID CurrentVa, ULONG Length)
     return Run < Length ? Run : Length;
 }
 
-static VOID HalpCopy(PMDL Mdl, PVOID CurrentVa, UINT64 Register, ULONG Length, BOOLEAN FromDriver)
+ULONG HalpLeftIn(PMDL Mdl, PVOID CurrentVa)
 {
-    for (ULONG Done = 0, Part; Done < Length; Done += Part) {
-        PHYSICAL_ADDRESS Page = {.QuadPart = (LONGLONG)HalpPhysicalOf(Mdl, (PUCHAR)CurrentVa + Done)};
-        PVOID Driver = MmGetVirtualForPhysical(Page);
-        PVOID Ours = (PUCHAR)MiLinear(Register) + Done;
-        Part = PAGE_SIZE - BYTE_OFFSET((PUCHAR)CurrentVa + Done);
-        if (Part > Length - Done)
-            Part = Length - Done;
+    return (ULONG)((PUCHAR)MmGetMdlVirtualAddress(Mdl) + MmGetMdlByteCount(Mdl) - (PUCHAR)CurrentVa);
+}
+
+VOID HalpCopy(PMDL Mdl, PVOID CurrentVa, UINT64 Register, ULONG Length, BOOLEAN FromDriver)
+{
+    PUCHAR Va = CurrentVa, Ours = MiLinear(Register);
+
+    for (ULONG Part; Length; Length -= Part, Va += Part, Ours += Part) {
+        PHYSICAL_ADDRESS Page;
+        PVOID Driver;
+        for (; Mdl && !HalpLeftIn(Mdl, Va); Va = Mdl ? MmGetMdlVirtualAddress(Mdl) : NULL)
+            Mdl = Mdl->Next;
+        if (!Mdl)
+            return;
+        Page.QuadPart = (LONGLONG)HalpPhysicalOf(Mdl, Va);
+        Driver = MmGetVirtualForPhysical(Page);
+        Part = PAGE_SIZE - BYTE_OFFSET(Va);
+        Part = Part < Length ? Part : Length;
+        Part = Part < HalpLeftIn(Mdl, Va) ? Part : HalpLeftIn(Mdl, Va);
         memcpy(FromDriver ? Ours : Driver, FromDriver ? Driver : Ours, Part);
     }
 }
@@ -197,10 +184,8 @@ static VOID HalpFreeMapRegisters(PDMA_ADAPTER DmaAdapter, PVOID MapRegisterBase,
 /* ---- The channel
  * ------------------------------------------------------------------------------------------------------ */
 
-static VOID HalpReleaseChannel(PHALP_ADAPTER Adapter);
-
 /* DISPATCH_LEVEL. The adapter is the caller's; its routine says what becomes of it. */
-static VOID HalpRunChannel(PHALP_ADAPTER Adapter, PHALP_WAITER Waiter, PHALP_MAP Map)
+static VOID HalpRunChannel(PHALP_ADAPTER Adapter, const HALP_WAITER *Waiter, PHALP_MAP Map)
 {
     VF_CALLBACK Callback = {0};
     IO_ALLOCATION_ACTION Action;
@@ -211,16 +196,19 @@ static VOID HalpRunChannel(PHALP_ADAPTER Adapter, PHALP_WAITER Waiter, PHALP_MAP
     Callback.Routine = (PVOID)Waiter->Routine;
     Callback.Object = Waiter->Device;
     Callback.Stack = Waiter->Stack;
+    Adapter->Holder = Map;
     VfEnterCallback(&Callback);
     Action = Waiter->Routine(Waiter->Device, Waiter->Device->CurrentIrp, Map, Waiter->Context);
     VfLeaveCallback(&Callback);
+    if (Action == DeallocateObjectKeepRegisters)
+        Adapter->Holder = NULL;
     if (Action == DeallocateObject && Map)
         HalpDeleteMap(Adapter, Map);
     if (Action != KeepObject)
         HalpReleaseChannel(Adapter);
 }
 
-static VOID HalpReleaseChannel(PHALP_ADAPTER Adapter)
+VOID HalpReleaseChannel(PHALP_ADAPTER Adapter)
 {
     PHALP_WAITER Waiter;
     PHALP_MAP Map;
@@ -237,35 +225,34 @@ static VOID HalpReleaseChannel(PHALP_ADAPTER Adapter)
     ExpFree(Waiter);
 }
 
-static NTSTATUS HalpAllocateChannel(PHALP_ADAPTER Adapter, PDEVICE_OBJECT Device, ULONG Registers,
-                                    PDRIVER_CONTROL Routine, PVOID Context, ULONG Stack)
+NTSTATUS HalpAllocateChannel(PHALP_ADAPTER Adapter, const HALP_WAITER *Request)
 {
-    HALP_WAITER Now = {
-        .Device = Device, .Routine = Routine, .Context = Context, .Registers = Registers, .Stack = Stack};
     PHALP_WAITER Waiter;
     PHALP_MAP Map;
 
-    if (Registers > Adapter->MapRegisters)
+    if (Request->Registers > Adapter->MapRegisters)
         return STATUS_INSUFFICIENT_RESOURCES;
     if (Adapter->Busy) {
         if (!(Waiter = ExpTryAllocate(sizeof(*Waiter), HALP_TAG)))
             return STATUS_INSUFFICIENT_RESOURCES;
-        *Waiter = Now;
+        *Waiter = *Request;
         InsertTailList(&Adapter->Waiting, &Waiter->Entry);
         return STATUS_SUCCESS;
     }
-    if (!(Map = HalpCreateMap(Adapter, Registers)))
+    if (!(Map = HalpCreateMap(Adapter, Request->Registers)))
         return STATUS_INSUFFICIENT_RESOURCES;
     Adapter->Busy = TRUE;
-    HalpRunChannel(Adapter, &Now, Map);
+    HalpRunChannel(Adapter, Request, Map);
     return STATUS_SUCCESS;
 }
 
 static NTSTATUS HalpAllocateAdapterChannel(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject,
                                            ULONG NumberOfMapRegisters, PDRIVER_CONTROL ExecutionRoutine, PVOID Context)
 {
-    return HalpAllocateChannel(HalpAdapter(DmaAdapter), DeviceObject, NumberOfMapRegisters, ExecutionRoutine, Context,
-                               VfCaptureStack());
+    HALP_WAITER Request = {.Device = DeviceObject, .Routine = ExecutionRoutine, .Context = Context, .Registers = NumberOfMapRegisters,
+                           .Stack = VfCaptureStack()};
+
+    return HalpAllocateChannel(HalpAdapter(DmaAdapter), &Request);
 }
 
 static VOID HalpFreeAdapterChannel(PDMA_ADAPTER DmaAdapter)
@@ -286,29 +273,27 @@ static ULONG HalpReadDmaCounter(PDMA_ADAPTER DmaAdapter)
 /* ---- Scatter/gather
  * --------------------------------------------------------------------------------------------------- */
 
-/* A list as we make it: the public part begins where drivers see it. */
-typedef struct _HALP_LIST {
-    PHALP_MAP Map; /* when the device can't reach the pages themselves */
-    PMDL Mdl;
-    PVOID CurrentVa;
-    ULONG Length;
-    BOOLEAN OfDriver; /* the memory is */
-    SCATTER_GATHER_LIST Public;
-} HALP_LIST, *PHALP_LIST;
-
-/* Elements that the transfer needs at most; Length may go on in the MDLs chained behind. */
-static ULONG HalpElements(PMDL Mdl, PVOID CurrentVa, ULONG Length)
+ULONG HalpElements(PMDL Mdl, PVOID CurrentVa, ULONG Length)
 {
-    return (ULONG)ADDRESS_AND_SIZE_TO_SPAN_PAGES(CurrentVa, Length) + (Mdl && Mdl->Next ? 1 : 0) * 16;
+    ULONG Count = 0;
+    PUCHAR Va = CurrentVa;
+
+    for (; Mdl && Length; Mdl = Mdl->Next, Va = Mdl ? MmGetMdlVirtualAddress(Mdl) : NULL) {
+        ULONG Here = HalpLeftIn(Mdl, Va);
+        Here = Here < Length ? Here : Length;
+        Count += (ULONG)ADDRESS_AND_SIZE_TO_SPAN_PAGES(Va, Here);
+        Length -= Here;
+    }
+    return Count + (ULONG)ADDRESS_AND_SIZE_TO_SPAN_PAGES(Va, Length); /* without MDLs: as the addresses say */
 }
 
-static ULONG HalpListBytes(PMDL Mdl, PVOID CurrentVa, ULONG Length)
+ULONG HalpListBytes(PMDL Mdl, PVOID CurrentVa, ULONG Length)
 {
     return FIELD_OFFSET(HALP_LIST, Public.Elements) +
            HalpElements(Mdl, CurrentVa, Length) * sizeof(SCATTER_GATHER_ELEMENT);
 }
 
-static VOID HalpAddElement(PSCATTER_GATHER_LIST List, UINT64 Address, ULONG Length)
+VOID HalpAddElement(PSCATTER_GATHER_LIST List, UINT64 Address, ULONG Length)
 {
     PSCATTER_GATHER_ELEMENT Element = &List->Elements[List->NumberOfElements++];
 
@@ -317,9 +302,16 @@ static VOID HalpAddElement(PSCATTER_GATHER_LIST List, UINT64 Address, ULONG Leng
     Element->Reserved = 0;
 }
 
-static ULONG HalpLeftIn(PMDL Mdl, PVOID CurrentVa)
+/* The chain from here on holds so much. */
+BOOLEAN HalpReaches(PMDL Mdl, PVOID CurrentVa, ULONG Length)
 {
-    return (ULONG)((PUCHAR)MmGetMdlVirtualAddress(Mdl) + MmGetMdlByteCount(Mdl) - (PUCHAR)CurrentVa);
+    for (PUCHAR Va = CurrentVa; Mdl; Mdl = Mdl->Next, Va = Mdl ? MmGetMdlVirtualAddress(Mdl) : NULL) {
+        ULONG Here = HalpLeftIn(Mdl, Va);
+        if (Here >= Length)
+            return TRUE;
+        Length -= Here;
+    }
+    return FALSE;
 }
 
 static VOID HalpFillList(PHALP_LIST List, BOOLEAN WriteToDevice)
@@ -350,7 +342,7 @@ static VOID HalpFillList(PHALP_LIST List, BOOLEAN WriteToDevice)
     }
 }
 
-static NTSTATUS HalpPrepareList(PHALP_ADAPTER Adapter, PHALP_LIST List, PMDL Mdl, PVOID CurrentVa, ULONG Length,
+NTSTATUS HalpPrepareList(PHALP_ADAPTER Adapter, PHALP_LIST List, PMDL Mdl, PVOID CurrentVa, ULONG Length,
                                 BOOLEAN WriteToDevice)
 {
     ULONG Pages = (ULONG)ADDRESS_AND_SIZE_TO_SPAN_PAGES(CurrentVa, Length);
@@ -359,16 +351,14 @@ static NTSTATUS HalpPrepareList(PHALP_ADAPTER Adapter, PHALP_LIST List, PMDL Mdl
     List->Mdl = Mdl;
     List->CurrentVa = CurrentVa;
     List->Length = Length;
-    if (!Adapter->ScatterGather || !HalpReachesAll(Adapter)) {
-        if (HalpLeftIn(Mdl, CurrentVa) < Length || !(List->Map = HalpCreateMap(Adapter, Pages)))
-            return STATUS_INSUFFICIENT_RESOURCES;
-    }
+    if (HalpNeedsMap(Adapter) && !(List->Map = HalpCreateMap(Adapter, Pages)))
+        return STATUS_INSUFFICIENT_RESOURCES;
     HalpFillList(List, WriteToDevice);
     Adapter->Lists++;
     return STATUS_SUCCESS;
 }
 
-static VOID HalpGiveList(PHALP_LIST List, PDEVICE_OBJECT Device, PDRIVER_LIST_CONTROL Routine, PVOID Context,
+VOID HalpGiveList(PHALP_LIST List, PDEVICE_OBJECT Device, PDRIVER_LIST_CONTROL Routine, PVOID Context,
                          ULONG Stack)
 {
     VF_CALLBACK Callback = {0};
@@ -392,7 +382,7 @@ static NTSTATUS HalpGetScatterGatherList(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT
     PHALP_LIST List;
     NTSTATUS Status;
 
-    if (!Length || (!Mdl->Next && HalpLeftIn(Mdl, CurrentVa) < Length))
+    if (!Length || !HalpReaches(Mdl, CurrentVa, Length))
         return STATUS_BUFFER_TOO_SMALL;
     if (!(List = ExpTryAllocate(HalpListBytes(Mdl, CurrentVa, Length), HALP_TAG)))
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -510,24 +500,48 @@ static VOID HalpFillOperations(VOID)
     HalpOperations.Size = sizeof(HalpOperations);
 }
 
+#define DEVICE_DESCRIPTION_VERSION3 3
+
+/* What version 3 has behind the rest. (docs: DEVICE_DESCRIPTION) */
+typedef struct _HALP_DESCRIPTION3 {
+    DEVICE_DESCRIPTION Version2;
+    ULONG DmaAddressWidth;
+    ULONG DmaControllerInstance;
+    ULONG DmaRequestLine;
+    PHYSICAL_ADDRESS DeviceAddress;
+} HALP_DESCRIPTION3;
+C_ASSERT(FIELD_OFFSET(HALP_DESCRIPTION3, DmaAddressWidth) == 0x28 && FIELD_OFFSET(HALP_DESCRIPTION3, DeviceAddress) == 0x38);
+
+/* Bits of an address that the device has. */
+static ULONG HalpAddressWidth(PDEVICE_DESCRIPTION Description)
+{
+    ULONG Width = Description->Version == DEVICE_DESCRIPTION_VERSION3 ? ((HALP_DESCRIPTION3 *)Description)->DmaAddressWidth : 0;
+
+    if (Width)
+        return Width < 64 ? Width : 64;
+    if (Description->Dma64BitAddresses)
+        return 64;
+    return Description->Dma32BitAddresses || Description->InterfaceType == PCIBus ? 32 : 24;
+}
+
 static PHALP_ADAPTER HalpCreateAdapter(PDEVICE_DESCRIPTION Description, PULONG NumberOfMapRegisters, PVOID Site,
                                        ULONG Stack)
 {
     PHALP_ADAPTER Adapter;
     ULONG Registers;
 
-    if (Description->Version > DEVICE_DESCRIPTION_VERSION2 || !Description->Master || !Description->MaximumLength ||
+    if (Description->Version > DEVICE_DESCRIPTION_VERSION3 || !Description->Master || !Description->MaximumLength ||
         !(Adapter = ExpTryAllocate(sizeof(*Adapter), HALP_TAG)))
         return NULL;
     HalpFillOperations();
     RtlZeroMemory(Adapter, sizeof(*Adapter));
-    Adapter->Public.Version = 1;
+    Adapter->Public.Version = Description->Version < DEVICE_DESCRIPTION_VERSION3 ? 1 : 3; /* docs: DMA_ADAPTER */
     Adapter->Public.Size = sizeof(*Adapter);
-    Adapter->Public.DmaOperations = &HalpOperations;
+    Adapter->Public.DmaOperations =
+        Adapter->Public.Version == 1 ? &HalpOperations : HalpOperationsOfVersion3(&HalpOperations);
     Adapter->ScatterGather = Description->ScatterGather;
-    Adapter->Highest = Description->Dma64BitAddresses                                           ? ~0ull
-                       : Description->Dma32BitAddresses || Description->InterfaceType == PCIBus ? 0xffffffffull
-                                                                                                : 0xffffffull;
+    Adapter->AddressWidth = HalpAddressWidth(Description);
+    Adapter->Highest = Adapter->AddressWidth == 64 ? ~0ull : (1ull << Adapter->AddressWidth) - 1;
     Adapter->Stack = Stack;
     InitializeListHead(&Adapter->Waiting);
     Registers = (ULONG)((UINT64)Description->MaximumLength / PAGE_SIZE + 2);
@@ -573,8 +587,10 @@ VOID HalExportFreeCommonBuffer(PADAPTER_OBJECT AdapterObject, ULONG Length, PHYS
 NTSTATUS HalExportAllocateAdapterChannel(PADAPTER_OBJECT AdapterObject, PDEVICE_OBJECT DeviceObject,
                                          ULONG NumberOfMapRegisters, PDRIVER_CONTROL ExecutionRoutine, PVOID Context)
 {
-    return HalpAllocateChannel(AdapterObject, DeviceObject, NumberOfMapRegisters, ExecutionRoutine, Context,
-                               VfCaptureStack());
+    HALP_WAITER Request = {.Device = DeviceObject, .Routine = ExecutionRoutine, .Context = Context, .Registers = NumberOfMapRegisters,
+                           .Stack = VfCaptureStack()};
+
+    return HalpAllocateChannel(AdapterObject, &Request);
 }
 
 BOOLEAN HalExportFlushAdapterBuffers(PADAPTER_OBJECT AdapterObject, PMDL Mdl, PVOID MapRegisterBase, PVOID CurrentVa,
