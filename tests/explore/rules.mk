@@ -20,5 +20,5 @@ $(TE)/%: tests/explore/%.c $(TE_OBJ)
 .PHONY: tests-explore bench-explore
 tests-explore: all $(TE_DRIVERS) $(TE)/other/flag_bad.sys $(TE)/record_test $(TE)/extents_test $(TE)/repeat_test
 tests: tests-explore
-bench-explore: all $(TE_DRIVERS) $(TE)/bench_explore
-	@$(TE)/bench_explore $(TE)/update_bad.sys 20000
+bench-explore: tests
+	@tests/bench/explore
