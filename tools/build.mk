@@ -102,3 +102,15 @@ $(foreach s,$(wildcard examples/*/*.c),$(eval $(call example_rule,$(s))))
 
 -include $(wildcard tests/tests.mk tests/*/rules.mk)
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
+
+# ---- the client library: ordinary Linux programs as user processes of a machine ----
+CLIENTOBJ := $(patsubst %.c,$(B)/%.o,$(wildcard client/*.c))
+all: $(B)/client/libirqlab-client.a $(B)/client/libirqlab-client.so
+$(B)/client/%.o: client/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fPIC -pthread -Iclient -c $< -o $@
+$(B)/client/libirqlab-client.a: $(CLIENTOBJ)
+	rm -f $@
+	ar rcs $@ $^
+$(B)/client/libirqlab-client.so: $(CLIENTOBJ)
+	$(CC) -shared -pthread -Wl,-soname,libirqlab-client.so.0 -o $@ $^

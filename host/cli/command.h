@@ -22,5 +22,6 @@ int command_shrink(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_imports(int argc, char **argv);
 int command_test(int argc, char **argv);
+int command_client(int argc, char **argv);
 int command_cc(int argc, char **argv);
 int command_doctor(int argc, char **argv);

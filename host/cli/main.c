@@ -26,6 +26,7 @@ static const struct command commands[] = {
     {"explain", command_explain, "what a routine, level or bug check is about, and at which IRQL it may be called"},
     {"imports", command_imports, "what a driver imports, whether it exists here, and at which levels"},
     {"test", command_test, "run scenarios and in-machine tests, each in a machine of its own"},
+    {"client", command_client, "run a program as a user process of a machine that run --serve runs"},
     {"cc", command_cc, "build a driver from source, with the headers and flags it needs"},
     {"doctor", command_doctor, "what this host offers and what is missing"},
 };

@@ -8,15 +8,18 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include "cli/command.h"
 #include "cli/reported.h"
 #include "explore/strategy.h"
 #include "scenario/scenario.h"
+#include "serve/serve.h"
 
 struct run {
     struct given given;
     const char *json_path, *record, *schedule;
     bool gdb;
+    struct serve serve;
 
     FILE *json;
     struct door_schedule begin;
@@ -27,6 +30,10 @@ static const struct option table[] = {
     GIVEN_ROWS(struct run),
     {"--test", OPTION_TEXT, offsetof(struct run, given.test), "ROUTINE",
      .help = "call this exported routine of the last driver instead (irqlab test)", .repeats = true},
+    {"--client", OPTION_TEXT, offsetof(struct run, serve.program), "COMMAND",
+     .help = "instead of letting time pass, run this program as a user process (docs/clients.md)", .repeats = true},
+    {"--serve", OPTION_TEXT, offsetof(struct run, serve.socket), "SOCKET",
+     .help = "programs may become user processes here, until SIGINT (irqlab client)", .repeats = true},
     {"--schedule", OPTION_TEXT, offsetof(struct run, schedule), "STRATEGY",
      .help = "who goes on at each call: in-order, random or pct:DEPTH, by the seed (in-order)", .repeats = true},
     {"--json", OPTION_TEXT, offsetof(struct run, json_path), "FILE", .help = "write the report there as JSON as well"},
@@ -63,6 +70,24 @@ static bool read_schedule(struct run *r)
     return true;
 }
 
+static bool operate(struct session *s, void *context)
+{
+    struct run *r = context;
+    bool alive = serve_run(&r->serve, s);
+    int status = r->serve.program_status;
+    if (*r->serve.error) {
+        snprintf(s->error, sizeof s->error, "%s", r->serve.error);
+        s->refused = true;
+    } else if (alive && r->serve.program && status && s->remark) {
+        char text[128];
+        snprintf(text, sizeof text, WIFEXITED(status) ? "the client ended with status %d" : "the client ended by signal %d",
+                 WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
+        s->remark(s->context, text);
+        s->failed = true;
+    }
+    return alive;
+}
+
 /* Everything the user gave, checked before anything is started. An exit status. */
 static int prepare(struct run *r, const struct options *options, char **argv)
 {
@@ -73,6 +98,14 @@ static int prepare(struct run *r, const struct options *options, char **argv)
     if (r->given.test && (r->given.scenario || !r->given.session.drivers)) {
         fputs("irqlab: run: --test takes a driver and no scenario\n", stderr);
         return COMMAND_USAGE;
+    }
+    if ((r->serve.program || r->serve.socket) && (r->given.scenario || r->given.test)) {
+        fputs("irqlab: run: --client and --serve take no scenario and no test\n", stderr);
+        return COMMAND_USAGE;
+    }
+    if (r->serve.program || r->serve.socket) {
+        r->given.session.operate = operate;
+        r->given.session.operator = r;
     }
     r->given.session.test = r->given.test;
     if (!read_schedule(r))

@@ -298,7 +298,8 @@ static void run_from(struct session *s, bool loads)
     if (!s->failed && !s->refused) {
         if (s->from == SESSION_LOADED && !begin(s))
             return;
-        if (s->test     ? !call_test(s)
+        if (s->operate  ? !s->operate(s, s->operator)
+            : s->test   ? !call_test(s)
             : s->script ? !play(s)
                         : !simple_command(s, DOOR_COMMAND_ADVANCE, "", s->time, NULL))
             return;

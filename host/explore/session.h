@@ -39,6 +39,8 @@ struct session {
     const char *scenario, *script; /* file name, text; NULL = none, then: */
     size_t script_bytes;
     const char *test; /* an exported routine of the last driver, called instead; NULL = none */
+    bool (*operate)(struct session *s, void *context); /* somebody else does, false: the machine has ended; NULL = none */
+    void *operator;
     uint64_t time; /* to let pass, 100 ns */
     uint64_t seed;
     FILE *out;     /* where the scenario prints */

@@ -377,9 +377,6 @@ static VOID PspCarryOut(struct door_call *Call)
     case DOOR_CALL_SERVICE:
         Call->value = Call->status = PspCallService(Call->service, Call->argument);
         break;
-    case DOOR_CALL_RAISE: /* no handler and no debugger: the process's last chance is gone */
-        PspEndProcess(Process, (NTSTATUS)Call->argument[0]);
-        break;
     case DOOR_CALL_COPY:
         break;
     default:
@@ -475,6 +472,11 @@ static NTSTATUS PspPost(ULONG Index, struct door_call *Given)
         NTSTATUS Status = Given->kind == DOOR_CALL_LAUNCH ? PspCallLaunch(Process, Given) : STATUS_ACCESS_DENIED;
         ObfDereferenceObject(Process);
         return NT_SUCCESS(Status) ? STATUS_ALERTED : Status;
+    }
+    if (Given->kind == DOOR_CALL_RAISE) { /* at once, whatever its threads wait for */
+        PspEndProcess(Process, (NTSTATUS)Given->argument[0]);
+        ObfDereferenceObject(Process);
+        return STATUS_ALERTED;
     }
     Thread = PspThreadOfCall(Process, Given->thread);
     Call = Thread ? ExpTryAllocate(sizeof(*Call), 'laCP') : NULL;

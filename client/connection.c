@@ -1,0 +1,316 @@
+/*
+ * Connections to the machine: one for each thread; the first makes the process. How the program ends is told: by exit, and by
+ * the signals that are Windows' exceptions.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include "part.h"
+
+__thread DWORD last_error;
+uint32_t link_process;
+
+static __thread struct link *mine;
+static struct link *first; /* of the thread that made the process; for signal handlers */
+static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
+static pthread_key_t thread_end;
+static char chosen_socket[108], chosen_image[256];
+static bool chosen_wow64, failed;
+
+void irqlab_machine(const char *socket, const char *image, BOOL wow64)
+{
+    snprintf(chosen_socket, sizeof chosen_socket, "%s", socket ? socket : "");
+    snprintf(chosen_image, sizeof chosen_image, "%s", image ? image : "");
+    chosen_wow64 = wow64;
+}
+
+/* ---- How the program ends ---------------------------------------------------------------------------------------------- */
+
+/* Only what a signal handler may do. */
+static void tell_end(NTSTATUS status)
+{
+    struct link *l = mine ? mine : first;
+    char byte = CLIENT_END;
+    if (!l || l->lost)
+        return;
+    l->area->status = (uint32_t)status;
+    send(l->fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void on_exit_call(int status, void *context)
+{
+    (void)context;
+    tell_end(status);
+}
+
+static const struct {
+    int number;
+    uint32_t status;
+} faults[] = {
+    {SIGSEGV, 0xC0000005}, {SIGBUS, 0xC0000006}, {SIGILL, 0xC000001D}, {SIGFPE, 0xC0000094}, {SIGABRT, 0xC0000409},
+};
+
+static void on_fault(int number)
+{
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (faults[i].number == number)
+            tell_end((NTSTATUS)faults[i].status);
+    signal(number, SIG_DFL);
+    raise(number);
+}
+
+/* Handlers of the program's own stay. */
+static void watch_ends(void)
+{
+    struct sigaction ours = {.sa_handler = on_fault, .sa_flags = SA_NODEFER | SA_ONSTACK}, theirs;
+    for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+        if (!sigaction(faults[i].number, NULL, &theirs) && theirs.sa_handler == SIG_DFL && !(theirs.sa_flags & SA_SIGINFO))
+            sigaction(faults[i].number, &ours, NULL);
+    on_exit(on_exit_call, NULL);
+}
+
+static void on_thread_end(void *value)
+{
+    struct link *l = value;
+    if (l == first)
+        return; /* the process's: as long as the process */
+    close(l->fd);
+    munmap(l->area, sizeof *l->area);
+    free(l);
+}
+
+/* ---- Connecting -------------------------------------------------------------------------------------------------------- */
+
+static int receive_area(int fd)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr header;
+    } control;
+    char byte;
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    ssize_t n;
+    do
+        n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    struct cmsghdr *header = n == 1 ? CMSG_FIRSTHDR(&message) : NULL;
+    int memory = -1;
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+        memcpy(&memory, CMSG_DATA(header), sizeof memory);
+    return memory;
+}
+
+/* One byte there, one back. False: the machine is gone. */
+static bool ask(struct link *l, char what)
+{
+    char byte;
+    ssize_t n;
+    if (l->lost || send(l->fd, &what, 1, MSG_NOSIGNAL) != 1)
+        return !(l->lost = true);
+    do
+        n = recv(l->fd, &byte, 1, 0);
+    while (n < 0 && errno == EINTR);
+    l->lost = n != 1;
+    return !l->lost;
+}
+
+static bool open_link(struct link *l)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = *chosen_socket ? chosen_socket : getenv(CLIENT_ENVIRONMENT);
+    struct stat st;
+    if (!path || strlen(path) >= sizeof address.sun_path)
+        return false;
+    strcpy(address.sun_path, path);
+    l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (l->fd < 0 || connect(l->fd, (struct sockaddr *)&address, sizeof address))
+        return false;
+    int memory = receive_area(l->fd);
+    if (memory < 0)
+        return false;
+    bool whole = !fstat(memory, &st) && (uint64_t)st.st_size >= sizeof *l->area;
+    l->area = whole ? mmap(NULL, sizeof *l->area, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0) : MAP_FAILED;
+    close(memory);
+    return l->area != MAP_FAILED && l->area->version == CLIENT_VERSION;
+}
+
+/* The command line as one text, from /proc: this library is not asked by main. */
+static void name_program(struct client_area *area)
+{
+    char line[1024], *image = (char *)area->data;
+    FILE *file = fopen("/proc/self/cmdline", "re");
+    size_t n = file ? fread(line, 1, sizeof line - 1, file) : 0;
+    if (file)
+        fclose(file);
+    for (size_t i = 0; i + 1 < n; i++)
+        line[i] = line[i] ? line[i] : ' ';
+    line[n] = 0;
+    const char *dot = strrchr(program_invocation_short_name, '.');
+    if (*chosen_image)
+        snprintf(image, 512, "%s", chosen_image);
+    else
+        snprintf(image, 512, "%.200s%s", program_invocation_short_name, dot ? "" : ".exe");
+    area->bytes = strlen(image) + 1;
+    area->bytes += (uint64_t)snprintf(image + area->bytes, sizeof line, "%s", line) + 1;
+}
+
+static bool attach(struct link *l)
+{
+    l->area->process = link_process;
+    l->area->wow64 = chosen_wow64;
+    l->area->bytes = 0;
+    if (!link_process)
+        name_program(l->area);
+    return ask(l, CLIENT_ATTACH) && l->area->status < 0x80000000;
+}
+
+struct link *link_get(void)
+{
+    if (mine)
+        return mine;
+    struct link *l = calloc(1, sizeof *l);
+    if (!l)
+        return NULL;
+    l->fd = -1;
+    l->area = MAP_FAILED;
+    pthread_mutex_lock(&starting);
+    bool good = !failed && open_link(l) && attach(l);
+    if (good && !first) {
+        first = l;
+        link_process = l->area->process;
+        pthread_key_create(&thread_end, on_thread_end);
+        watch_ends();
+    }
+    NTSTATUS status = l->area != MAP_FAILED && !l->lost && !good ? (NTSTATUS)l->area->status : 0;
+    pthread_mutex_unlock(&starting);
+    if (good) {
+        pthread_setspecific(thread_end, l);
+        return mine = l;
+    }
+    if (l->area != MAP_FAILED)
+        munmap(l->area, sizeof *l->area);
+    if (l->fd >= 0)
+        close(l->fd);
+    free(l);
+    last_error = status < 0 ? RtlNtStatusToDosError(status) : ERROR_NOT_READY; /* denied by a driver, or no machine */
+    return NULL;
+}
+
+/* ---- Requests ---------------------------------------------------------------------------------------------------------- */
+
+void request_begin(struct link *l, enum door_service service)
+{
+    l->area->kind = DOOR_CALL_SERVICE;
+    l->area->service = service;
+    l->area->copies = 0;
+    l->area->bytes = 0;
+}
+
+static struct door_copy *add_copy(struct link *l, uint64_t address, uint64_t bytes, uint32_t when)
+{
+    struct client_area *a = l->area;
+    uint64_t at = (a->bytes + 15) & ~15ull;
+    if (a->copies == DOOR_CALL_COPIES || bytes > CLIENT_DATA - at)
+        return NULL;
+    struct door_copy *copy = &a->copy[a->copies++];
+    *copy = (struct door_copy){.address = address, .offset = (uint32_t)at, .bytes = (uint32_t)bytes, .when = when};
+    a->bytes = at + bytes;
+    return copy;
+}
+
+bool request_in(struct link *l, uint64_t address, const void *data, uint64_t bytes)
+{
+    struct door_copy *copy = add_copy(l, address, bytes, DOOR_COPY_IN);
+    if (copy)
+        memcpy(l->area->data + copy->offset, data, bytes);
+    return copy != NULL;
+}
+
+const void *request_out(struct link *l, uint64_t address, uint64_t bytes)
+{
+    struct door_copy *copy = add_copy(l, address, bytes, DOOR_COPY_OUT);
+    return copy ? l->area->data + copy->offset : NULL;
+}
+
+NTSTATUS request_go(struct link *l, unsigned count, ...)
+{
+    va_list arguments;
+    memset(l->area->argument, 0, sizeof l->area->argument);
+    va_start(arguments, count);
+    for (unsigned i = 0; i < count; i++)
+        l->area->argument[i] = va_arg(arguments, uint64_t);
+    va_end(arguments);
+    return ask(l, CLIENT_CALL) ? (NTSTATUS)l->area->status : LOST;
+}
+
+NTSTATUS request_copy(struct link *l)
+{
+    l->area->kind = DOOR_CALL_COPY;
+    return ask(l, CLIENT_CALL) ? (NTSTATUS)l->area->status : LOST;
+}
+
+uint64_t memory_get(struct link *l, uint64_t bytes)
+{
+    uint64_t both[2] = {0, bytes}, at = place(l, PLACE_WORD);
+    request_begin(l, DOOR_SERVICE_AllocateVirtualMemory);
+    request_in(l, at, both, sizeof both);
+    const void *out = request_out(l, at, 8);
+    if (request_go(l, 6, (uint64_t)-1, at, 0ull, at + 8, 0x3000ull, 4ull) < 0)
+        return 0;
+    memcpy(both, out, 8);
+    return both[0];
+}
+
+void memory_free(struct link *l, uint64_t address)
+{
+    uint64_t both[2] = {address, 0}, at = place(l, PLACE_WORD);
+    request_begin(l, DOOR_SERVICE_FreeVirtualMemory);
+    request_in(l, at, both, sizeof both);
+    request_go(l, 4, (uint64_t)-1, at, at + 8, 0x8000ull);
+}
+
+bool settle(NTSTATUS status)
+{
+    if (status >= 0)
+        return true;
+    last_error = mine && mine->lost ? ERROR_NOT_READY : RtlNtStatusToDosError(status);
+    return false;
+}
+
+DWORD GetLastError(void)
+{
+    return last_error;
+}
+
+void SetLastError(DWORD error)
+{
+    last_error = error;
+}
+
+DWORD GetCurrentProcessId(void)
+{
+    return link_get() ? link_process : 0;
+}
+
+DWORD GetCurrentThreadId(void)
+{
+    struct link *l = link_get();
+    return l ? l->area->thread : 0;
+}
+
+void ExitProcess(DWORD status)
+{
+    tell_end((NTSTATUS)status);
+    _exit((int)status);
+}

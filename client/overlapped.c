@@ -1,0 +1,186 @@
+/*
+ * Requests under way. The process's memory in the machine has their IO_STATUS_BLOCK and buffer; when the program asks, what is
+ * done is copied into its own.
+ */
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include "part.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct pending *list;
+
+void pending_add(struct pending *p)
+{
+    pthread_mutex_lock(&lock);
+    p->next = list;
+    list = p;
+    pthread_mutex_unlock(&lock);
+}
+
+/* Is it done? Then the results are in the program's memory. */
+static bool look(struct link *l, struct pending *p)
+{
+    uint64_t iosb[2];
+    request_begin(l, DOOR_SERVICE_Close);
+    const void *at = request_out(l, p->iosb, sizeof iosb);
+    if (request_copy(l) < 0)
+        return false;
+    memcpy(iosb, at, sizeof iosb);
+    if ((NTSTATUS)iosb[0] == STATUS_PENDING)
+        return false;
+    uint64_t bytes = iosb[1] < p->bytes ? iosb[1] : p->bytes;
+    bool failed = (uint32_t)iosb[0] >= 0xC0000000;
+    if (p->to && bytes && !failed) {
+        request_begin(l, DOOR_SERVICE_Close);
+        at = request_out(l, p->buffer, bytes);
+        if (!at || request_copy(l) < 0)
+            return false;
+        memcpy(p->to, at, bytes);
+    }
+    p->overlapped->InternalHigh = (ULONG_PTR)iosb[1];
+    __atomic_store_n(&p->overlapped->Internal, (ULONG_PTR)(uint32_t)iosb[0], __ATOMIC_RELEASE);
+    memory_free(l, p->region);
+    return true;
+}
+
+void pending_collect(void)
+{
+    struct link *l = link_get();
+    if (!l || !__atomic_load_n(&list, __ATOMIC_RELAXED))
+        return;
+    pthread_mutex_lock(&lock);
+    for (struct pending **at = &list; *at;) {
+        struct pending *p = *at;
+        if (look(l, p)) {
+            *at = p->next;
+            free(p);
+        } else
+            at = &p->next;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+uint64_t pending_iosb(HANDLE file, LPOVERLAPPED overlapped)
+{
+    uint64_t iosb = 0;
+    pthread_mutex_lock(&lock);
+    for (struct pending *p = list; p && !iosb; p = p->next)
+        if (p->overlapped == overlapped && p->file == file)
+            iosb = p->iosb;
+    pthread_mutex_unlock(&lock);
+    return iosb;
+}
+
+LPOVERLAPPED pending_take(uint64_t iosb, DWORD *bytes, NTSTATUS *status)
+{
+    LPOVERLAPPED overlapped = NULL;
+    pthread_mutex_lock(&lock);
+    for (struct pending *p = list; p && !overlapped; p = p->next)
+        if (p->iosb == iosb)
+            overlapped = p->overlapped;
+    pthread_mutex_unlock(&lock);
+    pending_collect();
+    if (overlapped) {
+        *bytes = (DWORD)overlapped->InternalHigh;
+        *status = (NTSTATUS)overlapped->Internal;
+    }
+    return overlapped;
+}
+
+static bool is_pending(LPOVERLAPPED overlapped)
+{
+    return (NTSTATUS)__atomic_load_n(&overlapped->Internal, __ATOMIC_ACQUIRE) == STATUS_PENDING;
+}
+
+BOOL HasOverlappedIoCompleted(LPOVERLAPPED overlapped)
+{
+    if (is_pending(overlapped))
+        pending_collect();
+    return !is_pending(overlapped);
+}
+
+BOOL GetOverlappedResult(HANDLE file, LPOVERLAPPED overlapped, LPDWORD bytes, BOOL wait)
+{
+    HANDLE event = (HANDLE)((uintptr_t)overlapped->hEvent & ~(uintptr_t)1);
+    pending_collect();
+    if (is_pending(overlapped) && wait && WaitForSingleObject(event ? event : file, INFINITE) == WAIT_FAILED)
+        return FALSE;
+    if (is_pending(overlapped)) {
+        last_error = ERROR_IO_INCOMPLETE;
+        return FALSE;
+    }
+    if (bytes)
+        *bytes = (DWORD)overlapped->InternalHigh;
+    return settle((NTSTATUS)overlapped->Internal);
+}
+
+/* ---- Waits --------------------------------------------------------------------------------------------------------------- */
+
+/* The time-out as NT has it; 0: none is passed. */
+static uint64_t put_time(struct link *l, DWORD milliseconds)
+{
+    int64_t time = -(int64_t)milliseconds * 10000;
+    if (milliseconds == INFINITE)
+        return 0;
+    request_in(l, place(l, PLACE_WORD), &time, sizeof time);
+    return place(l, PLACE_WORD);
+}
+
+static DWORD waited(NTSTATUS status)
+{
+    pending_collect();
+    if (settle(status))
+        return (DWORD)status; /* WAIT_OBJECT_0 + n, WAIT_ABANDONED_0 + n, WAIT_TIMEOUT are NT's own numbers */
+    return WAIT_FAILED;
+}
+
+DWORD WaitForSingleObject(HANDLE handle, DWORD milliseconds)
+{
+    struct link *l = link_get();
+    if (!l)
+        return WAIT_FAILED;
+    request_begin(l, DOOR_SERVICE_WaitForSingleObject);
+    uint64_t time = put_time(l, milliseconds);
+    return waited(request_go(l, 3, (uint64_t)(uintptr_t)handle, 0ull, time));
+}
+
+DWORD WaitForMultipleObjects(DWORD count, const HANDLE *handles, BOOL all, DWORD milliseconds)
+{
+    uint64_t wide[MAXIMUM_WAIT_OBJECTS];
+    struct link *l = link_get();
+    if (!l)
+        return WAIT_FAILED;
+    if (!count || count > MAXIMUM_WAIT_OBJECTS || !handles) {
+        last_error = ERROR_INVALID_PARAMETER;
+        return WAIT_FAILED;
+    }
+    for (DWORD i = 0; i < count; i++)
+        wide[i] = (uint64_t)(uintptr_t)handles[i];
+    request_begin(l, DOOR_SERVICE_WaitForMultipleObjects);
+    request_in(l, place(l, PLACE_STRUCT), wide, count * 8ull);
+    uint64_t time = put_time(l, milliseconds);
+    return waited(request_go(l, 5, (uint64_t)count, place(l, PLACE_STRUCT), all ? 0ull : 1ull, 0ull, time));
+}
+
+void Sleep(DWORD milliseconds)
+{
+    int64_t time = milliseconds == INFINITE ? INT64_MIN : -(int64_t)milliseconds * 10000;
+    struct link *l = link_get();
+    if (!l)
+        return;
+    request_begin(l, DOOR_SERVICE_DelayExecution);
+    request_in(l, place(l, PLACE_WORD), &time, sizeof time);
+    request_go(l, 2, 0ull, place(l, PLACE_WORD));
+}
+
+BOOL CancelIo(HANDLE file)
+{
+    struct link *l = link_get();
+    if (!l)
+        return FALSE;
+    request_begin(l, DOOR_SERVICE_CancelIoFile);
+    bool good = settle(request_go(l, 2, (uint64_t)(uintptr_t)file, place(l, PLACE_IOSB)));
+    pending_collect();
+    return good;
+}
