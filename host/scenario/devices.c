@@ -23,11 +23,11 @@ static const struct {
     {"device_not_paged_to", DOOR_DEVICE_NO_PAGING, "device_not_paged_to(device)", "the paging file is taken away"},
 };
 
-static int give(lua_State *L, bool alive, uint32_t status)
+static int give(lua_State *L, bool alive, const uint32_t *status)
 {
     if (!alive)
         return scenario_leave(L);
-    lua_pushinteger(L, status);
+    lua_pushinteger(L, *status);
     return 1;
 }
 
@@ -39,7 +39,7 @@ static int call_device(lua_State *L)
     uint64_t value = verbs[lua_tointeger(L, lua_upvalueindex(1))].what;
     uint32_t status = 0;
     luaL_argcheck(L, *device && strlen(device) < 256, 1, "a device's name expected");
-    return give(L, m->named(m->context, DOOR_COMMAND_DEVICE, device, &value, &status), status);
+    return give(L, m->named(m->context, DOOR_COMMAND_DEVICE, device, &value, &status), &status);
 }
 
 static int call_profile(lua_State *L)
@@ -47,7 +47,7 @@ static int call_profile(lua_State *L)
     const struct scenario_machine *m = self(L)->machine;
     uint64_t value = DOOR_DEVICE_PROFILE;
     uint32_t status = 0;
-    return give(L, m->named(m->context, DOOR_COMMAND_DEVICE, "", &value, &status), status);
+    return give(L, m->named(m->context, DOOR_COMMAND_DEVICE, "", &value, &status), &status);
 }
 
 /* S1 to S4 are the system states 2 to 5. */
@@ -58,7 +58,7 @@ static int call_sleep(lua_State *L)
     uint32_t status = 0;
     luaL_argcheck(L, state >= 1 && state <= 4, 1, "a sleeping state from 1 to 4 expected");
     uint64_t value = (uint64_t)state + 1;
-    return give(L, m->named(m->context, DOOR_COMMAND_SYSTEM_POWER, "", &value, &status), status);
+    return give(L, m->named(m->context, DOOR_COMMAND_SYSTEM_POWER, "", &value, &status), &status);
 }
 
 static int call_shutdown(lua_State *L)
@@ -66,7 +66,7 @@ static int call_shutdown(lua_State *L)
     const struct scenario_machine *m = self(L)->machine;
     uint64_t value = 6;
     uint32_t status = 0;
-    return give(L, m->named(m->context, DOOR_COMMAND_SYSTEM_POWER, "", &value, &status), status);
+    return give(L, m->named(m->context, DOOR_COMMAND_SYSTEM_POWER, "", &value, &status), &status);
 }
 
 static int call_setting(lua_State *L)
@@ -78,7 +78,7 @@ static int call_setting(lua_State *L)
     luaL_argcheck(L, *name && strlen(name) < 64, 1, "a power setting expected");
     luaL_argcheck(L, number >= 0 && number <= UINT32_MAX, 2, "a number of 32 bits expected");
     uint64_t value = (uint64_t)number;
-    return give(L, m->named(m->context, DOOR_COMMAND_POWER_SETTING, name, &value, &status), status);
+    return give(L, m->named(m->context, DOOR_COMMAND_POWER_SETTING, name, &value, &status), &status);
 }
 
 static const struct {

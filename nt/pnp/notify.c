@@ -13,7 +13,7 @@ typedef struct _PNP_LISTENER {
     LIST_ENTRY Entry;
     IO_NOTIFICATION_EVENT_CATEGORY Category;
     GUID Class;           /* of interfaces */
-    PFILE_OBJECT File;    /* of a target device; referenced */
+    PFILE_OBJECT File;    /* of a target device; not referenced, or the device could never be closed for its removal */
     PDEVICE_OBJECT Pdo;   /* below File; referenced */
     PDRIVER_OBJECT Driver;
     PDRIVER_NOTIFICATION_CALLBACK_ROUTINE Routine;
@@ -35,8 +35,6 @@ static VOID PnpRelease(PPNP_LISTENER Listener)
     RemoveEntryList(&Listener->Entry);
     if (Listener->Idle)
         KeSetEvent(Listener->Idle, 0, FALSE);
-    if (Listener->File)
-        ObfDereferenceObject(Listener->File);
     if (Listener->Pdo)
         ObfDereferenceObject(Listener->Pdo);
     ObfDereferenceObject(Listener->Driver);
@@ -304,10 +302,8 @@ NTSTATUS NTAPI IoRegisterPlugPlayNotification(IO_NOTIFICATION_EVENT_CATEGORY Cat
     ObfReferenceObject(DriverObject);
     if (Category == EventCategoryDeviceInterfaceChange)
         Listener->Class = *(GUID *)Data;
-    if (Category == EventCategoryTargetDeviceChange) {
+    if (Category == EventCategoryTargetDeviceChange)
         Listener->File = Data;
-        ObfReferenceObject(Data);
-    }
     InsertTailList(&PnpListeners, &Listener->Entry);
     VfTrack(Listener, sizeof(*Listener), VfCallbackObject, (PVOID)(ULONG_PTR)Routine, Stack);
     *NotificationEntry = Listener;
