@@ -14,6 +14,12 @@ const WCHAR RtlpCodePageHigh[32] = {
     0x2013, 0x2014, 0x02dc, 0x2122, 0x0161, 0x203a, 0x0153, 0x009d, 0x017e, 0x0178,
 };
 
+/* What drivers see of the pages (docs: FsRtlIsLeadDbcsCharacter): one byte a character in both, so no byte leads. */
+static USHORT RtlpLeadBytes[256];
+USHORT NlsAnsiCodePage = 1252, NlsOemCodePage = 1252;
+PUSHORT NlsLeadByteInfo = RtlpLeadBytes, NlsOemLeadByteInfo = RtlpLeadBytes;
+BOOLEAN NlsMbCodePageTag, NlsMbOemCodePageTag;
+
 UCHAR RtlpWideToAnsi(WCHAR Unit)
 {
     if (Unit < 0x80 || (Unit >= 0xa0 && Unit < 0x100))

@@ -77,6 +77,47 @@ unsigned long long _strtoui64(const char *Text, char **End, int Base)
     return Number.Negative ? 0 - Number.Value : Number.Value;
 }
 
+unsigned long strtoul(const char *Text, char **End, int Base)
+{
+    RTLP_NUMBER Number = RtlpReadNumber(Text, FALSE, (ULONG)Base);
+
+    if (End)
+        *End = (char *)Number.End;
+    return RtlpToUlong(Number);
+}
+
+/* docs: strtol: LONG_MAX or LONG_MIN when out of range. */
+static LONG RtlpToLongInRange(RTLP_NUMBER Number)
+{
+    if (Number.Negative)
+        return Number.Overflow || Number.Value > 0x80000000ull ? (LONG)0x80000000 : (LONG)(0 - Number.Value);
+    return Number.Overflow || Number.Value > 0x7fffffffull ? 0x7fffffff : (LONG)Number.Value;
+}
+
+long strtol(const char *Text, char **End, int Base)
+{
+    RTLP_NUMBER Number = RtlpReadNumber(Text, FALSE, (ULONG)Base);
+
+    if (End)
+        *End = (char *)Number.End;
+    return RtlpToLongInRange(Number);
+}
+
+long wcstol(const wchar_t *Text, wchar_t **End, int Base)
+{
+    RTLP_NUMBER Number = RtlpReadNumber(Text, TRUE, (ULONG)Base);
+
+    if (End)
+        *End = (wchar_t *)Number.End;
+    return RtlpToLongInRange(Number);
+}
+
+long long _atoi64(const char *Text)
+{
+    RTLP_NUMBER Number = RtlpReadNumber(Text, FALSE, 10);
+    return (long long)(Number.Negative ? 0 - Number.Value : Number.Value);
+}
+
 int atoi(const char *Text)
 {
     return RtlpToLong(RtlpReadNumber(Text, FALSE, 10));

@@ -11,9 +11,10 @@ static struct door Door;
 struct door *KiDoor = &Door;
 
 extern const RTL_TEST MemoryTests[], FormatTests[], CStringTests[], StringTests[], SehTests[], TableTests[],
-    SecurityTests[];
+    SecurityTests[], CompressTests[], NameTests[];
 static const RTL_TEST *const Tables[] = {MemoryTests, FormatTests,   CStringTests, StringTests,
-                                         TableTests,  SecurityTests, SehTests};
+                                         TableTests,  SecurityTests, SehTests,
+                                         CompressTests, NameTests};
 VOID TestFigures(VOID);
 
 VOID TestPrint(PCSTR Format, ...)
