@@ -338,6 +338,28 @@ NTSTATUS NTAPI NtOpenKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES 
     return NtOpenKeyEx(Handle, Access, Attributes, 0);
 }
 
+/* docs: ZwCreateKeyTransacted, ZwOpenKeyTransacted, ZwOpenKeyTransactedEx. */
+NTSTATUS NTAPI NtCreateKeyTransacted(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, ULONG TitleIndex,
+                                     PUNICODE_STRING Class, ULONG Options, HANDLE Transaction, PULONG Disposition)
+{
+    return Transaction ? CmpCreate(Handle, Access, Attributes, Class, Options, Transaction, Disposition)
+                       : STATUS_INVALID_PARAMETER;
+}
+
+NTSTATUS NTAPI NtOpenKeyTransactedEx(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, ULONG Options,
+                                     HANDLE Transaction)
+{
+    CM_PARSE Parse = {.Options = Options};
+    if (!Transaction || (Options & ~(REG_OPTION_BACKUP_RESTORE | REG_OPTION_OPEN_LINK)))
+        return STATUS_INVALID_PARAMETER;
+    return CmpOpen(&Parse, Access, Attributes, Transaction, Handle);
+}
+
+NTSTATUS NTAPI NtOpenKeyTransacted(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, HANDLE Transaction)
+{
+    return NtOpenKeyTransactedEx(Handle, Access, Attributes, 0, Transaction);
+}
+
 /* The key object behind a name, for services that take OBJECT_ATTRIBUTES. */
 NTSTATUS CmpOpenBody(POBJECT_ATTRIBUTES Attributes, ACCESS_MASK Access, PCM_KEY_BODY *Body)
 {
@@ -407,7 +429,7 @@ NTSTATUS NTAPI NtFlushKey(HANDLE Handle)
     return Status;
 }
 
-/* docs: ZwRenameKey. A transaction does not rename (Windows: STATUS_TRANSACTED... is not documented; none is given). */
+/* docs: ZwRenameKey. DIFFERS: not in a transaction. */
 static NTSTATUS CmpRename(PCM_KEY_BODY Body, PUNICODE_STRING NewName)
 {
     PCM_KEY Key = Body->Key;

@@ -6,13 +6,18 @@
  */
 #include "nt.h"
 #include "cm/cmp.h"
+#include "tm/tmp.h"
 
 typedef struct _CM_TRANSACTION {
-    PVOID Object; /* KTRANSACTION */
-    ULONG References;
+    TM_PARTICIPANT Participant;
+    LIST_ENTRY Entry; /* of all that are active */
+    PKTRANSACTION Object; /* referenced */
+    ULONG References;  /* key objects, and the participant while it is active */
     BOOLEAN Active;
     LIST_ENTRY Marks; /* in the order of the changes */
 } CM_TRANSACTION, *PCM_TRANSACTION;
+
+static LIST_ENTRY CmpTransactions = {&CmpTransactions, &CmpTransactions};
 
 #define CmpMarkedKey(AMark) CONTAINING_RECORD(AMark, CM_KEY, Mark)
 #define CmpMarkedValue(AMark) CONTAINING_RECORD(AMark, CM_VALUE, Mark)
@@ -79,14 +84,17 @@ static VOID CmpSettle(PCM_MARK Mark, BOOLEAN Keep)
     CmpDereferenceKey(Parent);
 }
 
-/* A key comes before what is below it, so undoing goes backward. */
-static VOID CmpEndTransaction(PCM_TRANSACTION Transaction, BOOLEAN Keep)
+/* The transaction manager says how it ends. A key comes before what is below it, so undoing goes backward. */
+static VOID CmpEndTransaction(PTM_PARTICIPANT Participant, BOOLEAN Keep)
 {
+    PCM_TRANSACTION Transaction = CONTAINING_RECORD(Participant, CM_TRANSACTION, Participant);
     Transaction->Active = FALSE;
+    RemoveEntryList(&Transaction->Entry);
     while (!IsListEmpty(&Transaction->Marks)) {
         PLIST_ENTRY Entry = Keep ? Transaction->Marks.Flink : Transaction->Marks.Blink;
         CmpSettle(CONTAINING_RECORD(Entry, CM_MARK, Entry), Keep);
     }
+    CmpDereferenceTransaction(Transaction);
 }
 
 /* ---- Joining ------------------------------------------------------------------------------------------------------------ */
@@ -100,8 +108,7 @@ VOID CmpDereferenceTransaction(PCM_TRANSACTION Transaction)
 {
     if (--Transaction->References)
         return;
-    if (Transaction->Active)
-        CmpEndTransaction(Transaction, FALSE);
+    ObfDereferenceObject(Transaction->Object);
     ExpFree(Transaction);
 }
 
@@ -115,9 +122,43 @@ PVOID CmpTransactionObject(PCM_TRANSACTION Transaction)
     return Transaction->Object;
 }
 
+static NTSTATUS CmpJoin(PKTRANSACTION Object, PCM_TRANSACTION *Result)
+{
+    for (PLIST_ENTRY Entry = CmpTransactions.Flink; Entry != &CmpTransactions; Entry = Entry->Flink) {
+        *Result = CONTAINING_RECORD(Entry, CM_TRANSACTION, Entry);
+        if ((*Result)->Object != Object)
+            continue;
+        CmpReferenceTransaction(*Result);
+        return STATUS_SUCCESS;
+    }
+    PCM_TRANSACTION Transaction = ExpAllocate(sizeof(*Transaction), CM_TAG);
+    RtlZeroMemory(Transaction, sizeof(*Transaction));
+    Transaction->Participant.End = CmpEndTransaction;
+    NTSTATUS Status = TmpJoin(Object, &Transaction->Participant);
+    if (!NT_SUCCESS(Status)) {
+        ExpFree(Transaction);
+        return Status;
+    }
+    Transaction->Object = Object;
+    ObfReferenceObject(Object);
+    Transaction->Active = TRUE;
+    Transaction->References = 2; /* the participant's and the caller's */
+    InitializeListHead(&Transaction->Marks);
+    InsertTailList(&CmpTransactions, &Transaction->Entry);
+    *Result = Transaction;
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS CmpEnlist(HANDLE Handle, PCM_TRANSACTION *Result)
 {
-    return STATUS_NOT_IMPLEMENTED;
+    PVOID Object;
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, TRANSACTION_ENLIST, TmpTransactionType, ExGetPreviousMode(), &Object,
+                                                NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = CmpJoin(Object, Result);
+    ObfDereferenceObject(Object);
+    return Status;
 }
 
 NTSTATUS CmpOwn(PCM_KEY Key, PCM_TRANSACTION Transaction)
@@ -126,6 +167,6 @@ NTSTATUS CmpOwn(PCM_KEY Key, PCM_TRANSACTION Transaction)
         return STATUS_SUCCESS;
     if (Transaction)
         return STATUS_TRANSACTIONAL_CONFLICT;
-    CmpEndTransaction(Key->Owner, FALSE);
+    TmpRollback(Key->Owner->Object, FALSE);
     return STATUS_SUCCESS;
 }

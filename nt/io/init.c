@@ -138,6 +138,7 @@ static VOID IopEnterBootModules(VOID)
 VOID IoInitialize(VOID)
 {
     IopInitializeTypes();
+    TmInitialize();
     CmInitialize();
     IopEnterBootModules();
     CcpInitialize();

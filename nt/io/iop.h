@@ -189,6 +189,7 @@ VOID IopDriverClaimsGo(PDRIVER_OBJECT Driver); /* resources that it claimed */
 /* ---- The registry (nt/cm) ------------------------------------------------------------------------------------------
  */
 
+VOID TmInitialize(VOID); /* nt/tm */
 VOID CmInitialize(VOID);
 /* The key a driver finds by its RegistryPath. */
 VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath);
