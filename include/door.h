@@ -408,6 +408,19 @@ enum door_event_type {
     DOOR_EVENT_MISSING,   /* text "module!name": something that does not exist here was called (exit status 3) */
     DOOR_EVENT_IGNORED,   /* struct door_finding: what a free build does not look at */
     DOOR_EVENT_WMI = 64,  /* struct door_event_wmi */
+    DOOR_EVENT_ETW = 32,  /* struct door_event_etw and the event's data */
+};
+
+enum door_etw_kind { DOOR_ETW_EVENT = 1, DOOR_ETW_MESSAGE /* WPP: provider and id alone */ };
+
+/* GUIDs as they lie in the machine's memory. */
+struct door_event_etw {
+    uint8_t kind, version, channel, level;
+    uint8_t opcode, reserved[3];
+    uint16_t id, task;
+    uint32_t bytes; /* of the data behind this structure */
+    uint64_t keyword;
+    uint8_t provider[16], activity[16], related[16];
 };
 
 struct door_event {
@@ -503,6 +516,7 @@ struct door {
     uint32_t special_pool;     /* 1 = guard pages around blocks (the default), 0 = red zones only */
     uint32_t points;           /* 1 = accesses of drivers to memory are delivery points */
     uint32_t races;            /* what of them is reported: enum door_races */
+    uint32_t trace_level;      /* events of providers up to this level are recorded; 0 = providers are not enabled */
     uint32_t dry_run;          /* 1 = checked calls are checked, then not made: the contract tests */
     uint32_t os_major, os_minor, os_build;
     uint32_t xstate_bytes;     /* XSAVE area this processor needs */

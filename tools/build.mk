@@ -12,7 +12,7 @@ NTCC := clang --target=x86_64-w64-mingw32 -std=gnu11 -fms-extensions -ffreestand
 	-Wall -Wextra -Werror -Wno-unused-parameter -Wno-dll-attribute-on-redeclaration -Wno-pragma-pack -Wno-ignored-attributes \
 	-Wno-microsoft-anon-tag -Wno-inconsistent-dllimport \
 	-fdebug-prefix-map=$(CURDIR)=. -isystem include/ddk -isystem $(W) -isystem $(W)/ddk -Iinclude -Int -Int/inc -I$(B)/gen
-NTSRC := $(wildcard nt/ke/*.c nt/hal/*.c nt/mm/*.c nt/ex/*.c nt/ob/*.c nt/ps/*.c nt/io/*.c nt/pnp/*.c nt/po/*.c nt/wmi/*.c nt/cm/*.c nt/cc/*.c nt/fsrtl/*.c nt/kd/*.c nt/se/*.c nt/rtl/*.c nt/vf/*.c)
+NTSRC := $(wildcard nt/*/*.c)
 NTASM := $(wildcard nt/*/*.S)
 NTOBJ := $(NTSRC:%.c=$(B)/%.o) $(NTASM:%.S=$(B)/%.o) $(B)/gen/contracts_nt.o
 

@@ -82,6 +82,20 @@ static bool read_os(struct given *g, const char *command)
     return true;
 }
 
+/* etw or etw:LEVEL */
+static bool read_trace(struct given *g, const char *command)
+{
+    uint64_t level = 255;
+    if (!g->trace)
+        return true;
+    bool good = !strncmp(g->trace, "etw", 3) &&
+                (!g->trace[3] || (g->trace[3] == ':' && options_number(g->trace + 4, &level) && level >= 1 && level <= 255));
+    if (!good)
+        fprintf(stderr, "irqlab: %s: --trace: '%s' is not etw or etw:LEVEL with a level from 1 to 255\n", command, g->trace);
+    g->machine.trace_level = (uint32_t)level;
+    return good;
+}
+
 /* FILE or FILE:ro */
 static bool read_disk(struct given *g, const char *command)
 {
@@ -240,7 +254,7 @@ int given_read(struct given *g, const char *command, int count, char **paths)
         fprintf(stderr, "irqlab: %s: which driver? (irqlab %s [OPTIONS] DRIVER.sys...)\n", command, command);
         return COMMAND_USAGE;
     }
-    if (!read_os(g, command) || !read_disk(g, command) || (g->volume && !input_directory(g->volume)) ||
+    if (!read_os(g, command) || !read_trace(g, command) || !read_disk(g, command) || (g->volume && !input_directory(g->volume)) ||
         (g->symbols && !input_directory(g->symbols)) || (!g->volume && !check_temporary()))
         return COMMAND_USAGE;
     if ((g->drivers && !input_directory(g->drivers)) || !read_drivers(g, &header, command, count, paths))

@@ -234,6 +234,7 @@ void door_fill(void)
         .special_pool = options->special_pool,
         .points = options->points,
         .races = options->races,
+        .trace_level = options->trace_level,
         .dry_run = options->dry_run,
         .os_major = options->os_major,
         .os_minor = options->os_minor,

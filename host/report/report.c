@@ -9,6 +9,7 @@
 #include "report/finding.h"
 #include "report/lines.h"
 #include "report/report.h"
+#include "report/trace.h"
 #include "report/words.h"
 
 enum { FINDING_LIMIT = 10000 }; /* distinct ones that are kept; more are counted only */
@@ -243,6 +244,11 @@ void report_event(void *context, const struct door_event *event, const void *pay
         else if (finding)
             on_stop(r, event, finding);
         free(finding);
+        break;
+    case DOOR_EVENT_ETW:
+        release_missing(r);
+        lines_flush(r->lines);
+        trace_show(&r->json, r->options.out, r->options.color, event, payload, bytes);
         break;
     case DOOR_EVENT_NOTE:
         r->counts.notes++;

@@ -51,6 +51,9 @@ static bool clean(struct door_event *event, void *payload)
     case DOOR_EVENT_UNIMAGE:
         TERMINATE(((struct door_event_image *)payload)->name);
         return event->payload == sizeof(struct door_event_image);
+    case DOOR_EVENT_ETW:
+        return event->payload >= sizeof(struct door_event_etw) &&
+               ((struct door_event_etw *)payload)->bytes == event->payload - sizeof(struct door_event_etw);
     case DOOR_EVENT_FINDING:
     case DOOR_EVENT_STOP:
     case DOOR_EVENT_IGNORED:

@@ -309,6 +309,7 @@ static void describe(struct supervisor *s, const struct supervisor_options *opti
         .special_pool = options->special_pool,
         .points = options->points,
         .races = options->races,
+        .trace_level = options->trace_level,
         .dry_run = options->dry_run,
         .os_major = options->os_major,
         .os_minor = options->os_minor,

@@ -67,6 +67,7 @@ typedef struct _ETHREAD {
     NTSTATUS EndsWith;
     UINT64 UserStack; /* lowest address */
     PDEVICE_OBJECT DeviceToVerify; /* IoSetHardErrorOrVerifyDevice */
+    GUID ActivityId; /* EtwActivityIdControl's */
     struct _VF_CALLBACK *Start; /* the callback that is the thread's routine */
 } ETHREAD;
 

@@ -1,0 +1,10 @@
+/*
+ * Event tracing, between its files.
+ */
+#pragma once
+
+struct door_event_etw;
+
+/* Where an event's data may be put together before EtwpRecord: no delivery point until then. */
+PUCHAR EtwpDataRoom(PULONG Bytes);
+VOID EtwpRecord(const struct door_event_etw *Header, const UCHAR *Data, ULONG Bytes);
