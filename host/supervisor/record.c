@@ -58,6 +58,8 @@ static bool clean(struct door_event *event, void *payload)
     case DOOR_EVENT_STOP:
     case DOOR_EVENT_IGNORED:
         return clean_finding(payload, event->payload);
+    case DOOR_EVENT_WMI:
+        return event->payload == sizeof(struct door_event_wmi);
     }
     return false;
 }
