@@ -324,12 +324,17 @@ struct door_command {
  * user mode waits for a call: it makes the program's accesses to its own memory (copies before), enters the kernel by a
  * system service, and makes the accesses to the results (copies after). See docs/user-mode.md.
  */
-#define DOOR_SERVICES(X)                                                                                                      \
-    X(Close) X(CreateFile) X(OpenFile) X(ReadFile) X(WriteFile) X(DeviceIoControlFile) X(FsControlFile) X(CancelIoFile)        \
-    X(CreateEvent) X(OpenEvent) X(SetEvent) X(ResetEvent) X(ClearEvent) X(PulseEvent) X(WaitForSingleObject)                   \
-    X(WaitForMultipleObjects) X(DuplicateObject) X(QueryObject) X(FlushBuffersFile) X(QueryInformationFile)                    \
-    X(SetInformationFile) X(AllocateVirtualMemory) X(FreeVirtualMemory) X(ProtectVirtualMemory) X(QueryVirtualMemory)          \
-    X(TerminateProcess) X(TerminateThread) X(DelayExecution)
+#define DOOR_SERVICES(X)                                                                                              \
+    X(Close) X(CreateFile) X(OpenFile) X(ReadFile) X(WriteFile) X(DeviceIoControlFile) X(FsControlFile)               \
+    X(CancelIoFile) X(CancelIoFileEx) X(FlushBuffersFile) X(QueryInformationFile) X(SetInformationFile)               \
+    X(QueryVolumeInformationFile) X(QueryFullAttributesFile) X(QueryDirectoryFile) X(DeleteFile) X(CreateEvent)       \
+    X(OpenEvent) X(SetEvent) X(ResetEvent) X(ClearEvent) X(PulseEvent) X(CreateTimer) X(SetTimer) X(CancelTimer)      \
+    X(WaitForSingleObject) X(WaitForMultipleObjects) X(DelayExecution) X(TestAlert) X(DuplicateObject) X(QueryObject) \
+    X(CreateIoCompletion) X(SetIoCompletion) X(RemoveIoCompletion) X(AllocateVirtualMemory) X(FreeVirtualMemory)      \
+    X(ProtectVirtualMemory) X(QueryVirtualMemory) X(FlushVirtualMemory) X(CreateSection) X(OpenSection)               \
+    X(MapViewOfSection) X(UnmapViewOfSection) X(QuerySection) X(OpenProcess) X(OpenThread) X(TerminateProcess)        \
+    X(TerminateThread) X(QueryInformationProcess) X(QueryInformationThread) X(SetInformationProcess)                  \
+    X(SetInformationThread) X(QuerySystemInformation)
 
 enum door_service {
 #define DOOR_SERVICE_NUMBER(Name) DOOR_SERVICE_##Name,

@@ -42,19 +42,47 @@ BOOLEAN NTAPI IoCancelIrp(PIRP Irp)
     return TRUE;
 }
 
-NTSTATUS NTAPI NtCancelIoFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb)
+/* Those of a thread's requests on File that were given this status block (NULL: all). How many. */
+static ULONG IopCancelOf(PETHREAD Thread, PFILE_OBJECT File, PIO_STATUS_BLOCK Given)
 {
-    PETHREAD Thread = PsGetCurrentThread();
-    PFILE_OBJECT File;
-    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0, IopFileType, KernelMode, (PVOID *)&File, NULL);
-    if (!NT_SUCCESS(Status))
-        return Status;
+    ULONG Count = 0;
     for (PLIST_ENTRY Entry = Thread->IrpList.Flink, Next; Entry != &Thread->IrpList; Entry = Next) {
         PIRP Irp = CONTAINING_RECORD(Entry, IRP, ThreadListEntry);
         Next = Entry->Flink;
-        if (Irp->Tail.Overlay.OriginalFileObject == File)
-            IoCancelIrp(Irp);
+        if (Irp->Tail.Overlay.OriginalFileObject != File || (Given && Irp->UserIosb != Given))
+            continue;
+        IoCancelIrp(Irp);
+        Count++;
     }
+    return Count;
+}
+
+/* docs: CancelIoEx: requests of any thread of the process. */
+NTSTATUS NTAPI NtCancelIoFileEx(HANDLE Handle, PIO_STATUS_BLOCK Given, PIO_STATUS_BLOCK Iosb)
+{
+    PKPROCESS Process = KeGetCurrentThread()->Process;
+    ULONG Count = 0;
+    PFILE_OBJECT File;
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0, IopFileType, ExGetPreviousMode(), (PVOID *)&File, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    for (PLIST_ENTRY Entry = Process->ThreadListHead.Flink, Next; Entry != &Process->ThreadListHead; Entry = Next) {
+        Next = Entry->Flink;
+        Count += IopCancelOf((PETHREAD)CONTAINING_RECORD(Entry, struct _KTHREAD, ThreadListEntry), File, Given);
+    }
+    Iosb->Status = Count ? STATUS_SUCCESS : STATUS_NOT_FOUND;
+    Iosb->Information = 0;
+    ObfDereferenceObject(File);
+    return Iosb->Status;
+}
+
+NTSTATUS NTAPI NtCancelIoFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb)
+{
+    PFILE_OBJECT File;
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0, IopFileType, ExGetPreviousMode(), (PVOID *)&File, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    IopCancelOf(PsGetCurrentThread(), File, NULL);
     Iosb->Status = STATUS_SUCCESS;
     Iosb->Information = 0;
     ObfDereferenceObject(File);

@@ -139,6 +139,7 @@ VOID IoInitialize(VOID)
 {
     IopInitializeTypes();
     TmInitialize();
+    IopInitializePorts();
     CmInitialize();
     IopEnterBootModules();
     CcpInitialize();

@@ -101,12 +101,18 @@ VOID IopCancelShutdown(PDEVICE_OBJECT Device);
 #define IopStackOf(Irp, Location) ((PIO_STACK_LOCATION)((Irp) + 1) + (Location)-1)
 /* Completion wants nothing but the status block and the event: the issuer, still there, does the rest. */
 #define IOP_ISSUER_WAITS (IRP_CLOSE_OPERATION | IRP_CREATE_OPERATION)
+#define IOP_PAGING (IRP_PAGING_IO | IRP_SYNCHRONOUS_PAGING_IO) /* the second bit alone means something else */
 
 PIRP IopAllocateIrp(CCHAR StackSize, PFILE_OBJECT File);
 /* Send an IRP whose issuer waits and whose completion is IOP_ISSUER_WAITS; frees it. */
 NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb);
 VOID IopQueueThreadIrp(PIRP Irp);
 VOID IopThreadEnds(PETHREAD Thread);
+/* completion.c: the issuer's procedure or the file's port is told. TRUE: the IRP is the procedure's APC, which frees it. */
+BOOLEAN IopTellEnd(PIRP Irp, PFILE_OBJECT File);
+NTSTATUS IopTieToPort(PFILE_OBJECT File, HANDLE Port, PVOID Key, KPROCESSOR_MODE Mode);
+VOID IopUntie(PFILE_OBJECT File);
+VOID IopInitializePorts(VOID);
 /* Buffers of a read or write as the device wants them. Event by handle is the caller's to set. */
 NTSTATUS IopSetTransfer(PIRP Irp, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Bytes, BOOLEAN Read);
 /* In all of these the IRP's RequestorMode says whose addresses the buffers are: those of user mode are probed, and captured

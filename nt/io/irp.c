@@ -130,8 +130,9 @@ static VOID IopStoreStatus(PIRP Irp)
 
 /* Hand the result out, as the issuer sees it: whether an error that was never pending reaches the status block is
  * decided here (docs: IoBuildDeviceIoControlRequest: not set when IoCallDriver itself returned the error). */
-static VOID IopSignal(PIRP Irp, PFILE_OBJECT File)
+static BOOLEAN IopSignal(PIRP Irp, PFILE_OBJECT File)
 {
+    BOOLEAN Kept = FALSE;
     BOOLEAN Synchronous = (Irp->Flags & IRP_SYNCHRONOUS_API) || (File && (File->Flags & FO_SYNCHRONOUS_IO));
     BOOLEAN Failed = NT_ERROR(Irp->IoStatus.Status);
     PKEVENT Event = Irp->UserEvent;
@@ -144,35 +145,13 @@ static VOID IopSignal(PIRP Irp, PFILE_OBJECT File)
             File->FinalStatus = Irp->IoStatus.Status;
             KeSetEvent(&File->Event, 0, FALSE);
         }
+        if (File)
+            Kept = IopTellEnd(Irp, File);
     }
     /* An event that came by handle was referenced for this request; a driver's own was not. */
     if (File && Event && Event != &File->Event)
         ObfDereferenceObject(Event);
-}
-
-/* docs: ZwReadFile: the caller's APC routine, in his thread, when the request was accepted. The request's memory is the
- * APC's until then. */
-static VOID NTAPI IopApcGoes(PKAPC Apc)
-{
-    PIRP Irp = CONTAINING_RECORD(Apc, IRP, Tail.Apc);
-    Irp->Type = 0;
-    IopFree(Irp);
-}
-
-static VOID NTAPI IopApcComes(PKAPC Apc, PKNORMAL_ROUTINE *Normal, PVOID *Context, PVOID *Iosb, PVOID *Reserved)
-{
-    IopApcGoes(Apc);
-}
-
-static BOOLEAN IopCallApc(PIRP Irp)
-{
-    PIO_APC_ROUTINE Routine = Irp->Overlay.AsynchronousParameters.UserApcRoutine;
-    PVOID Context = Irp->Overlay.AsynchronousParameters.UserApcContext;
-    if (!Routine || Irp->RequestorMode != KernelMode || (NT_ERROR(Irp->IoStatus.Status) && !Irp->PendingReturned))
-        return FALSE;
-    KeInitializeApc(&Irp->Tail.Apc, KeGetCurrentThread(), Irp->ApcEnvironment, IopApcComes, IopApcGoes,
-                    (PKNORMAL_ROUTINE)(ULONG_PTR)Routine, KernelMode, Context);
-    return KeInsertQueueApc(&Irp->Tail.Apc, Irp->UserIosb, NULL, IO_NO_INCREMENT);
+    return Kept;
 }
 
 static VOID IopFinish(PIRP Irp, PFILE_OBJECT File)
@@ -194,8 +173,7 @@ static VOID IopFinish(PIRP Irp, PFILE_OBJECT File)
         RemoveEntryList(&Irp->ThreadListEntry);
         InitializeListHead(&Irp->ThreadListEntry);
     }
-    IopSignal(Irp, File);
-    if (!IopCallApc(Irp)) {
+    if (!IopSignal(Irp, File)) {
         Irp->Type = 0;
         IopFree(Irp);
     }
@@ -224,8 +202,7 @@ VOID IopEndRequest(PIRP Irp, CCHAR Boost)
 {
     PETHREAD Thread = Irp->Tail.Overlay.Thread;
     PFILE_OBJECT File = Irp->Tail.Overlay.OriginalFileObject;
-    const ULONG SyncPaging = IRP_PAGING_IO | IRP_SYNCHRONOUS_PAGING_IO;
-    if ((Irp->Flags & IOP_ISSUER_WAITS) || (Irp->Flags & SyncPaging) == SyncPaging) {
+    if ((Irp->Flags & IOP_ISSUER_WAITS) || (Irp->Flags & IOP_PAGING) == IOP_PAGING) {
         PKEVENT Event = Irp->UserEvent;
         *Irp->UserIosb = Irp->IoStatus;
         KeSetEvent(Event, Boost, FALSE);

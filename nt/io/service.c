@@ -66,10 +66,12 @@ static NTSTATUS IopBeginAsync(PIOP_CALLER Caller, HANDLE Handle, HANDLE Event, P
     NTSTATUS Status = ExGetPreviousMode() == KernelMode ? STATUS_SUCCESS : MmProbeUser(Iosb, sizeof(*Iosb), 8, TRUE);
     if (NT_SUCCESS(Status))
         Status = IopBegin(Caller, Handle, 0, Event);
-    if (NT_SUCCESS(Status)) {
-        Caller->Apc = Apc;
-        Caller->ApcContext = Context;
-    }
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Caller->Apc = Apc;
+    Caller->ApcContext = Context;
+    if (Apc && Caller->File->CompletionContext) /* one or the other */
+        return IopAbandon(Caller, NULL, STATUS_INVALID_PARAMETER);
     return Status;
 }
 
@@ -331,6 +333,8 @@ static ULONG IopClassBytes(FILE_INFORMATION_CLASS Class)
         return sizeof(FILE_DISPOSITION_INFORMATION);
     case FileAllocationInformation:
         return sizeof(FILE_ALLOCATION_INFORMATION);
+    case FileCompletionInformation:
+        return sizeof(FILE_COMPLETION_INFORMATION);
     case FileEndOfFileInformation:
         return sizeof(FILE_END_OF_FILE_INFORMATION);
     default:
@@ -379,6 +383,13 @@ NTSTATUS NTAPI NtSetInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID 
     NTSTATUS Status = IopBegin(&Caller, Handle, 0, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
+    if (Class == FileCompletionInformation) {
+        PFILE_COMPLETION_INFORMATION Tie = Buffer;
+        Status = IopTieToPort(Caller.File, Tie->Port, Tie->Key, Caller.Mode);
+        Iosb->Status = Status;
+        Iosb->Information = 0;
+        return IopAbandon(&Caller, NULL, Status);
+    }
     if (Class == FilePositionInformation) {
         LARGE_INTEGER Offset = ((PFILE_POSITION_INFORMATION)Buffer)->CurrentByteOffset;
         if (Offset.QuadPart < 0)
@@ -477,4 +488,18 @@ NTSTATUS NTAPI IoQueryFileInformation(PFILE_OBJECT File, FILE_INFORMATION_CLASS 
     NTSTATUS Status = IopAskDevice(File, Irp, Buffer, &Iosb);
     *Returned = (ULONG)Iosb.Information;
     return Status;
+}
+
+/* The same for setting. */
+NTSTATUS NTAPI IoSetInformation(PFILE_OBJECT File, FILE_INFORMATION_CLASS Class, ULONG Bytes, PVOID Buffer)
+{
+    IOP_CALLER Caller = {.File = File, .Device = IoGetRelatedDeviceObject(File)};
+    IO_STATUS_BLOCK Iosb = {0};
+    PIO_STACK_LOCATION Stack;
+    PIRP Irp = IopNewIrp(&Caller, IRP_MJ_SET_INFORMATION, 0, &Stack);
+    if (!Irp)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    Stack->Parameters.SetFile.Length = Bytes;
+    Stack->Parameters.SetFile.FileInformationClass = Class;
+    return IopAskDevice(File, Irp, Buffer, &Iosb);
 }

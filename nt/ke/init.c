@@ -60,6 +60,7 @@ VOID KiSystemStartup(struct door *Door)
     KiInitializeDispatcher();
     ObInitialize();
     PsInitialize();
+    MmInitializeSections();
     if (!NT_SUCCESS(PspCreateSystemThread(KiPhase1, NULL, FALSE, &First)))
         KiInternalError("no memory for the first thread");
     KiIdleLoop(NULL);

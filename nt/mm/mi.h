@@ -10,6 +10,8 @@
 #define MI_WINDOW 0x10000ull
 
 VOID MmInitialize(VOID);
+VOID MmInitializeSections(VOID); /* needs objects */
+extern POBJECT_TYPE MiSectionType;
 
 /* Physically contiguous pages, zeroed. 0 = no memory. Any IRQL up to DISPATCH_LEVEL. */
 UINT64 MiAllocatePages(UINT64 Count);

@@ -159,7 +159,7 @@ BOOLEAN MiSetEntries(PMI_SPACE Space, PMI_VAD Vad, UINT64 Start, UINT64 End, ULO
             MiDropPage(Entry);
         *Entry = (*Entry & ~(MI_ENTRY_PROTECTION | MI_ENTRY_GUARD)) | Bits;
         /* A page that was copied when it was written stays the process's own. */
-        if ((*Entry & MI_ENTRY_PRIVATE) && MI_ENTRY_PHYSICAL(*Entry) && Vad->Section &&
+        if ((*Entry & MI_ENTRY_PRIVATE) && MI_ENTRY_PHYSICAL(*Entry) && Vad->Segment &&
             (Bits & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)))
             *Entry =
                 (*Entry & ~MI_ENTRY_PROTECTION) | (Bits & PAGE_WRITECOPY ? PAGE_READWRITE : PAGE_EXECUTE_READWRITE);
@@ -170,7 +170,7 @@ BOOLEAN MiSetEntries(PMI_SPACE Space, PMI_VAD Vad, UINT64 Start, UINT64 End, ULO
 VOID MiRemoveVad(PMI_SPACE Space, PMI_VAD Vad)
 {
     UINT64 Leaves = ((Vad->End - Vad->Start) / DOOR_PAGE + MI_LEAF - 1) / MI_LEAF;
-    struct _MI_SECTION *Section = Vad->Section;
+    struct _MI_SEGMENT *Segment = Vad->Segment;
 
     MiSetEntries(Space, Vad, Vad->Start, Vad->End, 0);
     for (UINT64 i = 0; i < Leaves; i++)
@@ -178,6 +178,6 @@ VOID MiRemoveVad(PMI_SPACE Space, PMI_VAD Vad)
             MiFreePages((UINT64)Vad->Leaf[i] - DOOR_LINEAR_BASE, 1);
     ExpFree(Vad->Leaf);
     RtlDeleteElementGenericTableAvl(&Space->Vads, Vad);
-    if (Section)
-        MiSectionUnmapped(Section);
+    if (Segment)
+        MiSectionUnmapped(Segment);
 }

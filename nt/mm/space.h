@@ -20,13 +20,13 @@
 
 #define MI_LEAF 512ull
 
-struct _MI_SECTION;
+struct _MI_SEGMENT;
 
 typedef struct _MI_VAD {
     UINT64 Start, End; /* first: what the tree compares */
     ULONG Type;        /* MEM_PRIVATE, MEM_MAPPED, MEM_IMAGE */
     ULONG Protection;  /* as given when it was made */
-    struct _MI_SECTION *Section;
+    struct _MI_SEGMENT *Segment;
     UINT64 Offset;   /* of Start in the section */
     BOOLEAN OfMdl;   /* the pages are another's (MmMapLockedPagesSpecifyCache) */
     ULONG Secured;   /* MmSecureVirtualMemory */
@@ -74,5 +74,5 @@ BOOLEAN MiIsProtection(ULONG Protection);
 VOID MiFreeUserPage(UINT64 Physical); /* now, or when its last lock goes */
 
 /* section.c */
-UINT64 MiSectionPage(struct _MI_SECTION *Section, UINT64 Offset, BOOLEAN Write, NTSTATUS *Status);
-VOID MiSectionUnmapped(struct _MI_SECTION *Section);
+UINT64 MiSectionPage(struct _MI_SEGMENT *Segment, UINT64 Offset, BOOLEAN Write, NTSTATUS *Status);
+VOID MiSectionUnmapped(struct _MI_SEGMENT *Segment);

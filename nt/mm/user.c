@@ -110,13 +110,19 @@ UINT64 MiUserPage(PMI_SPACE Space, UINT64 Va, BOOLEAN Write, NTSTATUS *Status)
     }
     *Status = STATUS_NO_MEMORY;
     Va &= ~(DOOR_PAGE - 1);
-    if (!MI_ENTRY_PHYSICAL(*Entry) && !Vad->Section && !MiFillZero(Vad, Va, Entry))
+    if (!MI_ENTRY_PHYSICAL(*Entry) && !Vad->Segment && !MiFillZero(Vad, Va, Entry))
         return 0;
-    if (Vad->Section && !(*Entry & MI_ENTRY_PRIVATE)) {
+    if (Vad->Segment && !(*Entry & MI_ENTRY_PRIVATE)) {
         BOOLEAN Copies = Write && (*Entry & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)) != 0;
-        Physical = MiSectionPage(Vad->Section, Vad->Offset + (Va - Vad->Start), Write && !Copies, Status);
+        Physical = MiSectionPage(Vad->Segment, Vad->Offset + (Va - Vad->Start), Write && !Copies, Status);
         if (!Physical)
             return 0;
+        Vad = MiFindVad(Space, Va); /* reading may have taken time */
+        Entry = Vad && Vad->Segment ? MiEntry(Vad, Va, FALSE) : NULL;
+        if (!Entry || !MiAllows(*Entry, Write)) {
+            *Status = STATUS_ACCESS_VIOLATION;
+            return 0;
+        }
         if (!Copies)
             *Entry = Physical | (*Entry & (DOOR_PAGE - 1));
         else if (MiCopyPage(Entry, Physical))

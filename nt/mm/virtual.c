@@ -25,7 +25,7 @@ static NTSTATUS MiVisit(PMI_VISIT Visit, HANDLE Handle, ULONG Access)
     if (Visit->Space && !Visit->Process->Exited)
         return STATUS_SUCCESS;
     ObfDereferenceObject(Visit->Process);
-    return Visit->Space ? STATUS_PROCESS_IS_TERMINATING : STATUS_NOT_SUPPORTED; /* System: see CAVEATS */
+    return STATUS_PROCESS_IS_TERMINATING;
 }
 
 static BOOLEAN MiIsValidProtection(ULONG Protect)
@@ -225,7 +225,7 @@ static NTSTATUS MiProtectRange(PMI_SPACE Space, UINT64 Start, UINT64 End, ULONG 
     if (Vad->Secured && (Protect == PAGE_NOACCESS || (Protect & PAGE_GUARD) ||
                          (Vad->SecuredAs == PAGE_READWRITE && !MiWrites(Protect))))
         return STATUS_INVALID_PAGE_PROTECTION;
-    if (Vad->Section && MiWrites(Protect) && !(Protect & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)) &&
+    if (Vad->Segment && MiWrites(Protect) && !(Protect & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)) &&
         !MiWrites(Vad->Protection))
         return STATUS_SECTION_PROTECTION;
     return MiSetEntries(Space, Vad, Start, End, Protect & (MI_ENTRY_PROTECTION | PAGE_GUARD)) ? STATUS_SUCCESS

@@ -59,7 +59,7 @@ DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
 {
     PETHREAD Thread = (PETHREAD)KeGetCurrentThread();
     PEPROCESS Process = (PEPROCESS)Thread->Tcb.Process;
-    BOOLEAN Last = --Process->LiveThreads == 0 && Process->Space;
+    BOOLEAN Last = --Process->LiveThreads == 0 && PspIsUser(Process);
 
     Thread->ExitStatus = Status;
     Thread->ExitTime.QuadPart = KiSystemTime();
@@ -85,7 +85,7 @@ VOID PspEndProcesses(VOID)
     for (PLIST_ENTRY Entry = PspProcesses.Flink; Entry != &PspProcesses;) {
         PEPROCESS Process = CONTAINING_RECORD(Entry, EPROCESS, ActiveProcessLinks);
         LARGE_INTEGER Patience = {.QuadPart = -60 * 10000000ll};
-        if (!Process->Space || Process->Exited) {
+        if (!PspIsUser(Process) || Process->Exited) {
             Entry = Entry->Flink;
             continue;
         }
@@ -114,7 +114,7 @@ NTSTATUS NTAPI NtTerminateProcess(HANDLE Handle, NTSTATUS ExitStatus)
         for (PLIST_ENTRY Entry = Own->Pcb.ThreadListHead.Flink, Next; Entry != &Own->Pcb.ThreadListHead; Entry = Next) {
             PETHREAD Thread = (PETHREAD)CONTAINING_RECORD(Entry, struct _KTHREAD, ThreadListEntry);
             Next = Entry->Flink;
-            if (Thread != Current && Own->Space)
+            if (Thread != Current && PspIsUser(Own))
                 PspEndThread(Thread, ExitStatus);
         }
         return STATUS_SUCCESS;
@@ -123,7 +123,7 @@ NTSTATUS NTAPI NtTerminateProcess(HANDLE Handle, NTSTATUS ExitStatus)
                                        (PVOID *)&Process, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
-    if (!Process->Space)
+    if (!PspIsUser(Process))
         Status = STATUS_ACCESS_DENIED; /* System */
     else if (Process->Ending)
         Status = STATUS_PROCESS_IS_TERMINATING;
@@ -145,7 +145,7 @@ NTSTATUS NTAPI NtTerminateThread(HANDLE Handle, NTSTATUS ExitStatus)
                                            (PVOID *)&Thread, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
-    if (((PEPROCESS)Thread->Tcb.Process)->Space)
+    if (PspIsUser((PEPROCESS)Thread->Tcb.Process))
         PspEndThread(Thread, ExitStatus);
     else
         Status = STATUS_INVALID_PARAMETER;

@@ -257,3 +257,41 @@ VOID PspRemoveModule(PVOID Module)
     RemoveEntryList(&((PPSP_MODULE)Module)->InLoadOrderLinks);
     ExpFree(Module);
 }
+
+/* RTL_PROCESS_MODULE_INFORMATION */
+typedef struct _PSP_MODULE_INFORMATION {
+    PVOID Section, MappedBase, ImageBase;
+    ULONG ImageSize, Flags;
+    USHORT LoadOrderIndex, InitOrderIndex, LoadCount, OffsetToFileName;
+    CHAR FullPathName[256];
+} PSP_MODULE_INFORMATION;
+C_ASSERT(sizeof(PSP_MODULE_INFORMATION) == 296);
+
+/* SystemModuleInformation: a count, then the modules in load order. */
+NTSTATUS PspQueryModules(PVOID Buffer, ULONG Bytes, PULONG Returned)
+{
+    PSP_MODULE_INFORMATION *Entry = (PSP_MODULE_INFORMATION *)((PUCHAR)Buffer + 8);
+    ULONG Count = 0;
+
+    for (PLIST_ENTRY Link = PsLoadedModuleList.Flink; Link != &PsLoadedModuleList; Link = Link->Flink, Count++) {
+        PPSP_MODULE Module = CONTAINING_RECORD(Link, PSP_MODULE, InLoadOrderLinks);
+        if (8 + (Count + 1) * sizeof(*Entry) > Bytes)
+            continue;
+        RtlZeroMemory(&Entry[Count], sizeof(*Entry));
+        Entry[Count].ImageBase = Module->DllBase;
+        Entry[Count].ImageSize = Module->SizeOfImage;
+        Entry[Count].Flags = Module->Flags;
+        Entry[Count].LoadOrderIndex = (USHORT)Count;
+        Entry[Count].LoadCount = Module->LoadCount;
+        RtlpToUtf8(Entry[Count].FullPathName, sizeof(Entry->FullPathName), Module->FullDllName.Buffer,
+                   Module->FullDllName.Length / sizeof(WCHAR));
+        Entry[Count].OffsetToFileName =
+            (USHORT)((Module->FullDllName.Length - Module->BaseDllName.Length) / sizeof(WCHAR));
+    }
+    if (Returned)
+        *Returned = (ULONG)(8 + Count * sizeof(*Entry));
+    if (8 + Count * sizeof(*Entry) > Bytes)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    *(PULONG)Buffer = Count;
+    return STATUS_SUCCESS;
+}

@@ -4,6 +4,7 @@
  * Ids of processes and threads come from one table, multiples of four in order of creation; System is 4, Idle is 0.
  */
 #include "nt.h"
+#include "mm/space.h"
 
 PEPROCESS PsInitialSystemProcess, PsIdleProcess;
 POBJECT_TYPE PspProcessType;
@@ -56,6 +57,8 @@ VOID PsInitialize(VOID)
     PsInitialSystemProcess = PspMakeProcess("System");
     PsInitialSystemProcess->UniqueProcessId = PspNewId(PsInitialSystemProcess);
     InsertTailList(&PspProcesses, &PsInitialSystemProcess->ActiveProcessLinks);
+    /* It has user memory, too: what drivers map or allocate there in DriverEntry. */
+    PsInitialSystemProcess->Space = MiCreateSpace(PsInitialSystemProcess, FALSE);
     PspInitializeThreads();
 }
 

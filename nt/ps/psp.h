@@ -31,7 +31,7 @@ typedef struct _EPROCESS {
     /* Ours from here on. */
     NTSTATUS ExitStatus;
     LARGE_INTEGER ExitTime;
-    struct _MI_SPACE *Space; /* NULL = has no user memory: System, Idle */
+    struct _MI_SPACE *Space; /* NULL = has no user memory: Idle */
     UNICODE_STRING ImagePath;   /* "\Device\HarddiskVolume1\..." */
     UNICODE_STRING OpenPath;    /* "\??\C:\..." as the creator gave it */
     UNICODE_STRING CommandLine;
@@ -99,6 +99,8 @@ extern KEVENT PspCallDone;
 VOID PspEndProcesses(VOID);
 /* The process at Process's id; referenced. NULL = none. */
 PEPROCESS PspFindProcess(ULONG Id);
+/* System and Idle are none. */
+#define PspIsUser(Process) ((Process)->ObjectTable != NULL)
 static inline PEPROCESS PspCurrentProcess(VOID)
 {
     PKPROCESS Process = KeGetCurrentThread()->ApcState.Process;
@@ -110,6 +112,8 @@ NTSTATUS NTAPI NtProtectVirtualMemory(HANDLE Process, PVOID *BaseAddress, PSIZE_
 NTSTATUS NTAPI NtTerminateProcess(HANDLE Process, NTSTATUS ExitStatus);
 NTSTATUS NTAPI NtTerminateThread(HANDLE Thread, NTSTATUS ExitStatus);
 NTSTATUS NTAPI NtDelayExecution(BOOLEAN Alertable, PLARGE_INTEGER Interval);
+
+NTSTATUS PspQueryModules(PVOID Buffer, ULONG Bytes, PULONG Returned);
 
 /* create.c */
 typedef struct _PSP_LAUNCH {

@@ -27,6 +27,7 @@ static ULONG PspDone;
  *   .  a value, or an address that the service itself treats as user mode's
  *   8  8 bytes in and out     4  4 bytes out, may be NULL      i  an IO_STATUS_BLOCK, written when the service returns
  *   l  8 bytes in, may be NULL    k  4 bytes in, may be NULL   O  OBJECT_ATTRIBUTES    S  UNICODE_STRING, may be NULL
+ *   p  8 bytes in and out, may be NULL    c  a CLIENT_ID in    f  FILE_NETWORK_OPEN_INFORMATION out
  *   b  a buffer that is filled, its length is the next argument   n  one that is read   H  as many handles as the last
  * argument says
  */
@@ -67,10 +68,35 @@ static const struct {
     SERVICE(AllocateVirtualMemory, ".8.8.."),
     SERVICE(FreeVirtualMemory, ".88."),
     SERVICE(ProtectVirtualMemory, ".88.4"),
-    SERVICE(QueryVirtualMemory, "...b.8"),
+    SERVICE(QueryVirtualMemory, "...b.p"),
     SERVICE(TerminateProcess, ".."),
     SERVICE(TerminateThread, ".."),
     SERVICE(DelayExecution, ".l"),
+    SERVICE(TestAlert, ""),
+    SERVICE(CancelIoFileEx, "..i"),
+    SERVICE(CreateIoCompletion, "8.O."),
+    SERVICE(SetIoCompletion, "....."),
+    SERVICE(RemoveIoCompletion, ".88il"),
+    SERVICE(CreateSection, "8.Ol..."),
+    SERVICE(OpenSection, "8.O"),
+    SERVICE(MapViewOfSection, "..8..p8..."),
+    SERVICE(UnmapViewOfSection, ".."),
+    SERVICE(QuerySection, "..b.p"),
+    SERVICE(FlushVirtualMemory, ".88i"),
+    SERVICE(OpenProcess, "8.Oc"),
+    SERVICE(OpenThread, "8.Oc"),
+    SERVICE(QueryInformationProcess, "..b.4"),
+    SERVICE(QueryInformationThread, "..b.4"),
+    SERVICE(SetInformationProcess, "..n."),
+    SERVICE(SetInformationThread, "..n."),
+    SERVICE(QuerySystemInformation, ".b.4"),
+    SERVICE(QueryVolumeInformationFile, ".ib.."),
+    SERVICE(QueryFullAttributesFile, "Of"),
+    SERVICE(QueryDirectoryFile, "....ib...S."),
+    SERVICE(DeleteFile, "O"),
+    SERVICE(CreateTimer, "8.O."),
+    SERVICE(SetTimer, ".l....4"),
+    SERVICE(CancelTimer, ".4"),
 #undef SERVICE
 };
 
@@ -171,6 +197,12 @@ static NTSTATUS PspCapture(CHAR Kind, PPSP_CAPTURE Capture, UINT64 *Argument, UL
     switch (Kind) {
     case '8':
         return PspCaptureWord(Capture, At, 8, TRUE, TRUE);
+    case 'p':
+        return *At ? PspCaptureWord(Capture, At, 8, TRUE, TRUE) : STATUS_SUCCESS;
+    case 'c':
+        return PspCaptureBuffer(Capture, At, sizeof(CLIENT_ID), FALSE);
+    case 'f':
+        return PspCaptureBuffer(Capture, At, sizeof(FILE_NETWORK_OPEN_INFORMATION), TRUE);
     case '4':
         return PspCaptureWord(Capture, At, 4, FALSE, TRUE);
     case 'l':
@@ -207,11 +239,11 @@ static NTSTATUS PspCapture(CHAR Kind, PPSP_CAPTURE Capture, UINT64 *Argument, UL
 /* Results go out; a page that has vanished meanwhile is the program's own affair. */
 static VOID PspRelease(CHAR Kind, PPSP_CAPTURE Capture, NTSTATUS Status)
 {
-    if (Capture->User && Kind == 'b' && !NT_ERROR(Status))
+    if (Capture->User && (Kind == 'b' || Kind == 'f') && !NT_ERROR(Status))
         MmWriteUser((PVOID)Capture->User, Capture->Memory, Capture->Bytes);
     else if (Capture->User && Kind == 'i' && !NT_ERROR(Status))
         MmWriteUser((PVOID)Capture->User, &Capture->Iosb, sizeof(Capture->Iosb));
-    else if (Capture->User && (Kind == '8' || Kind == '4') && (NT_SUCCESS(Status) || Capture->Word != Capture->Before))
+    else if (Capture->User && (Kind == '8' || Kind == '4' || Kind == 'p') && (NT_SUCCESS(Status) || Capture->Word != Capture->Before))
         MmWriteUser((PVOID)Capture->User, &Capture->Word, Capture->Bytes);
     if (Capture->Memory)
         ExpFree(Capture->Memory);
@@ -252,6 +284,16 @@ static NTSTATUS PspCallService(ULONG Service, const uint64_t *Given)
     if (Capture)
         ExpFree(Capture);
     return Status;
+}
+
+/* User APCs that wait run now. */
+NTSTATUS NTAPI NtTestAlert(VOID)
+{
+    PKTHREAD Thread = KeGetCurrentThread();
+
+    if (!IsListEmpty(&Thread->ApcState.ApcListHead[UserMode]))
+        Thread->ApcState.UserApcPending = TRUE;
+    return STATUS_SUCCESS;
 }
 
 /* docs: NtDelayExecution is KeDelayExecutionThread for user mode. */
@@ -468,7 +510,7 @@ static NTSTATUS PspPost(ULONG Index, struct door_call *Given)
 
     if (!Process)
         return STATUS_INVALID_CID;
-    if (!Process->Space) { /* the System process launches by the operator's thread */
+    if (!PspIsUser(Process)) { /* the System process launches by the operator's thread */
         NTSTATUS Status = Given->kind == DOOR_CALL_LAUNCH ? PspCallLaunch(Process, Given) : STATUS_ACCESS_DENIED;
         ObfDereferenceObject(Process);
         return NT_SUCCESS(Status) ? STATUS_ALERTED : Status;

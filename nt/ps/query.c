@@ -1,0 +1,414 @@
+/*
+ * Processes and threads opened by id, and what can be asked of them and of the system.
+ * (docs: ZwOpenProcess, ZwQueryInformationProcess, NtQueryInformationThread, ZwSetInformationThread, NtQuerySystemInformation)
+ *
+ * Classes that are not here are STATUS_INVALID_INFO_CLASS. DIFFERS: no processor time is charged to threads.
+ */
+#include "nt.h"
+#include "mm/space.h"
+
+/* An answer of fixed size. */
+static NTSTATUS PspGive(PVOID Buffer, ULONG Bytes, PULONG Returned, const VOID *Answer, ULONG Size)
+{
+    if (Returned)
+        *Returned = Size;
+    if (Bytes != Size)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    RtlCopyMemory(Buffer, Answer, Size);
+    return STATUS_SUCCESS;
+}
+
+/* A string: the header, then the text. */
+static NTSTATUS PspGiveString(PVOID Buffer, ULONG Bytes, PULONG Returned, PCUNICODE_STRING Text)
+{
+    PUNICODE_STRING Header = Buffer;
+    ULONG Need = sizeof(*Header) + Text->Length + sizeof(WCHAR);
+
+    if (Returned)
+        *Returned = Need;
+    if (Bytes < Need)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    Header->Length = Text->Length;
+    Header->MaximumLength = Text->Length + sizeof(WCHAR);
+    Header->Buffer = (PWSTR)(Header + 1);
+    RtlCopyMemory(Header->Buffer, Text->Buffer, Text->Length);
+    Header->Buffer[Text->Length / sizeof(WCHAR)] = 0;
+    return STATUS_SUCCESS;
+}
+
+/* ---- Opening -------------------------------------------------------------------------------------------------------- */
+
+/* docs: ZwOpenProcess: by id, never by name; a thread's id may stand beside it. */
+NTSTATUS NTAPI NtOpenProcess(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, PCLIENT_ID ClientId)
+{
+    PEPROCESS Process = NULL;
+    PETHREAD Thread;
+    NTSTATUS Status;
+
+    if (!Attributes || Attributes->ObjectName || !ClientId)
+        return STATUS_INVALID_PARAMETER_MIX;
+    if (ClientId->UniqueThread) {
+        Status = PsLookupThreadByThreadId(ClientId->UniqueThread, &Thread);
+        if (!NT_SUCCESS(Status))
+            return STATUS_INVALID_CID;
+        if (Thread->Cid.UniqueProcess == ClientId->UniqueProcess)
+            Status = PsLookupProcessByProcessId(ClientId->UniqueProcess, &Process);
+        else
+            Status = STATUS_INVALID_CID;
+        ObfDereferenceObject(Thread);
+    } else {
+        Status = PsLookupProcessByProcessId(ClientId->UniqueProcess, &Process);
+    }
+    if (!NT_SUCCESS(Status))
+        return STATUS_INVALID_CID;
+    Status = ObOpenObjectByPointer(Process, Attributes->Attributes, NULL, Access, PspProcessType, ExGetPreviousMode(), Handle);
+    ObfDereferenceObject(Process);
+    return Status;
+}
+
+NTSTATUS NTAPI NtOpenThread(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, PCLIENT_ID ClientId)
+{
+    PETHREAD Thread;
+    NTSTATUS Status;
+
+    if (!Attributes || Attributes->ObjectName || !ClientId)
+        return STATUS_INVALID_PARAMETER_MIX;
+    if (!NT_SUCCESS(PsLookupThreadByThreadId(ClientId->UniqueThread, &Thread)))
+        return STATUS_INVALID_CID;
+    if (ClientId->UniqueProcess && Thread->Cid.UniqueProcess != ClientId->UniqueProcess)
+        Status = STATUS_INVALID_CID;
+    else
+        Status = ObOpenObjectByPointer(Thread, Attributes->Attributes, NULL, Access, PspThreadType, ExGetPreviousMode(), Handle);
+    ObfDereferenceObject(Thread);
+    return Status;
+}
+
+/* ---- Processes ------------------------------------------------------------------------------------------------------ */
+
+typedef struct _PSP_BASIC {
+    NTSTATUS ExitStatus;
+    PVOID Peb;
+    ULONG_PTR Affinity;
+    LONG BasePriority;
+    HANDLE UniqueProcessId, InheritedFromUniqueProcessId;
+} PSP_BASIC;
+C_ASSERT(sizeof(PSP_BASIC) == 48);
+
+typedef struct _PSP_TIMES {
+    LARGE_INTEGER CreateTime, ExitTime, KernelTime, UserTime;
+} PSP_TIMES;
+
+enum {
+    PspBasic = 0,
+    PspTimes = 4,
+    PspBasePriority = 5,
+    PspDebugPort = 7,
+    PspWow64 = 26,
+    PspImageName = 27,
+    PspHandleCount = 20,
+    PspSession = 24,
+    PspImageNameWin32 = 43,
+    PspCommandLine = 60,
+};
+
+static NTSTATUS PspQueryProcess(PEPROCESS Process, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
+{
+    PSP_BASIC Basic = {Process->ExitStatus,     Process->Peb, (1ull << KiDoor->processors) - 1, Process->Pcb.BasePriority,
+                       Process->UniqueProcessId, Process->InheritedFromUniqueProcessId};
+    PSP_TIMES Times = {.CreateTime = Process->CreateTime, .ExitTime = Process->ExitTime};
+    UNICODE_STRING Win32 = Process->OpenPath;
+    ULONG_PTR Word;
+    ULONG Half;
+
+    switch (Class) {
+    case PspBasic:
+        return PspGive(Buffer, Bytes, Returned, &Basic, sizeof(Basic));
+    case PspTimes:
+        return PspGive(Buffer, Bytes, Returned, &Times, sizeof(Times));
+    case PspDebugPort:
+        Word = Process->DebugPort ? (ULONG_PTR)-1 : 0;
+        return PspGive(Buffer, Bytes, Returned, &Word, sizeof(Word));
+    case PspWow64:
+        Word = (ULONG_PTR)Process->Wow64Process;
+        return PspGive(Buffer, Bytes, Returned, &Word, sizeof(Word));
+    case PspHandleCount:
+        Half = Process->ObjectTable ? Process->ObjectTable->Count : 0;
+        return PspGive(Buffer, Bytes, Returned, &Half, sizeof(Half));
+    case PspSession:
+        Half = 0;
+        return PspGive(Buffer, Bytes, Returned, &Half, sizeof(Half));
+    case PspImageName:
+        return PspGiveString(Buffer, Bytes, Returned, &Process->ImagePath);
+    case PspImageNameWin32:
+        if (Win32.Length > 4 * sizeof(WCHAR)) { /* without "\??\" */
+            Win32.Buffer += 4;
+            Win32.Length -= 4 * sizeof(WCHAR);
+        }
+        return PspGiveString(Buffer, Bytes, Returned, &Win32);
+    case PspCommandLine:
+        return PspGiveString(Buffer, Bytes, Returned, &Process->CommandLine);
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
+}
+
+NTSTATUS NTAPI NtQueryInformationProcess(HANDLE Handle, PROCESSINFOCLASS Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
+{
+    PEPROCESS Process;
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0x400 /* PROCESS_QUERY_INFORMATION */, PspProcessType, ExGetPreviousMode(),
+                                                (PVOID *)&Process, NULL);
+
+    if (Status == STATUS_ACCESS_DENIED) /* docs: the limited right suffices for what is asked most */
+        Status = ObReferenceObjectByHandle(Handle, 0x1000, PspProcessType, ExGetPreviousMode(), (PVOID *)&Process, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = PspQueryProcess(Process, (ULONG)Class, Buffer, Bytes, Returned);
+    ObfDereferenceObject(Process);
+    return Status;
+}
+
+NTSTATUS NTAPI NtSetInformationProcess(HANDLE Handle, PROCESSINFOCLASS Class, PVOID Buffer, ULONG Bytes)
+{
+    PEPROCESS Process;
+    NTSTATUS Status;
+
+    if ((ULONG)Class != PspBasePriority)
+        return STATUS_INVALID_INFO_CLASS;
+    if (Bytes != sizeof(LONG))
+        return STATUS_INFO_LENGTH_MISMATCH;
+    if (*(PLONG)Buffer < 1 || *(PLONG)Buffer > HIGH_PRIORITY)
+        return STATUS_INVALID_PARAMETER;
+    Status = ObReferenceObjectByHandle(Handle, 0x200 /* PROCESS_SET_INFORMATION */, PspProcessType, ExGetPreviousMode(),
+                                       (PVOID *)&Process, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Process->Pcb.BasePriority = (SCHAR) * (PLONG)Buffer;
+    for (PLIST_ENTRY Entry = Process->Pcb.ThreadListHead.Flink; Entry != &Process->Pcb.ThreadListHead; Entry = Entry->Flink)
+        KeSetPriorityThread(CONTAINING_RECORD(Entry, struct _KTHREAD, ThreadListEntry), *(PLONG)Buffer);
+    ObfDereferenceObject(Process);
+    return STATUS_SUCCESS;
+}
+
+/* ---- Threads -------------------------------------------------------------------------------------------------------- */
+
+typedef struct _PSP_THREAD_BASIC {
+    NTSTATUS ExitStatus;
+    PVOID Teb;
+    CLIENT_ID ClientId;
+    ULONG_PTR Affinity;
+    LONG Priority, BasePriority;
+} PSP_THREAD_BASIC;
+C_ASSERT(sizeof(PSP_THREAD_BASIC) == 48);
+
+enum {
+    PspThreadBasic = 0,
+    PspThreadTimes = 1,
+    PspThreadPriority = 2,
+    PspThreadBasePriority = 3,
+    PspThreadAffinity = 4,
+    PspThreadIsLast = 12,
+    PspThreadIsIoPending = 16,
+    PspThreadIsTerminated = 20,
+};
+
+static NTSTATUS PspQueryThread(PETHREAD Thread, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
+{
+    PSP_THREAD_BASIC Basic = {Thread->ExitStatus,   Thread->Tcb.Teb,      Thread->Cid, Thread->Tcb.Affinity,
+                              Thread->Tcb.Priority, Thread->Tcb.BasePriority};
+    PSP_TIMES Times = {.CreateTime = Thread->CreateTime, .ExitTime = Thread->ExitTime};
+    ULONG Half;
+
+    switch (Class) {
+    case PspThreadBasic:
+        return PspGive(Buffer, Bytes, Returned, &Basic, sizeof(Basic));
+    case PspThreadTimes:
+        return PspGive(Buffer, Bytes, Returned, &Times, sizeof(Times));
+    case PspThreadIsLast:
+        Half = ((PEPROCESS)Thread->Tcb.Process)->LiveThreads == 1;
+        return PspGive(Buffer, Bytes, Returned, &Half, sizeof(Half));
+    case PspThreadIsIoPending:
+        Half = !IsListEmpty(&Thread->IrpList);
+        return PspGive(Buffer, Bytes, Returned, &Half, sizeof(Half));
+    case PspThreadIsTerminated:
+        Half = Thread->Terminating;
+        return PspGive(Buffer, Bytes, Returned, &Half, sizeof(Half));
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
+}
+
+NTSTATUS NTAPI NtQueryInformationThread(HANDLE Handle, THREADINFOCLASS Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
+{
+    PETHREAD Thread;
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0x40 /* THREAD_QUERY_INFORMATION */, PspThreadType, ExGetPreviousMode(),
+                                                (PVOID *)&Thread, NULL);
+
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = PspQueryThread(Thread, (ULONG)Class, Buffer, Bytes, Returned);
+    ObfDereferenceObject(Thread);
+    return Status;
+}
+
+static NTSTATUS PspSetThread(PETHREAD Thread, ULONG Class, PVOID Buffer, ULONG Bytes)
+{
+    switch (Class) {
+    case PspThreadPriority:
+        if (Bytes != sizeof(LONG))
+            return STATUS_INFO_LENGTH_MISMATCH;
+        if (*(PLONG)Buffer < 1 || *(PLONG)Buffer > HIGH_PRIORITY)
+            return STATUS_INVALID_PARAMETER;
+        KeSetPriorityThread(&Thread->Tcb, *(PLONG)Buffer);
+        return STATUS_SUCCESS;
+    case PspThreadBasePriority:
+        if (Bytes != sizeof(LONG))
+            return STATUS_INFO_LENGTH_MISMATCH;
+        KeSetBasePriorityThread(&Thread->Tcb, *(PLONG)Buffer);
+        return STATUS_SUCCESS;
+    case PspThreadAffinity:
+        if (Bytes != sizeof(KAFFINITY))
+            return STATUS_INFO_LENGTH_MISMATCH;
+        if (!(*(KAFFINITY *)Buffer & KeQueryActiveProcessors()))
+            return STATUS_INVALID_PARAMETER;
+        KeSetAffinityThread(&Thread->Tcb, *(KAFFINITY *)Buffer & KeQueryActiveProcessors());
+        return STATUS_SUCCESS;
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
+}
+
+NTSTATUS NTAPI NtSetInformationThread(HANDLE Handle, THREADINFOCLASS Class, PVOID Buffer, ULONG Bytes)
+{
+    PETHREAD Thread;
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0x20 /* THREAD_SET_INFORMATION */, PspThreadType, ExGetPreviousMode(),
+                                                (PVOID *)&Thread, NULL);
+
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = PspSetThread(Thread, (ULONG)Class, Buffer, Bytes);
+    ObfDereferenceObject(Thread);
+    return Status;
+}
+
+/* ---- The system ----------------------------------------------------------------------------------------------------- */
+
+typedef struct _PSP_SYSTEM_BASIC {
+    ULONG Reserved, TimerResolution, PageSize, NumberOfPhysicalPages, LowestPhysicalPageNumber, HighestPhysicalPageNumber,
+        AllocationGranularity;
+    ULONG_PTR MinimumUserModeAddress, MaximumUserModeAddress, ActiveProcessorsAffinityMask;
+    CCHAR NumberOfProcessors;
+} PSP_SYSTEM_BASIC;
+C_ASSERT(sizeof(PSP_SYSTEM_BASIC) == 64);
+
+typedef struct _PSP_TIME_OF_DAY {
+    LARGE_INTEGER BootTime, CurrentTime, TimeZoneBias;
+    ULONG TimeZoneId, Reserved;
+    ULONGLONG BootTimeBias, SleepTimeBias;
+} PSP_TIME_OF_DAY;
+C_ASSERT(sizeof(PSP_TIME_OF_DAY) == 48);
+
+typedef struct _PSP_SYSTEM_THREAD {
+    LARGE_INTEGER KernelTime, UserTime, CreateTime;
+    ULONG WaitTime;
+    PVOID StartAddress;
+    CLIENT_ID ClientId;
+    LONG Priority, BasePriority;
+    ULONG ContextSwitches, ThreadState, WaitReason;
+} PSP_SYSTEM_THREAD;
+C_ASSERT(sizeof(PSP_SYSTEM_THREAD) == 0x50);
+
+typedef struct _PSP_SYSTEM_PROCESS {
+    ULONG NextEntryOffset, NumberOfThreads;
+    UCHAR Reserved1[0x18];
+    LARGE_INTEGER CreateTime, UserTime, KernelTime;
+    UNICODE_STRING ImageName;
+    LONG BasePriority;
+    HANDLE UniqueProcessId, InheritedFromUniqueProcessId;
+    ULONG HandleCount, SessionId;
+    UCHAR Reserved2[0x100 - 0x68];
+} PSP_SYSTEM_PROCESS;
+C_ASSERT(FIELD_OFFSET(PSP_SYSTEM_PROCESS, ImageName) == 0x38);
+C_ASSERT(FIELD_OFFSET(PSP_SYSTEM_PROCESS, UniqueProcessId) == 0x50);
+C_ASSERT(sizeof(PSP_SYSTEM_PROCESS) == 0x100);
+
+static VOID PspDescribeThread(PSP_SYSTEM_THREAD *Entry, PETHREAD Thread)
+{
+    *Entry = (PSP_SYSTEM_THREAD){.CreateTime = Thread->CreateTime,
+                                 .StartAddress = (PVOID)Thread->StartRoutine,
+                                 .ClientId = Thread->Cid,
+                                 .Priority = Thread->Tcb.Priority,
+                                 .BasePriority = Thread->Tcb.BasePriority,
+                                 .ThreadState = Thread->Tcb.State == KiWaiting ? 5 : Thread->Tcb.State,
+                                 .WaitReason = Thread->Tcb.WaitReason};
+}
+
+/* One process with its threads and name; as far as there is room. Returns its size. */
+static ULONG PspDescribeProcess(PUCHAR At, ULONG Room, PEPROCESS Process, BOOLEAN Last)
+{
+    PSP_SYSTEM_PROCESS *Entry = (PSP_SYSTEM_PROCESS *)At;
+    PSP_SYSTEM_THREAD *Thread = (PSP_SYSTEM_THREAD *)(Entry + 1);
+    ULONG Threads = Process->Pcb.ThreadCount, Length = (ULONG)strlen(Process->ImageFileName);
+    ULONG Size = (ULONG)(sizeof(*Entry) + Threads * sizeof(*Thread) + (Length + 1) * sizeof(WCHAR) + 7) & ~7u;
+
+    if (Size > Room)
+        return Size;
+    RtlZeroMemory(At, Size);
+    Entry->NextEntryOffset = Last ? 0 : Size;
+    Entry->NumberOfThreads = Threads;
+    Entry->CreateTime = Process->CreateTime;
+    Entry->BasePriority = Process->Pcb.BasePriority;
+    Entry->UniqueProcessId = Process->UniqueProcessId;
+    Entry->InheritedFromUniqueProcessId = Process->InheritedFromUniqueProcessId;
+    Entry->HandleCount = Process->ObjectTable ? Process->ObjectTable->Count : 0;
+    for (PLIST_ENTRY List = Process->Pcb.ThreadListHead.Flink; List != &Process->Pcb.ThreadListHead; List = List->Flink)
+        PspDescribeThread(Thread++, (PETHREAD)CONTAINING_RECORD(List, struct _KTHREAD, ThreadListEntry));
+    Entry->ImageName.Buffer = (PWSTR)Thread;
+    Entry->ImageName.Length = (USHORT)(Length * sizeof(WCHAR));
+    Entry->ImageName.MaximumLength = Entry->ImageName.Length + sizeof(WCHAR);
+    RtlpFromUtf8(Entry->ImageName.Buffer, Length + 1, Process->ImageFileName);
+    return Size;
+}
+
+static NTSTATUS PspQueryProcesses(PUCHAR Buffer, ULONG Bytes, PULONG Returned)
+{
+    ULONG Need = 0;
+
+    for (PLIST_ENTRY Entry = PspProcesses.Flink; Entry != &PspProcesses; Entry = Entry->Flink) {
+        PEPROCESS Process = CONTAINING_RECORD(Entry, EPROCESS, ActiveProcessLinks);
+        Need += PspDescribeProcess(Buffer + Need, Need < Bytes ? Bytes - Need : 0, Process, Entry->Flink == &PspProcesses);
+    }
+    if (Returned)
+        *Returned = Need;
+    return Need > Bytes ? STATUS_INFO_LENGTH_MISMATCH : STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI NtQuerySystemInformation(ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
+{
+    PSP_SYSTEM_BASIC Basic = {.TimerResolution = KI_TICK,
+                              .PageSize = PAGE_SIZE,
+                              .NumberOfPhysicalPages = (ULONG)MiPageCount,
+                              .LowestPhysicalPageNumber = 1,
+                              .HighestPhysicalPageNumber = (ULONG)MiPageCount - 1,
+                              .AllocationGranularity = MI_GRANULARITY,
+                              .MinimumUserModeAddress = DOOR_USER_BASE,
+                              .MaximumUserModeAddress = DOOR_USER_END - 1,
+                              .ActiveProcessorsAffinityMask = KeQueryActiveProcessors(),
+                              .NumberOfProcessors = (CCHAR)KiDoor->processors};
+    PSP_TIME_OF_DAY Time = {.BootTime.QuadPart = (LONGLONG)KiDoor->boot_time, .CurrentTime.QuadPart = KiSystemTime()};
+    UCHAR Debugger[2] = {FALSE, TRUE}; /* not enabled, not present */
+
+    switch (Class) {
+    case 0:
+        return PspGive(Buffer, Bytes, Returned, &Basic, sizeof(Basic));
+    case 3:
+        return PspGive(Buffer, Bytes, Returned, &Time, sizeof(Time));
+    case 5:
+        return PspQueryProcesses(Buffer, Bytes, Returned);
+    case 11:
+        return PspQueryModules(Buffer, Bytes, Returned);
+    case 35:
+        return PspGive(Buffer, Bytes, Returned, Debugger, sizeof(Debugger));
+    default:
+        return STATUS_INVALID_INFO_CLASS;
+    }
+}
