@@ -84,14 +84,21 @@ static VOID KiFaultFinding(struct door_trap *Trap, PCSTR What, ULONG Stack)
 static VOID KiUnhandled(PEXCEPTION_RECORD Record, PCONTEXT Context)
 {
     BOOLEAN InThread = !KiProcessor()->DpcRoutineActive && KiReadCr8() < DISPATCH_LEVEL;
+    BOOLEAN Access = Record->ExceptionCode == STATUS_ACCESS_VIOLATION && Record->NumberParameters >= 2;
+    PEPROCESS Owner = Access && Record->ExceptionInformation[1] < DOOR_USER_END ? MmOtherOwner(Record->ExceptionInformation[1]) : NULL;
 
     if (InThread)
-        VfFinding("driver.exception", 0x7E, (UINT64)(ULONG)Record->ExceptionCode | 0xffffffff00000000ull,
+        VfFinding(Owner ? "memory.user-of-another-process" : "driver.exception", 0x7E, (UINT64)(ULONG)Record->ExceptionCode | 0xffffffff00000000ull,
                   (UINT64)Record->ExceptionAddress, (UINT64)Record, (UINT64)Context);
     else
         VfFinding("driver.exception", 0x1E, (UINT64)(ULONG)Record->ExceptionCode | 0xffffffff00000000ull,
                   (UINT64)Record->ExceptionAddress, Record->ExceptionInformation[0], Record->ExceptionInformation[1]);
-    if (Record->ExceptionCode == STATUS_ACCESS_VIOLATION)
+    if (Owner)
+        VfText("%s of 0x%llx, user memory of process %u (%s), in the context of process %u (%s)",
+               Record->ExceptionInformation[0] ? "write" : "read", Record->ExceptionInformation[1],
+               (ULONG)(UINT64)Owner->UniqueProcessId, Owner->ImageFileName, (ULONG)(UINT64)PspCurrentProcess()->UniqueProcessId,
+               PspCurrentProcess()->ImageFileName);
+    else if (Access)
         VfText("unhandled access violation: %s of 0x%llx",
                Record->ExceptionInformation[0] == 8 ? "execution" : Record->ExceptionInformation[0] ? "write" : "read",
                Record->ExceptionInformation[1]);

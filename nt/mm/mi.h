@@ -48,6 +48,7 @@ static inline VOID MiEnterProcess(PKPROCESS Process)
 NTSTATUS MmReadUser(PVOID To, const VOID *User, SIZE_T Bytes);
 NTSTATUS MmWriteUser(PVOID User, const VOID *From, SIZE_T Bytes);
 NTSTATUS MmProbeUser(const VOID *User, SIZE_T Bytes, ULONG Alignment, BOOLEAN Write);
+PEPROCESS MmOtherOwner(UINT64 Address); /* of user memory; see user.c */
 struct _MI_SPACE;
 VOID MmWriteProcess(struct _MI_SPACE *Space, UINT64 User, const VOID *From,
                     SIZE_T Bytes); /* where it surely is writable */

@@ -134,6 +134,19 @@ UINT64 MiUserPage(PMI_SPACE Space, UINT64 Va, BOOLEAN Write, NTSTATUS *Status)
     return MI_ENTRY_PHYSICAL(*Entry);
 }
 
+/* Another process than the current one that has memory at this address; NULL = the current one has, or none. */
+PEPROCESS MmOtherOwner(UINT64 Address)
+{
+    if (MiCurrentSpace() && MiIsCommitted(MiCurrentSpace(), Address))
+        return NULL;
+    for (PLIST_ENTRY Entry = PspProcesses.Flink; Entry != &PspProcesses; Entry = Entry->Flink) {
+        PEPROCESS Process = CONTAINING_RECORD(Entry, EPROCESS, ActiveProcessLinks);
+        if (Process != PspCurrentProcess() && Process->Space && MiIsCommitted(Process->Space, Address))
+            return Process;
+    }
+    return NULL;
+}
+
 /* ---- Windows --------------------------------------------------------------------------------------------------------
  */
 

@@ -300,8 +300,15 @@ static PCSTR MiDescribe(UINT64 Address, ULONG *Stack)
         return "a mapping that was taken away";
     if (Address < DOOR_USER_BASE)
         return "the null page";
-    if (Address < DOOR_USER_END)
-        return "user memory";
+    if (Address < DOOR_USER_END) {
+        PEPROCESS Owner = MmOtherOwner(Address), Own = PspCurrentProcess();
+        if (!Owner)
+            return "user memory";
+        RtlpFormat(Text, sizeof(Text), "user memory of process %u (%s) in the context of process %u (%s)",
+                   (ULONG)(UINT64)Owner->UniqueProcessId, Owner->ImageFileName, (ULONG)(UINT64)Own->UniqueProcessId,
+                   Own->ImageFileName);
+        return Text;
+    }
     return "no memory";
 }
 

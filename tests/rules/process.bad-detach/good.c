@@ -1,0 +1,24 @@
+/* The twin that was attached: to the process it is in, which undoes nothing. */
+#include <ntddk.h>
+
+typedef struct _APC_STATE {
+    PVOID Words[16];
+} APC_STATE;
+NTKERNELAPI VOID NTAPI KeAttachProcess(PVOID Process);
+NTKERNELAPI VOID NTAPI KeDetachProcess(VOID);
+NTKERNELAPI VOID NTAPI KeStackAttachProcess(PVOID Process, APC_STATE *State);
+NTKERNELAPI VOID NTAPI KeUnstackDetachProcess(APC_STATE *State);
+
+static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
+{
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
+{
+    APC_STATE State;
+
+    Driver->DriverUnload = Unload;
+    KeStackAttachProcess(PsGetCurrentProcess(), &State);
+    KeUnstackDetachProcess(&State);
+    return STATUS_SUCCESS;
+}
