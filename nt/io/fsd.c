@@ -265,6 +265,7 @@ static NTSTATUS FsdOpenExisting(PFSD_OPEN Open, BOOLEAN MustBeDirectory)
                         : FsdOverwrites(Open->Disposition)  ? FILE_OVERWRITTEN
                                                             : FILE_OPENED;
     Open->File->FsContext = Fcb;
+    Open->File->SectionObjectPointer = &Fcb->Sections;
     return STATUS_SUCCESS;
 }
 

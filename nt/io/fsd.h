@@ -13,6 +13,7 @@ typedef struct _FSD_FCB {
     UINT64 Door; /* handle of the host */
     UINT64 Id;
     SHARE_ACCESS Share;
+    SECTION_OBJECT_POINTERS Sections;
     CHAR Path[sizeof(((struct door_file *)0)->path)]; /* as the door wants it */
 } FSD_FCB, *PFSD_FCB;
 

@@ -107,6 +107,12 @@ NTSYSCALLAPI NTSTATUS NTAPI NtMapViewOfSection(HANDLE SectionHandle, HANDLE Proc
 #ifndef MEM_IMAGE
 #define MEM_IMAGE 0x1000000
 #endif
+#ifndef SEC_IMAGE
+#define SEC_IMAGE 0x1000000
+#endif
+#ifndef SEC_NOCACHE
+#define SEC_NOCACHE 0x10000000
+#endif
 #ifndef _WINNT_
 typedef struct _MEMORY_BASIC_INFORMATION {
     PVOID BaseAddress;

@@ -1,0 +1,2 @@
+assert(launch("first.exe"))
+assert(launch("second.exe"))
