@@ -290,6 +290,9 @@ enum door_command_code {
     DOOR_COMMAND_POST = 12,  /* value: the same; it is posted, nothing runs yet */
     DOOR_COMMAND_SERVE = 13, /* value: virtual time that may pass, 0 = none: run what can run now. Ends as soon as a posted
                                 call is done. Reply value: the calls done since the command before */
+    DOOR_COMMAND_REGISTRY = 48, /* text: a part of a stream of struct door_registry; value: its bytes, with the last one
+                                   DOOR_REGISTRY_LAST: carry it out. Reply value: bytes of the answer, a stream too */
+    DOOR_COMMAND_REGISTRY_ANSWER = 49, /* value: from which byte on; reply: text, value: bytes there */
     DOOR_COMMAND_TEST = 40, /* text: "driver.sys!Routine", an exported routine to be called; status: what it returned */
     DOOR_COMMAND_DEVICE = 64, /* value: enum door_device; text: a device */
     DOOR_COMMAND_SYSTEM_POWER = 65,  /* value: the system state to go to (2 = S1 ... 5 = hibernation), and back; 6: off */
@@ -315,6 +318,26 @@ struct door_command {
     uint64_t value;   /* argument, reply */
     uint64_t limit;   /* virtual time the command may take, in 100 ns, 0 = any */
     char text[512];
+};
+
+/* ---- The registry ----------------------------------------------------------------------------------------------- */
+
+#define DOOR_REGISTRY_LAST 0x10000
+
+enum door_registry_op {
+    DOOR_REGISTRY_CREATE = 1,   /* a key with all above it; in an answer: the key */
+    DOOR_REGISTRY_SET,          /* a value; in an answer: the value */
+    DOOR_REGISTRY_DELETE_VALUE,
+    DOOR_REGISTRY_DELETE_KEY,   /* with all below it */
+    DOOR_REGISTRY_GET,          /* a value -> SET */
+    DOOR_REGISTRY_LIST,         /* a key's subkeys and values -> CREATE and SET, without paths */
+    DOOR_REGISTRY_EXPORT,       /* a key and all below it that is not volatile -> CREATE and SET, with paths */
+};
+
+/* Behind it: key and name in UTF-16, data; then padding to a multiple of 8. Keys are below \REGISTRY ("MACHINE\SYSTEM"). */
+struct door_registry {
+    uint16_t op, key_bytes, name_bytes, reserved;
+    uint32_t type, data_bytes;
 };
 
 /* ---- User mode ------------------------------------------------------------------------------------------------- */

@@ -82,6 +82,17 @@ static bool read_os(struct given *g, const char *command)
     return true;
 }
 
+static bool read_registry(struct given *g, const char *command)
+{
+    char why[256];
+    if (!g->registry)
+        return true;
+    bool good = registry_read(&g->session.registry, g->registry, why);
+    if (!good)
+        fprintf(stderr, "irqlab: %s: --registry: %s\n", command, why);
+    return good;
+}
+
 /* etw or etw:LEVEL */
 static bool read_trace(struct given *g, const char *command)
 {
@@ -254,7 +265,7 @@ int given_read(struct given *g, const char *command, int count, char **paths)
         fprintf(stderr, "irqlab: %s: which driver? (irqlab %s [OPTIONS] DRIVER.sys...)\n", command, command);
         return COMMAND_USAGE;
     }
-    if (!read_os(g, command) || !read_trace(g, command) || !read_disk(g, command) || (g->volume && !input_directory(g->volume)) ||
+    if (!read_os(g, command) || !read_trace(g, command) || !read_registry(g, command) || !read_disk(g, command) || (g->volume && !input_directory(g->volume)) ||
         (g->symbols && !input_directory(g->symbols)) || (!g->volume && !check_temporary()))
         return COMMAND_USAGE;
     if ((g->drivers && !input_directory(g->drivers)) || !read_drivers(g, &header, command, count, paths))
@@ -275,6 +286,7 @@ void given_free(struct given *g)
     for (int i = 0; i < SESSION_DRIVERS; i++)
         free(g->found[i]);
     free(g->script.bytes);
+    free(g->session.registry.bytes);
 }
 
 bool given_color(const struct given *g)

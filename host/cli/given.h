@@ -12,7 +12,7 @@
 
 struct given {
     /* options: */
-    const char *scenario, *drivers, *test, *volume, *disk, *symbols, *os, *trace;
+    const char *scenario, *drivers, *test, *volume, *disk, *symbols, *os, *trace, *registry, *save_registry;
     struct option_list devices;
     uint64_t cpus, seed, time, ram, watchdog;
     unsigned on_finding, special_pool, from; /* 0 = stop, on; enum session_from */
@@ -61,6 +61,8 @@ struct given {
          .help = "processor time a driver may spin for (2s)", 10000, 36000000000, .repeats = true},                    \
         {"--symbols", OPTION_TEXT, GIVEN_AT(type, symbols), "DIR",                                                     \
          .help = "where symbols are looked for first (then beside the driver)", .repeats = true},                                           \
+        {"--registry", OPTION_TEXT, GIVEN_AT(type, registry), "[KEY=]FILE",                                            \
+         .help = "a .reg text or a hive to begin with", .repeats = true},                                              \
         {"--trace", OPTION_TEXT, GIVEN_AT(type, trace), "etw[:LEVEL]",                                                 \
          .help = "enable event providers, record their events up to LEVEL 1-255 (255)", .repeats = true},              \
         {"--full-stacks", OPTION_FLAG, GIVEN_AT(type, full_stacks), NULL, .help = "show the kernel's frames too"},     \

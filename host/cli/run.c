@@ -17,7 +17,7 @@
 
 struct run {
     struct given given;
-    const char *json_path, *record, *schedule;
+    const char *json_path, *record, *schedule, *save_registry;
     bool gdb;
     struct serve serve;
 
@@ -39,6 +39,8 @@ static const struct option table[] = {
     {"--json", OPTION_TEXT, offsetof(struct run, json_path), "FILE", .help = "write the report there as JSON as well"},
     {"--record", OPTION_TEXT, offsetof(struct run, record), "FILE",
      .help = "write the machine's raw event record there"},
+    {"--save-registry", OPTION_TEXT, offsetof(struct run, save_registry), "FILE",
+     .help = "write the machine's registry there at the end, as .reg text"},
     {"--gdb", OPTION_FLAG, offsetof(struct run, gdb), NULL,
      .help = "for running under gdb: no watchdog, no limits in its way"},
     {0},
@@ -113,6 +115,8 @@ static int prepare(struct run *r, const struct options *options, char **argv)
     if ((r->json_path && !(r->json = input_create(r->json_path))) ||
         (r->record && !(record = input_create(r->record))))
         return COMMAND_USAGE;
+    if (r->save_registry && !(r->given.session.save_registry = input_create(r->save_registry)))
+        return COMMAND_USAGE;
     if (record)
         fclose(record); /* the supervisor writes it */
     r->given.machine.record_path = r->record;
@@ -140,6 +144,12 @@ static int run_parsed(struct run *r, const struct options *options, char **argv)
     if (status == COMMAND_CLEAN) {
         struct reported reported = {.given = &r->given, .again = r->again, .json = r->json};
         status = reported_run(&reported);
+    }
+    FILE *saved = r->given.session.save_registry;
+    if (saved && (ferror(saved) | fclose(saved))) {
+        fprintf(stderr, "irqlab: %s: could not be written%s%s\n", r->save_registry, errno ? ": " : "",
+                errno ? strerror(errno) : "");
+        status = COMMAND_INTERNAL;
     }
     if (r->json && (ferror(r->json) | fclose(r->json))) {
         fprintf(stderr, "irqlab: %s: could not be written%s%s\n", r->json_path, errno ? ": " : "",

@@ -27,6 +27,7 @@ static const struct row {
     ROW_TEXT("devices", devices),
     ROW_TEXT("os", os),
     ROW_TEXT("trace", trace),
+    ROW_TEXT("registry", registry),
     ROW_NUMBER("cpus", cpus, DOOR_PROCESSORS),
     ROW_NUMBER("seed", seed, UINT64_MAX),
     ROW_NUMBER("ram", ram, 64ull << 30),

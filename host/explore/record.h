@@ -34,6 +34,7 @@ struct record {
     char devices[RECORD_PATH];   /* those of --device, a ; between them */
     char os[32];                 /* "" = the default */
     char trace[32];              /* as --trace has it, "" = none */
+    char registry[RECORD_PATH];  /* as --registry has it, "" = none */
     uint64_t cpus, seed, ram, time, watchdog, on_finding, build, special_pool, points, races, from;
 
     uint64_t number; /* of the run that found it, where runs have numbers */

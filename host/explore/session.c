@@ -248,7 +248,29 @@ bool session_start(struct session *s, const struct supervisor_options *options, 
             snprintf(why, 256, "%.200s: the machine has no room for it", s->driver[i].name);
             return false;
         }
+    uint32_t status = 0;
+    if (s->registry.size && (!registry_send(s->supervisor, &s->registry, NULL, &status) || status >= 0x80000000)) {
+        const char *known = status_name(status);
+        snprintf(why, 256, "the registry could not be set: 0x%08X%s%s", status, known ? " " : "", known ? known : "");
+        return false;
+    }
     return true;
+}
+
+/* The whole registry but what is volatile. */
+static void save_registry(struct session *s)
+{
+    struct registry_stream request = {0}, answer = {0};
+    uint32_t status = 0;
+    if (!s->save_registry || s->ended)
+        return;
+    bool good = registry_add(&request, DOOR_REGISTRY_EXPORT, NULL, 0, NULL, 0, 0, NULL, 0) &&
+                registry_send(s->supervisor, &request, &answer, &status) && status < 0x80000000 &&
+                registry_write(&answer, s->save_registry);
+    if (!good && s->remark)
+        s->remark(s->context, "the registry could not be saved");
+    free(request.bytes);
+    free(answer.bytes);
 }
 
 /* An in-machine test. False: the machine has ended. */
@@ -304,8 +326,11 @@ static void run_from(struct session *s, bool loads)
                         : !simple_command(s, DOOR_COMMAND_ADVANCE, "", s->time, NULL))
             return;
     }
-    if (unload(s, "", &status))
-        simple_command(s, DOOR_COMMAND_END, "", 0, NULL);
+    if (!unload(s, "", &status))
+        return;
+    if (!s->taking)
+        save_registry(s);
+    simple_command(s, DOOR_COMMAND_END, "", 0, NULL);
 }
 
 void session_operate(struct session *s)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include "door.h"
 #include "explore/calls.h"
+#include "registry/registry.h"
 #include "supervisor/supervisor.h"
 
 enum { SESSION_DRIVERS = 64, SESSION_DEVICES = 32 };
@@ -44,6 +45,8 @@ struct session {
     uint64_t time; /* to let pass, 100 ns */
     uint64_t seed;
     FILE *out;     /* where the scenario prints */
+    struct registry_stream registry;      /* what the registry begins with besides its own */
+    FILE *save_registry;                  /* where it is written before the end, NULL = nowhere */
     const struct door_schedule *schedule; /* NULL = in order */
     enum session_from from;
 

@@ -389,6 +389,8 @@ bool supervisor_command(struct supervisor *s, struct door_command *command)
         return false;
     command->status = s->channel->command.status;
     command->value = s->channel->command.value;
+    if (command->code == DOOR_COMMAND_REGISTRY_ANSWER)
+        memcpy(command->text, s->channel->command.text, sizeof command->text);
     return true;
 }
 

@@ -45,7 +45,8 @@ struct supervisor *supervisor_start(const struct supervisor_options *options, su
 /* Make the bytes of an image file known under a name ("stuck.sys"), for DOOR_COMMAND_LOAD. Keeps the pointer. */
 bool supervisor_offer(struct supervisor *s, const char *name, const void *bytes, size_t size);
 
-/* Send a command, serve the machine until it is done. True: command->status and value hold the reply. False: the
+/* Send a command, serve the machine until it is done. True: command->status and value (and text, where the command
+ * says so) hold the reply. False: the
  * machine ended meanwhile; see supervisor_end. */
 bool supervisor_command(struct supervisor *s, struct door_command *command);
 

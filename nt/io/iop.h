@@ -197,5 +197,6 @@ VOID IopDriverClaimsGo(PDRIVER_OBJECT Driver); /* resources that it claimed */
 
 VOID TmInitialize(VOID); /* nt/tm */
 VOID CmInitialize(VOID);
+VOID CmpCommand(struct door_command *Command);
 /* The key a driver finds by its RegistryPath. */
 VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath);

@@ -140,6 +140,10 @@ static VOID IopCarryOut(struct door_command *Command)
         IopLimit(Command, 0, What);
         Command->status = IopRunTest(Command->text);
         break;
+    case DOOR_COMMAND_REGISTRY:
+    case DOOR_COMMAND_REGISTRY_ANSWER:
+        CmpCommand(Command);
+        break;
     default:
         Command->status = STATUS_INVALID_PARAMETER;
     }

@@ -11,7 +11,7 @@ static NTSTATUS KeyOpen(HANDLE Root, PCWSTR Text, ULONG More, PHANDLE Handle)
     return ZwOpenKey(Handle, KEY_ALL_ACCESS, &Attributes);
 }
 
-static NTSTATUS KeyCreate(HANDLE Root, PCWSTR Text, ULONG Options, PULONG Disposition, PHANDLE Handle)
+__attribute__((unused)) static NTSTATUS KeyCreate(HANDLE Root, PCWSTR Text, ULONG Options, PULONG Disposition, PHANDLE Handle)
 {
     UNICODE_STRING Name;
     OBJECT_ATTRIBUTES Attributes;
@@ -27,7 +27,7 @@ static NTSTATUS KeySet(HANDLE Key, PCWSTR Text, ULONG Type, const void *Data, UL
     return ZwSetValueKey(Key, &Name, 0, Type, (PVOID)Data, Bytes);
 }
 
-static NTSTATUS KeyDeleteValue(HANDLE Key, PCWSTR Text)
+__attribute__((unused)) static NTSTATUS KeyDeleteValue(HANDLE Key, PCWSTR Text)
 {
     UNICODE_STRING Name;
     RtlInitUnicodeString(&Name, Text);
