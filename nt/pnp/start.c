@@ -130,10 +130,14 @@ static NTSTATUS PnpSendStart(PDEVICE_NODE Node)
     return PnpSend(Node->Pdo, IRP_MN_START_DEVICE, &Stack, NULL);
 }
 
-/* What the manager wants to know of a device that has started. */
+/* What the manager wants to know of a device that has started. Few drivers know IRP_MN_QUERY_LEGACY_BUS_INFORMATION: the
+ * others leave it as it is. */
 static VOID PnpStartedNode(PDEVICE_NODE Node)
 {
     DEVICE_CAPABILITIES Capabilities;
+    ULONG_PTR Legacy = 0;
+    if (NT_SUCCESS(PnpSend(Node->Pdo, IRP_MN_QUERY_LEGACY_BUS_INFORMATION, NULL, &Legacy)) && Legacy)
+        ExFreePool((PVOID)Legacy);
     if (NT_SUCCESS(PnpQueryCapabilities(Node->Pdo, &Capabilities)))
         Node->Capabilities = Capabilities;
     PnpInvalidateState(Node->Pdo, NULL);

@@ -27,7 +27,8 @@ static BOOLEAN See(PDEVICE_OBJECT Device, PIRP Irp, UCHAR Minor, NTSTATUS *Statu
 
 static void Sum(void)
 {
-    static const UCHAR Want[] = {IRP_MN_FILTER_RESOURCE_REQUIREMENTS, IRP_MN_START_DEVICE,        IRP_MN_QUERY_CAPABILITIES,
+    static const UCHAR Want[] = {IRP_MN_FILTER_RESOURCE_REQUIREMENTS, IRP_MN_START_DEVICE,
+                                 0x18 /* IRP_MN_QUERY_LEGACY_BUS_INFORMATION */, IRP_MN_QUERY_CAPABILITIES,
                                  IRP_MN_QUERY_PNP_DEVICE_STATE,       IRP_MN_QUERY_DEVICE_RELATIONS, /* bus */
                                  IRP_MN_QUERY_STOP_DEVICE,            IRP_MN_STOP_DEVICE,
                                  IRP_MN_FILTER_RESOURCE_REQUIREMENTS, IRP_MN_START_DEVICE,

@@ -1,0 +1,3 @@
+power_fail()
+power_return()
+advance(30)
