@@ -196,6 +196,7 @@ enum door_file_op {
     DOOR_FILE_LIST,     /* handle, offset = index in name order -> path = the entry's name, stat; DOOR_END */
     DOOR_FILE_FLUSH,
     DOOR_FILE_VOLUME,   /* -> stat.size = total bytes, stat.allocated = free bytes */
+    DOOR_FILE_SET_STAT, /* handle, stat: its times and attributes, those that are not 0 */
 };
 
 enum door_file_flags {
@@ -205,6 +206,7 @@ enum door_file_flags {
     DOOR_FILE_DIRECTORY = 8,  /* with CREATE: make a directory; else: must be one */
     DOOR_FILE_WRITABLE = 16,
     DOOR_FILE_REPLACE = 32,
+    DOOR_FILE_KEEP_TIMES = 64, /* WRITE: the file's times stay as they are */
 };
 
 struct door_stat {
@@ -212,6 +214,8 @@ struct door_stat {
     uint64_t created, accessed, written, changed; /* 100 ns since 1601, virtual for files the machine wrote */
     uint64_t id;
     uint32_t directory, read_only;
+    uint32_t attributes; /* FILE_ATTRIBUTE_ archive, hidden, system, temporary, not content indexed; as set, for this run */
+    uint32_t reserved;
 };
 
 /* Paths: UTF-8, '/' between components, no leading '/', relative to the volume; letter case does not count. */

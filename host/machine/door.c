@@ -87,7 +87,7 @@ static uint64_t file_move(struct door_file *request)
 
         channel->file = (struct door_file){.op = request->op, .volume = request->volume, .handle = request->handle};
         channel->file.offset = request->offset + done;
-        channel->file.stat.written = file_time();
+        channel->file.stat.written = request->flags & DOOR_FILE_KEEP_TIMES ? 0 : file_time();
         channel->file.bytes = part;
         if (request->op == DOOR_FILE_WRITE)
             memcpy(channel->transfer, buffer + done, part);
@@ -117,7 +117,8 @@ static int DOOR_CALL door_file(struct door_file *request)
         void *buffer = request->buffer;
         channel->file = *request;
         channel->file.buffer = NULL;
-        channel->file.stat.written = file_time();
+        if (request->op != DOOR_FILE_SET_STAT)
+            channel->file.stat.written = file_time();
         channel_ask(CHANNEL_FILE);
         *request = channel->file;
         request->buffer = buffer;

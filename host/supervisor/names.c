@@ -81,3 +81,14 @@ int names_compare(const char *a, const char *b)
             return 0;
     }
 }
+
+uint64_t names_hash(const char *name)
+{
+    const unsigned char *at = (const unsigned char *)name;
+    uint64_t hash = 0xcbf29ce484222325ull;
+    uint32_t c;
+
+    while ((c = upper(next(&at))))
+        hash = (hash ^ c) * 0x100000001b3ull;
+    return hash ^ hash >> 29;
+}

@@ -31,6 +31,8 @@
 #define VOLUME_BYTES (64ull << 30)
 #define VOLUME_FREE (32ull << 30)
 #define VOLUME_TIME 132223104000000000ull /* of files that were there before */
+#define VOLUME_ARCHIVE 0x20u              /* FILE_ATTRIBUTE_ARCHIVE, as the machine has it */
+#define VOLUME_NORMAL 0x80u               /* none */
 #define VOLUME_READ_ALL (1ull << 30)      /* largest image file */
 
 struct handle {
@@ -41,12 +43,27 @@ struct handle {
     size_t name_count;
 };
 
+#define KNOWN_CHAINS 65536
+
+/* The names of one directory, the last that was searched, without regard to letter case: so that making 100,000 files in it
+ * does not read it 100,000 times. It holds as long as the directory has not changed otherwise than by us. */
+struct index {
+    bool valid, ambiguous; /* several names differ in case only */
+    dev_t device;
+    ino_t inode;
+    struct timespec modified;
+    char **slot; /* open addressing; names as on the host, NULL = free, "" = was removed */
+    size_t room, used;
+};
+
 /* What the machine knows of a file beyond its bytes. */
 struct known {
     dev_t device;
     ino_t inode;
     bool gone;
-    uint64_t created, written;
+    uint32_t attributes;
+    size_t next; /* in its chain: index + 1, 0 = the last */
+    uint64_t created, accessed, written, changed;
 };
 
 struct volume {
@@ -54,6 +71,8 @@ struct volume {
     struct handle handle[VOLUME_HANDLES];
     struct known *known; /* id - 1 is the index */
     size_t known_count, known_room;
+    size_t chain[KNOWN_CHAINS]; /* of known, by inode: index + 1 */
+    struct index index;
     bool changed; /* since the mark, in a way that is not undone */
     size_t marked_count;
     uint64_t marked[VOLUME_HANDLES / 64]; /* handles that were open */
@@ -116,20 +135,155 @@ static bool is_shown(int dir, const char *name, struct stat *st)
            (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode));
 }
 
-/* The entry of `dir` that `name` means; its host name goes to `found` (256 bytes). */
-static bool find_entry(int dir, const char *name, char *found, struct stat *st)
+/* ---- The index of a directory ---- */
+
+static void index_clear(struct index *x)
 {
-    int copy;
+    for (size_t i = 0; i < x->room; i++)
+        if (x->slot[i] && *x->slot[i])
+            free(x->slot[i]);
+    free(x->slot);
+    *x = (struct index){0};
+}
+
+/* Where a name is, or where it would go. */
+static size_t index_place(const struct index *x, const char *name)
+{
+    size_t i = names_hash(name) & (x->room - 1);
+
+    while (x->slot[i] && names_compare(x->slot[i], name) != 0)
+        i = (i + 1) & (x->room - 1);
+    return i;
+}
+
+static bool index_grow(struct index *x)
+{
+    struct index bigger = *x;
+
+    bigger.room = x->room ? 2 * x->room : 64;
+    bigger.used = 0;
+    bigger.slot = calloc(bigger.room, sizeof(*bigger.slot));
+    if (!bigger.slot)
+        return false;
+    for (size_t i = 0; i < x->room; i++)
+        if (x->slot[i] && *x->slot[i]) {
+            bigger.slot[index_place(&bigger, x->slot[i])] = x->slot[i];
+            bigger.used++;
+        }
+    free(x->slot);
+    *x = bigger;
+    return true;
+}
+
+static bool index_add(struct index *x, const char *name)
+{
+    size_t i;
+    char *copy;
+
+    if (2 * (x->used + 1) > x->room && !index_grow(x))
+        return false;
+    i = index_place(x, name);
+    copy = strdup(name);
+    if (!copy)
+        return false;
+    if (x->slot[i]) { /* of several that differ in case only the first in byte order counts */
+        bool first = strcmp(name, x->slot[i]) < 0;
+        x->ambiguous |= strcmp(name, x->slot[i]) != 0;
+        free(first ? x->slot[i] : copy);
+        x->slot[i] = first ? copy : x->slot[i];
+        return true;
+    }
+    x->used++;
+    x->slot[i] = copy;
+    return true;
+}
+
+static bool index_fresh(const struct index *x, const struct stat *st)
+{
+    return x->valid && x->inode == st->st_ino && x->device == st->st_dev &&
+           x->modified.tv_sec == st->st_mtim.tv_sec && x->modified.tv_nsec == st->st_mtim.tv_nsec;
+}
+
+static int open_below(int dir, const char *path, int flags, mode_t mode);
+
+/* The index for `dir`, read anew unless it still holds. */
+static bool index_make(struct index *x, int dir)
+{
+    struct stat st;
+    struct dirent *entry;
     DIR *stream;
+    int copy;
+    bool good = true;
+
+    if (fstat(dir, &st) < 0)
+        return false;
+    if (index_fresh(x, &st))
+        return true;
+    index_clear(x);
+    copy = open_below(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+    stream = copy >= 0 ? fdopendir(copy) : NULL;
+    while (good && stream && (entry = readdir(stream)))
+        if (names_valid(entry->d_name))
+            good = index_add(x, entry->d_name);
+    if (stream)
+        closedir(stream);
+    if (!good || !stream) {
+        index_clear(x);
+        return false;
+    }
+    if (!x->room && !index_grow(x))
+        return false;
+    x->valid = true;
+    x->device = st.st_dev;
+    x->inode = st.st_ino;
+    x->modified = st.st_mtim;
+    return true;
+}
+
+static bool index_is(const struct index *x, int dir, struct stat *st)
+{
+    return x->valid && fstat(dir, st) == 0 && st->st_ino == x->inode && st->st_dev == x->device;
+}
+
+/* We have made a name in `dir` ourselves. */
+static void index_made(struct index *x, int dir, const char *name)
+{
+    struct stat st;
+
+    if (!index_is(x, dir, &st))
+        return;
+    x->modified = st.st_mtim;
+    if (!index_add(x, name))
+        index_clear(x);
+}
+
+/* Or taken one away. */
+static void index_removed(struct index *x, int dir, const char *name)
+{
+    static char gone[1];
+    struct stat st;
+    size_t i;
+
+    if (!index_is(x, dir, &st))
+        return;
+    i = index_place(x, name);
+    if (x->ambiguous || !x->slot[i] || strcmp(x->slot[i], name) != 0) {
+        index_clear(x);
+        return;
+    }
+    free(x->slot[i]);
+    x->slot[i] = gone;
+    x->modified = st.st_mtim;
+}
+
+/* By reading the whole directory. */
+static bool find_slowly(int dir, const char *name, char *found, struct stat *st)
+{
+    int copy = open_below(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+    DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
     struct dirent *entry;
 
     *found = 0;
-    if (is_shown(dir, name, st)) {
-        strcpy(found, name);
-        return true;
-    }
-    copy = open_below(dir, ".", O_RDONLY | O_DIRECTORY, 0);
-    stream = copy >= 0 ? fdopendir(copy) : NULL;
     while (stream && (entry = readdir(stream))) {
         if (names_compare(entry->d_name, name) == 0 && (!*found || strcmp(entry->d_name, found) < 0) &&
             is_shown(dir, entry->d_name, st))
@@ -138,6 +292,26 @@ static bool find_entry(int dir, const char *name, char *found, struct stat *st)
     if (stream)
         closedir(stream);
     return *found && is_shown(dir, found, st);
+}
+
+static bool find_entry(struct index *x, int dir, const char *name, char *found, struct stat *st)
+{
+    size_t i;
+
+    *found = 0;
+    if (is_shown(dir, name, st)) {
+        strcpy(found, name);
+        return true;
+    }
+    if (!index_make(x, dir))
+        return false;
+    i = index_place(x, name);
+    if (!x->slot[i])
+        return false;
+    if (!is_shown(dir, x->slot[i], st)) /* gone, or something that is not shown hides another of the same name */
+        return find_slowly(dir, name, found, st);
+    strcpy(found, x->slot[i]);
+    return true;
 }
 
 /* A path of the machine, resolved as far as it exists. */
@@ -188,7 +362,7 @@ static int resolve(struct volume *v, const char *path, struct place *place)
         dir = open_below(v->root, place->path, O_RDONLY | O_DIRECTORY, 0);
         if (dir < 0)
             return error_of(errno);
-        place->exists = find_entry(dir, component, found, &place->st);
+        place->exists = find_entry(&v->index, dir, component, found, &place->st);
         close(dir);
         error = append(place->path, place->exists ? found : component);
         place->name = place->path + strlen(place->path) - strlen(place->exists ? found : component);
@@ -198,11 +372,18 @@ static int resolve(struct volume *v, const char *path, struct place *place)
 
 /* ---- What the machine is told of a file ------------------------------------------------------------------------ */
 
+static size_t *chain_of(struct volume *v, ino_t inode)
+{
+    return &v->chain[(inode * 0x9e3779b97f4a7c15ull) >> 48];
+}
+
 static struct known *known_of(struct volume *v, const struct stat *st)
 {
-    for (size_t i = 0; i < v->known_count; i++)
-        if (!v->known[i].gone && v->known[i].inode == st->st_ino && v->known[i].device == st->st_dev)
-            return &v->known[i];
+    size_t *chain = chain_of(v, st->st_ino);
+
+    for (size_t i = *chain; i; i = v->known[i - 1].next)
+        if (!v->known[i - 1].gone && v->known[i - 1].inode == st->st_ino && v->known[i - 1].device == st->st_dev)
+            return &v->known[i - 1];
     if (v->known_count == v->known_room) {
         size_t room = v->known_room ? 2 * v->known_room : 64;
         void *more = realloc(v->known, room * sizeof(*v->known));
@@ -211,9 +392,16 @@ static struct known *known_of(struct volume *v, const struct stat *st)
         v->known = more;
         v->known_room = room;
     }
-    v->known[v->known_count] =
-        (struct known){.device = st->st_dev, .inode = st->st_ino, .created = VOLUME_TIME, .written = VOLUME_TIME};
-    return &v->known[v->known_count++];
+    v->known[v->known_count] = (struct known){.device = st->st_dev,
+                                              .inode = st->st_ino,
+                                              .attributes = S_ISDIR(st->st_mode) ? 0 : VOLUME_ARCHIVE,
+                                              .next = *chain,
+                                              .created = VOLUME_TIME,
+                                              .accessed = VOLUME_TIME,
+                                              .written = VOLUME_TIME,
+                                              .changed = VOLUME_TIME};
+    *chain = ++v->known_count;
+    return &v->known[v->known_count - 1];
 }
 
 static void fill_stat(struct volume *v, const struct stat *st, struct door_stat *out)
@@ -229,7 +417,10 @@ static void fill_stat(struct volume *v, const struct stat *st, struct door_stat 
     };
     if (known) {
         out->created = known->created;
-        out->accessed = out->written = out->changed = known->written;
+        out->accessed = known->accessed;
+        out->written = known->written;
+        out->changed = known->changed;
+        out->attributes = known->attributes;
         out->id = (uint64_t)(known - v->known) + 1;
     }
 }
@@ -241,7 +432,8 @@ static void note_written(struct volume *v, int fd, uint64_t time, bool created)
 
     if (!known || !time)
         return;
-    known->written = time;
+    known->accessed = known->written = known->changed = time;
+    known->attributes |= S_ISDIR(st.st_mode) ? 0 : VOLUME_ARCHIVE;
     if (created)
         known->created = time;
 }
@@ -307,6 +499,8 @@ static int open_new(struct volume *v, struct door_file *request, const struct pl
         fd = open_below(parent, place->name, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         error = errno == EEXIST ? DOOR_DENIED : error_of(errno); /* present, but not shown: a link, say */
+    else
+        index_made(&v->index, parent, place->name);
     close(parent);
     if (error)
         return error;
@@ -436,6 +630,8 @@ static int serve_remove(struct volume *v, struct handle *h)
         return error_of(errno);
     if (unlinkat(parent, name, h->directory ? AT_REMOVEDIR : 0) < 0)
         error = error_of(errno);
+    else
+        index_removed(&v->index, parent, name);
     close(parent);
     known = error ? NULL : known_of(v, &st);
     if (known)
@@ -489,6 +685,10 @@ static int serve_rename(struct volume *v, struct handle *h, const struct door_fi
     new = open_below(v->root, to.parent, O_RDONLY | O_DIRECTORY, 0);
     if (old < 0 || new < 0 || renameat(old, name, new, same ? wanted : to.name) < 0)
         error = error_of(errno);
+    if (!error) {
+        index_removed(&v->index, old, name);
+        index_made(&v->index, new, same ? wanted : to.name);
+    }
     if (old >= 0)
         close(old);
     if (new >= 0)
@@ -498,6 +698,28 @@ static int serve_rename(struct volume *v, struct handle *h, const struct door_fi
     if (!error)
         follow_rename(v, from, target);
     return error;
+}
+
+/* What is not 0 of the times and attributes; read-only is the host's permission to write. */
+static int serve_set_stat(struct volume *v, struct handle *h, const struct door_stat *stat)
+{
+    struct stat st;
+    struct known *known = fstat(h->fd, &st) == 0 ? known_of(v, &st) : NULL;
+    mode_t mode;
+
+    if (!known)
+        return DOOR_IO;
+    known->created = stat->created ? stat->created : known->created;
+    known->accessed = stat->accessed ? stat->accessed : known->accessed;
+    known->written = stat->written ? stat->written : known->written;
+    known->changed = stat->changed ? stat->changed : known->changed;
+    if (!stat->attributes)
+        return DOOR_OK;
+    known->attributes = stat->attributes & ~VOLUME_NORMAL;
+    mode = stat->read_only ? st.st_mode & ~(mode_t)(S_IWUSR | S_IWGRP | S_IWOTH) : st.st_mode | S_IWUSR;
+    if (S_ISDIR(st.st_mode) || mode == st.st_mode || !stat->read_only == !!(st.st_mode & S_IWUSR))
+        return DOOR_OK; /* a directory's read-only attribute says nothing of writing in it */
+    return fchmod(h->fd, mode & 07777) < 0 ? error_of(errno) : DOOR_OK;
 }
 
 static int by_name(const void *a, const void *b)
@@ -588,6 +810,8 @@ static int serve_handle(struct volume *v, struct handle *h, struct door_file *re
         return serve_rename(v, h, request);
     case DOOR_FILE_LIST:
         return serve_list(v, h, request);
+    case DOOR_FILE_SET_STAT:
+        return serve_set_stat(v, h, &request->stat);
     case DOOR_FILE_FLUSH:
         return DOOR_OK; /* the host's cache outlives the machine */
     }
@@ -612,6 +836,7 @@ static bool changes(const struct volume *v, const struct door_file *request)
     case DOOR_FILE_SET_SIZE:
     case DOOR_FILE_REMOVE:
     case DOOR_FILE_RENAME:
+    case DOOR_FILE_SET_STAT:
         return true;
     }
     return false;
@@ -631,7 +856,10 @@ bool volume_back(struct volume *v)
     for (uint32_t i = 0; i < VOLUME_HANDLES; i++)
         if (v->handle[i].fd >= 0 && !is_marked(v, i + 1))
             handle_free(&v->handle[i]);
-    v->known_count = v->marked_count;
+    while (v->known_count > v->marked_count) { /* each is the first of its chain when its turn comes */
+        struct known *last = &v->known[--v->known_count];
+        *chain_of(v, last->inode) = last->next;
+    }
     return !v->changed;
 }
 
@@ -676,6 +904,7 @@ void volume_close(struct volume *v)
         if (v->handle[i].fd >= 0)
             handle_free(&v->handle[i]);
     close(v->root);
+    index_clear(&v->index);
     free(v->known);
     free(v);
 }

@@ -154,7 +154,9 @@ static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Acc
         File->Vpb = Vpb;
         if (Direct)
             File->Flags |= FO_DIRECT_DEVICE_OPEN;
-        Status = IopSendCreate(Where, File, Access, Open);
+        Status = IopMarkFile(File, Open->Extra, Open->Top, Open->Transaction);
+        if (NT_SUCCESS(Status))
+            Status = IopSendCreate(Where, File, Access, Open);
         if (!NT_SUCCESS(Status)) {
             File->DeviceObject = NULL; /* was never opened: no cleanup, no close */
             ObfDereferenceObject(File);
@@ -210,10 +212,10 @@ static NTSTATUS IopCheckOpen(ULONG Access, ULONG Attributes, ULONG Share, ULONG 
     return STATUS_SUCCESS;
 }
 
-NTSTATUS NTAPI IoCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES ObjectAttributes,
-                            PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER AllocationSize, ULONG Attributes, ULONG Share,
-                            ULONG Disposition, ULONG Options, PVOID Ea, ULONG EaBytes, CREATE_FILE_TYPE Kind,
-                            PVOID Extra, ULONG Flags)
+static NTSTATUS IopCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES ObjectAttributes,
+                              PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER AllocationSize, ULONG Attributes, ULONG Share,
+                              ULONG Disposition, ULONG Options, PVOID Ea, ULONG EaBytes, CREATE_FILE_TYPE Kind,
+                              ULONG Flags, PIO_DRIVER_CREATE_CONTEXT Context)
 {
     IOP_OPEN Open = {.Options = Options,
                      .Disposition = Disposition,
@@ -222,7 +224,10 @@ NTSTATUS NTAPI IoCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUT
                      .Flags = Flags & 0xff,
                      .Mode = Flags & IO_NO_PARAMETER_CHECKING ? KernelMode : ExGetPreviousMode(),
                      .Ea = Ea,
-                     .EaBytes = EaBytes};
+                     .EaBytes = EaBytes,
+                     .Extra = Context ? Context->ExtraCreateParameter : NULL,
+                     .Top = Context ? Context->DeviceObjectHint : NULL,
+                     .Transaction = Context ? Context->TxnParameters : NULL};
     if (Kind != CreateFileTypeNone)
         return STATUS_NOT_IMPLEMENTED; /* no pipes and mailslots here */
     if (!ObjectAttributes || ObjectAttributes->Length != sizeof(*ObjectAttributes))
@@ -250,13 +255,36 @@ NTSTATUS NTAPI IoCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUT
     return Status;
 }
 
+NTSTATUS NTAPI IoCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES ObjectAttributes,
+                            PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER AllocationSize, ULONG Attributes, ULONG Share,
+                            ULONG Disposition, ULONG Options, PVOID Ea, ULONG EaBytes, CREATE_FILE_TYPE Kind,
+                            PVOID Extra, ULONG Flags)
+{
+    return IopCreateFile(Handle, Access, ObjectAttributes, Iosb, AllocationSize, Attributes, Share, Disposition,
+                         Options, Ea, EaBytes, Kind, Flags, NULL);
+}
+
 NTSTATUS NTAPI IoCreateFileEx(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES ObjectAttributes,
                               PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER AllocationSize, ULONG Attributes, ULONG Share,
                               ULONG Disposition, ULONG Options, PVOID Ea, ULONG EaBytes, CREATE_FILE_TYPE Kind,
                               PVOID Extra, ULONG Flags, PIO_DRIVER_CREATE_CONTEXT Context)
 {
-    return IoCreateFile(Handle, Access, ObjectAttributes, Iosb, AllocationSize, Attributes, Share, Disposition, Options,
-                        Ea, EaBytes, Kind, Extra, Flags);
+    if (Context && Context->Size < (CSHORT)sizeof(*Context))
+        return STATUS_INVALID_PARAMETER;
+    return IopCreateFile(Handle, Access, ObjectAttributes, Iosb, AllocationSize, Attributes, Share, Disposition,
+                         Options, Ea, EaBytes, Kind, Flags, Context);
+}
+
+/* docs: IoCreateFileSpecifyDeviceObjectHint: only the devices from the given one downward see this file. */
+NTSTATUS NTAPI IoCreateFileSpecifyDeviceObjectHint(PHANDLE Handle, ACCESS_MASK Access,
+                                                   POBJECT_ATTRIBUTES ObjectAttributes, PIO_STATUS_BLOCK Iosb,
+                                                   PLARGE_INTEGER AllocationSize, ULONG Attributes, ULONG Share,
+                                                   ULONG Disposition, ULONG Options, PVOID Ea, ULONG EaBytes,
+                                                   CREATE_FILE_TYPE Kind, PVOID Extra, ULONG Flags, PVOID Device)
+{
+    IO_DRIVER_CREATE_CONTEXT Context = {.Size = sizeof(Context), .DeviceObjectHint = Device};
+    return IopCreateFile(Handle, Access, ObjectAttributes, Iosb, AllocationSize, Attributes, Share, Disposition,
+                         Options, Ea, EaBytes, Kind, Flags, &Context);
 }
 
 NTSTATUS NTAPI NtCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES ObjectAttributes,

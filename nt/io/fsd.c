@@ -4,8 +4,11 @@
  *
  * A file is known by the id its host side gives it; all openings share one FSD_FCB with the share access. Deletion
  * happens when the last file object is cleaned up. (docs: ZwCreateFile, IoCheckShareAccess)
- * DIFFERS: no cache, so nothing is lazily written; no streams, links, extended attributes, byte ranges; a path is at
- * most 1023 bytes of UTF-8; attributes other than directory and read-only are not kept.
+ * As on Windows there are three devices: the disk, \Device\HarddiskVolume1, whose VPB is mounted from the beginning; the
+ * file system's control device, \HostFiles, which is registered; and the volume's own without a name, to which filters
+ * attach. (fsdctl.c has the controls, locks and the start.)
+ * DIFFERS: no cache, so nothing is lazily written; no streams, links, extended attributes; a path is at most 1023 bytes of
+ * UTF-8; attributes other than directory and read-only are kept for the run only.
  */
 #include "nt.h"
 #include "io/fsd.h"
@@ -13,7 +16,8 @@
 #define FSD_BUFFER 0x10000
 
 struct door_file FsdRequest;
-static LIST_ENTRY FsdFcbs = {&FsdFcbs, &FsdFcbs};
+#define FSD_BUCKETS 1024
+static LIST_ENTRY FsdFcbs[FSD_BUCKETS]; /* by id; made when first used */
 static UCHAR FsdBuffer[FSD_BUFFER]; /* the host may not touch pageable or closed memory */
 
 /* ---- The door ---------------------------------------------------------------------------------------------------- */
@@ -50,11 +54,8 @@ static NTSTATUS FsdStatusOf(int Error)
 
 NTSTATUS FsdAsk(ULONG Op)
 {
-    LARGE_INTEGER Now;
-    Now.QuadPart = KiSystemTime();
     FsdRequest.op = Op;
     FsdRequest.volume = 0;
-    FsdRequest.stat.written = (UINT64)Now.QuadPart;
     return FsdStatusOf(KiDoor->file(&FsdRequest));
 }
 
@@ -94,8 +95,9 @@ NTSTATUS FsdFinish(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
 
 ULONG FsdAttributes(const struct door_stat *Stat)
 {
-    return (Stat->directory ? FILE_ATTRIBUTE_DIRECTORY : FILE_ATTRIBUTE_ARCHIVE) |
-           (Stat->read_only ? FILE_ATTRIBUTE_READONLY : 0);
+    ULONG Attributes = Stat->attributes | (Stat->directory ? FILE_ATTRIBUTE_DIRECTORY : 0) |
+                       (Stat->read_only ? FILE_ATTRIBUTE_READONLY : 0);
+    return Attributes ? Attributes : FILE_ATTRIBUTE_NORMAL;
 }
 
 /* ---- Names ------------------------------------------------------------------------------------------------------- */
@@ -151,15 +153,27 @@ static NTSTATUS FsdBlamePath(PCSTR Path, NTSTATUS Status)
 
 typedef struct _FSD_OPEN {
     PFILE_OBJECT File;
+    PIRP Irp;
     PIO_STACK_LOCATION Stack;
     ULONG Access, Disposition, Options, Attributes, Share;
+    BOOLEAN TargetDirectory;
     ULONG_PTR Information;
+    NTSTATUS Oplock; /* a success code other than STATUS_SUCCESS, or that */
     CHAR Path[FSD_PATH];
 } FSD_OPEN, *PFSD_OPEN;
 
+static PLIST_ENTRY FsdBucket(UINT64 Id)
+{
+    PLIST_ENTRY List = &FsdFcbs[Id % FSD_BUCKETS];
+    if (!List->Flink)
+        InitializeListHead(List);
+    return List;
+}
+
 static PFSD_FCB FsdFindFcb(UINT64 Id)
 {
-    for (PLIST_ENTRY Entry = FsdFcbs.Flink; Entry != &FsdFcbs; Entry = Entry->Flink)
+    PLIST_ENTRY List = FsdBucket(Id);
+    for (PLIST_ENTRY Entry = List->Flink; Entry != List; Entry = Entry->Flink)
         if (CONTAINING_RECORD(Entry, FSD_FCB, Entry)->Id == Id)
             return CONTAINING_RECORD(Entry, FSD_FCB, Entry);
     return NULL;
@@ -183,6 +197,10 @@ static PFSD_FCB FsdTakeFcb(PCSTR Path, BOOLEAN Writable)
     RtlZeroMemory(Fcb, sizeof(*Fcb));
     Fcb->Header.NodeTypeCode = 0x0502;
     Fcb->Header.NodeByteSize = sizeof(Fcb->Header);
+    ExInitializeFastMutex(&Fcb->Mutex);
+    FsRtlSetupAdvancedHeader(&Fcb->Header, &Fcb->Mutex);
+    FsRtlInitializeFileLock(&Fcb->Lock, NULL, NULL);
+    FsRtlInitializeOplock(&Fcb->Oplock);
     Fcb->Door = Door;
     Fcb->Writable = Writable;
     Fcb->Id = FsdRequest.stat.id;
@@ -190,7 +208,7 @@ static PFSD_FCB FsdTakeFcb(PCSTR Path, BOOLEAN Writable)
     Fcb->ReadOnly = FsdRequest.stat.read_only != 0;
     Fcb->Header.FileSize.QuadPart = (LONGLONG)FsdRequest.stat.size;
     RtlpFormat(Fcb->Path, sizeof(Fcb->Path), "%s", Path);
-    InsertTailList(&FsdFcbs, &Fcb->Entry);
+    InsertTailList(FsdBucket(Fcb->Id), &Fcb->Entry);
     return Fcb;
 }
 
@@ -200,6 +218,10 @@ static VOID FsdReleaseFcb(PFSD_FCB Fcb)
         return;
     FsdCloseDoor(Fcb->Door);
     RemoveEntryList(&Fcb->Entry);
+    FsRtlUninitializeOplock(&Fcb->Oplock);
+    FsRtlUninitializeFileLock(&Fcb->Lock);
+    FsRtlTeardownPerStreamContexts(&Fcb->Header);
+    VfRangeGoes((UINT64)Fcb, sizeof(*Fcb), "freed");
     ExpFree(Fcb);
 }
 
@@ -221,6 +243,56 @@ NTSTATUS FsdMakeWritable(PFSD_FCB Fcb)
 static BOOLEAN FsdOverwrites(ULONG Disposition)
 {
     return Disposition == FILE_SUPERSEDE || Disposition == FILE_OVERWRITE || Disposition == FILE_OVERWRITE_IF;
+}
+
+/* What a create asks for and the file keeps. docs: FileAttributes of ZwCreateFile. */
+static VOID FsdSetAttributes(PFSD_FCB Fcb, ULONG Attributes)
+{
+    RtlZeroMemory(&FsdRequest.stat, sizeof(FsdRequest.stat));
+    FsdRequest.stat.attributes = Attributes & FSD_KEPT_ATTRIBUTES ? Attributes & FSD_KEPT_ATTRIBUTES : FILE_ATTRIBUTE_NORMAL;
+    FsdRequest.stat.read_only = (Attributes & FILE_ATTRIBUTE_READONLY) != 0;
+    if (NT_SUCCESS(FsdAskFcb(Fcb, DOOR_FILE_SET_STAT)))
+        Fcb->ReadOnly = (Attributes & FILE_ATTRIBUTE_READONLY) != 0;
+}
+
+/* docs: SL_OPEN_TARGET_DIRECTORY: the directory of the file that is named; FileName becomes the last component, and
+ * Information tells whether that is there. */
+static NTSTATUS FsdOpenTarget(PFSD_OPEN Open)
+{
+    PFILE_OBJECT File = Open->File;
+    PCHAR Slash = strrchr(Open->Path, '/');
+    ULONG Characters = File->FileName.Length / sizeof(WCHAR), Last = Characters;
+    if (!*Open->Path)
+        return STATUS_OBJECT_NAME_INVALID;
+    NTSTATUS Status = FsdOpenPath(Open->Path, 0);
+    if (NT_SUCCESS(Status))
+        FsdCloseDoor(FsdRequest.handle);
+    else if (FsdBlamePath(Open->Path, Status) != STATUS_OBJECT_NAME_NOT_FOUND)
+        return FsdBlamePath(Open->Path, Status);
+    Open->Information = NT_SUCCESS(Status) ? FILE_EXISTS : FILE_DOES_NOT_EXIST;
+    if (Slash)
+        *Slash = 0;
+    else
+        *Open->Path = 0;
+    Status = FsdOpenPath(Open->Path, DOOR_FILE_DIRECTORY);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    PFSD_FCB Fcb = FsdTakeFcb(Open->Path, FALSE);
+    if (Fcb->Opens)
+        Status = IoCheckShareAccess(Open->Access, Open->Share, File, &Fcb->Share, FALSE);
+    if (!NT_SUCCESS(Status)) {
+        FsdReleaseFcb(Fcb);
+        return Status;
+    }
+    File->FsContext = Fcb;
+    while (Last && File->FileName.Buffer[Last - 1] == L'\\')
+        Last--;
+    Characters = Last;
+    while (Last && File->FileName.Buffer[Last - 1] != L'\\')
+        Last--;
+    RtlMoveMemory(File->FileName.Buffer, File->FileName.Buffer + Last, (Characters - Last) * sizeof(WCHAR));
+    File->FileName.Length = (USHORT)((Characters - Last) * sizeof(WCHAR));
+    return STATUS_SUCCESS;
 }
 
 /* The file is there and FsdRequest holds it open. */
@@ -251,12 +323,20 @@ static NTSTATUS FsdOpenExisting(PFSD_OPEN Open, BOOLEAN MustBeDirectory)
     ULONG Access = Open->Access | (FsdOverwrites(Open->Disposition) ? FILE_WRITE_DATA : 0);
     if (Fcb->DeletePending)
         Status = STATUS_DELETE_PENDING;
-    else if (Fcb->Opens)
+    if (NT_SUCCESS(Status) && Fcb->Oplock) { /* a delivery point: the FCB must stay */
+        Fcb->Opens++;
+        Open->Oplock = FsRtlCheckOplock(&Fcb->Oplock, Open->Irp, NULL, NULL, NULL);
+        Fcb->Opens--;
+        Status = Fcb->DeletePending ? STATUS_DELETE_PENDING : Open->Oplock;
+    }
+    if (NT_SUCCESS(Status) && Fcb->Opens)
         Status = IoCheckShareAccess(Access, Open->Share, Open->File, &Fcb->Share, FALSE);
     if (NT_SUCCESS(Status) && !Directory && (Access & Writes))
         Status = FsdMakeWritable(Fcb);
     if (NT_SUCCESS(Status) && FsdOverwrites(Open->Disposition))
         Status = FsdSetSize(Fcb, 0);
+    if (NT_SUCCESS(Status) && FsdOverwrites(Open->Disposition))
+        FsdSetAttributes(Fcb, Open->Attributes | FILE_ATTRIBUTE_ARCHIVE);
     if (!NT_SUCCESS(Status)) {
         FsdReleaseFcb(Fcb);
         return Status;
@@ -283,7 +363,9 @@ static NTSTATUS FsdCreateNew(PFSD_OPEN Open, BOOLEAN MustBeDirectory, NTSTATUS W
     NTSTATUS Status = FsdOpenPath(Open->Path, Flags);
     if (!NT_SUCCESS(Status))
         return Status;
-    Open->File->FsContext = FsdTakeFcb(Open->Path, TRUE);
+    PFSD_FCB Fcb = FsdTakeFcb(Open->Path, TRUE);
+    Open->File->FsContext = Fcb;
+    FsdSetAttributes(Fcb, Open->Attributes | (Fcb->Directory ? 0 : FILE_ATTRIBUTE_ARCHIVE));
     Open->Information = FILE_CREATED;
     return STATUS_SUCCESS;
 }
@@ -292,12 +374,15 @@ static NTSTATUS FsdCreateBody(PFSD_OPEN Open)
 {
     PFILE_OBJECT File = Open->File, Related = File->RelatedFileObject;
     BOOLEAN MustBeDirectory;
+    if (Open->Irp->AssociatedIrp.SystemBuffer && Open->Stack->Parameters.Create.EaLength)
+        return STATUS_EAS_NOT_SUPPORTED;
     NTSTATUS Status = FsdMakePath(Related ? FsdFcbOf(Related) : NULL, File->FileName.Buffer,
                                   File->FileName.Length / sizeof(WCHAR), Open->Path, &MustBeDirectory);
     if (!NT_SUCCESS(Status))
         return Status;
-    Status = FsdOpenPath(Open->Path, 0);
-    if (NT_SUCCESS(Status))
+    if (Open->TargetDirectory)
+        Status = FsdOpenTarget(Open);
+    else if (NT_SUCCESS(Status = FsdOpenPath(Open->Path, 0)))
         Status = FsdOpenExisting(Open, MustBeDirectory);
     else
         Status = FsdCreateNew(Open, MustBeDirectory, FsdBlamePath(Open->Path, Status));
@@ -314,15 +399,26 @@ static NTSTATUS FsdCreateBody(PFSD_OPEN Open)
         IoUpdateShareAccess(File, &Fcb->Share);
     else
         IoSetShareAccess(Open->Access, Open->Share, File, &Fcb->Share);
-    return STATUS_SUCCESS;
+    if (Open->Information == FILE_CREATED)
+        FsdReport(Fcb->Path, Fcb->Directory ? FILE_NOTIFY_CHANGE_DIR_NAME : FILE_NOTIFY_CHANGE_FILE_NAME, FILE_ACTION_ADDED);
+    else if (Open->Information == FILE_OVERWRITTEN || Open->Information == FILE_SUPERSEDED)
+        FsdReport(Fcb->Path, FILE_NOTIFY_CHANGE_SIZE | FILE_NOTIFY_CHANGE_LAST_WRITE, FILE_ACTION_MODIFIED);
+    return Open->Oplock;
 }
 
-static NTSTATUS NTAPI FsdCreate(PDEVICE_OBJECT Device, PIRP Irp)
+NTSTATUS NTAPI FsdCreate(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
     PFSD_OPEN Open = ExpAllocate(sizeof(*Open), FSD_TAG);
     RtlZeroMemory(Open, sizeof(*Open));
+    if (!Stack->Parameters.Create.SecurityContext || Device == FsdControlDevice) { /* the control device itself */
+        ExpFree(Open);
+        return FsdFinish(Irp, STATUS_SUCCESS, FILE_OPENED);
+    }
     Open->File = Stack->FileObject;
+    Open->Irp = Irp;
+    Open->Stack = Stack;
+    Open->TargetDirectory = (Stack->Flags & SL_OPEN_TARGET_DIRECTORY) != 0;
     Open->Access = Stack->Parameters.Create.SecurityContext->DesiredAccess;
     Open->Disposition = Stack->Parameters.Create.Options >> 24;
     Open->Options = Stack->Parameters.Create.Options & 0xffffff;
@@ -340,29 +436,39 @@ static NTSTATUS NTAPI FsdCreate(PDEVICE_OBJECT Device, PIRP Irp)
 
 /* ---- Cleanup, close ---------------------------------------------------------------------------------------------- */
 
-static NTSTATUS NTAPI FsdCleanup(PDEVICE_OBJECT Device, PIRP Irp)
+NTSTATUS NTAPI FsdCleanup(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PFILE_OBJECT File = IoGetCurrentIrpStackLocation(Irp)->FileObject;
     PFSD_FCB Fcb = FsdFcbOf(File);
     PFSD_CCB Ccb = FsdCcbOf(File);
     if (Ccb && Ccb->SharesTaken) {
+        if (Fcb->Directory)
+            FsRtlNotifyCleanup(FsdNotifySync, &FsdNotifyList, Ccb);
+        FsRtlFastUnlockAll(&Fcb->Lock, File, IopRequestorProcess(Irp), NULL);
+        FsRtlCheckOplock(&Fcb->Oplock, Irp, NULL, NULL, NULL);
         IoRemoveShareAccess(File, &Fcb->Share);
         Ccb->SharesTaken = FALSE;
         if (Ccb->DeleteOnClose)
             Fcb->DeletePending = TRUE;
-        if (--Fcb->Handles == 0 && Fcb->DeletePending)
-            FsdAskFcb(Fcb, DOOR_FILE_REMOVE);
+        if (--Fcb->Handles == 0 && Fcb->DeletePending && NT_SUCCESS(FsdAskFcb(Fcb, DOOR_FILE_REMOVE))) {
+            if (Fcb->Directory) /* docs: who watches it learns that it goes */
+                FsRtlNotifyFullChangeDirectory(FsdNotifySync, &FsdNotifyList, Ccb, NULL, FALSE, FALSE, 0, NULL, NULL, NULL);
+            FsdReport(Fcb->Path, Fcb->Directory ? FILE_NOTIFY_CHANGE_DIR_NAME : FILE_NOTIFY_CHANGE_FILE_NAME,
+                      FILE_ACTION_REMOVED);
+        }
     }
     return FsdFinish(Irp, STATUS_SUCCESS, 0);
 }
 
-static NTSTATUS NTAPI FsdClose(PDEVICE_OBJECT Device, PIRP Irp)
+NTSTATUS NTAPI FsdClose(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PFILE_OBJECT File = IoGetCurrentIrpStackLocation(Irp)->FileObject;
     PFSD_CCB Ccb = FsdCcbOf(File);
     if (Ccb) {
         if (Ccb->Pattern.Buffer)
             ExpFree(Ccb->Pattern.Buffer);
+        if (Ccb->Watched.Buffer)
+            ExpFree(Ccb->Watched.Buffer);
         ExpFree(Ccb);
         File->FsContext2 = NULL;
         FsdFcbOf(File)->Opens--;
@@ -419,7 +525,17 @@ static VOID FsdAdvance(PFILE_OBJECT File, UINT64 Offset)
         File->CurrentByteOffset.QuadPart = (LONGLONG)Offset;
 }
 
-static NTSTATUS NTAPI FsdRead(PDEVICE_OBJECT Device, PIRP Irp)
+/* Locks of others, and owners of oplocks. The memory manager's transfers pass. */
+static NTSTATUS FsdMayTransfer(PFSD_FCB Fcb, PIRP Irp, BOOLEAN Write)
+{
+    if (Irp->Flags & IRP_PAGING_IO)
+        return STATUS_SUCCESS;
+    if (!(Write ? FsRtlCheckLockForWriteAccess(&Fcb->Lock, Irp) : FsRtlCheckLockForReadAccess(&Fcb->Lock, Irp)))
+        return STATUS_FILE_LOCK_CONFLICT;
+    return Fcb->Oplock ? FsRtlCheckOplock(&Fcb->Oplock, Irp, NULL, NULL, NULL) : STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI FsdRead(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
     PFSD_FCB Fcb = FsdFcbOf(Stack->FileObject);
@@ -429,7 +545,10 @@ static NTSTATUS NTAPI FsdRead(PDEVICE_OBJECT Device, PIRP Irp)
         return FsdFinish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     if (!Bytes)
         return FsdFinish(Irp, STATUS_SUCCESS, 0);
-    NTSTATUS Status = FsdMove(Fcb, DOOR_FILE_READ, Offset, FsdMemoryOf(Irp), Bytes, &Done);
+    NTSTATUS Status = FsdMayTransfer(Fcb, Irp, FALSE);
+    if (Status != STATUS_SUCCESS)
+        return FsdFinish(Irp, Status, 0);
+    Status = FsdMove(Fcb, DOOR_FILE_READ, Offset, FsdMemoryOf(Irp), Bytes, &Done);
     if (Done)
         Status = STATUS_SUCCESS; /* less than asked for is no failure */
     else if (NT_SUCCESS(Status))
@@ -440,7 +559,7 @@ static NTSTATUS NTAPI FsdRead(PDEVICE_OBJECT Device, PIRP Irp)
 }
 
 /* docs: ZwWriteFile: -1/FILE_WRITE_TO_END_OF_FILE appends. */
-static NTSTATUS NTAPI FsdWrite(PDEVICE_OBJECT Device, PIRP Irp)
+NTSTATUS NTAPI FsdWrite(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
     PFSD_FCB Fcb = FsdFcbOf(Stack->FileObject);
@@ -456,40 +575,25 @@ static NTSTATUS NTAPI FsdWrite(PDEVICE_OBJECT Device, PIRP Irp)
     }
     if (!NT_SUCCESS(Status) || !Bytes)
         return FsdFinish(Irp, Status, 0);
+    Stack->Parameters.Write.ByteOffset = Offset;
+    Status = FsdMayTransfer(Fcb, Irp, TRUE);
+    if (Status != STATUS_SUCCESS)
+        return FsdFinish(Irp, Status, 0);
+    FsdRequest.flags = FsdCcbOf(Stack->FileObject) && FsdCcbOf(Stack->FileObject)->KeepsTimes ? DOOR_FILE_KEEP_TIMES : 0;
     Status = FsdMove(Fcb, DOOR_FILE_WRITE, (UINT64)Offset.QuadPart, FsdMemoryOf(Irp), Bytes, &Done);
     if (Done) {
+        BOOLEAN Grows = Offset.QuadPart + Done > Fcb->Header.FileSize.QuadPart;
         if (Offset.QuadPart + Done > Fcb->Header.FileSize.QuadPart)
             Fcb->Header.FileSize.QuadPart = Offset.QuadPart + Done;
         FsdAdvance(Stack->FileObject, (UINT64)Offset.QuadPart + Done);
         Stack->FileObject->Flags |= FO_FILE_MODIFIED;
+        FsdReport(Fcb->Path, FILE_NOTIFY_CHANGE_LAST_WRITE | (Grows ? FILE_NOTIFY_CHANGE_SIZE : 0), FILE_ACTION_MODIFIED);
     }
     return FsdFinish(Irp, Status, NT_SUCCESS(Status) ? Done : 0);
 }
 
-static NTSTATUS NTAPI FsdFlush(PDEVICE_OBJECT Device, PIRP Irp)
+NTSTATUS NTAPI FsdFlush(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PFSD_FCB Fcb = FsdFcbOf(IoGetCurrentIrpStackLocation(Irp)->FileObject);
     return FsdFinish(Irp, Fcb ? FsdAskFcb(Fcb, DOOR_FILE_FLUSH) : STATUS_SUCCESS, 0);
-}
-
-/* ---- Start ------------------------------------------------------------------------------------------------------- */
-
-VOID FsdInitialize(VOID)
-{
-    UNICODE_STRING Name = RTL_CONSTANT_STRING(L"\\Device\\HarddiskVolume1");
-    PDRIVER_OBJECT Driver = IopMakeDriver(L"\\FileSystem\\HostFiles", NULL);
-    PDEVICE_OBJECT Device;
-    Driver->MajorFunction[IRP_MJ_CREATE] = FsdCreate;
-    Driver->MajorFunction[IRP_MJ_CLEANUP] = FsdCleanup;
-    Driver->MajorFunction[IRP_MJ_CLOSE] = FsdClose;
-    Driver->MajorFunction[IRP_MJ_READ] = FsdRead;
-    Driver->MajorFunction[IRP_MJ_WRITE] = FsdWrite;
-    Driver->MajorFunction[IRP_MJ_FLUSH_BUFFERS] = FsdFlush;
-    Driver->MajorFunction[IRP_MJ_QUERY_INFORMATION] = FsdQueryInformation;
-    Driver->MajorFunction[IRP_MJ_SET_INFORMATION] = FsdSetInformation;
-    Driver->MajorFunction[IRP_MJ_QUERY_VOLUME_INFORMATION] = FsdQueryVolume;
-    Driver->MajorFunction[IRP_MJ_DIRECTORY_CONTROL] = FsdDirectory;
-    KI_ASSERT(NT_SUCCESS(
-        IoCreateDevice(Driver, 0, &Name, FILE_DEVICE_DISK_FILE_SYSTEM, FILE_DEVICE_IS_MOUNTED, FALSE, &Device)));
-    Device->Flags &= ~DO_DEVICE_INITIALIZING;
 }

@@ -14,18 +14,24 @@ typedef struct _FSD_FCB {
     UINT64 Id;
     SHARE_ACCESS Share;
     SECTION_OBJECT_POINTERS Sections;
+    FAST_MUTEX Mutex; /* of the header, for contexts */
+    FILE_LOCK Lock;
+    OPLOCK Oplock;
     CHAR Path[sizeof(((struct door_file *)0)->path)]; /* as the door wants it */
 } FSD_FCB, *PFSD_FCB;
 
 /* One file object's own part. */
 typedef struct _FSD_CCB {
     BOOLEAN DeleteOnClose, SharesTaken;
+    BOOLEAN KeepsTimes; /* docs: FILE_BASIC_INFORMATION: -1: what this handle does changes no times */
+    UNICODE_STRING Watched; /* the directory's name for its notifications; Buffer is ours */
     BOOLEAN ScanStarted;
     ULONG ScanIndex;
     UNICODE_STRING Pattern; /* of the directory scan; Buffer is ours */
 } FSD_CCB, *PFSD_CCB;
 
 #define FSD_PATH sizeof(((struct door_file *)0)->path)
+#define FSD_SERIAL 0x1249ab1e
 #define FSD_TAG 'dsFI'
 #define FsdFcbOf(File) ((PFSD_FCB)(File)->FsContext)
 #define FsdCcbOf(File) ((PFSD_CCB)(File)->FsContext2)
@@ -41,5 +47,17 @@ NTSTATUS FsdMakePath(PFSD_FCB Related, PCWSTR Name, ULONG Characters, PCHAR Path
 NTSTATUS FsdFinish(PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
 ULONG FsdAttributes(const struct door_stat *Stat);
 NTSTATUS FsdMakeWritable(PFSD_FCB Fcb);
+/* The door's path as a name from the volume's root on, in pool; the caller frees Buffer. FALSE = no memory. */
+BOOLEAN FsdWiden(PCSTR Path, PUNICODE_STRING Name);
+/* Something has happened to a file. docs: FILE_NOTIFY_INFORMATION. */
+VOID FsdReport(PCSTR Path, ULONG Filter, ULONG Action);
+extern PNOTIFY_SYNC FsdNotifySync;
+extern LIST_ENTRY FsdNotifyList;
 
-DRIVER_DISPATCH FsdQueryInformation, FsdSetInformation, FsdQueryVolume, FsdDirectory;
+#define FSD_KEPT_ATTRIBUTES                                                                                            \
+    (FILE_ATTRIBUTE_ARCHIVE | FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM | FILE_ATTRIBUTE_TEMPORARY |               \
+     FILE_ATTRIBUTE_NOT_CONTENT_INDEXED)
+extern PDEVICE_OBJECT FsdControlDevice;
+
+DRIVER_DISPATCH FsdCreate, FsdCleanup, FsdClose, FsdRead, FsdWrite, FsdFlush;
+DRIVER_DISPATCH FsdQueryInformation, FsdSetInformation, FsdQueryVolume, FsdDirectory, FsdControl, FsdLock;

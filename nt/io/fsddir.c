@@ -27,6 +27,9 @@ static const FSD_LAYOUT FsdLayouts[] = {
     {FileIdBothDirectoryInformation, FIELD_OFFSET(FILE_ID_BOTH_DIR_INFORMATION, FileName),
      FIELD_OFFSET(FILE_ID_BOTH_DIR_INFORMATION, FileNameLength), FIELD_OFFSET(FILE_ID_BOTH_DIR_INFORMATION, FileId),
      FALSE},
+    {FileIdExtdDirectoryInformation, FIELD_OFFSET(FILE_ID_EXTD_DIR_INFORMATION, FileName),
+     FIELD_OFFSET(FILE_ID_EXTD_DIR_INFORMATION, FileNameLength), FIELD_OFFSET(FILE_ID_EXTD_DIR_INFORMATION, FileId),
+     FALSE},
     {FileNamesInformation, FIELD_OFFSET(FILE_NAMES_INFORMATION, FileName),
      FIELD_OFFSET(FILE_NAMES_INFORMATION, FileNameLength), 0, TRUE},
 };
@@ -44,43 +47,10 @@ typedef struct _FSD_SCAN {
 
 /* ---- Patterns ---------------------------------------------------------------------------------------------------- */
 
-/* '*' and '?', and their DOS forms '<' (as '*', but stops before the last dot), '>' (as '?', also nothing at the end or
- * before a dot), '"' (a dot, or nothing at the end). docs: FsRtlIsNameInExpression. */
-static BOOLEAN FsdMatch(PCWSTR Pattern, ULONG p, PCWSTR Name, ULONG n)
-{
-    while (p) {
-        WCHAR c = *Pattern;
-        if (c == L'*' || c == L'<') {
-            ULONG Stop = n;
-            if (c == L'<') /* up to the last dot */
-                while (Stop && Name[Stop - 1] != L'.')
-                    Stop--;
-            for (ULONG i = 0; i <= n; i++)
-                if ((c == L'*' || i < Stop || i == n || Stop == 0) && FsdMatch(Pattern + 1, p - 1, Name + i, n - i))
-                    return TRUE;
-            return FALSE;
-        }
-        if ((c == L'>' && (n == 0 || *Name == L'.')) || (c == L'"' && n == 0)) {
-            Pattern++;
-            p--;
-            continue;
-        }
-        if (n == 0 || (c != L'?' && c != L'>' && !(c == L'"' && *Name == L'.') &&
-                       RtlUpcaseUnicodeChar(c) != RtlUpcaseUnicodeChar(*Name)))
-            return FALSE;
-        Pattern++;
-        p--;
-        Name++;
-        n--;
-    }
-    return n == 0;
-}
-
 static BOOLEAN FsdWanted(PFSD_SCAN Scan)
 {
     PUNICODE_STRING Pattern = &Scan->Ccb->Pattern;
-    return !Pattern->Length || FsdMatch(Pattern->Buffer, Pattern->Length / sizeof(WCHAR), Scan->Name.Buffer,
-                                        Scan->Name.Length / sizeof(WCHAR));
+    return !Pattern->Length || FsRtlIsNameInUnUpcasedExpression(Pattern, &Scan->Name, TRUE, NULL);
 }
 
 /* ---- Entries ----------------------------------------------------------------------------------------------------- */
@@ -181,14 +151,30 @@ static BOOLEAN FsdBeginScan(PFSD_CCB Ccb, PIO_STACK_LOCATION Stack)
     return First;
 }
 
+/* docs: IRP_MN_NOTIFY_CHANGE_DIRECTORY: FsRtl keeps the request. */
+static NTSTATUS FsdWatch(PIRP Irp, PIO_STACK_LOCATION Stack)
+{
+    PFSD_CCB Ccb = FsdCcbOf(Stack->FileObject);
+    if (FsdFcbOf(Stack->FileObject)->DeletePending)
+        return FsdFinish(Irp, STATUS_DELETE_PENDING, 0);
+    if (!Ccb->Watched.Buffer && !FsdWiden(FsdFcbOf(Stack->FileObject)->Path, &Ccb->Watched))
+        return FsdFinish(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
+    FsRtlNotifyFullChangeDirectory(FsdNotifySync, &FsdNotifyList, Ccb, (PSTRING)&Ccb->Watched,
+                                   (Stack->Flags & SL_WATCH_TREE) != 0, FALSE,
+                                   Stack->Parameters.NotifyDirectory.CompletionFilter, Irp, NULL, NULL);
+    return STATUS_PENDING;
+}
+
 NTSTATUS NTAPI FsdDirectory(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
     FSD_SCAN *Scan;
+    if (!FsdFcbOf(Stack->FileObject) || !FsdFcbOf(Stack->FileObject)->Directory)
+        return FsdFinish(Irp, STATUS_INVALID_PARAMETER, 0);
+    if (Stack->MinorFunction == IRP_MN_NOTIFY_CHANGE_DIRECTORY)
+        return FsdWatch(Irp, Stack);
     if (Stack->MinorFunction != IRP_MN_QUERY_DIRECTORY)
         return FsdFinish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
-    if (!FsdFcbOf(Stack->FileObject)->Directory)
-        return FsdFinish(Irp, STATUS_INVALID_PARAMETER, 0);
     Scan = ExpAllocate(sizeof(*Scan), FSD_TAG);
     RtlZeroMemory(Scan, sizeof(*Scan));
     Scan->Fcb = FsdFcbOf(Stack->FileObject);

@@ -1,7 +1,7 @@
 /*
  * What files and the volume say of themselves, and what can be set: sizes, deletion, names.
  * (docs: FILE_BASIC_INFORMATION and the other information classes)
- * DIFFERS: times and attributes cannot be set; zero and -1, "leave it", are accepted.
+ * DIFFERS: times, and attributes other than read-only, are kept for the run and not on the host.
  */
 #include "nt.h"
 #include "io/fsd.h"
@@ -46,6 +46,25 @@ static NTSTATUS FsdFillName(PFILE_NAME_INFORMATION Name, ULONG Room, PFSD_FCB Fc
     *Bytes += FIELD_OFFSET(FILE_NAME_INFORMATION, FileName) + (Need < Room ? Need : Room);
     ExpFree(Wide);
     return Need <= Room ? STATUS_SUCCESS : STATUS_BUFFER_OVERFLOW;
+}
+
+/* docs: FILE_STREAM_INFORMATION: a file has its one stream, a directory none. */
+static NTSTATUS FsdFillStream(PFILE_STREAM_INFORMATION Stream, ULONG Room, PFSD_FCB Fcb, const struct door_stat *Stat,
+                              ULONG_PTR *Bytes)
+{
+    static const WCHAR Name[] = L"::$DATA";
+    const ULONG Fixed = FIELD_OFFSET(FILE_STREAM_INFORMATION, StreamName), Text = sizeof(Name) - sizeof(WCHAR);
+    if (Fcb->Directory)
+        return STATUS_SUCCESS;
+    if (Room < Fixed + Text)
+        return STATUS_BUFFER_OVERFLOW;
+    Stream->NextEntryOffset = 0;
+    Stream->StreamNameLength = Text;
+    Stream->StreamSize.QuadPart = (LONGLONG)Stat->size;
+    Stream->StreamAllocationSize.QuadPart = (LONGLONG)Stat->allocated;
+    RtlCopyMemory(Stream->StreamName, Name, Text);
+    *Bytes = Fixed + Text;
+    return STATUS_SUCCESS;
 }
 
 static VOID FsdFillNetwork(PFILE_NETWORK_OPEN_INFORMATION Network, const struct door_stat *Stat)
@@ -93,6 +112,25 @@ static NTSTATUS FsdFillClass(ULONG Class, PVOID Buffer, ULONG Room, PFSD_FCB Fcb
         Tag->ReparseTag = 0;
         *Bytes = sizeof(*Tag);
         return STATUS_SUCCESS;
+    case FileNormalizedNameInformation:
+        return FsdFillName(Buffer, Room, Fcb, Bytes);
+    case FileAlternateNameInformation: /* no short names are made */
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    case FileStreamInformation:
+        return FsdFillStream(Buffer, Room, Fcb, Stat, Bytes);
+    case FileCompressionInformation:
+        RtlZeroMemory(Buffer, sizeof(FILE_COMPRESSION_INFORMATION));
+        ((PFILE_COMPRESSION_INFORMATION)Buffer)->CompressedFileSize.QuadPart = (LONGLONG)Stat->allocated;
+        *Bytes = sizeof(FILE_COMPRESSION_INFORMATION);
+        return STATUS_SUCCESS;
+    case FileIdInformation: {
+        PFILE_ID_INFORMATION Id = Buffer;
+        RtlZeroMemory(Id, sizeof(*Id));
+        Id->VolumeSerialNumber = FSD_SERIAL;
+        RtlCopyMemory(&Id->FileId, &Stat->id, sizeof(Stat->id));
+        *Bytes = sizeof(*Id);
+        return STATUS_SUCCESS;
+    }
     case FileAllInformation: /* the rest was filled by the I/O manager */
         FsdFillBasic(&All->BasicInformation, Stat);
         FsdFillStandard(&All->StandardInformation, Fcb, Stat);
@@ -111,7 +149,7 @@ NTSTATUS NTAPI FsdQueryInformation(PDEVICE_OBJECT Device, PIRP Irp)
     PFSD_FCB Fcb = FsdFcbOf(Stack->FileObject);
     struct door_stat Stat;
     ULONG_PTR Bytes = 0;
-    NTSTATUS Status = FsdStat(Fcb, &Stat);
+    NTSTATUS Status = Fcb ? FsdStat(Fcb, &Stat) : STATUS_INVALID_PARAMETER;
     if (NT_SUCCESS(Status))
         Status = FsdFillClass(Stack->Parameters.QueryFile.FileInformationClass, Irp->AssociatedIrp.SystemBuffer,
                               Stack->Parameters.QueryFile.Length, Fcb, &Stat, &Bytes);
@@ -120,17 +158,37 @@ NTSTATUS NTAPI FsdQueryInformation(PDEVICE_OBJECT Device, PIRP Irp)
 
 /* ---- Set --------------------------------------------------------------------------------------------------------- */
 
-static NTSTATUS FsdSetBasic(PFILE_BASIC_INFORMATION Basic, const struct door_stat *Stat)
+/* docs: FILE_BASIC_INFORMATION: 0 leaves a time, -1 leaves it for whatever else this handle does, less is no time; attributes
+ * 0 stay, FILE_ATTRIBUTE_NORMAL alone means none. */
+static NTSTATUS FsdSetBasic(PFSD_FCB Fcb, PFSD_CCB Ccb, PFILE_BASIC_INFORMATION Basic, ULONG Had)
 {
-    const LARGE_INTEGER *Time = &Basic->CreationTime; /* the four times lie in a row */
+    LONGLONG Time[4] = {Basic->CreationTime.QuadPart, Basic->LastAccessTime.QuadPart, Basic->LastWriteTime.QuadPart,
+                        Basic->ChangeTime.QuadPart};
+    ULONG Attributes = Basic->FileAttributes;
     for (ULONG i = 0; i < 4; i++)
-        if (Time[i].QuadPart != 0 && Time[i].QuadPart != -1)
-            return STATUS_NOT_SUPPORTED;
-    ULONG Attributes = Basic->FileAttributes & ~FILE_ATTRIBUTE_NORMAL;
-    if (Basic->FileAttributes &&
-        (Attributes & ~FILE_ATTRIBUTE_ARCHIVE) != (FsdAttributes(Stat) & ~FILE_ATTRIBUTE_ARCHIVE))
-        return STATUS_NOT_SUPPORTED;
-    return STATUS_SUCCESS;
+        if (Time[i] < -2)
+            return STATUS_INVALID_PARAMETER;
+    if (Fcb->Directory ? (Attributes & FILE_ATTRIBUTE_TEMPORARY) : (Attributes & FILE_ATTRIBUTE_DIRECTORY))
+        return STATUS_INVALID_PARAMETER;
+    if (Time[2] == -1 && Ccb)
+        Ccb->KeepsTimes = TRUE;
+    if (!Attributes)
+        Attributes = Had;
+    RtlZeroMemory(&FsdRequest.stat, sizeof(FsdRequest.stat));
+    FsdRequest.stat.created = Time[0] > 0 ? (UINT64)Time[0] : 0;
+    FsdRequest.stat.accessed = Time[1] > 0 ? (UINT64)Time[1] : 0;
+    FsdRequest.stat.written = Time[2] > 0 ? (UINT64)Time[2] : 0;
+    FsdRequest.stat.changed = Time[3] > 0 ? (UINT64)Time[3] : (UINT64)KiSystemTime();
+    FsdRequest.stat.attributes = Attributes & FSD_KEPT_ATTRIBUTES ? Attributes & FSD_KEPT_ATTRIBUTES : FILE_ATTRIBUTE_NORMAL;
+    FsdRequest.stat.read_only = (Attributes & FILE_ATTRIBUTE_READONLY) != 0;
+    NTSTATUS Status = FsdAskFcb(Fcb, DOOR_FILE_SET_STAT);
+    if (NT_SUCCESS(Status)) {
+        Fcb->ReadOnly = (Attributes & FILE_ATTRIBUTE_READONLY) != 0;
+        FsdReport(Fcb->Path, FILE_NOTIFY_CHANGE_ATTRIBUTES | (Time[2] > 0 ? FILE_NOTIFY_CHANGE_LAST_WRITE : 0) |
+                                 (Time[0] > 0 ? FILE_NOTIFY_CHANGE_CREATION : 0),
+                  FILE_ACTION_MODIFIED);
+    }
+    return Status;
 }
 
 /* docs: FILE_DISPOSITION_INFORMATION: a directory must be empty, a read-only file stays. */
@@ -152,57 +210,48 @@ static NTSTATUS FsdSetDisposition(PFSD_FCB Fcb, BOOLEAN Delete)
     return STATUS_SUCCESS;
 }
 
-/* docs: FILE_RENAME_INFORMATION: a full path, a path relative to RootDirectory, or a bare name in the same directory.
- */
-static NTSTATUS FsdRenamePath(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, PCHAR Path)
+/* docs: IRP_MJ_SET_INFORMATION, SetFile.FileObject: the target's directory, which the I/O manager has opened; NULL: a bare
+ * name in the same directory. */
+static NTSTATUS FsdRenamePath(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, PFILE_OBJECT Target, PCHAR Path)
 {
-    static const WCHAR Drive[] = L"\\??\\C:", DosDrive[] = L"\\DosDevices\\C:", Volume[] = L"\\Device\\HarddiskVolume1";
-    static const struct {
-        PCWSTR Text;
-        ULONG Characters;
-    } Prefix[] = {{Drive, RTL_NUMBER_OF(Drive) - 1},
-                  {DosDrive, RTL_NUMBER_OF(DosDrive) - 1},
-                  {Volume, RTL_NUMBER_OF(Volume) - 1}};
-    ULONG Characters = Rename->FileNameLength / sizeof(WCHAR);
     PCWSTR Name = Rename->FileName;
+    ULONG Characters = Rename->FileNameLength / sizeof(WCHAR), Start;
     BOOLEAN Directory;
-    PVOID Root;
-    if (Rename->RootDirectory) {
-        NTSTATUS Status = ObReferenceObjectByHandle(Rename->RootDirectory, 0, IopFileType, KernelMode, &Root, NULL);
-        if (!NT_SUCCESS(Status))
-            return Status;
-        Status = FsdMakePath(FsdFcbOf((PFILE_OBJECT)Root), Name, Characters, Path, &Directory);
-        ObfDereferenceObject(Root);
-        return Status;
-    }
-    for (ULONG i = 0; i < RTL_NUMBER_OF(Prefix); i++)
-        if (Characters > Prefix[i].Characters && !_wcsnicmp(Name, Prefix[i].Text, Prefix[i].Characters))
-            return FsdMakePath(NULL, Name + Prefix[i].Characters, Characters - Prefix[i].Characters, Path, &Directory);
-    if (Characters && Name[0] == L'\\')
-        return STATUS_NOT_SAME_DEVICE;
+    if (Target)
+        return FsdMakePath(FsdFcbOf(Target), Target->FileName.Buffer, Target->FileName.Length / sizeof(WCHAR), Path,
+                           &Directory);
     PCHAR Slash = strrchr(Fcb->Path, '/');
-    ULONG Start = Slash ? (ULONG)(Slash - Fcb->Path) + 1 : 0;
+    Start = Slash ? (ULONG)(Slash - Fcb->Path) + 1 : 0;
+    for (ULONG i = 0; i < Characters; i++)
+        if (Name[i] == L'\\' || Name[i] == L'/' || !Name[i])
+            return STATUS_OBJECT_NAME_INVALID;
+    if (!Characters || Start + 3 * Characters >= FSD_PATH)
+        return Characters ? STATUS_NAME_TOO_LONG : STATUS_OBJECT_NAME_INVALID;
     RtlCopyMemory(Path, Fcb->Path, Start);
     RtlpToUtf8(Path + Start, FSD_PATH - Start, Name, Characters);
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS FsdSetName(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, ULONG Room)
+static NTSTATUS FsdSetName(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, ULONG Room, PFILE_OBJECT Target, BOOLEAN Replace)
 {
     PCHAR Path;
     if (Room < FIELD_OFFSET(FILE_RENAME_INFORMATION, FileName) + Rename->FileNameLength)
         return STATUS_INVALID_PARAMETER;
     Path = ExpAllocate(FSD_PATH, FSD_TAG);
-    NTSTATUS Status = FsdRenamePath(Fcb, Rename, Path);
+    NTSTATUS Status = FsdRenamePath(Fcb, Rename, Target, Path);
     if (NT_SUCCESS(Status)) {
         RtlpFormat(FsdRequest.path, sizeof(FsdRequest.path), "%s", Path);
-        FsdRequest.flags = Rename->ReplaceIfExists ? DOOR_FILE_REPLACE : 0;
+        FsdRequest.flags = Replace ? DOOR_FILE_REPLACE : 0;
         Status = FsdAskFcb(Fcb, DOOR_FILE_RENAME);
     }
     if (Status == STATUS_OBJECT_NAME_NOT_FOUND || Status == STATUS_NOT_A_DIRECTORY)
         Status = STATUS_OBJECT_PATH_NOT_FOUND;
-    if (NT_SUCCESS(Status))
+    if (NT_SUCCESS(Status)) {
+        ULONG Filter = Fcb->Directory ? FILE_NOTIFY_CHANGE_DIR_NAME : FILE_NOTIFY_CHANGE_FILE_NAME;
+        FsdReport(Fcb->Path, Filter, FILE_ACTION_RENAMED_OLD_NAME);
         RtlpFormat(Fcb->Path, sizeof(Fcb->Path), "%s", Path);
+        FsdReport(Fcb->Path, Filter, FILE_ACTION_RENAMED_NEW_NAME);
+    }
     ExpFree(Path);
     return Status;
 }
@@ -214,12 +263,17 @@ NTSTATUS NTAPI FsdSetInformation(PDEVICE_OBJECT Device, PIRP Irp)
     PVOID Buffer = Irp->AssociatedIrp.SystemBuffer;
     struct door_stat Stat;
     LONGLONG Size;
-    NTSTATUS Status = FsdStat(Fcb, &Stat);
+    NTSTATUS Status = Fcb ? FsdStat(Fcb, &Stat) : STATUS_INVALID_PARAMETER;
+    if (NT_SUCCESS(Status) && Fcb->Oplock) {
+        Status = FsRtlCheckOplock(&Fcb->Oplock, Irp, NULL, NULL, NULL);
+        if (Status == STATUS_SUCCESS)
+            Status = FsdStat(Fcb, &Stat);
+    }
     if (!NT_SUCCESS(Status))
         return FsdFinish(Irp, Status, 0);
     switch ((ULONG)Stack->Parameters.SetFile.FileInformationClass) {
     case FileBasicInformation:
-        Status = FsdSetBasic(Buffer, &Stat);
+        Status = FsdSetBasic(Fcb, FsdCcbOf(Stack->FileObject), Buffer, FsdAttributes(&Stat));
         break;
     case FileDispositionInformation:
         Status = FsdSetDisposition(Fcb, ((PFILE_DISPOSITION_INFORMATION)Buffer)->DeleteFile);
@@ -236,7 +290,22 @@ NTSTATUS NTAPI FsdSetInformation(PDEVICE_OBJECT Device, PIRP Irp)
             Status = FsdSetSize(Fcb, (UINT64)Size);
         break;
     case FileRenameInformation:
-        Status = FsdSetName(Fcb, Buffer, Stack->Parameters.SetFile.Length);
+    case FileRenameInformationEx:
+        Status = FsdSetName(Fcb, Buffer, Stack->Parameters.SetFile.Length, Stack->Parameters.SetFile.FileObject,
+                            (*(PUCHAR)Buffer & FILE_RENAME_REPLACE_IF_EXISTS) != 0);
+        break;
+    case FileDispositionInformationEx: /* deleting a name that others have open is not done */
+        Status = ((PFILE_DISPOSITION_INFORMATION_EX)Buffer)->Flags & ~FILE_DISPOSITION_DELETE
+                     ? STATUS_NOT_SUPPORTED
+                     : FsdSetDisposition(Fcb, ((PFILE_DISPOSITION_INFORMATION_EX)Buffer)->Flags & FILE_DISPOSITION_DELETE);
+        break;
+    case FileValidDataLengthInformation: /* all of a file is valid always */
+        Size = ((PFILE_VALID_DATA_LENGTH_INFORMATION)Buffer)->ValidDataLength.QuadPart;
+        Status = Size < 0 || (UINT64)Size > Stat.size || Fcb->Directory ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
+        break;
+    case FileLinkInformation:
+    case FileShortNameInformation:
+        Status = STATUS_INVALID_DEVICE_REQUEST; /* docs: of file systems without them */
         break;
     default:
         Status = STATUS_INVALID_PARAMETER;
@@ -278,7 +347,7 @@ static NTSTATUS FsdFillVolume(ULONG Class, PVOID Buffer, ULONG Room, ULONG_PTR *
         *Bytes = sizeof(Reply.Full);
         break;
     case FileFsVolumeInformation:
-        Reply.Volume.VolumeSerialNumber = 0x1249ab1e;
+        Reply.Volume.VolumeSerialNumber = FSD_SERIAL;
         *Bytes = FIELD_OFFSET(FILE_FS_VOLUME_INFORMATION, VolumeLabel);
         break;
     case FileFsAttributeInformation:

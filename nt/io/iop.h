@@ -142,6 +142,7 @@ typedef struct _IOP_OPEN {
     KPROCESSOR_MODE Mode; /* of the requestor */
     PVOID Extra;        /* ECP_LIST */
     PDEVICE_OBJECT Top; /* instead of the stack's top */
+    PTXN_PARAMETER_BLOCK Transaction;
     IO_STATUS_BLOCK Iosb;
 } IOP_OPEN, *PIOP_OPEN;
 
@@ -158,10 +159,16 @@ typedef struct _IOP_FILE_EXTENSION {
     LIST_ENTRY Contexts; /* FSRTL_PER_FILEOBJECT_CONTEXT */
     BOOLEAN HasOplockKey, Remote, IgnoreSharing;
     GUID OplockKey;
+    PTXN_PARAMETER_BLOCK Transaction;
     PDEVICE_OBJECT TopDevice; /* where requests go instead of the stack's top */
 } IOP_FILE_EXTENSION, *PIOP_FILE_EXTENSION;
 
 PIOP_FILE_EXTENSION IopFileExtension(PFILE_OBJECT File);
+/* What a create's extra parameters (ECP_LIST or NULL) and context say about the file object. */
+NTSTATUS IopMarkFile(PFILE_OBJECT File, PVOID Ecps, PDEVICE_OBJECT Top, PTXN_PARAMETER_BLOCK Transaction);
+/* Fixed part of an information class: less room than that is STATUS_INFO_LENGTH_MISMATCH. 0 = no such class. */
+ULONG IopClassBytes(FILE_INFORMATION_CLASS Class, BOOLEAN Set);
+extern PDEVICE_OBJECT FsdDisk; /* C:'s */
 VOID IopInitializeFile(PFILE_OBJECT File, PDEVICE_OBJECT Device); /* of zeroed memory */
 
 /* A read or write by the file system's fast I/O routine, if it has one and agrees. FALSE: send a request. */

@@ -128,7 +128,7 @@ static NTSTATUS IopOffset(PIOP_CALLER Caller, PLARGE_INTEGER Given, BOOLEAN Writ
     /* Devices without positions (no file system below) take any; a file without a position must be given one. */
     if (!Caller->Synchronous) {
         Offset->QuadPart = 0;
-        return IopDriverOf(Caller->Device->DriverObject)->Image ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
+        return Caller->File->Vpb ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
     }
     *Offset = File->CurrentByteOffset;
     return STATUS_SUCCESS;
@@ -299,47 +299,43 @@ static BOOLEAN IopAnswerClass(PIOP_CALLER Caller, ACCESS_MASK Access, FILE_INFOR
     return FALSE;
 }
 
-/* Fixed part of each class: less room than that is STATUS_INFO_LENGTH_MISMATCH. 0 = no such class. */
-static ULONG IopClassBytes(FILE_INFORMATION_CLASS Class)
+ULONG IopClassBytes(FILE_INFORMATION_CLASS Class, BOOLEAN Set)
 {
-    switch ((ULONG)Class) {
-    case FileBasicInformation:
-        return sizeof(FILE_BASIC_INFORMATION);
-    case FileStandardInformation:
-        return sizeof(FILE_STANDARD_INFORMATION);
-    case FileInternalInformation:
-        return sizeof(FILE_INTERNAL_INFORMATION);
-    case FileEaInformation:
-        return sizeof(FILE_EA_INFORMATION);
-    case FileAccessInformation:
-        return sizeof(FILE_ACCESS_INFORMATION);
-    case FileNameInformation:
-        return sizeof(FILE_NAME_INFORMATION);
-    case FilePositionInformation:
-        return sizeof(FILE_POSITION_INFORMATION);
-    case FileModeInformation:
-        return sizeof(FILE_MODE_INFORMATION);
-    case FileAlignmentInformation:
-        return sizeof(FILE_ALIGNMENT_INFORMATION);
-    case FileAllInformation:
-        return sizeof(FILE_ALL_INFORMATION);
-    case FileNetworkOpenInformation:
-        return sizeof(FILE_NETWORK_OPEN_INFORMATION);
-    case FileAttributeTagInformation:
-        return sizeof(FILE_ATTRIBUTE_TAG_INFORMATION);
-    case FileRenameInformation:
-        return sizeof(FILE_RENAME_INFORMATION);
-    case FileDispositionInformation:
-        return sizeof(FILE_DISPOSITION_INFORMATION);
-    case FileAllocationInformation:
-        return sizeof(FILE_ALLOCATION_INFORMATION);
-    case FileCompletionInformation:
-        return sizeof(FILE_COMPLETION_INFORMATION);
-    case FileEndOfFileInformation:
-        return sizeof(FILE_END_OF_FILE_INFORMATION);
-    default:
-        return 0;
-    }
+    static const struct {
+        UCHAR Class, Query, Set; /* 0 = cannot be */
+    } Table[] = {
+        {FileBasicInformation, sizeof(FILE_BASIC_INFORMATION), sizeof(FILE_BASIC_INFORMATION)},
+        {FileStandardInformation, sizeof(FILE_STANDARD_INFORMATION), 0},
+        {FileInternalInformation, sizeof(FILE_INTERNAL_INFORMATION), 0},
+        {FileEaInformation, sizeof(FILE_EA_INFORMATION), 0},
+        {FileAccessInformation, sizeof(FILE_ACCESS_INFORMATION), 0},
+        {FileNameInformation, sizeof(FILE_NAME_INFORMATION), 0},
+        {FileRenameInformation, 0, sizeof(FILE_RENAME_INFORMATION)},
+        {FileLinkInformation, 0, sizeof(FILE_LINK_INFORMATION)},
+        {FileDispositionInformation, 0, sizeof(FILE_DISPOSITION_INFORMATION)},
+        {FilePositionInformation, sizeof(FILE_POSITION_INFORMATION), sizeof(FILE_POSITION_INFORMATION)},
+        {FileModeInformation, sizeof(FILE_MODE_INFORMATION), sizeof(FILE_MODE_INFORMATION)},
+        {FileAlignmentInformation, sizeof(FILE_ALIGNMENT_INFORMATION), 0},
+        {FileAllInformation, sizeof(FILE_ALL_INFORMATION), 0},
+        {FileAllocationInformation, 0, sizeof(FILE_ALLOCATION_INFORMATION)},
+        {FileCompletionInformation, 0, sizeof(FILE_COMPLETION_INFORMATION)},
+        {FileEndOfFileInformation, 0, sizeof(FILE_END_OF_FILE_INFORMATION)},
+        {FileAlternateNameInformation, sizeof(FILE_NAME_INFORMATION), 0},
+        {FileStreamInformation, sizeof(FILE_STREAM_INFORMATION), 0},
+        {FileCompressionInformation, sizeof(FILE_COMPRESSION_INFORMATION), 0},
+        {FileNetworkOpenInformation, sizeof(FILE_NETWORK_OPEN_INFORMATION), 0},
+        {FileAttributeTagInformation, sizeof(FILE_ATTRIBUTE_TAG_INFORMATION), 0},
+        {FileValidDataLengthInformation, 0, sizeof(FILE_VALID_DATA_LENGTH_INFORMATION)},
+        {FileShortNameInformation, 0, sizeof(FILE_NAME_INFORMATION)},
+        {FileNormalizedNameInformation, sizeof(FILE_NAME_INFORMATION), 0},
+        {FileIdInformation, sizeof(FILE_ID_INFORMATION), 0},
+        {FileDispositionInformationEx, 0, sizeof(FILE_DISPOSITION_INFORMATION_EX)},
+        {FileRenameInformationEx, 0, sizeof(FILE_RENAME_INFORMATION)},
+    };
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Table); i++)
+        if (Table[i].Class == (ULONG)Class)
+            return Set ? Table[i].Set : Table[i].Query;
+    return 0;
 }
 
 NTSTATUS NTAPI NtQueryInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes,
@@ -349,9 +345,9 @@ NTSTATUS NTAPI NtQueryInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOI
     PIO_STACK_LOCATION Stack;
     IOP_CALLER Caller;
     PVOID Again;
-    if (!IopClassBytes(Class))
+    if (!IopClassBytes(Class, FALSE))
         return STATUS_INVALID_INFO_CLASS;
-    if (Bytes < IopClassBytes(Class))
+    if (Bytes < IopClassBytes(Class, FALSE))
         return STATUS_INFO_LENGTH_MISMATCH;
     NTSTATUS Status = IopBegin(&Caller, Handle, 0, NULL);
     if (!NT_SUCCESS(Status))
@@ -369,16 +365,63 @@ NTSTATUS NTAPI NtQueryInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOI
     return IopAbandon(&Caller, NULL, Status);
 }
 
-/* The object of a rename is a name, perhaps relative to a directory given by handle: made into the target's full path
- * by the file system. */
+/* docs: FILE_MODE_INFORMATION: what of the mode may change after the opening. */
+static NTSTATUS IopSetMode(PFILE_OBJECT File, ULONG Mode)
+{
+    const ULONG Synchronous = FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT;
+    if ((Mode & ~(FILE_WRITE_THROUGH | FILE_SEQUENTIAL_ONLY | Synchronous)) || (Mode & Synchronous) == Synchronous ||
+        !(Mode & Synchronous) != !(File->Flags & FO_SYNCHRONOUS_IO))
+        return STATUS_INVALID_PARAMETER;
+    File->Flags &= ~(FO_WRITE_THROUGH | FO_SEQUENTIAL_ONLY | FO_ALERTABLE_IO);
+    File->Flags |= (Mode & FILE_WRITE_THROUGH ? FO_WRITE_THROUGH : 0) |
+                   (Mode & FILE_SEQUENTIAL_ONLY ? FO_SEQUENTIAL_ONLY : 0) |
+                   (Mode & FILE_SYNCHRONOUS_IO_ALERT ? FO_ALERTABLE_IO : 0);
+    return STATUS_SUCCESS;
+}
+
+/* docs: FILE_RENAME_INFORMATION: a name with a root directory or a full path: the I/O manager opens the directory it will
+ * lie in, so that the file system finds it and share access holds. A bare name needs none. */
+static NTSTATUS IopOpenTarget(PIOP_CALLER Caller, PFILE_RENAME_INFORMATION Rename, ULONG Bytes,
+                              FILE_INFORMATION_CLASS Class, PHANDLE Handle, PFILE_OBJECT *Target)
+{
+    OBJECT_ATTRIBUTES Attributes;
+    UNICODE_STRING Name;
+    IO_STATUS_BLOCK Iosb;
+    if (!Rename->FileNameLength || (Rename->FileNameLength & 1) || Rename->FileNameLength > MAXUSHORT - 1 ||
+        Bytes < FIELD_OFFSET(FILE_RENAME_INFORMATION, FileName) + Rename->FileNameLength)
+        return STATUS_INVALID_PARAMETER;
+    Name = (UNICODE_STRING){(USHORT)Rename->FileNameLength, (USHORT)Rename->FileNameLength, Rename->FileName};
+    if (!Rename->RootDirectory && Name.Buffer[0] != L'\\')
+        return STATUS_SUCCESS;
+    InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, Rename->RootDirectory, NULL);
+    NTSTATUS Status = IoCreateFile(Handle, FILE_WRITE_DATA | SYNCHRONIZE, &Attributes, &Iosb, NULL, 0,
+                                   FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN,
+                                   FILE_OPEN_FOR_BACKUP_INTENT, NULL, 0, CreateFileTypeNone, NULL,
+                                   IO_NO_PARAMETER_CHECKING | IO_OPEN_TARGET_DIRECTORY | IO_FORCE_ACCESS_CHECK);
+    if (!NT_SUCCESS(Status)) {
+        *Handle = NULL;
+        return Status;
+    }
+    Status = ObReferenceObjectByHandle(*Handle, 0, IopFileType, KernelMode, (PVOID *)Target, NULL);
+    if (NT_SUCCESS(Status) && (*Target)->DeviceObject != Caller->File->DeviceObject) {
+        ObfDereferenceObject(*Target);
+        Status = STATUS_NOT_SAME_DEVICE;
+    }
+    if (!NT_SUCCESS(Status)) {
+        NtClose(*Handle);
+        *Handle = NULL;
+    }
+    return Status;
+}
+
 NTSTATUS NTAPI NtSetInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes,
                                     FILE_INFORMATION_CLASS Class)
 {
     PIO_STACK_LOCATION Stack;
     IOP_CALLER Caller;
-    if (!IopClassBytes(Class))
+    if (!IopClassBytes(Class, TRUE))
         return STATUS_INVALID_INFO_CLASS;
-    if (Bytes < IopClassBytes(Class))
+    if (Bytes < IopClassBytes(Class, TRUE))
         return STATUS_INFO_LENGTH_MISMATCH;
     NTSTATUS Status = IopBegin(&Caller, Handle, 0, NULL);
     if (!NT_SUCCESS(Status))
@@ -399,14 +442,34 @@ NTSTATUS NTAPI NtSetInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID 
         Iosb->Information = 0;
         return IopAbandon(&Caller, NULL, STATUS_SUCCESS);
     }
+    if (Class == FileModeInformation) {
+        Status = IopSetMode(Caller.File, ((PFILE_MODE_INFORMATION)Buffer)->Mode);
+        Iosb->Status = Status;
+        Iosb->Information = 0;
+        return IopAbandon(&Caller, NULL, Status);
+    }
+    BOOLEAN Names = Class == FileRenameInformation || Class == FileRenameInformationEx || Class == FileLinkInformation;
+    HANDLE TargetHandle = NULL;
+    PFILE_OBJECT Target = NULL;
+    if (Names) {
+        Status = IopOpenTarget(&Caller, Buffer, Bytes, Class, &TargetHandle, &Target);
+        if (!NT_SUCCESS(Status))
+            return IopAbandon(&Caller, NULL, Status);
+    }
     PIRP Irp = IopNewIrp(&Caller, IRP_MJ_SET_INFORMATION, 0, &Stack);
-    if (!Irp)
-        return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);
-    Stack->Parameters.SetFile.Length = Bytes;
-    Stack->Parameters.SetFile.FileInformationClass = Class;
-    if (Class == FileRenameInformation)
-        Stack->Parameters.SetFile.ReplaceIfExists = ((PFILE_RENAME_INFORMATION)Buffer)->ReplaceIfExists;
-    Status = IopAskDevice(Caller.File, Irp, Buffer, Iosb);
+    if (Irp) {
+        Stack->Parameters.SetFile.Length = Bytes;
+        Stack->Parameters.SetFile.FileInformationClass = Class;
+        Stack->Parameters.SetFile.FileObject = Target;
+        if (Names)
+            Stack->Parameters.SetFile.ReplaceIfExists = (*(PUCHAR)Buffer & 1) != 0; /* a flag's bit 0 in the newer form */
+        Status = IopAskDevice(Caller.File, Irp, Buffer, Iosb);
+    } else
+        Status = STATUS_INSUFFICIENT_RESOURCES;
+    if (TargetHandle) {
+        ObfDereferenceObject(Target);
+        NtClose(TargetHandle);
+    }
     return IopAbandon(&Caller, NULL, Status);
 }
 

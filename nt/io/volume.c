@@ -319,6 +319,9 @@ static PDEVICE_OBJECT IopFileSystemOf(PFILE_OBJECT File)
 
 PDEVICE_OBJECT NTAPI IoGetRelatedDeviceObject(PFILE_OBJECT File)
 {
+    PIOP_FILE_EXTENSION Extension = File->FileObjectExtension;
+    if (Extension && Extension->TopDevice)
+        return Extension->TopDevice;
     return IoGetAttachedDevice(IopFileSystemOf(File));
 }
 
@@ -396,6 +399,32 @@ PFILE_OBJECT NTAPI IoCreateStreamFileObjectEx(PFILE_OBJECT File, PDEVICE_OBJECT 
         Stream->Flags |= FO_HANDLE_CREATED;
     }
     return Stream;
+}
+
+/* docs: IoCreateStreamFileObjectEx2: with a device to send requests to, by the options. */
+NTSTATUS NTAPI IoCreateStreamFileObjectEx2(PIO_CREATE_STREAM_FILE_OPTIONS Options, PFILE_OBJECT File, PDEVICE_OBJECT Device,
+                                           PFILE_OBJECT *Result, PHANDLE Handle)
+{
+    *Result = NULL;
+    if (!Options || Options->Size < sizeof(*Options))
+        return STATUS_INVALID_PARAMETER;
+    PFILE_OBJECT Stream = IopMakeStream(File, Device, TRUE);
+    if (!Stream)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    NTSTATUS Status = IopMarkFile(Stream, NULL, Options->TargetDeviceObject, NULL);
+    if (NT_SUCCESS(Status) && Handle) {
+        Stream->Flags &= ~FO_CLEANUP_COMPLETE;
+        Status = ObpCreateHandle(Stream, FILE_READ_DATA, OBJ_KERNEL_HANDLE, Handle);
+        Stream->Flags |= FO_HANDLE_CREATED;
+    } else if (NT_SUCCESS(Status)) {
+        Stream->Flags &= ~FO_CLEANUP_COMPLETE;
+        IopCloseFile(Stream, 0);
+    }
+    if (NT_SUCCESS(Status))
+        *Result = Stream;
+    else
+        ObfDereferenceObject(Stream);
+    return Status;
 }
 
 PFILE_OBJECT NTAPI IoCreateStreamFileObjectLite(PFILE_OBJECT File, PDEVICE_OBJECT Device)

@@ -747,6 +747,8 @@ ULONG NTAPI MmDoesFileHaveUserWritableReferences(PSECTION_OBJECT_POINTERS Pointe
 /* docs: MmForceSectionClosed: what nobody uses any more is gone here at once, so what is left is in use. */
 BOOLEAN NTAPI MmForceSectionClosed(PSECTION_OBJECT_POINTERS Pointers, BOOLEAN DelayClose)
 {
+    if (Pointers->SharedCacheMap)
+        CcFlushCache(Pointers, NULL, 0, NULL); /* a cache map that nobody has open goes with its last dirty page */
     return !Pointers->DataSectionObject && !Pointers->ImageSectionObject;
 }
 

@@ -264,7 +264,7 @@ static VOID the_volume_says_what_it_is(VOID)
     OK(ZwQueryVolumeInformationFile(File, &Iosb, &Size, sizeof(Size), FileFsSizeInformation));
     CHECK(Size.BytesPerSector == 512 && Size.TotalAllocationUnits.QuadPart >= Size.AvailableAllocationUnits.QuadPart);
     OK(ZwQueryVolumeInformationFile(File, &Iosb, &Device, sizeof(Device), FileFsDeviceInformation));
-    CHECK(Device.DeviceType == FILE_DEVICE_DISK_FILE_SYSTEM);
+    CHECK(Device.DeviceType == FILE_DEVICE_DISK);
     OK(ZwClose(File));
 }
 

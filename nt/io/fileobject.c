@@ -1,0 +1,208 @@
+/*
+ * What drivers that hold a file object ask and set without a handle, and what they can mark it with.
+ */
+#include "nt.h"
+
+/* ---- Questions and orders, by a request that is waited for ---------------------------------------------------------- */
+
+static NTSTATUS IopAsk(PFILE_OBJECT File, UCHAR Major, ULONG Class, PVOID Buffer, ULONG Bytes, PIO_STATUS_BLOCK Iosb)
+{
+    PDEVICE_OBJECT Device = IoGetRelatedDeviceObject(File);
+    PIRP Irp = IopAllocateIrp(Device->StackSize, File);
+    if (!Irp)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Irp);
+    Irp->Flags = IRP_SYNCHRONOUS_API | IRP_CLOSE_OPERATION;
+    Irp->AssociatedIrp.SystemBuffer = Buffer;
+    Irp->UserBuffer = Buffer;
+    Stack->MajorFunction = Major;
+    Stack->FileObject = File;
+    Stack->Parameters.QueryFile.Length = Bytes; /* the four kinds have these two fields in the same place */
+    Stack->Parameters.QueryFile.FileInformationClass = Class;
+    return IopCallAndWait(Device, Irp, Iosb);
+}
+
+NTSTATUS NTAPI IoQueryVolumeInformation(PFILE_OBJECT File, FS_INFORMATION_CLASS Class, ULONG Bytes, PVOID Buffer,
+                                        PULONG Returned)
+{
+    IO_STATUS_BLOCK Iosb = {0};
+    NTSTATUS Status = IopAsk(File, IRP_MJ_QUERY_VOLUME_INFORMATION, Class, Buffer, Bytes, &Iosb);
+    *Returned = (ULONG)Iosb.Information;
+    return Status;
+}
+
+NTSTATUS NTAPI IoSetInformation(PFILE_OBJECT File, FILE_INFORMATION_CLASS Class, ULONG Bytes, PVOID Buffer)
+{
+    IO_STATUS_BLOCK Iosb = {0};
+    return IopAsk(File, IRP_MJ_SET_INFORMATION, Class, Buffer, Bytes, &Iosb);
+}
+
+/* docs: IoCheckQuerySetFileInformation: is the class one, and the buffer long enough. */
+NTSTATUS NTAPI IoCheckQuerySetFileInformation(FILE_INFORMATION_CLASS Class, ULONG Bytes, BOOLEAN Set)
+{
+    ULONG Least = IopClassBytes(Class, Set);
+    return !Least ? STATUS_INVALID_INFO_CLASS : Bytes < Least ? STATUS_INFO_LENGTH_MISMATCH : STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI IoCheckQuerySetVolumeInformation(FS_INFORMATION_CLASS Class, ULONG Bytes, BOOLEAN Set)
+{
+    static const UCHAR Query[] = {[FileFsVolumeInformation] = sizeof(FILE_FS_VOLUME_INFORMATION),
+                                  [FileFsSizeInformation] = sizeof(FILE_FS_SIZE_INFORMATION),
+                                  [FileFsDeviceInformation] = sizeof(FILE_FS_DEVICE_INFORMATION),
+                                  [FileFsAttributeInformation] = sizeof(FILE_FS_ATTRIBUTE_INFORMATION),
+                                  [FileFsControlInformation] = sizeof(FILE_FS_CONTROL_INFORMATION),
+                                  [FileFsFullSizeInformation] = sizeof(FILE_FS_FULL_SIZE_INFORMATION),
+                                  [FileFsObjectIdInformation] = sizeof(FILE_FS_OBJECTID_INFORMATION)};
+    static const UCHAR Orders[] = {[FileFsLabelInformation] = sizeof(FILE_FS_LABEL_INFORMATION),
+                                   [FileFsControlInformation] = sizeof(FILE_FS_CONTROL_INFORMATION),
+                                   [FileFsObjectIdInformation] = sizeof(FILE_FS_OBJECTID_INFORMATION)};
+    ULONG Least = Set ? (ULONG)Class < sizeof(Orders) ? Orders[Class] : 0 : (ULONG)Class < sizeof(Query) ? Query[Class] : 0;
+    return !Least ? STATUS_INVALID_INFO_CLASS : Bytes < Least ? STATUS_INFO_LENGTH_MISMATCH : STATUS_SUCCESS;
+}
+
+/* docs: IoQueryFileDosDeviceName: drive and path in paged pool, which the caller frees. */
+NTSTATUS NTAPI IoQueryFileDosDeviceName(PFILE_OBJECT File, POBJECT_NAME_INFORMATION *Result)
+{
+    const ULONG Room = FIELD_OFFSET(FILE_NAME_INFORMATION, FileName) + 0x1000;
+    UNICODE_STRING Drive = RTL_CONSTANT_STRING(L"C:");
+    PFILE_NAME_INFORMATION Name;
+    ULONG Bytes;
+    *Result = NULL;
+    if (File->DeviceObject != FsdDisk)
+        return STATUS_OBJECT_NAME_NOT_FOUND; /* no drive letter leads to other devices' volumes */
+    Name = ExpTryAllocate(Room, 'nDoI');
+    if (!Name)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    NTSTATUS Status = IoQueryFileInformation(File, FileNameInformation, Room, Name, &Bytes);
+    if (NT_SUCCESS(Status)) {
+        ULONG Text = Drive.Length + Name->FileNameLength;
+        *Result = ExAllocatePoolWithTag(PagedPool, sizeof(**Result) + Text + sizeof(WCHAR), 'nDoI');
+        if (*Result) {
+            PWCH To = (PWCH)(*Result + 1);
+            (*Result)->Name = (UNICODE_STRING){(USHORT)Text, (USHORT)(Text + sizeof(WCHAR)), To};
+            RtlCopyMemory(To, Drive.Buffer, Drive.Length);
+            RtlCopyMemory(To + Drive.Length / sizeof(WCHAR), Name->FileName, Name->FileNameLength);
+            To[Text / sizeof(WCHAR)] = 0;
+        } else
+            Status = STATUS_INSUFFICIENT_RESOURCES;
+    }
+    ExpFree(Name);
+    return Status;
+}
+
+/* docs: IoReplaceFileObjectName: for filters that send an open elsewhere (STATUS_REPARSE). */
+NTSTATUS NTAPI IoReplaceFileObjectName(PFILE_OBJECT File, PWSTR NewName, USHORT Bytes)
+{
+    USHORT Room = Bytes + sizeof(WCHAR);
+    if (File->FileName.MaximumLength < Room) {
+        PWCH Buffer = ExAllocatePoolWithTag(NonPagedPoolNx, Room, 'mNoI');
+        if (!Buffer)
+            return STATUS_INSUFFICIENT_RESOURCES;
+        if (File->FileName.Buffer)
+            ExFreePool(File->FileName.Buffer);
+        File->FileName.Buffer = Buffer;
+        File->FileName.MaximumLength = Room;
+    }
+    RtlCopyMemory(File->FileName.Buffer, NewName, Bytes);
+    File->FileName.Length = Bytes;
+    return STATUS_SUCCESS;
+}
+
+/* docs: IoFastQueryNetworkAttributes: opens, asks, closes; FALSE only when it could not be tried. */
+BOOLEAN NTAPI IoFastQueryNetworkAttributes(POBJECT_ATTRIBUTES Attributes, ACCESS_MASK Access, ULONG Options,
+                                           PIO_STATUS_BLOCK Iosb, PFILE_NETWORK_OPEN_INFORMATION Buffer)
+{
+    HANDLE Handle;
+    Iosb->Status = IoCreateFile(&Handle, Access, Attributes, Iosb, NULL, 0,
+                                FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN, Options, NULL, 0,
+                                CreateFileTypeNone, NULL, IO_NO_PARAMETER_CHECKING);
+    if (!NT_SUCCESS(Iosb->Status))
+        return TRUE;
+    Iosb->Status = NtQueryInformationFile(Handle, Iosb, Buffer, sizeof(*Buffer), FileNetworkOpenInformation);
+    NtClose(Handle);
+    return TRUE;
+}
+
+/* docs: IoCancelFileOpen: a filter undoes an open that has succeeded below it. */
+VOID NTAPI IoCancelFileOpen(PDEVICE_OBJECT Device, PFILE_OBJECT File)
+{
+    static const UCHAR Majors[] = {IRP_MJ_CLEANUP, IRP_MJ_CLOSE};
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Majors); i++) {
+        PIRP Irp = IopAllocateIrp(Device->StackSize, File);
+        IO_STATUS_BLOCK Iosb;
+        if (!Irp)
+            KiInternalError("no memory to undo an open");
+        Irp->Flags = IRP_CLOSE_OPERATION | IRP_SYNCHRONOUS_API;
+        IoGetNextIrpStackLocation(Irp)->MajorFunction = Majors[i];
+        IoGetNextIrpStackLocation(Irp)->FileObject = File;
+        IopCallAndWait(Device, Irp, &Iosb);
+    }
+    File->Flags |= FO_FILE_OPEN_CANCELLED;
+}
+
+/* ---- Marks --------------------------------------------------------------------------------------------------------------- */
+
+static PIOP_FILE_EXTENSION IopMarks(PFILE_OBJECT File)
+{
+    return File->FileObjectExtension;
+}
+
+NTSTATUS NTAPI IoSetFileOrigin(PFILE_OBJECT File, BOOLEAN Remote)
+{
+    if (Remote)
+        File->Flags |= FO_REMOTE_ORIGIN;
+    else
+        File->Flags &= ~FO_REMOTE_ORIGIN;
+    return STATUS_SUCCESS;
+}
+
+BOOLEAN NTAPI IoIsFileOriginRemote(PFILE_OBJECT File)
+{
+    return (File->Flags & FO_REMOTE_ORIGIN) != 0;
+}
+
+NTSTATUS NTAPI IoSetFileObjectIgnoreSharing(PFILE_OBJECT File)
+{
+    PIOP_FILE_EXTENSION Extension = IopFileExtension(File);
+    if (!Extension)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    Extension->IgnoreSharing = TRUE;
+    return STATUS_SUCCESS;
+}
+
+BOOLEAN NTAPI IoIsFileObjectIgnoringSharing(PFILE_OBJECT File)
+{
+    return IopMarks(File) && IopMarks(File)->IgnoreSharing;
+}
+
+/* docs: NULL for a file that was opened in no transaction. */
+PTXN_PARAMETER_BLOCK NTAPI IoGetTransactionParameterBlock(PFILE_OBJECT File)
+{
+    return IopMarks(File) ? IopMarks(File)->Transaction : NULL;
+}
+
+POPLOCK_KEY_ECP_CONTEXT NTAPI IoGetOplockKeyContext(PFILE_OBJECT File)
+{
+    return IopMarks(File) && IopMarks(File)->HasOplockKey ? (POPLOCK_KEY_ECP_CONTEXT)&IopMarks(File)->OplockKey : NULL;
+}
+
+/* What a create's extra parameters and context say about the file object. */
+NTSTATUS IopMarkFile(PFILE_OBJECT File, PVOID Ecps, PDEVICE_OBJECT Top, PTXN_PARAMETER_BLOCK Transaction)
+{
+    POPLOCK_KEY_ECP_CONTEXT Key = NULL;
+    static const GUID OplockKey = {0x48850596, 0x3050, 0x4be7, {0x98, 0x63, 0xfe, 0xc3, 0x50, 0xce, 0x8d, 0x7f}};
+    if (Ecps)
+        FsRtlFindExtraCreateParameter(Ecps, &OplockKey, (PVOID *)&Key, NULL);
+    if (!Key && !Top && !Transaction)
+        return STATUS_SUCCESS;
+    PIOP_FILE_EXTENSION Extension = IopFileExtension(File);
+    if (!Extension)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    Extension->TopDevice = Top;
+    Extension->Transaction = Transaction;
+    if (Key) {
+        Extension->OplockKey = Key->OplockKey;
+        Extension->HasOplockKey = TRUE;
+    }
+    return STATUS_SUCCESS;
+}
