@@ -31,12 +31,6 @@ NTSTATUS NTAPI IoQueryVolumeInformation(PFILE_OBJECT File, FS_INFORMATION_CLASS 
     return Status;
 }
 
-NTSTATUS NTAPI IoSetInformation(PFILE_OBJECT File, FILE_INFORMATION_CLASS Class, ULONG Bytes, PVOID Buffer)
-{
-    IO_STATUS_BLOCK Iosb = {0};
-    return IopAsk(File, IRP_MJ_SET_INFORMATION, Class, Buffer, Bytes, &Iosb);
-}
-
 /* docs: IoCheckQuerySetFileInformation: is the class one, and the buffer long enough. */
 NTSTATUS NTAPI IoCheckQuerySetFileInformation(FILE_INFORMATION_CLASS Class, ULONG Bytes, BOOLEAN Set)
 {
