@@ -114,3 +114,13 @@ $(B)/client/libirqlab-client.a: $(CLIENTOBJ)
 	ar rcs $@ $^
 $(B)/client/libirqlab-client.so: $(CLIENTOBJ)
 	$(CC) -shared -pthread -Wl,-soname,libirqlab-client.so.0 -o $@ $^
+
+# examples' programs
+CLIENTS := $(patsubst %.c,$(B)/examples/%,$(notdir $(wildcard examples/*/client/*.c)))
+examples: $(CLIENTS)
+define client_rule
+$(B)/examples/$(notdir $(1:.c=)): $(1) $(B)/client/libirqlab-client.a
+	@mkdir -p $$(@D)
+	$$(CC) $$(CFLAGS) -Iclient -o $$@ $$< $(B)/client/libirqlab-client.a -pthread
+endef
+$(foreach s,$(wildcard examples/*/client/*.c),$(eval $(call client_rule,$(s))))

@@ -1,7 +1,15 @@
--- What the one who launches sees of the guard.
-local p = assert(launch("C:\\Tools\\allowed.exe"))
-print("allowed.exe runs as process " .. p.id)
-local q, status = launch("C:\\Tools\\forbidden.exe", {parent = p})
-assert(q == nil)
-print(string.format("forbidden.exe: refused with 0x%08X", status))
-p:exit(0)
+-- A launch that a driver allows, one that it denies (T9), and what the launcher sees. The driver's lines show the level of
+-- its callback: PASSIVE (T16).
+machine{drivers = {"guard.sys"}}
+
+local good = assert(launch("notepad.exe", {command_line = "notepad.exe letter.txt"}))
+print("notepad.exe runs as process " .. good.id)
+
+for _, name in ipairs{"evil.exe", [[C:\tools\EVIL.EXE]]} do
+  local process, status = launch(name)
+  print(string.format("%s: status 0x%08X", name, status or 0))
+  assert(process == nil and status == 0xC0000022, "it was not denied")
+end
+
+assert(launch("notevil.exe"):exit(0) >= 0)
+good:exit(3)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include "serve/part.h"
 
 #define STEP 100000000ull /* 10 s of virtual time at once */
+#define PATIENCE 3000 /* ms */
 #define BEAT 5 /* ms: time's own pace while some wait and others compute */
 #define IDLE (3600ull * 10000000) /* without anything: programs that wait for each other */
 
@@ -148,17 +150,29 @@ static bool loop(struct server *s)
     return alive;
 }
 
+/* Its sockets are closed: a program that hears of it ends by itself. One that does not is told, then killed. */
+static void end_program(struct server *s)
+{
+    struct pollfd wait = {.fd = s->program, .events = POLLIN};
+    static const int signals[] = {0, SIGTERM, SIGKILL};
+    for (int i = 0; i < 3; i++) {
+        if (signals[i])
+            kill(s->child, signals[i]);
+        if (i == 2 || poll(&wait, 1, PATIENCE) > 0)
+            break;
+    }
+    while (waitpid(s->child, &s->serve->program_status, 0) < 0 && errno == EINTR)
+        ;
+}
+
 static void close_server(struct server *s)
 {
     for (int i = 0; i < GUESTS; i++)
         guest_close(s, &s->guest[i]);
     if (s->listener >= 0)
         close(s->listener);
-    if (s->child > 0) {
-        kill(s->child, SIGTERM); /* of no effect when it has ended */
-        while (waitpid(s->child, &s->serve->program_status, 0) < 0 && errno == EINTR)
-            ;
-    }
+    if (s->child > 0)
+        end_program(s);
     if (s->program >= 0)
         close(s->program);
     if (s->epoll >= 0)

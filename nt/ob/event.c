@@ -168,11 +168,12 @@ NTSTATUS NTAPI NtCancelTimer(HANDLE Handle, PBOOLEAN Previous)
 NTSTATUS NTAPI NtWaitForSingleObject(HANDLE Handle, BOOLEAN Alertable, PLARGE_INTEGER Timeout)
 {
     PVOID Object;
-    NTSTATUS Status = ObReferenceObjectByHandle(Handle, SYNCHRONIZE, NULL, KernelMode, &Object, NULL);
+    KPROCESSOR_MODE Mode = ExGetPreviousMode(); /* what ends the process ends a program's wait */
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, SYNCHRONIZE, NULL, Mode, &Object, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     PVOID Waitable = ObpWaitableOf(Object);
-    Status = Waitable ? KeWaitForSingleObject(Waitable, UserRequest, KernelMode, Alertable, Timeout)
+    Status = Waitable ? KeWaitForSingleObject(Waitable, UserRequest, Mode, Alertable, Timeout)
                       : STATUS_OBJECT_TYPE_MISMATCH;
     ObfDereferenceObject(Object);
     return Status;
@@ -182,12 +183,13 @@ NTSTATUS NTAPI NtWaitForMultipleObjects(ULONG Count, PHANDLE Handles, WAIT_TYPE 
                                         PLARGE_INTEGER Timeout)
 {
     PVOID Object[MAXIMUM_WAIT_OBJECTS], Waitable[MAXIMUM_WAIT_OBJECTS];
+    KPROCESSOR_MODE Mode = ExGetPreviousMode();
     NTSTATUS Status = STATUS_SUCCESS;
     ULONG Held = 0;
     if (Count == 0 || Count > MAXIMUM_WAIT_OBJECTS)
         return STATUS_INVALID_PARAMETER_1;
     while (Held < Count && NT_SUCCESS(Status)) {
-        Status = ObReferenceObjectByHandle(Handles[Held], SYNCHRONIZE, NULL, KernelMode, &Object[Held], NULL);
+        Status = ObReferenceObjectByHandle(Handles[Held], SYNCHRONIZE, NULL, Mode, &Object[Held], NULL);
         if (!NT_SUCCESS(Status))
             break;
         Waitable[Held] = ObpWaitableOf(Object[Held]);
@@ -196,7 +198,7 @@ NTSTATUS NTAPI NtWaitForMultipleObjects(ULONG Count, PHANDLE Handles, WAIT_TYPE 
     }
     if (NT_SUCCESS(Status)) {
         PKWAIT_BLOCK Blocks = ExpAllocate(Count * sizeof(*Blocks), 'tiaW');
-        Status = KeWaitForMultipleObjects(Count, Waitable, Type, UserRequest, KernelMode, Alertable, Timeout, Blocks);
+        Status = KeWaitForMultipleObjects(Count, Waitable, Type, UserRequest, Mode, Alertable, Timeout, Blocks);
         ExpFree(Blocks);
     }
     while (Held)
