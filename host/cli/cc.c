@@ -31,7 +31,8 @@ struct toolchain {
     "-D_WIN32_WINNT=0x0A00 -DNTDDI_VERSION=0x0A000008 -D_AMD64_ -D_WIN64 -D_KERNEL_MODE=1 "
 #define CLANG                                                                                                          \
     COMMON "-fms-extensions -funwind-tables -Wno-unknown-pragmas -Wno-ignored-attributes -Wno-pragma-pack "             \
-           "-Wno-inconsistent-dllimport -Wno-microsoft-anon-tag -Wno-four-char-constants -Wno-multichar "
+           "-Wno-inconsistent-dllimport -Wno-microsoft-anon-tag -Wno-four-char-constants -Wno-multichar "              \
+           "-fno-exceptions -fno-rtti -fno-threadsafe-statics -Wno-writable-strings -Wno-c++11-narrowing "
 #define MINGW_LINK "-nostdlib -shared -Wl,--subsystem,native -Wl,--entry,%E -Wl,--dynamicbase -L%L"
 
 static const struct toolchain toolchains[] = {

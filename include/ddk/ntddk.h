@@ -1,3 +1,9 @@
 /* See wdm.h, which the system's ntddk.h includes. */
 #include_next <ntddk.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
 #include <irqlab/process.h>
+#ifdef __cplusplus
+}
+#endif

@@ -1,3 +1,9 @@
 /* See wdm.h, which the system's ntifs.h includes by way of ntddk.h. */
 #include_next <ntifs.h>
+#ifdef __cplusplus
+extern "C" {
+#endif
 #include <irqlab/files.h>
+#ifdef __cplusplus
+}
+#endif
