@@ -102,3 +102,11 @@ NTSTATUS NTAPI KdEnableDebugger(VOID)
 {
     return STATUS_DEBUGGER_INACTIVE;
 }
+
+/* docs: RtlAssert: the sentence, then a break. Nobody answers "break, ignore...": there is no prompt. */
+VOID NTAPI RtlAssert(PVOID Assertion, PVOID FileName, ULONG Line, PSTR Message)
+{
+    DbgPrint("*** Assertion failed: %s%s\n***   Source File: %s, line %u\n", Message ? Message : "", (PCSTR)Assertion,
+             (PCSTR)FileName, Line);
+    KdpBreak("RtlAssert", (UINT64)__builtin_return_address(0));
+}

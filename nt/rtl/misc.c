@@ -216,3 +216,33 @@ ULONGLONG NTAPI RtlIoDecodeMemIoResource(PIO_RESOURCE_DESCRIPTOR Descriptor, PUL
         *Maximum = (ULONGLONG)Descriptor->u.Memory.MaximumAddress.QuadPart;
     return RtlpGrow(Descriptor->u.Memory.Length, Flags);
 }
+
+/* ---- Facts ------------------------------------------------------------------------------------------------------------ */
+
+/* docs: RtlIsStateSeparationEnabled: the machine's operating system has one state. */
+BOOLEAN NTAPI RtlIsStateSeparationEnabled(VOID)
+{
+    return FALSE;
+}
+
+/* docs: RtlGetEnabledExtendedFeatures: of those asked for. */
+ULONG64 NTAPI RtlGetEnabledExtendedFeatures(ULONG64 Mask)
+{
+    return KiDoor->xstate_mask & Mask;
+}
+
+/* docs: RtlEqualLuid. */
+BOOLEAN NTAPI KiEqualLuid(PLUID One, PLUID Other)
+{
+    return One->LowPart == Other->LowPart && One->HighPart == Other->HighPart;
+}
+
+/* docs: RtlGetCallersAddress: who called the routine that calls this, and who called that one. */
+#undef RtlGetCallersAddress /* inline in the headers */
+VOID NTAPI RtlGetCallersAddress(PVOID *Caller, PVOID *CallersCaller)
+{
+    PVOID Frames[4] = {0};
+    ULONG Count = RtlWalkFrameChain(Frames, RTL_NUMBER_OF(Frames), 0);
+    *Caller = Count > 2 ? Frames[2] : NULL;
+    *CallersCaller = Count > 3 ? Frames[3] : NULL;
+}
