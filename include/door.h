@@ -536,6 +536,13 @@ enum door_halt { DOOR_HALT_CLEAN, DOOR_HALT_STOP, DOOR_HALT_INTERNAL, DOOR_HALT_
 
 enum door_races { DOOR_RACES_NONE, DOOR_RACES_HARMFUL, DOOR_RACES_ALL };
 
+/* A function, a variable or any stretch of a driver's image that races are not reported of. */
+#define DOOR_BENIGN 32
+struct door_benign {
+    char image[64];
+    uint32_t low, high; /* offsets in the image; high is the first one behind */
+};
+
 /* Kernel -> host. */
 struct door {
     uint32_t version, bytes;
@@ -595,6 +602,8 @@ struct door {
 
     struct door_up *up;
     struct door_schedule *schedule;
+    const struct door_benign *benign;
+    uint32_t benigns;
     struct door_user *user;
 };
 

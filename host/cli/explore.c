@@ -43,6 +43,8 @@ static const struct option table[] = {
      "accesses calls"},
     {"--races", OPTION_CHOICE, offsetof(struct explore, races), NULL,
      .help = "data races to report: those that lose a change, every one, or none (harmful)", 0, 0, "harmful all none"},
+    {"--benign", OPTION_TEXT, offsetof(struct explore, given.benign), "NAME,...",
+     .help = "functions and variables whose races are meant (as DRIVER!NAME, NAME or DRIVER+0xOFFSET)"},
     {"--budget", OPTION_TEXT, offsetof(struct explore, budget), "TIME|N",
      .help = "real time, or number of schedules, after which to end (60s)"},
     {"--jobs", OPTION_NUMBER, offsetof(struct explore, jobs), "N", .help = "processes (one for each processor)", 1, 1024},
@@ -144,8 +146,17 @@ static int prepare(struct explore *x, const struct options *options, char **argv
 
 static volatile sig_atomic_t interrupted;
 
+/* A second one, a second later or more, is final. (timeout and batch systems tell the process and its group: that is one.) */
 static void on_interrupt(int number)
 {
+    static uint64_t first;
+    uint64_t now = job_clock();
+    if (interrupted && now > first + 1000000000) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    if (!interrupted)
+        first = now;
     interrupted = number;
 }
 
@@ -170,7 +181,7 @@ static void progress(void *context, const struct pool *p, uint64_t ns)
 
 static bool explore(struct explore *x)
 {
-    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND}; /* the second one is final */
+    struct sigaction action = {.sa_handler = on_interrupt};
     bool terminal = isatty(2);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);

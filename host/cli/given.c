@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include "base/status.h"
+#include "cli/benign.h"
 #include "cli/command.h"
 #include "cli/given.h"
 #include "loader/image.h"
@@ -194,7 +195,8 @@ static bool read_devices(struct given *g, const char *command)
     for (int i = 0; i < g->devices.count; i++) {
         const char *text = g->devices.text[i], *part = strpbrk(text, "=,");
         if (part == text || strlen(text) >= sizeof((struct door_command *)0)->text / 2) {
-            fprintf(stderr, "irqlab: %s: --device: '%s' is not ID=DRIVER[,upper=DRIVER][,lower=DRIVER]\n", command, text);
+            fprintf(stderr, "irqlab: %s: --device: '%s' is not ID=DRIVER[,upper=DRIVER][,lower=DRIVER]\n", command,
+                    text);
             return false;
         }
         while (part) {
@@ -270,7 +272,7 @@ int given_read(struct given *g, const char *command, int count, char **paths)
         return COMMAND_USAGE;
     if ((g->drivers && !input_directory(g->drivers)) || !read_drivers(g, &header, command, count, paths))
         return COMMAND_USAGE;
-    if (!read_devices(g, command))
+    if (!read_devices(g, command) || !benign_read(g, command))
         return COMMAND_USAGE;
     if (!input_kernel_dir(g->kernel_dir, sizeof g->kernel_dir)) {
         fprintf(stderr, "irqlab: the kernel is missing: no ntoskrnl.exe in %s or ../lib/irqlab\n", g->kernel_dir);

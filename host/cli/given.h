@@ -18,6 +18,7 @@ struct given {
     unsigned on_finding, special_pool, from; /* 0 = stop, on; enum session_from */
     unsigned build;                          /* 0 = strict */
     unsigned points, races;                  /* 1 = accesses are delivery points too; enum door_races */
+    const char *benign;                      /* see benign.h */
     bool full_stacks, no_color;
 
     /* read from them: */

@@ -64,7 +64,8 @@ bool recorded_make(struct record *r, const struct given *g)
     r->drivers = (unsigned)s->drivers;
     ok &= put_path(r->scenario.path, RECORD_PATH, g->scenario) && put_path(r->volume, RECORD_PATH, g->volume) &&
           put_path(r->os, sizeof r->os, g->os) && put_path(r->trace, sizeof r->trace, g->trace) &&
-          put_path(r->registry, RECORD_PATH, g->registry);
+          put_path(r->registry, RECORD_PATH, g->registry) &&
+          put_path(r->benign, RECORD_PATH, g->benign);
     if (g->scenario)
         digest_of(g->script.bytes, g->script.size, r->scenario.hash);
     ok &= put_path(r->disk.path, RECORD_PATH, g->disk) && (!g->disk || digest_file(g->disk_path, r->disk.hash));
@@ -85,7 +86,7 @@ bool recorded_make(struct record *r, const struct given *g)
     r->races = g->races;
     r->from = g->from;
     if (!ok)
-        fprintf(stderr, "irqlab: a path is too long for a record\n");
+        fprintf(stderr, "irqlab: a path or list of names is too long for a record\n");
     return ok;
 }
 
@@ -137,6 +138,7 @@ static void restore_options(const struct record *r, struct given *g)
     g->os = *r->os ? r->os : NULL;
     g->trace = *r->trace ? r->trace : NULL;
     g->registry = *r->registry ? r->registry : NULL;
+    g->benign = *r->benign ? r->benign : NULL;
     g->cpus = r->cpus;
     g->seed = r->seed;
     g->ram = r->ram;

@@ -38,6 +38,7 @@ static const struct row {
     ROW_NUMBER("special-pool", special_pool, 1),
     ROW_NUMBER("points", points, 1),
     ROW_NUMBER("races", races, DOOR_RACES_ALL),
+    ROW_TEXT("benign", benign),
     ROW_NUMBER("from", from, SESSION_SCENARIO),
     ROW_NUMBER("number", number, UINT64_MAX),
     ROW_NUMBER("strategy", strategy, DOOR_PCT),

@@ -14,7 +14,7 @@
 #include "explore/cause.h"
 #include "explore/session.h"
 
-#define RECORD_FORMAT 1
+#define RECORD_FORMAT 2
 enum { RECORD_BYTES = 1 << 20, RECORD_PATH = 1024 };
 
 struct record_file {
@@ -35,6 +35,7 @@ struct record {
     char os[32];                 /* "" = the default */
     char trace[32];              /* as --trace has it, "" = none */
     char registry[RECORD_PATH];  /* as --registry has it, "" = none */
+    char benign[RECORD_PATH];    /* as --benign has it, "" = none */
     uint64_t cpus, seed, ram, time, watchdog, on_finding, build, special_pool, points, races, from;
 
     uint64_t number; /* of the run that found it, where runs have numbers */

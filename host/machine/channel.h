@@ -48,6 +48,8 @@ struct channel_machine {
     uint64_t ram_bytes, seed;
     uint64_t disk_sectors; /* 0 = no disk */
     uint32_t disk_read_only;
+    uint32_t benigns;
+    struct door_benign benign[DOOR_BENIGN];
 };
 
 enum channel_request {

@@ -265,5 +265,7 @@ void door_fill(void)
     };
     fill_processor(door);
     door->schedule = &channel->schedule;
+    door->benign = options->benign;
+    door->benigns = options->benigns < DOOR_BENIGN ? options->benigns : DOOR_BENIGN;
     door->user = &channel->user;
 }

@@ -322,7 +322,9 @@ static void describe(struct supervisor *s, const struct supervisor_options *opti
         .disk_read_only = options->disk_read_only,
         .ram_bytes = options->ram_bytes,
         .seed = options->seed,
+        .benigns = options->benigns,
     };
+    memcpy(s->channel->machine.benign, options->benign, sizeof(options->benign));
 }
 
 static bool open_record(struct supervisor *s, const char *path, char why[256])

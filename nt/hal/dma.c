@@ -249,7 +249,10 @@ NTSTATUS HalpAllocateChannel(PHALP_ADAPTER Adapter, const HALP_WAITER *Request)
 static NTSTATUS HalpAllocateAdapterChannel(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject,
                                            ULONG NumberOfMapRegisters, PDRIVER_CONTROL ExecutionRoutine, PVOID Context)
 {
-    HALP_WAITER Request = {.Device = DeviceObject, .Routine = ExecutionRoutine, .Context = Context, .Registers = NumberOfMapRegisters,
+    HALP_WAITER Request = {.Device = DeviceObject,
+                           .Routine = ExecutionRoutine,
+                           .Context = Context,
+                           .Registers = NumberOfMapRegisters,
                            .Stack = VfCaptureStack()};
 
     return HalpAllocateChannel(HalpAdapter(DmaAdapter), &Request);
@@ -343,7 +346,7 @@ static VOID HalpFillList(PHALP_LIST List, BOOLEAN WriteToDevice)
 }
 
 NTSTATUS HalpPrepareList(PHALP_ADAPTER Adapter, PHALP_LIST List, PMDL Mdl, PVOID CurrentVa, ULONG Length,
-                                BOOLEAN WriteToDevice)
+                         BOOLEAN WriteToDevice)
 {
     ULONG Pages = (ULONG)ADDRESS_AND_SIZE_TO_SPAN_PAGES(CurrentVa, Length);
 
@@ -358,8 +361,7 @@ NTSTATUS HalpPrepareList(PHALP_ADAPTER Adapter, PHALP_LIST List, PMDL Mdl, PVOID
     return STATUS_SUCCESS;
 }
 
-VOID HalpGiveList(PHALP_LIST List, PDEVICE_OBJECT Device, PDRIVER_LIST_CONTROL Routine, PVOID Context,
-                         ULONG Stack)
+VOID HalpGiveList(PHALP_LIST List, PDEVICE_OBJECT Device, PDRIVER_LIST_CONTROL Routine, PVOID Context, ULONG Stack)
 {
     VF_CALLBACK Callback = {0};
 
@@ -510,12 +512,14 @@ typedef struct _HALP_DESCRIPTION3 {
     ULONG DmaRequestLine;
     PHYSICAL_ADDRESS DeviceAddress;
 } HALP_DESCRIPTION3;
-C_ASSERT(FIELD_OFFSET(HALP_DESCRIPTION3, DmaAddressWidth) == 0x28 && FIELD_OFFSET(HALP_DESCRIPTION3, DeviceAddress) == 0x38);
+C_ASSERT(FIELD_OFFSET(HALP_DESCRIPTION3, DmaAddressWidth) == 0x28 &&
+         FIELD_OFFSET(HALP_DESCRIPTION3, DeviceAddress) == 0x38);
 
 /* Bits of an address that the device has. */
 static ULONG HalpAddressWidth(PDEVICE_DESCRIPTION Description)
 {
-    ULONG Width = Description->Version == DEVICE_DESCRIPTION_VERSION3 ? ((HALP_DESCRIPTION3 *)Description)->DmaAddressWidth : 0;
+    ULONG Width =
+        Description->Version == DEVICE_DESCRIPTION_VERSION3 ? ((HALP_DESCRIPTION3 *)Description)->DmaAddressWidth : 0;
 
     if (Width)
         return Width < 64 ? Width : 64;
@@ -587,7 +591,10 @@ VOID HalExportFreeCommonBuffer(PADAPTER_OBJECT AdapterObject, ULONG Length, PHYS
 NTSTATUS HalExportAllocateAdapterChannel(PADAPTER_OBJECT AdapterObject, PDEVICE_OBJECT DeviceObject,
                                          ULONG NumberOfMapRegisters, PDRIVER_CONTROL ExecutionRoutine, PVOID Context)
 {
-    HALP_WAITER Request = {.Device = DeviceObject, .Routine = ExecutionRoutine, .Context = Context, .Registers = NumberOfMapRegisters,
+    HALP_WAITER Request = {.Device = DeviceObject,
+                           .Routine = ExecutionRoutine,
+                           .Context = Context,
+                           .Registers = NumberOfMapRegisters,
                            .Stack = VfCaptureStack()};
 
     return HalpAllocateChannel(AdapterObject, &Request);

@@ -1,11 +1,11 @@
 /*
  * Version 3 of the DMA operations: what an adapter gets whose description says DEVICE_DESCRIPTION_VERSION3. Places in a
- * buffer are offsets in a chain of MDLs; a request has a context of the driver's, by which it can be cancelled; and with
- * DMA_SYNCHRONOUS_CALLBACK a request that cannot be met at once fails. (docs: DMA_OPERATIONS, Version 3 of the DMA
+ * buffer are offsets in a chain of MDLs; a request has a context of the driver's, by which it can be cancelled; and
+ * with DMA_SYNCHRONOUS_CALLBACK a request that cannot be met at once fails. (docs: DMA_OPERATIONS, Version 3 of the DMA
  * Operations Interface)
  *
- * DIFFERS: there are no DMA domains (no IOMMU): the five operations on them, and CreateCommonBufferFromMdl, are missing, by
- * name when they are called.
+ * DIFFERS: there are no DMA domains (no IOMMU): the five operations on them, and CreateCommonBufferFromMdl, are
+ * missing, by name when they are called.
  */
 #include "nt.h"
 #include "hal/dma.h"
@@ -78,8 +78,8 @@ static NTSTATUS HalpGetDmaAdapterInfo(PDMA_ADAPTER DmaAdapter, PHALP_ADAPTER_INF
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS HalpGetDmaTransferInfo(PDMA_ADAPTER DmaAdapter, PMDL Mdl, ULONGLONG Offset, ULONG Length, BOOLEAN WriteOnly,
-                                       PHALP_TRANSFER_INFO TransferInfo)
+static NTSTATUS HalpGetDmaTransferInfo(PDMA_ADAPTER DmaAdapter, PMDL Mdl, ULONGLONG Offset, ULONG Length,
+                                       BOOLEAN WriteOnly, PHALP_TRANSFER_INFO TransferInfo)
 {
     PVOID Va;
 
@@ -88,7 +88,8 @@ static NTSTATUS HalpGetDmaTransferInfo(PDMA_ADAPTER DmaAdapter, PMDL Mdl, ULONGL
     if (!Length || !HalpSeek(&Mdl, Offset, &Va) || !HalpReaches(Mdl, Va, Length))
         return STATUS_INVALID_PARAMETER;
     TransferInfo->MapRegisterCount = HalpElements(Mdl, Va, Length);
-    TransferInfo->ScatterGatherElementCount = HalpNeedsMap(HalpAdapter(DmaAdapter)) ? 1 : TransferInfo->MapRegisterCount;
+    TransferInfo->ScatterGatherElementCount =
+        HalpNeedsMap(HalpAdapter(DmaAdapter)) ? 1 : TransferInfo->MapRegisterCount;
     TransferInfo->ScatterGatherListSize = HalpListBytes(Mdl, Va, Length);
     if (TransferInfo->Version == 2)
         TransferInfo->LogicalPageCount = TransferInfo->MapRegisterCount;
@@ -126,13 +127,18 @@ static NTSTATUS HalpAllocateNow(PHALP_ADAPTER Adapter, const HALP_WAITER *Reques
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS HalpAllocateAdapterChannelEx(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PVOID DmaTransferContext,
-                                             ULONG NumberOfMapRegisters, ULONG Flags, PDRIVER_CONTROL ExecutionRoutine,
-                                             PVOID ExecutionContext, PVOID *MapRegisterBase)
+static NTSTATUS HalpAllocateAdapterChannelEx(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject,
+                                             PVOID DmaTransferContext, ULONG NumberOfMapRegisters, ULONG Flags,
+                                             PDRIVER_CONTROL ExecutionRoutine, PVOID ExecutionContext,
+                                             PVOID *MapRegisterBase)
 {
     PHALP_ADAPTER Adapter = HalpAdapter(DmaAdapter);
-    HALP_WAITER Request = {.Device = DeviceObject, .Routine = ExecutionRoutine, .Context = ExecutionContext,
-                           .Transfer = DmaTransferContext, .Registers = NumberOfMapRegisters, .Stack = VfCaptureStack()};
+    HALP_WAITER Request = {.Device = DeviceObject,
+                           .Routine = ExecutionRoutine,
+                           .Context = ExecutionContext,
+                           .Transfer = DmaTransferContext,
+                           .Registers = NumberOfMapRegisters,
+                           .Stack = VfCaptureStack()};
 
     if (!HalpIsTransfer(Adapter, DmaTransferContext))
         return STATUS_INVALID_PARAMETER;
@@ -278,7 +284,8 @@ static NTSTATUS HalpFlushAdapterBuffersEx(PDMA_ADAPTER DmaAdapter, PMDL Mdl, PVO
 
 /* List: made here, or the driver's memory. Resources are at hand or not: nobody waits for them. */
 static NTSTATUS HalpListEx(PHALP_ADAPTER Adapter, const HALP_WAITER *Request, PMDL Mdl, PVOID Va, ULONG Length,
-                           PDRIVER_LIST_CONTROL Routine, BOOLEAN WriteToDevice, PHALP_LIST List, PSCATTER_GATHER_LIST *Out)
+                           PDRIVER_LIST_CONTROL Routine, BOOLEAN WriteToDevice, PHALP_LIST List,
+                           PSCATTER_GATHER_LIST *Out)
 {
     NTSTATUS Status = HalpPrepareList(Adapter, List, Mdl, Va, Length, WriteToDevice);
 
@@ -291,10 +298,10 @@ static NTSTATUS HalpListEx(PHALP_ADAPTER Adapter, const HALP_WAITER *Request, PM
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS HalpGetScatterGatherListEx(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PVOID DmaTransferContext,
-                                           PMDL Mdl, ULONGLONG Offset, ULONG Length, ULONG Flags,
-                                           PDRIVER_LIST_CONTROL ExecutionRoutine, PVOID Context, BOOLEAN WriteToDevice,
-                                           PVOID DmaCompletionRoutine, PVOID CompletionContext,
+static NTSTATUS HalpGetScatterGatherListEx(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject,
+                                           PVOID DmaTransferContext, PMDL Mdl, ULONGLONG Offset, ULONG Length,
+                                           ULONG Flags, PDRIVER_LIST_CONTROL ExecutionRoutine, PVOID Context,
+                                           BOOLEAN WriteToDevice, PVOID DmaCompletionRoutine, PVOID CompletionContext,
                                            PSCATTER_GATHER_LIST *ScatterGatherList)
 {
     PHALP_ADAPTER Adapter = HalpAdapter(DmaAdapter);
@@ -304,7 +311,8 @@ static NTSTATUS HalpGetScatterGatherListEx(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJE
     PVOID Va;
 
     if (!HalpIsTransfer(Adapter, DmaTransferContext) || !Length || !HalpSeek(&Mdl, Offset, &Va) ||
-        !HalpReaches(Mdl, Va, Length) || (!ExecutionRoutine && !(Flags & DMA_SYNCHRONOUS_CALLBACK && ScatterGatherList)))
+        !HalpReaches(Mdl, Va, Length) ||
+        (!ExecutionRoutine && !(Flags & DMA_SYNCHRONOUS_CALLBACK && ScatterGatherList)))
         return STATUS_INVALID_PARAMETER;
     if (!(List = ExpTryAllocate(HalpListBytes(Mdl, Va, Length), HALP_TAG)))
         return STATUS_INSUFFICIENT_RESOURCES;
@@ -315,12 +323,12 @@ static NTSTATUS HalpGetScatterGatherListEx(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJE
     return Status;
 }
 
-static NTSTATUS HalpBuildScatterGatherListEx(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject, PVOID DmaTransferContext,
-                                             PMDL Mdl, ULONGLONG Offset, ULONG Length, ULONG Flags,
-                                             PDRIVER_LIST_CONTROL ExecutionRoutine, PVOID Context, BOOLEAN WriteToDevice,
-                                             PVOID ScatterGatherBuffer, ULONG ScatterGatherLength,
-                                             PVOID DmaCompletionRoutine, PVOID CompletionContext,
-                                             PSCATTER_GATHER_LIST *ScatterGatherList)
+static NTSTATUS HalpBuildScatterGatherListEx(PDMA_ADAPTER DmaAdapter, PDEVICE_OBJECT DeviceObject,
+                                             PVOID DmaTransferContext, PMDL Mdl, ULONGLONG Offset, ULONG Length,
+                                             ULONG Flags, PDRIVER_LIST_CONTROL ExecutionRoutine, PVOID Context,
+                                             BOOLEAN WriteToDevice, PVOID ScatterGatherBuffer,
+                                             ULONG ScatterGatherLength, PVOID DmaCompletionRoutine,
+                                             PVOID CompletionContext, PSCATTER_GATHER_LIST *ScatterGatherList)
 {
     PHALP_ADAPTER Adapter = HalpAdapter(DmaAdapter);
     HALP_WAITER Request = {.Device = DeviceObject, .Context = Context, .Stack = VfCaptureStack()};
@@ -328,7 +336,8 @@ static NTSTATUS HalpBuildScatterGatherListEx(PDMA_ADAPTER DmaAdapter, PDEVICE_OB
     PVOID Va;
 
     if (!HalpIsTransfer(Adapter, DmaTransferContext) || !Length || !HalpSeek(&Mdl, Offset, &Va) ||
-        !HalpReaches(Mdl, Va, Length) || (!ExecutionRoutine && !(Flags & DMA_SYNCHRONOUS_CALLBACK && ScatterGatherList)))
+        !HalpReaches(Mdl, Va, Length) ||
+        (!ExecutionRoutine && !(Flags & DMA_SYNCHRONOUS_CALLBACK && ScatterGatherList)))
         return STATUS_INVALID_PARAMETER;
     if (ScatterGatherLength < HalpListBytes(Mdl, Va, Length))
         return STATUS_BUFFER_TOO_SMALL;
@@ -347,8 +356,8 @@ static NTSTATUS HalpFlushDmaBuffer(PDMA_ADAPTER DmaAdapter, PMDL Mdl, BOOLEAN Re
 static PVOID HalpAllocateCommonBufferEx(PDMA_ADAPTER DmaAdapter, PPHYSICAL_ADDRESS MaximumAddress, ULONG Length,
                                         PPHYSICAL_ADDRESS LogicalAddress, BOOLEAN CacheEnabled, ULONG PreferredNode)
 {
-    return HalpAllocateBuffer(HalpAdapter(DmaAdapter), Length, 0, MaximumAddress ? (UINT64)MaximumAddress->QuadPart : ~0ull,
-                              LogicalAddress);
+    return HalpAllocateBuffer(HalpAdapter(DmaAdapter), Length, 0,
+                              MaximumAddress ? (UINT64)MaximumAddress->QuadPart : ~0ull, LogicalAddress);
 }
 
 static PVOID HalpAllocateCommonBufferWithBounds(PDMA_ADAPTER DmaAdapter, PPHYSICAL_ADDRESS MinimumAddress,
@@ -376,9 +385,9 @@ static VOID HalpFreeCommonBufferVector(PDMA_ADAPTER DmaAdapter, PHALP_VECTOR Vec
 }
 
 static NTSTATUS HalpAllocateCommonBufferVector(PDMA_ADAPTER DmaAdapter, PHYSICAL_ADDRESS LowAddress,
-                                               PHYSICAL_ADDRESS HighAddress, MEMORY_CACHING_TYPE CacheType, ULONG IdealNode,
-                                               ULONG Flags, ULONG NumberOfElements, ULONGLONG SizeOfElements,
-                                               PHALP_VECTOR *VectorOut)
+                                               PHYSICAL_ADDRESS HighAddress, MEMORY_CACHING_TYPE CacheType,
+                                               ULONG IdealNode, ULONG Flags, ULONG NumberOfElements,
+                                               ULONGLONG SizeOfElements, PHALP_VECTOR *VectorOut)
 {
     PHYSICAL_ADDRESS Logical;
     PHALP_VECTOR Vector;
@@ -390,8 +399,9 @@ static NTSTATUS HalpAllocateCommonBufferVector(PDMA_ADAPTER DmaAdapter, PHYSICAL
         return STATUS_INSUFFICIENT_RESOURCES;
     Vector->Bytes = (ULONG)SizeOfElements;
     for (Vector->Count = 0; Vector->Count < NumberOfElements; Vector->Count++) {
-        Vector->Buffer[Vector->Count] = HalpAllocateBuffer(HalpAdapter(DmaAdapter), Vector->Bytes, (UINT64)LowAddress.QuadPart,
-                                                           (UINT64)HighAddress.QuadPart, &Logical);
+        Vector->Buffer[Vector->Count] =
+            HalpAllocateBuffer(HalpAdapter(DmaAdapter), Vector->Bytes, (UINT64)LowAddress.QuadPart,
+                               (UINT64)HighAddress.QuadPart, &Logical);
         if (!Vector->Buffer[Vector->Count]) {
             HalpFreeCommonBufferVector(DmaAdapter, Vector);
             return STATUS_INSUFFICIENT_RESOURCES;
@@ -455,9 +465,10 @@ PDMA_OPERATIONS HalpOperationsOfVersion3(const DMA_OPERATIONS *Version2)
     if (HalpOperations3.Version2.Size)
         return &HalpOperations3.Version2;
     for (ULONG i = 0; i < ARRAYSIZE(HalpRoutines3); i++)
-        HalpOperations3.Version3[i] = HalpRoutines3[i].Routine
-                                          ? VfBindRoutine(HalpRoutines3[i].Contract, (UINT64)HalpRoutines3[i].Routine)
-                                          : VfBind(&(struct door_import){.module = "DMA_OPERATIONS", .name = HalpRoutines3[i].Contract});
+        HalpOperations3.Version3[i] =
+            HalpRoutines3[i].Routine
+                ? VfBindRoutine(HalpRoutines3[i].Contract, (UINT64)HalpRoutines3[i].Routine)
+                : VfBind(&(struct door_import){.module = "DMA_OPERATIONS", .name = HalpRoutines3[i].Contract});
     HalpOperations3.Version2 = *Version2;
     HalpOperations3.Version2.Size = sizeof(HalpOperations3);
     return &HalpOperations3.Version2;

@@ -127,6 +127,34 @@ static VOID VfNoteAccess(ULONG Kind, const VF_ACCESS *Access, PCSTR Who)
            Access->Processor, VfKindOf(Access), What, Access->Bytes, Access->Bytes == 1 ? "" : "s");
 }
 
+/* The user says that it is meant (--benign). */
+static BOOLEAN VfIsBenign(UINT64 Address)
+{
+    PMI_IMAGE Image = KiDoor->benigns ? MmImageOf(Address) : NULL;
+
+    for (ULONG i = 0; Image && i < KiDoor->benigns; i++) {
+        const struct door_benign *Benign = &KiDoor->benign[i];
+        if (!strcmp(Benign->image, Image->Name) && Address - Image->Base >= Benign->low &&
+            Address - Image->Base < Benign->high)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* "The memory is 'Count' and holds 0x3." */
+static VOID VfNoteMemory(const VF_ACCESS *Access)
+{
+    UINT64 Value = 0;
+
+    if (Access->Bytes > 8 || !MmIsAddressValid((PVOID)Access->Address) ||
+        !MmIsAddressValid((PVOID)(Access->Address + Access->Bytes - 1))) {
+        VfNote(DOOR_NOTE_OBJECT, 0, (PVOID)Access->Address, NULL, "The memory is %%o.");
+        return;
+    }
+    memcpy(&Value, (PVOID)Access->Address, Access->Bytes);
+    VfNote(DOOR_NOTE_OBJECT, 0, (PVOID)Access->Address, NULL, "The memory is %%o and holds 0x%llx until then.", Value);
+}
+
 static VOID VfReportRace(const VF_ACCESS *Now, const VF_ACCESS *Before, PCSTR Harm)
 {
     VfFinding("race.data", 0xC4, 0x3D, Now->Address, VfPlaceOf(Before), VfPlaceOf(Now));
@@ -134,7 +162,7 @@ static VOID VfReportRace(const VF_ACCESS *Now, const VF_ACCESS *Before, PCSTR Ha
     VfText("two threads of execution are at the same memory at the same time%s%s", Harm ? ": " : "", Harm ? Harm : "");
     VfNoteAccess(DOOR_NOTE_CALLER, Now, "One");
     VfNoteAccess(DOOR_NOTE_OTHER, Before, "The other");
-    VfNote(DOOR_NOTE_OBJECT, 0, (PVOID)Now->Address, NULL, "The memory is %%o.");
+    VfNoteMemory(Now);
     VfCommit();
 }
 
@@ -148,7 +176,8 @@ static VOID VfLookForRace(const VF_ACCESS *Now)
         if (!(IS(Now, WRITE) || IS(Other, WRITE)) || (IS(Now, ATOMIC) && IS(Other, ATOMIC)))
             continue;
         Harm = VfHarm(Now, Other);
-        if (Harm || KiDoor->races == DOOR_RACES_ALL)
+        if ((Harm || KiDoor->races == DOOR_RACES_ALL) && !VfIsBenign(Now->Address) && !VfIsBenign(VfPlaceOf(Now)) &&
+            !VfIsBenign(VfPlaceOf(Other)))
             VfReportRace(Now, Other, Harm);
     }
 }

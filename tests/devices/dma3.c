@@ -23,26 +23,28 @@ typedef struct {
     NTSTATUS (*GetDmaTransferInfo)(PDMA_ADAPTER, PMDL, ULONGLONG, ULONG, BOOLEAN, TRANSFER_INFO *);
     NTSTATUS (*InitializeDmaTransferContext)(PDMA_ADAPTER, PVOID);
     PVOID (*AllocateCommonBufferEx)(PDMA_ADAPTER, PPHYSICAL_ADDRESS, ULONG, PPHYSICAL_ADDRESS, BOOLEAN, ULONG);
-    NTSTATUS (*AllocateAdapterChannelEx)(PDMA_ADAPTER, PDEVICE_OBJECT, PVOID, ULONG, ULONG, PDRIVER_CONTROL, PVOID, PVOID *);
+    NTSTATUS (*AllocateAdapterChannelEx)
+    (PDMA_ADAPTER, PDEVICE_OBJECT, PVOID, ULONG, ULONG, PDRIVER_CONTROL, PVOID, PVOID *);
     NTSTATUS (*ConfigureAdapterChannel)(PDMA_ADAPTER, ULONG, PVOID);
     BOOLEAN (*CancelAdapterChannel)(PDMA_ADAPTER, PDEVICE_OBJECT, PVOID);
-    NTSTATUS (*MapTransferEx)(PDMA_ADAPTER, PMDL, PVOID, ULONGLONG, ULONG, PULONG, BOOLEAN, PSCATTER_GATHER_LIST, ULONG, PVOID,
-                              PVOID);
-    NTSTATUS (*GetScatterGatherListEx)(PDMA_ADAPTER, PDEVICE_OBJECT, PVOID, PMDL, ULONGLONG, ULONG, ULONG,
-                                       PDRIVER_LIST_CONTROL, PVOID, BOOLEAN, PVOID, PVOID, PSCATTER_GATHER_LIST *);
-    NTSTATUS (*BuildScatterGatherListEx)(PDMA_ADAPTER, PDEVICE_OBJECT, PVOID, PMDL, ULONGLONG, ULONG, ULONG,
-                                         PDRIVER_LIST_CONTROL, PVOID, BOOLEAN, PVOID, ULONG, PVOID, PVOID,
-                                         PSCATTER_GATHER_LIST *);
+    NTSTATUS (*MapTransferEx)
+    (PDMA_ADAPTER, PMDL, PVOID, ULONGLONG, ULONG, PULONG, BOOLEAN, PSCATTER_GATHER_LIST, ULONG, PVOID, PVOID);
+    NTSTATUS (*GetScatterGatherListEx)
+    (PDMA_ADAPTER, PDEVICE_OBJECT, PVOID, PMDL, ULONGLONG, ULONG, ULONG, PDRIVER_LIST_CONTROL, PVOID, BOOLEAN, PVOID,
+     PVOID, PSCATTER_GATHER_LIST *);
+    NTSTATUS (*BuildScatterGatherListEx)
+    (PDMA_ADAPTER, PDEVICE_OBJECT, PVOID, PMDL, ULONGLONG, ULONG, ULONG, PDRIVER_LIST_CONTROL, PVOID, BOOLEAN, PVOID,
+     ULONG, PVOID, PVOID, PSCATTER_GATHER_LIST *);
     NTSTATUS (*FlushAdapterBuffersEx)(PDMA_ADAPTER, PMDL, PVOID, ULONGLONG, ULONG, BOOLEAN);
     VOID (*FreeAdapterObject)(PDMA_ADAPTER, IO_ALLOCATION_ACTION);
     NTSTATUS (*CancelMappedTransfer)(PDMA_ADAPTER, PVOID);
     PVOID AllocateDomainCommonBuffer;
     NTSTATUS (*FlushDmaBuffer)(PDMA_ADAPTER, PMDL, BOOLEAN);
     PVOID JoinDmaDomain, LeaveDmaDomain, GetDmaDomain;
-    PVOID (*AllocateCommonBufferWithBounds)(PDMA_ADAPTER, PPHYSICAL_ADDRESS, PPHYSICAL_ADDRESS, ULONG, ULONG,
-                                            MEMORY_CACHING_TYPE *, ULONG, PPHYSICAL_ADDRESS);
-    NTSTATUS (*AllocateCommonBufferVector)(PDMA_ADAPTER, PHYSICAL_ADDRESS, PHYSICAL_ADDRESS, MEMORY_CACHING_TYPE, ULONG, ULONG,
-                                           ULONG, ULONGLONG, PVOID *);
+    PVOID (*AllocateCommonBufferWithBounds)
+    (PDMA_ADAPTER, PPHYSICAL_ADDRESS, PPHYSICAL_ADDRESS, ULONG, ULONG, MEMORY_CACHING_TYPE *, ULONG, PPHYSICAL_ADDRESS);
+    NTSTATUS (*AllocateCommonBufferVector)
+    (PDMA_ADAPTER, PHYSICAL_ADDRESS, PHYSICAL_ADDRESS, MEMORY_CACHING_TYPE, ULONG, ULONG, ULONG, ULONGLONG, PVOID *);
     VOID (*GetCommonBufferFromVectorByIndex)(PDMA_ADAPTER, PVOID, ULONG, PVOID *, PPHYSICAL_ADDRESS);
     VOID (*FreeCommonBufferFromVector)(PDMA_ADAPTER, PVOID, ULONG);
     VOID (*FreeCommonBufferVector)(PDMA_ADAPTER, PVOID);
@@ -56,8 +58,11 @@ static ULONG_PTR Context[16], OtherContext[16]; /* DMA_TRANSFER_CONTEXT_SIZE_V1:
 
 static PDMA_ADAPTER Open(BOOLEAN ScatterGather, ULONG Width)
 {
-    DESCRIPTION3 Description = {.Old = {.Version = 3, .Master = TRUE, .ScatterGather = ScatterGather,
-                                        .InterfaceType = PCIBus, .MaximumLength = 65536},
+    DESCRIPTION3 Description = {.Old = {.Version = 3,
+                                        .Master = TRUE,
+                                        .ScatterGather = ScatterGather,
+                                        .InterfaceType = PCIBus,
+                                        .MaximumLength = 65536},
                                 .DmaAddressWidth = Width};
     ULONG Registers = 0;
     PDMA_ADAPTER Adapter = IoGetDmaAdapter(NULL, &Description.Old, &Registers);
@@ -134,8 +139,10 @@ TEST(a_transfer_says_what_it_needs)
     CHECK_IS(Info.LogicalPageCount, 2);
     CHECK_IS(OPS3(Adapter)->GetDmaTransferInfo(Adapter, Chain, FIRST, SECOND, TRUE, &Info), STATUS_SUCCESS);
     CHECK_IS(Info.MapRegisterCount, 1);
-    CHECK_IS(OPS3(Adapter)->GetDmaTransferInfo(Adapter, Chain, FIRST, SECOND + 1, TRUE, &Info), STATUS_INVALID_PARAMETER);
-    CHECK_IS(OPS3(Adapter)->GetDmaTransferInfo(Adapter, Chain, FIRST + SECOND, 1, TRUE, &Info), STATUS_INVALID_PARAMETER);
+    CHECK_IS(OPS3(Adapter)->GetDmaTransferInfo(Adapter, Chain, FIRST, SECOND + 1, TRUE, &Info),
+             STATUS_INVALID_PARAMETER);
+    CHECK_IS(OPS3(Adapter)->GetDmaTransferInfo(Adapter, Chain, FIRST + SECOND, 1, TRUE, &Info),
+             STATUS_INVALID_PARAMETER);
     DropChain();
     OPS3(Adapter)->Old.PutDmaAdapter(Adapter);
 }
@@ -149,8 +156,8 @@ TEST(a_list_goes_on_through_the_chain)
 
     MakeChain();
     KeRaiseIrql(DISPATCH_LEVEL, &OldIrql);
-    CHECK_IS(OPS3(Adapter)->GetScatterGatherListEx(Adapter, Object, Context, Chain, 50, FIRST - 50 + 20, AT_ONCE, NULL, NULL,
-                                                   TRUE, NULL, NULL, &List),
+    CHECK_IS(OPS3(Adapter)->GetScatterGatherListEx(Adapter, Object, Context, Chain, 50, FIRST - 50 + 20, AT_ONCE, NULL,
+                                                   NULL, TRUE, NULL, NULL, &List),
              STATUS_SUCCESS);
     CHECK_IS(List->NumberOfElements, 2);
     CHECK_IS(List->Elements[0].Address.QuadPart, PhysicalOf(Buffer + 150));
@@ -158,11 +165,11 @@ TEST(a_list_goes_on_through_the_chain)
     CHECK_IS(List->Elements[1].Address.QuadPart, PhysicalOf(Buffer + 2 * PAGE_SIZE + 8));
     CHECK_IS(List->Elements[1].Length, 20);
     OPS3(Adapter)->Old.PutScatterGatherList(Adapter, List, TRUE);
-    CHECK_IS(OPS3(Adapter)->GetScatterGatherListEx(Adapter, Object, Context, Chain, 0, FIRST + SECOND + 1, AT_ONCE, NULL, NULL,
-                                                   TRUE, NULL, NULL, &List),
+    CHECK_IS(OPS3(Adapter)->GetScatterGatherListEx(Adapter, Object, Context, Chain, 0, FIRST + SECOND + 1, AT_ONCE,
+                                                   NULL, NULL, TRUE, NULL, NULL, &List),
              STATUS_INVALID_PARAMETER);
-    CHECK_IS(OPS3(Adapter)->GetScatterGatherListEx(Adapter, Object, Context, Chain, 0, 8, 0, NULL, NULL, TRUE, NULL, NULL,
-                                                   &List),
+    CHECK_IS(OPS3(Adapter)->GetScatterGatherListEx(Adapter, Object, Context, Chain, 0, 8, 0, NULL, NULL, TRUE, NULL,
+                                                   NULL, &List),
              STATUS_INVALID_PARAMETER);
     KeLowerIrql(OldIrql);
     DropChain();
@@ -183,11 +190,12 @@ TEST(a_list_can_be_built_in_the_drivers_memory)
     OPS3(Adapter)->GetDmaTransferInfo(Adapter, Chain, 0, FIRST + SECOND, TRUE, &Info);
     Memory = ExAllocatePoolWithTag(NonPagedPoolNx, Info.ScatterGatherListSize, 'tseT');
     KeRaiseIrql(DISPATCH_LEVEL, &OldIrql);
-    CHECK_IS(OPS3(Adapter)->BuildScatterGatherListEx(Adapter, Object, Context, Chain, 0, FIRST + SECOND, AT_ONCE, NULL, NULL,
-                                                     TRUE, Memory, Info.ScatterGatherListSize - 1, NULL, NULL, &List),
+    CHECK_IS(OPS3(Adapter)->BuildScatterGatherListEx(Adapter, Object, Context, Chain, 0, FIRST + SECOND, AT_ONCE, NULL,
+                                                     NULL, TRUE, Memory, Info.ScatterGatherListSize - 1, NULL, NULL,
+                                                     &List),
              STATUS_BUFFER_TOO_SMALL);
-    CHECK_IS(OPS3(Adapter)->BuildScatterGatherListEx(Adapter, Object, Context, Chain, 0, FIRST + SECOND, AT_ONCE, NULL, NULL,
-                                                     TRUE, Memory, Info.ScatterGatherListSize, NULL, NULL, &List),
+    CHECK_IS(OPS3(Adapter)->BuildScatterGatherListEx(Adapter, Object, Context, Chain, 0, FIRST + SECOND, AT_ONCE, NULL,
+                                                     NULL, TRUE, Memory, Info.ScatterGatherListSize, NULL, NULL, &List),
              STATUS_SUCCESS);
     CHECK((PUCHAR)List >= (PUCHAR)Memory && (PUCHAR)List < (PUCHAR)Memory + Info.ScatterGatherListSize);
     CHECK_IS(List->NumberOfElements, 2);
@@ -214,11 +222,14 @@ TEST(map_registers_gather_the_chain)
 
     MakeChain();
     KeRaiseIrql(DISPATCH_LEVEL, &OldIrql);
-    CHECK_IS(OPS3(Adapter)->AllocateAdapterChannelEx(Adapter, Object, Context, 2, AT_ONCE, NULL, NULL, &Base), STATUS_SUCCESS);
-    CHECK_IS(OPS3(Adapter)->MapTransferEx(Adapter, Chain, Base, 0, 0, &Length, FALSE, &Here.List, sizeof(Here) - 1, NULL, NULL),
-             STATUS_BUFFER_TOO_SMALL);
-    CHECK_IS(OPS3(Adapter)->MapTransferEx(Adapter, Chain, Base, 0, 0, &Length, FALSE, &Here.List, sizeof(Here), NULL, NULL),
+    CHECK_IS(OPS3(Adapter)->AllocateAdapterChannelEx(Adapter, Object, Context, 2, AT_ONCE, NULL, NULL, &Base),
              STATUS_SUCCESS);
+    CHECK_IS(OPS3(Adapter)->MapTransferEx(Adapter, Chain, Base, 0, 0, &Length, FALSE, &Here.List, sizeof(Here) - 1,
+                                          NULL, NULL),
+             STATUS_BUFFER_TOO_SMALL);
+    CHECK_IS(
+        OPS3(Adapter)->MapTransferEx(Adapter, Chain, Base, 0, 0, &Length, FALSE, &Here.List, sizeof(Here), NULL, NULL),
+        STATUS_SUCCESS);
     KeLowerIrql(OldIrql);
     CHECK_IS(Length, FIRST + SECOND);
     CHECK_IS(Here.List.NumberOfElements, 1);
@@ -261,7 +272,8 @@ TEST(at_once_or_not_at_all)
 
     Calls = 0;
     KeRaiseIrql(DISPATCH_LEVEL, &OldIrql);
-    CHECK_IS(OPS3(Adapter)->AllocateAdapterChannelEx(Adapter, Object, Context, 1, AT_ONCE, NULL, NULL, &Base), STATUS_SUCCESS);
+    CHECK_IS(OPS3(Adapter)->AllocateAdapterChannelEx(Adapter, Object, Context, 1, AT_ONCE, NULL, NULL, &Base),
+             STATUS_SUCCESS);
     CHECK_IS(OPS3(Adapter)->AllocateAdapterChannelEx(Adapter, Object, OtherContext, 1, AT_ONCE, NULL, NULL, &Other),
              STATUS_INSUFFICIENT_RESOURCES);
     CHECK_IS(OPS3(Adapter)->AllocateAdapterChannelEx(Adapter, Object, OtherContext, 1, 0, NULL, NULL, &Other),

@@ -42,7 +42,8 @@ NTSTATUS DriverEntry(PDRIVER_OBJECT driver, PUNICODE_STRING path)
     driver->DriverUnload = unload;
     card = OpenCard(0);
     KeInitializeDpc(&dpc, in_dpc, NULL);
-    MUST(NT_SUCCESS(IoConnectInterrupt(&interrupt, in_isr, NULL, NULL, vector, irql, irql, LevelSensitive, TRUE, 1, FALSE)));
+    MUST(NT_SUCCESS(
+        IoConnectInterrupt(&interrupt, in_isr, NULL, NULL, vector, irql, irql, LevelSensitive, TRUE, 1, FALSE)));
     card[R_PERIOD] = PERIOD;
     card[R_CONTROL] = C_COUNT | C_COUNT_INTERRUPT;
     race_sleep(1);
