@@ -27,6 +27,18 @@ typedef struct _EX_REGISTRATION {
 
 static POBJECT_TYPE ExpCallbackType;
 
+/* Types that the window system (which does not exist here) would make objects of. */
+POBJECT_TYPE *ExWindowStationObjectType, *ExDesktopObjectType;
+
+static VOID ExpCreateWindowTypes(VOID)
+{
+    ExWindowStationObjectType = (PVOID)ObpCreateType(&(OB_TYPE_INIT){.Name = L"WindowStation",
+                                                                     .ValidAccess = 0xF037F,
+                                                                     .Mapping = {0x20303, 0x2001C, 0x20060, 0xF037F}});
+    ExDesktopObjectType = (PVOID)ObpCreateType(&(OB_TYPE_INIT){
+        .Name = L"Desktop", .ValidAccess = 0xF01FF, .Mapping = {0x20041, 0x200BE, 0x20100, 0xF01FF}});
+}
+
 VOID ExpInitializeCallbacks(VOID)
 {
     static const OB_TYPE_INIT Type = {
@@ -40,6 +52,7 @@ VOID ExpInitializeCallbacks(VOID)
                                    L"\\Callback\\ProcessorAdd"};
 
     ExpCallbackType = ObpCreateType(&Type);
+    ExpCreateWindowTypes();
     for (ULONG i = 0; i < RTL_NUMBER_OF(Names); i++) {
         OBJECT_ATTRIBUTES Attributes;
         PCALLBACK_OBJECT Object;

@@ -117,6 +117,13 @@ VOID NTAPI ExInitializeRundownProtectionCacheAware(PEX_RUNDOWN_REF_CACHE_AWARE R
     RunRefCacheAware->Allocated = FALSE;
 }
 
+/* docs: ExInitializeRundownProtectionCacheAwareEx: Flags are reserved. */
+NTSTATUS NTAPI ExInitializeRundownProtectionCacheAwareEx(PEX_RUNDOWN_REF_CACHE_AWARE RunRefCacheAware, ULONG Flags)
+{
+    ExInitializeRundownProtectionCacheAware(RunRefCacheAware, sizeof(*RunRefCacheAware));
+    return STATUS_SUCCESS;
+}
+
 BOOLEAN FASTCALL ExAcquireRundownProtectionCacheAware(PEX_RUNDOWN_REF_CACHE_AWARE RunRefCacheAware)
 {
     return ExAcquireRundownProtectionEx(&RunRefCacheAware->Ref, 1);

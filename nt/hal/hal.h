@@ -85,3 +85,7 @@ ULONG HalGetBusDataByOffset(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buf
 ULONG HalSetBusDataByOffset(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Offset, ULONG Length);
 BOOLEAN HalTranslateBusAddress(INTERFACE_TYPE Type, ULONG Bus, PHYSICAL_ADDRESS Address, PULONG Space,
                                PPHYSICAL_ADDRESS Translated);
+
+/* display.c: a bug check wants the screen back. */
+typedef BOOLEAN NTAPI (*HAL_RESET_DISPLAY)(ULONG Columns, ULONG Rows);
+VOID HalAcquireDisplay(VOID);

@@ -39,6 +39,7 @@ DECLSPEC_NORETURN VOID KiBugCheck(ULONG Code, UINT64 P1, UINT64 P2, UINT64 P3, U
         KiBugCheckData[2] = P2;
         KiBugCheckData[3] = P3;
         KiBugCheckData[4] = P4;
+        HalAcquireDisplay();
         KiRunBugCheckCallbacks();
     }
     VfRecordStop(Code, P1, P2, P3, P4);

@@ -230,6 +230,7 @@ struct _KTHREAD {
     KI_HELD Held;                  /* mutexes */
     ULONG ResourceCount;
     BOOLEAN SystemThread;
+    BOOLEAN StackPinned; /* KeSetKernelStackSwapEnable(FALSE) */
     BOOLEAN UserEnds; /* it is to end as soon as it is back in user mode: waits of UserMode end at once */
     PVOID Teb;
 };

@@ -101,7 +101,7 @@ static VOID KiJoinQueue(PKTHREAD Thread, PRKQUEUE Queue)
 }
 
 /* Returns the entry, or the status (STATUS_TIMEOUT, STATUS_USER_APC, STATUS_ABANDONED) as a pointer. */
-PLIST_ENTRY KeRemoveQueue(PRKQUEUE Queue, KPROCESSOR_MODE WaitMode, PLARGE_INTEGER Timeout)
+static PLIST_ENTRY KiRemoveQueue(PRKQUEUE Queue, KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Timeout)
 {
     PKTHREAD Thread = KeGetCurrentThread();
     KIRQL OldIrql = KiRaiseIrql(DISPATCH_LEVEL);
@@ -119,8 +119,32 @@ PLIST_ENTRY KeRemoveQueue(PRKQUEUE Queue, KPROCESSOR_MODE WaitMode, PLARGE_INTEG
     Thread->WaitNext = TRUE;
     Thread->WaitIrql = OldIrql;
     Thread->QueueEntry = NULL;
-    Status = KeWaitForSingleObject(Queue, WrQueue, WaitMode, FALSE, Timeout);
+    Status = KeWaitForSingleObject(Queue, WrQueue, WaitMode, Alertable, Timeout);
     return Thread->QueueEntry ? Thread->QueueEntry : (PLIST_ENTRY)(LONG_PTR)Status;
+}
+
+PLIST_ENTRY KeRemoveQueue(PRKQUEUE Queue, KPROCESSOR_MODE WaitMode, PLARGE_INTEGER Timeout)
+{
+    return KiRemoveQueue(Queue, WaitMode, FALSE, Timeout);
+}
+
+/* docs: KeRemoveQueueEx: waits for the first entry and takes those that are there. A status is the only element then. */
+ULONG KeRemoveQueueEx(PKQUEUE Queue, KPROCESSOR_MODE WaitMode, BOOLEAN Alertable, PLARGE_INTEGER Timeout,
+                      PLIST_ENTRY *EntryArray, ULONG Count)
+{
+    PKTHREAD Thread = KeGetCurrentThread();
+    ULONG Taken = 1;
+    KIRQL OldIrql;
+
+    EntryArray[0] = KiRemoveQueue(Queue, WaitMode, Alertable, Timeout);
+    if (Thread->Queue != Queue || (LONG_PTR)EntryArray[0] == STATUS_TIMEOUT ||
+        (LONG_PTR)EntryArray[0] == STATUS_USER_APC || (LONG_PTR)EntryArray[0] == STATUS_ALERTED)
+        return 1;
+    OldIrql = KiRaiseIrql(DISPATCH_LEVEL);
+    while (Taken < Count && !IsListEmpty(&Queue->EntryListHead))
+        EntryArray[Taken++] = KiTakeEntry(Queue);
+    KiExitDispatcher(OldIrql);
+    return Taken;
 }
 
 /* Afterwards nobody knows the queue: its memory may go. */

@@ -190,3 +190,52 @@ VOID KeReleaseInStackQueuedSpinLockForDpc(PKLOCK_QUEUE_HANDLE LockHandle)
     KiRelease((PKSPIN_LOCK)LockHandle->LockQueue.Lock);
     KiLowerIrql(LockHandle->OldIrql);
 }
+
+/* ---- Queued, by number ---------------------------------------------------------------------------------------------- */
+
+/* The system's own locks; a driver that knows a number shares the lock with whoever else does. The headers name 17 of them. */
+static KSPIN_LOCK KiNumberedLock[LockQueueMaximumLock];
+
+static PKSPIN_LOCK KiLockOf(KSPIN_LOCK_QUEUE_NUMBER Number)
+{
+    if (Number >= LockQueueMaximumLock)
+        ExRaiseAccessViolation(); /* Windows reads behind its table */
+    return &KiNumberedLock[Number];
+}
+
+KIRQL KeAcquireQueuedSpinLock(KSPIN_LOCK_QUEUE_NUMBER Number)
+{
+    return KiAcquireRaise(KiLockOf(Number), DISPATCH_LEVEL, SITE);
+}
+
+KIRQL KeAcquireQueuedSpinLockRaiseToSynch(KSPIN_LOCK_QUEUE_NUMBER Number)
+{
+    return KiAcquireRaise(KiLockOf(Number), KI_SYNCH_LEVEL, SITE);
+}
+
+VOID KeReleaseQueuedSpinLock(KSPIN_LOCK_QUEUE_NUMBER Number, KIRQL OldIrql)
+{
+    KiRelease(KiLockOf(Number));
+    KiLowerIrql(OldIrql);
+}
+
+/* The level stays as it was when somebody holds the lock. */
+static BOOLEAN KiTryNumbered(KSPIN_LOCK_QUEUE_NUMBER Number, PKIRQL OldIrql, KIRQL Level, PVOID Site)
+{
+    PKSPIN_LOCK Lock = KiLockOf(Number);
+
+    if (*Lock)
+        return FALSE;
+    *OldIrql = KiAcquireRaise(Lock, Level, Site);
+    return TRUE;
+}
+
+LOGICAL KeTryToAcquireQueuedSpinLock(KSPIN_LOCK_QUEUE_NUMBER Number, PKIRQL OldIrql)
+{
+    return KiTryNumbered(Number, OldIrql, DISPATCH_LEVEL, SITE);
+}
+
+BOOLEAN KeTryToAcquireQueuedSpinLockRaiseToSynch(KSPIN_LOCK_QUEUE_NUMBER Number, PKIRQL OldIrql)
+{
+    return KiTryNumbered(Number, OldIrql, KI_SYNCH_LEVEL, SITE);
+}

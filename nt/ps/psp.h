@@ -148,6 +148,7 @@ HANDLE PspNewId(PVOID Object);
 VOID PspForgetId(HANDLE Id);
 VOID PspNotifyThread(PETHREAD Thread, BOOLEAN Created);
 VOID PspReap(PKTHREAD Thread);
+extern LIST_ENTRY PsLoadedModuleList;
 /* Modules: what PsLoadedModuleList shows. */
 PVOID PspEnterModule(struct _MI_IMAGE *Image, PCUNICODE_STRING FullName);
 VOID PspRemoveModule(PVOID Module);
