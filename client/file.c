@@ -194,9 +194,8 @@ static uint64_t room(struct link *l, uint64_t bytes)
 static NTSTATUS send_transfer(struct link *l, const struct transfer *t)
 {
     uint64_t event = t->overlapped ? (uint64_t)(uintptr_t)t->overlapped->hEvent & ~1ull : 0;
-    /* docs: GetQueuedCompletionStatus: an event handle with its lowest bit set keeps the packet from the port. The packet
-     * carries the IO_STATUS_BLOCK's address: by it the OVERLAPPED is found again. */
-    uint64_t context = t->overlapped && !((uintptr_t)t->overlapped->hEvent & 1) ? t->iosb : 0;
+    /* docs: GetQueuedCompletionStatus: an event handle with its lowest bit set keeps the packet from the port. */
+    uint64_t context = t->overlapped && !((uintptr_t)t->overlapped->hEvent & 1) ? (uint64_t)(uintptr_t)t->overlapped : 0;
     uint64_t file = (uint64_t)(uintptr_t)t->file;
     switch (t->service) {
     case DOOR_SERVICE_DeviceIoControlFile:

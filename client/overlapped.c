@@ -72,22 +72,6 @@ uint64_t pending_iosb(HANDLE file, LPOVERLAPPED overlapped)
     return iosb;
 }
 
-LPOVERLAPPED pending_take(uint64_t iosb, DWORD *bytes, NTSTATUS *status)
-{
-    LPOVERLAPPED overlapped = NULL;
-    pthread_mutex_lock(&lock);
-    for (struct pending *p = list; p && !overlapped; p = p->next)
-        if (p->iosb == iosb)
-            overlapped = p->overlapped;
-    pthread_mutex_unlock(&lock);
-    pending_collect();
-    if (overlapped) {
-        *bytes = (DWORD)overlapped->InternalHigh;
-        *status = (NTSTATUS)overlapped->Internal;
-    }
-    return overlapped;
-}
-
 static bool is_pending(LPOVERLAPPED overlapped)
 {
     return (NTSTATUS)__atomic_load_n(&overlapped->Internal, __ATOMIC_ACQUIRE) == STATUS_PENDING;
@@ -174,13 +158,29 @@ void Sleep(DWORD milliseconds)
     request_go(l, 2, 0ull, place(l, PLACE_WORD));
 }
 
-BOOL CancelIo(HANDLE file)
+static BOOL cancel(HANDLE file, enum door_service service, uint64_t which)
 {
     struct link *l = link_get();
     if (!l)
         return FALSE;
-    request_begin(l, DOOR_SERVICE_CancelIoFile);
-    bool good = settle(request_go(l, 2, (uint64_t)(uintptr_t)file, place(l, PLACE_IOSB)));
+    request_begin(l, service);
+    uint64_t iosb = place(l, PLACE_IOSB), handle = (uint64_t)(uintptr_t)file;
+    bool good = settle(service == DOOR_SERVICE_CancelIoFile ? request_go(l, 2, handle, iosb) : request_go(l, 3, handle, which, iosb));
     pending_collect();
     return good;
+}
+
+BOOL CancelIo(HANDLE file)
+{
+    return cancel(file, DOOR_SERVICE_CancelIoFile, 0);
+}
+
+/* docs: CancelIoEx: one request, or all of the file; ERROR_NOT_FOUND when there is none. */
+BOOL CancelIoEx(HANDLE file, LPOVERLAPPED overlapped)
+{
+    uint64_t which = overlapped ? pending_iosb(file, overlapped) : 0;
+    if (!overlapped || which)
+        return cancel(file, DOOR_SERVICE_CancelIoFileEx, which);
+    last_error = ERROR_NOT_FOUND;
+    return FALSE;
 }

@@ -64,6 +64,5 @@ struct pending {
 HIDDEN void pending_add(struct pending *p);
 HIDDEN void pending_collect(void); /* look at all of them */
 HIDDEN uint64_t pending_iosb(HANDLE file, LPOVERLAPPED overlapped); /* 0: there is no such request */
-HIDDEN LPOVERLAPPED pending_take(uint64_t iosb, DWORD *bytes, NTSTATUS *status);
 
 HIDDEN extern __thread DWORD last_error;

@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include "door.h"
 
-#define CLIENT_VERSION 1
+#define CLIENT_VERSION (0x10000u | DOOR_SERVICE_COUNT) /* services go by number */
 #define CLIENT_ENVIRONMENT "IRQLAB_SOCKET" /* path of the socket */
 #define CLIENT_DATA (4ull << 20)
 
