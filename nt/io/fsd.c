@@ -365,6 +365,7 @@ static NTSTATUS FsdCreateNew(PFSD_OPEN Open, BOOLEAN MustBeDirectory, NTSTATUS W
         return Status;
     PFSD_FCB Fcb = FsdTakeFcb(Open->Path, TRUE);
     Open->File->FsContext = Fcb;
+    Open->File->SectionObjectPointer = &Fcb->Sections;
     FsdSetAttributes(Fcb, Open->Attributes | (Fcb->Directory ? 0 : FILE_ATTRIBUTE_ARCHIVE));
     Open->Information = FILE_CREATED;
     return STATUS_SUCCESS;

@@ -166,6 +166,12 @@ BOOLEAN MiOpenUser(UINT64 Address, ULONG Error, NTSTATUS *Status)
     Vad = MiFindVad(Space, Address);
     Protection = MiDoorProtection(*MiEntry(Vad, Va, FALSE));
     First = Physical;
+    if (Vad->Segment) { /* the first write to each page must be seen */
+        High = End;
+        Low = Start;
+        if (!(Error & 2))
+            Protection &= ~(ULONG)DOOR_WRITE;
+    }
     while (Start > Low && Start > Vad->Start) {
         UINT64 *Near = MiEntry(Vad, Start - DOOR_PAGE, FALSE);
         if (!Near || MI_ENTRY_PHYSICAL(*Near) != First - DOOR_PAGE || MiDoorProtection(*Near) != Protection)

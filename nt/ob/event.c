@@ -37,7 +37,7 @@ static NTSTATUS ObpEventAction(HANDLE Handle, PLONG Previous, OBP_EVENT_ACTION A
     PKEVENT Event;
     LONG State = 0;
     NTSTATUS Status =
-        ObReferenceObjectByHandle(Handle, EVENT_MODIFY_STATE, ObpEventType, KernelMode, (PVOID *)&Event, NULL);
+        ObReferenceObjectByHandle(Handle, EVENT_MODIFY_STATE, ObpEventType, ExGetPreviousMode(), (PVOID *)&Event, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     switch (Action) {
@@ -138,7 +138,7 @@ NTSTATUS NTAPI NtSetTimer(HANDLE Handle, PLARGE_INTEGER Due, PTIMER_APC_ROUTINE 
     if (Routine)
         return STATUS_NOT_SUPPORTED;
     NTSTATUS Status =
-        ObReferenceObjectByHandle(Handle, OBP_TIMER_MODIFY, ObpTimerType, KernelMode, (PVOID *)&Timer, NULL);
+        ObReferenceObjectByHandle(Handle, OBP_TIMER_MODIFY, ObpTimerType, ExGetPreviousMode(), (PVOID *)&Timer, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     BOOLEAN State = KeReadStateTimer(Timer);
@@ -153,7 +153,7 @@ NTSTATUS NTAPI NtCancelTimer(HANDLE Handle, PBOOLEAN Previous)
 {
     PKTIMER Timer;
     NTSTATUS Status =
-        ObReferenceObjectByHandle(Handle, OBP_TIMER_MODIFY, ObpTimerType, KernelMode, (PVOID *)&Timer, NULL);
+        ObReferenceObjectByHandle(Handle, OBP_TIMER_MODIFY, ObpTimerType, ExGetPreviousMode(), (PVOID *)&Timer, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     KeCancelTimer(Timer);
@@ -167,8 +167,8 @@ NTSTATUS NTAPI NtCancelTimer(HANDLE Handle, PBOOLEAN Previous)
 
 NTSTATUS NTAPI NtWaitForSingleObject(HANDLE Handle, BOOLEAN Alertable, PLARGE_INTEGER Timeout)
 {
-    PVOID Object;
     KPROCESSOR_MODE Mode = ExGetPreviousMode(); /* what ends the process ends a program's wait */
+    PVOID Object;
     NTSTATUS Status = ObReferenceObjectByHandle(Handle, SYNCHRONIZE, NULL, Mode, &Object, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
@@ -182,8 +182,8 @@ NTSTATUS NTAPI NtWaitForSingleObject(HANDLE Handle, BOOLEAN Alertable, PLARGE_IN
 NTSTATUS NTAPI NtWaitForMultipleObjects(ULONG Count, PHANDLE Handles, WAIT_TYPE Type, BOOLEAN Alertable,
                                         PLARGE_INTEGER Timeout)
 {
-    PVOID Object[MAXIMUM_WAIT_OBJECTS], Waitable[MAXIMUM_WAIT_OBJECTS];
     KPROCESSOR_MODE Mode = ExGetPreviousMode();
+    PVOID Object[MAXIMUM_WAIT_OBJECTS], Waitable[MAXIMUM_WAIT_OBJECTS];
     NTSTATUS Status = STATUS_SUCCESS;
     ULONG Held = 0;
     if (Count == 0 || Count > MAXIMUM_WAIT_OBJECTS)

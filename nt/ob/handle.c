@@ -369,13 +369,19 @@ NTSTATUS NTAPI NtQueryObject(HANDLE Handle, OBJECT_INFORMATION_CLASS Class, PVOI
     return Status;
 }
 
-/* DIFFERS: both processes must be the System process, the only one that has handles. */
-NTSTATUS NTAPI NtDuplicateObject(HANDLE FromProcess, HANDLE Source, HANDLE ToProcess, PHANDLE Target,
-                                 ACCESS_MASK Access, ULONG Attributes, ULONG Options)
+/* docs: ZwDuplicateObject. Each handle is looked up, made and closed in its own process, by being there. */
+static NTSTATUS ObpDuplicate(PEPROCESS From, HANDLE Source, PEPROCESS To, PHANDLE Target, ACCESS_MASK Access, ULONG Attributes,
+                             ULONG Options, KPROCESSOR_MODE Mode)
 {
-    PVOID Object;
     OBJECT_HANDLE_INFORMATION Held;
-    NTSTATUS Status = ObReferenceObjectByHandle(Source, 0, NULL, KernelMode, &Object, &Held);
+    KAPC_STATE State;
+    HANDLE Made = NULL;
+    PVOID Object;
+    KeStackAttachProcess(&From->Pcb, &State);
+    NTSTATUS Status = ObReferenceObjectByHandle(Source, 0, NULL, Mode, &Object, &Held);
+    if (NT_SUCCESS(Status) && (Options & DUPLICATE_CLOSE_SOURCE))
+        ObpCloseHandle(Source, Mode);
+    KeUnstackDetachProcess(&State);
     if (!NT_SUCCESS(Status))
         return Status;
     if (Target) {
@@ -383,10 +389,33 @@ NTSTATUS NTAPI NtDuplicateObject(HANDLE FromProcess, HANDLE Source, HANDLE ToPro
             Attributes = Held.HandleAttributes;
         if (Options & DUPLICATE_SAME_ACCESS)
             Access = Held.GrantedAccess;
-        Status = ObpCreateHandle(Object, Access, Attributes, Target);
+        else
+            ObpCaptureAccess(ObpTypeOf(Object), Access, &Access);
+        if (Mode != KernelMode)
+            Attributes &= ~(ULONG)OBJ_KERNEL_HANDLE;
+        KeStackAttachProcess(&To->Pcb, &State);
+        Status = ObpCreateHandle(Object, Access, Attributes, &Made);
+        KeUnstackDetachProcess(&State);
+        *Target = Made;
     }
     ObfDereferenceObject(Object);
-    if (Options & DUPLICATE_CLOSE_SOURCE)
-        NtClose(Source);
+    return Status;
+}
+
+NTSTATUS NTAPI NtDuplicateObject(HANDLE FromProcess, HANDLE Source, HANDLE ToProcess, PHANDLE Target, ACCESS_MASK Access,
+                                 ULONG Attributes, ULONG Options)
+{
+    KPROCESSOR_MODE Mode = ExGetPreviousMode();
+    PEPROCESS From, To = NULL;
+    NTSTATUS Status = ObReferenceObjectByHandle(FromProcess, 0x40 /* PROCESS_DUP_HANDLE */, PspProcessType, Mode, (PVOID *)&From, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (Target)
+        Status = ObReferenceObjectByHandle(ToProcess, 0x40, PspProcessType, Mode, (PVOID *)&To, NULL);
+    if (NT_SUCCESS(Status))
+        Status = ObpDuplicate(From, Source, To, Target, Access, Attributes, Options, Mode);
+    if (To)
+        ObfDereferenceObject(To);
+    ObfDereferenceObject(From);
     return Status;
 }

@@ -95,6 +95,22 @@ NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx(PCREATE_PROCESS_NOTIFY_ROUTINE_
     return PspProcessRoutine(PspProcessNotifyEx, Routine, Remove, VfCaptureStack());
 }
 
+/* docs: PsSetCreateProcessNotifyRoutineEx2: type 0 (PsCreateProcessNotifySubsystems); there is one subsystem here. */
+NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx2(PSCREATEPROCESSNOTIFYTYPE NotifyType, PVOID NotifyInformation, BOOLEAN Remove)
+{
+    if (NotifyType)
+        return STATUS_INVALID_PARAMETER;
+    return PspProcessRoutine(PspProcessNotifyEx, NotifyInformation, Remove, VfCaptureStack());
+}
+
+/* docs: PsSetLoadImageNotifyRoutineEx: flag 1 asks for images of other architectures, too. */
+NTSTATUS NTAPI PsSetLoadImageNotifyRoutineEx(PLOAD_IMAGE_NOTIFY_ROUTINE Routine, ULONG_PTR Flags)
+{
+    if (Flags & ~(ULONG_PTR)1)
+        return STATUS_INVALID_PARAMETER_2;
+    return PspSetNotify(PspImageNotify, Routine, VfCaptureStack());
+}
+
 /* ---- Calling ----------------------------------------------------------------------------------------------------- */
 
 VOID PspNotifyThread(PETHREAD Thread, BOOLEAN Created)
@@ -249,6 +265,8 @@ PVOID PspEnterModule(PMI_IMAGE Image, PCUNICODE_STRING FullName)
     Module->BaseDllName.Length = FullName->Length - (USHORT)(Start * sizeof(WCHAR));
     Module->BaseDllName.MaximumLength = Module->BaseDllName.Length + sizeof(WCHAR);
     InsertTailList(&PsLoadedModuleList, &Module->InLoadOrderLinks);
+    if (Image->Driver)
+        PspNotifyImage(FullName, NULL, Module->DllBase, Module->SizeOfImage, TRUE);
     return Module;
 }
 

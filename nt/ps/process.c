@@ -26,6 +26,7 @@ VOID PspForgetId(HANDLE Id)
 
 PEPROCESS PspMakeProcess(PCSTR Name)
 {
+    static ULONG PspSequence;
     PVOID Body;
     ObpAllocateObject(PspProcessType, sizeof(EPROCESS), &Body);
     PEPROCESS Process = Body;
@@ -36,6 +37,7 @@ PEPROCESS PspMakeProcess(PCSTR Name)
     Process->CreateTime.QuadPart = KiSystemTime();
     Process->ExitStatus = STATUS_PENDING;
     InitializeListHead(&Process->ActiveProcessLinks);
+    Process->Sequence = PspSequence++;
     for (ULONG i = 0; Name[i] && i + 1 < sizeof(Process->ImageFileName); i++)
         Process->ImageFileName[i] = Name[i];
     return Process;
@@ -148,6 +150,18 @@ PVOID NTAPI PsGetProcessDebugPort(PEPROCESS Process)
 BOOLEAN NTAPI PsIsProcessBeingDebugged(PEPROCESS Process)
 {
     return Process->DebugPort != NULL;
+}
+
+/* docs: PsGetProcessStartKey: unlike an id, of one process only. The boot counts as the first. */
+ULONGLONG NTAPI PsGetProcessStartKey(PEPROCESS Process)
+{
+    return 1ull << 48 | Process->Sequence;
+}
+
+/* No graphics. */
+PVOID NTAPI PsGetThreadWin32Thread(PETHREAD Thread)
+{
+    return NULL;
 }
 
 /* No protected processes here. */

@@ -37,7 +37,8 @@ typedef struct _EPROCESS {
     UNICODE_STRING CommandLine;
     PFILE_OBJECT ImageFile;
     PVOID NtdllBase;
-    ULONG NotifiedThreads; /* has been announced to the notification routines */
+    ULONG Sequence;  /* among the processes of this boot */
+    SIZE_T Quota[2]; /* nonpaged, paged pool */
     BOOLEAN Ending, Announced, Exited;
     ULONG LiveThreads; /* that have not begun to end */
     struct _ETHREAD *FirstThread; /* not referenced: an address to compare with */
