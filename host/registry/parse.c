@@ -35,7 +35,8 @@ static bool fail(struct parser *p, const char *what)
     return false;
 }
 
-/* ---- Characters -------------------------------------------------------------------------------------------------------- */
+/* ---- Characters
+ * -------------------------------------------------------------------------------------------------------- */
 
 static uint32_t peek(const struct parser *p)
 {
@@ -94,7 +95,8 @@ static bool hexadecimal(struct parser *p, unsigned most, uint32_t *value)
     return count && digit(peek(p)) < 0;
 }
 
-/* ---- Keys ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Keys
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static const struct {
     const char *name, *path;
@@ -123,7 +125,8 @@ static bool put_root(struct parser *p)
             p->key[p->key_units++] = (unsigned char)*c;
         return true;
     }
-    return fail(p, "a key begins with HKEY_LOCAL_MACHINE, HKEY_USERS, HKEY_CURRENT_USER, HKEY_CLASSES_ROOT or HKEY_CURRENT_CONFIG");
+    return fail(p, "a key begins with HKEY_LOCAL_MACHINE, HKEY_USERS, HKEY_CURRENT_USER, HKEY_CLASSES_ROOT or "
+                   "HKEY_CURRENT_CONFIG");
 }
 
 /* Names may hold brackets: the last one of the line ends the key. */
@@ -148,12 +151,13 @@ static bool read_key(struct parser *p)
         p->key[p->key_units++] = p->text[p->at];
     }
     p->at++;
-    return registry_add(p->out, deletes ? DOOR_REGISTRY_DELETE_KEY : DOOR_REGISTRY_CREATE, p->key, p->key_units, NULL, 0, 0, NULL,
-                        0) ||
+    return registry_add(p->out, deletes ? DOOR_REGISTRY_DELETE_KEY : DOOR_REGISTRY_CREATE, p->key, p->key_units, NULL,
+                        0, 0, NULL, 0) ||
            fail(p, "too much for one registry");
 }
 
-/* ---- Values ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Values
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 /* "..." into scratch; *units of it. A string may go over several lines. */
 static bool quoted(struct parser *p, uint16_t *to, size_t *units)
@@ -279,7 +283,8 @@ static bool read_value(struct parser *p)
     return read_data(p, p->scratch, units);
 }
 
-/* ---- The text ------------------------------------------------------------------------------------------------------------------ */
+/* ---- The text
+ * ------------------------------------------------------------------------------------------------------------------ */
 
 static bool read_header(struct parser *p)
 {
@@ -317,7 +322,8 @@ static bool read_lines(struct parser *p)
     return true;
 }
 
-/* UTF-16 by its mark, or when the first character's upper half is zero; UTF-8; else each byte a character of Latin-1. */
+/* UTF-16 by its mark, or when the first character's upper half is zero; UTF-8; else each byte a character of Latin-1.
+ */
 static bool decode(uint16_t *to, size_t *units, const uint8_t *text, size_t bytes)
 {
     if (bytes >= 2 && ((text[0] == 0xff && text[1] == 0xfe) || (text[0] && !text[1]))) {

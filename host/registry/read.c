@@ -21,15 +21,15 @@ static bool tell(char why[256], const char *path, const char *what)
     return false;
 }
 
-/* ---- Hives --------------------------------------------------------------------------------------------------------------- */
+/* ---- Hives
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static bool hive_value(struct hive *v, hive_value_h value)
 {
     hive_type type;
     size_t bytes = 0;
     char *name = hivex_value_key(v->h, value), *data = hivex_value_value(v->h, value, &type, &bytes);
-    bool good = name && data &&
-                registry_add_text(v->out, DOOR_REGISTRY_SET, v->key, name, (uint32_t)type, data, bytes);
+    bool good = name && data && registry_add_text(v->out, DOOR_REGISTRY_SET, v->key, name, (uint32_t)type, data, bytes);
     free(name);
     free(data);
     return good;
@@ -76,7 +76,8 @@ bool registry_hive(struct registry_stream *s, const char *path, const char *key,
     return good;
 }
 
-/* ---- What was given -------------------------------------------------------------------------------------------------------- */
+/* ---- What was given
+ * -------------------------------------------------------------------------------------------------------- */
 
 static uint8_t *read_all(const char *path, size_t *size, char why[256])
 {
@@ -114,8 +115,9 @@ static const char *usual_key(const char *path)
 {
     static const struct {
         const char *file, *key;
-    } known[] = {{"SYSTEM", "MACHINE\\SYSTEM"},     {"SOFTWARE", "MACHINE\\SOFTWARE"}, {"SAM", "MACHINE\\SAM"},
-                 {"SECURITY", "MACHINE\\SECURITY"}, {"DEFAULT", "USER\\.DEFAULT"},     {"NTUSER.DAT", "USER\\S-1-5-18"}};
+    } known[] = {{"SYSTEM", "MACHINE\\SYSTEM"}, {"SOFTWARE", "MACHINE\\SOFTWARE"},
+                 {"SAM", "MACHINE\\SAM"},       {"SECURITY", "MACHINE\\SECURITY"},
+                 {"DEFAULT", "USER\\.DEFAULT"}, {"NTUSER.DAT", "USER\\S-1-5-18"}};
     const char *base = strrchr(path, '/');
     base = base ? base + 1 : path;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
@@ -132,7 +134,8 @@ static bool given_key(const char *argument, const char *equals, char *key, size_
     for (size_t i = 0; i < 4; i++) {
         size_t n = strlen(roots[i][0]);
         if ((size_t)(equals - argument) > n && !strncasecmp(argument, roots[i][0], n) && argument[n] == '\\')
-            return snprintf(key, room, "%s%.*s", roots[i][1], (int)(equals - argument - (ptrdiff_t)n), argument + n) < (int)room;
+            return snprintf(key, room, "%s%.*s", roots[i][1], (int)(equals - argument - (ptrdiff_t)n), argument + n) <
+                   (int)room;
     }
     return false;
 }

@@ -1,6 +1,6 @@
 /*
- * The machine's registry as the host sees it: streams of struct door_registry records (include/door.h), made from a .reg text or a
- * hive file, sent to a machine, and written as text again.
+ * The machine's registry as the host sees it: streams of struct door_registry records (include/door.h), made from a
+ * .reg text or a hive file, sent to a machine, and written as text again.
  *
  * Files come from anywhere: every length and character is checked, and what is wrong is told with its line.
  */
@@ -30,8 +30,8 @@ bool registry_add(struct registry_stream *s, enum door_registry_op op, const uin
 bool registry_append(struct registry_stream *s, const void *bytes, size_t count);
 
 /* A record with its texts in UTF-8 (a key without its \Registry\: "MACHINE\SYSTEM"); for scenarios. */
-bool registry_add_text(struct registry_stream *s, enum door_registry_op op, const char *key, const char *name, uint32_t type,
-                       const void *data, size_t bytes);
+bool registry_add_text(struct registry_stream *s, enum door_registry_op op, const char *key, const char *name,
+                       uint32_t type, const void *data, size_t bytes);
 
 struct registry_record {
     struct door_registry header;
@@ -48,8 +48,8 @@ bool registry_parse(struct registry_stream *s, const void *text, size_t bytes, c
 /* A hive file, mounted at `key` ("MACHINE\SYSTEM"); by hivex. */
 bool registry_hive(struct registry_stream *s, const char *path, const char *key, char why[256]);
 
-/* What --registry names: [KEY=]FILE, a text or a hive. A hive without a key goes where its file's name says (SYSTEM, SOFTWARE, SAM,
- * SECURITY, DEFAULT). */
+/* What --registry names: [KEY=]FILE, a text or a hive. A hive without a key goes where its file's name says (SYSTEM,
+ * SOFTWARE, SAM, SECURITY, DEFAULT). */
 bool registry_read(struct registry_stream *s, const char *argument, char why[256]);
 
 /* The keys and values of an export, as .reg text in UTF-16. */

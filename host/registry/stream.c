@@ -33,12 +33,13 @@ bool registry_add(struct registry_stream *s, enum door_registry_op op, const uin
                                    .data_bytes = (uint32_t)bytes};
     if (key_units > 0x7ffe || name_units > 0x7ffe || bytes > REGISTRY_MOST)
         return false;
-    return registry_append(s, &header, sizeof header) && registry_append(s, key, key_units * 2) && registry_append(s, name, name_units * 2) &&
-           registry_append(s, data, bytes) && registry_append(s, zeros, -s->size & 7);
+    return registry_append(s, &header, sizeof header) && registry_append(s, key, key_units * 2) &&
+           registry_append(s, name, name_units * 2) && registry_append(s, data, bytes) &&
+           registry_append(s, zeros, -s->size & 7);
 }
 
-bool registry_add_text(struct registry_stream *s, enum door_registry_op op, const char *key, const char *name, uint32_t type,
-                       const void *data, size_t bytes)
+bool registry_add_text(struct registry_stream *s, enum door_registry_op op, const char *key, const char *name,
+                       uint32_t type, const void *data, size_t bytes)
 {
     size_t keys = strlen(key), names = name ? strlen(name) : 0, key_units = 0, name_units = 0;
     uint16_t *wide = malloc((keys + names + 2) * sizeof *wide);

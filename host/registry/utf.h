@@ -13,7 +13,11 @@ static inline bool utf_from8(uint16_t *to, size_t *units, const uint8_t *from, s
     *units = 0;
     for (size_t i = 0; i < bytes;) {
         uint32_t code = from[i++];
-        unsigned more = code < 0x80 ? 0 : code >= 0xc2 && code < 0xe0 ? 1 : code >= 0xe0 && code < 0xf0 ? 2 : code >= 0xf0 && code < 0xf5 ? 3 : 9;
+        unsigned more = code < 0x80                   ? 0
+                        : code >= 0xc2 && code < 0xe0 ? 1
+                        : code >= 0xe0 && code < 0xf0 ? 2
+                        : code >= 0xf0 && code < 0xf5 ? 3
+                                                      : 9;
         if (more == 9 || more > bytes - i)
             return false;
         code &= more == 0 ? 0x7fu : more == 1 ? 0x1fu : more == 2 ? 0xfu : 7u;
@@ -22,7 +26,8 @@ static inline bool utf_from8(uint16_t *to, size_t *units, const uint8_t *from, s
                 return false;
             code = code << 6 | (from[i++] & 0x3f);
         }
-        if ((more == 2 && code < 0x800) || (more == 3 && code < 0x10000) || code > 0x10ffff || (code >= 0xd800 && code < 0xe000))
+        if ((more == 2 && code < 0x800) || (more == 3 && code < 0x10000) || code > 0x10ffff ||
+            (code >= 0xd800 && code < 0xe000))
             return false;
         if (code >= 0x10000) {
             to[(*units)++] = (uint16_t)(0xd800 + ((code - 0x10000) >> 10));

@@ -8,8 +8,8 @@ enum { GUID_TEXT = 37, SHOWN = 64 }; /* bytes of data in a line; json has all */
 
 static void guid_text(char text[GUID_TEXT], const uint8_t *g)
 {
-    snprintf(text, GUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", g[3], g[2], g[1], g[0], g[5],
-             g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
+    snprintf(text, GUID_TEXT, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", g[3], g[2], g[1],
+             g[0], g[5], g[4], g[7], g[6], g[8], g[9], g[10], g[11], g[12], g[13], g[14], g[15]);
 }
 
 /* Data that are one UTF-16 string of printable ASCII, with its terminator: what EtwWriteString writes. */
@@ -33,14 +33,16 @@ static void hex(char *text, const uint8_t *data, size_t bytes)
     text[2 * bytes] = 0;
 }
 
-static void line(FILE *out, bool color, const struct door_event *event, const struct door_event_etw *e, const uint8_t *data)
+static void line(FILE *out, bool color, const struct door_event *event, const struct door_event_etw *e,
+                 const uint8_t *data)
 {
     char provider[GUID_TEXT], level[40], text[SHOWN * 2 + 1];
     guid_text(provider, e->provider);
     words_level_short(level, sizeof level, event->irql);
     int pad = (int)(sizeof "DISPATCH" - 1) - (int)strlen(level);
     fprintf(out, "%s[%5llu.%06u cpu%u %s]%s%*s ", color ? "\033[2m" : "", (unsigned long long)(event->time / 10000000),
-            (unsigned)(event->time / 10 % 1000000), event->processor, level, color ? "\033[0m" : "", pad > 0 ? pad : 0, "");
+            (unsigned)(event->time / 10 % 1000000), event->processor, level, color ? "\033[0m" : "", pad > 0 ? pad : 0,
+            "");
     fprintf(out, "%s {%s} id %u", e->kind == DOOR_ETW_MESSAGE ? "wpp" : "etw", provider, e->id);
     if (e->kind == DOOR_ETW_EVENT)
         fprintf(out, " version %u level %u opcode %u task %u keyword 0x%llx", e->version, e->level, e->opcode, e->task,
@@ -54,7 +56,8 @@ static void line(FILE *out, bool color, const struct door_event *event, const st
     fputc('\n', out);
 }
 
-void trace_show(struct json *json, FILE *out, bool color, const struct door_event *event, const void *payload, size_t bytes)
+void trace_show(struct json *json, FILE *out, bool color, const struct door_event *event, const void *payload,
+                size_t bytes)
 {
     const struct door_event_etw *e = payload;
     const uint8_t *data = (const uint8_t *)(e + 1);

@@ -1,6 +1,6 @@
 /*
- * The keys every machine has (docs: Registry Trees and Keys; HKLM\SYSTEM\CurrentControlSet\Services; Windows' version values
- * below SOFTWARE). What `irqlab run --registry` loads comes on top.
+ * The keys every machine has (docs: Registry Trees and Keys; HKLM\SYSTEM\CurrentControlSet\Services; Windows' version
+ * values below SOFTWARE). What `irqlab run --registry` loads comes on top.
  */
 #include "nt.h"
 #include "cm/cmp.h"
@@ -76,9 +76,12 @@ static VOID CmpFillSystem(PCM_KEY System)
     static const struct {
         PCWSTR Name;
         PCSTR Data;
-    } Environment[] = {{L"ComSpec", "%SystemRoot%\\system32\\cmd.exe"}, {L"OS", "Windows_NT"},
-                       {L"PROCESSOR_ARCHITECTURE", "AMD64"},            {L"windir", "%SystemRoot%"},
-                       {L"TEMP", "%SystemRoot%\\TEMP"},                 {L"Path", "%SystemRoot%\\system32;%SystemRoot%"}};
+    } Environment[] = {{L"ComSpec", "%SystemRoot%\\system32\\cmd.exe"},
+                       {L"OS", "Windows_NT"},
+                       {L"PROCESSOR_ARCHITECTURE", "AMD64"},
+                       {L"windir", "%SystemRoot%"},
+                       {L"TEMP", "%SystemRoot%\\TEMP"},
+                       {L"Path", "%SystemRoot%\\system32;%SystemRoot%"}};
     PCM_KEY Set = CmpMakePath(System, L"ControlSet001");
     PCM_KEY Key = CmpMakePath(Set, L"Control\\Session Manager\\Environment");
     for (ULONG i = 0; i < RTL_NUMBER_OF(Environment); i++)

@@ -1,12 +1,14 @@
 /*
- * Registry callbacks (docs: CmRegisterCallbackEx, "Filtering Registry Calls", "Handling Notifications", REG_NOTIFY_CLASS).
+ * Registry callbacks (docs: CmRegisterCallbackEx, "Filtering Registry Calls", "Handling Notifications",
+ * REG_NOTIFY_CLASS).
  *
- * Drivers are told of an operation before it, from the highest altitude down, and after it in the opposite order. One that
- * decides before (an error, or STATUS_CALLBACK_BYPASS) ends the operation: those above it, who were told of its beginning, are
- * told of its end; it and those below are not. One that returns STATUS_CALLBACK_BYPASS after the operation replaces its status.
+ * Drivers are told of an operation before it, from the highest altitude down, and after it in the opposite order. One
+ * that decides before (an error, or STATUS_CALLBACK_BYPASS) ends the operation: those above it, who were told of its
+ * beginning, are told of its end; it and those below are not. One that returns STATUS_CALLBACK_BYPASS after the
+ * operation replaces its status.
  *
- * A registration goes when its owner has unregistered it and no call of it is under way; operations that have begun remember
- * it until they end.
+ * A registration goes when its owner has unregistered it and no call of it is under way; operations that have begun
+ * remember it until they end.
  */
 #include "nt.h"
 #include "cm/cmp.h"
@@ -42,7 +44,8 @@ static LIST_ENTRY CmpCallbacks = {&CmpCallbacks, &CmpCallbacks};
 static ULONG CmpCallbackCount;
 static ULONG64 CmpLastCookie = 0x01000000;
 
-/* ---- Altitudes: decimal numbers, whole part and fraction -------------------------------------------------------------- */
+/* ---- Altitudes: decimal numbers, whole part and fraction
+ * -------------------------------------------------------------- */
 
 static BOOLEAN CmpIsAltitude(PCUNICODE_STRING Text)
 {
@@ -86,7 +89,8 @@ static LONG CmpCompareAltitude(PCUNICODE_STRING One, PCUNICODE_STRING Other)
     }
 }
 
-/* ---- Registration ------------------------------------------------------------------------------------------------------ */
+/* ---- Registration
+ * ------------------------------------------------------------------------------------------------------ */
 
 static PCM_CALLBACK CmpFindCallback(LARGE_INTEGER Cookie)
 {
@@ -128,8 +132,8 @@ static NTSTATUS CmpRegister(PEX_CALLBACK_FUNCTION Routine, PCUNICODE_STRING Alti
     return STATUS_SUCCESS;
 }
 
-/* docs: CmRegisterCallback: the system chooses altitudes for drivers that name none. Ours: below all others', each new one
- * above the last. */
+/* docs: CmRegisterCallback: the system chooses altitudes for drivers that name none. Ours: below all others', each new
+ * one above the last. */
 NTSTATUS NTAPI CmRegisterCallback(PEX_CALLBACK_FUNCTION Routine, PVOID Context, PLARGE_INTEGER Cookie)
 {
     static ULONG Next;
@@ -142,8 +146,8 @@ NTSTATUS NTAPI CmRegisterCallback(PEX_CALLBACK_FUNCTION Routine, PVOID Context, 
     return CmpRegister(Routine, &Altitude, Context, Cookie, VfCaptureStack());
 }
 
-NTSTATUS NTAPI CmRegisterCallbackEx(PEX_CALLBACK_FUNCTION Routine, PCUNICODE_STRING Altitude, PVOID Driver, PVOID Context,
-                                    PLARGE_INTEGER Cookie, PVOID Reserved)
+NTSTATUS NTAPI CmRegisterCallbackEx(PEX_CALLBACK_FUNCTION Routine, PCUNICODE_STRING Altitude, PVOID Driver,
+                                    PVOID Context, PLARGE_INTEGER Cookie, PVOID Reserved)
 {
     if (!Altitude || !Altitude->Buffer || !CmpIsAltitude(Altitude) || !Driver)
         return STATUS_INVALID_PARAMETER;
@@ -231,7 +235,8 @@ VOID NTAPI CmGetCallbackVersion(PULONG Major, PULONG Minor)
         *Minor = 0;
 }
 
-/* ---- Around an operation -------------------------------------------------------------------------------------------------- */
+/* ---- Around an operation
+ * -------------------------------------------------------------------------------------------------- */
 
 static BOOLEAN CmpRemember(PCM_CALL Call)
 {
@@ -301,7 +306,8 @@ NTSTATUS CmpAfter(PCM_CALL Call, PVOID Object, NTSTATUS Status)
     return Status;
 }
 
-/* ---- For the callbacks ------------------------------------------------------------------------------------------------------- */
+/* ---- For the callbacks
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* docs: CmSetCallbackObjectContext. */
 NTSTATUS NTAPI CmSetCallbackObjectContext(PVOID Object, PLARGE_INTEGER Cookie, PVOID NewContext, PVOID *OldContext)
@@ -325,8 +331,8 @@ NTSTATUS NTAPI CmSetCallbackObjectContext(PVOID Object, PLARGE_INTEGER Cookie, P
     return STATUS_SUCCESS;
 }
 
-/* docs: CmCallbackGetKeyObjectIDEx: the key's path in the caller's own copy. The identifier is the same for each object of
- * one key. */
+/* docs: CmCallbackGetKeyObjectIDEx: the key's path in the caller's own copy. The identifier is the same for each object
+ * of one key. */
 NTSTATUS NTAPI CmCallbackGetKeyObjectIDEx(PLARGE_INTEGER Cookie, PVOID Object, PULONG_PTR ObjectID,
                                           PCUNICODE_STRING *ObjectName, ULONG Flags)
 {
@@ -358,7 +364,8 @@ VOID NTAPI CmCallbackReleaseKeyObjectIDEx(PCUNICODE_STRING ObjectName)
 }
 
 /* docs: CmCallbackGetKeyObjectID: the string is the system's and goes with the key object. */
-NTSTATUS NTAPI CmCallbackGetKeyObjectID(PLARGE_INTEGER Cookie, PVOID Object, PULONG_PTR ObjectID, PCUNICODE_STRING *ObjectName)
+NTSTATUS NTAPI CmCallbackGetKeyObjectID(PLARGE_INTEGER Cookie, PVOID Object, PULONG_PTR ObjectID,
+                                        PCUNICODE_STRING *ObjectName)
 {
     PCM_KEY_BODY Body = Object;
     if (!Object || ObpTypeOf(Object) != CmpKeyType || !Cookie || !CmpFindCallback(*Cookie))

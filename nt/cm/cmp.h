@@ -2,18 +2,21 @@
  * The registry: a tree of keys in memory, and the key objects that handles name.
  *
  * A key stays as long as it is not deleted; a deleted one as long as key objects or deleted keys below it remain (every
- * service on them gives STATUS_KEY_DELETED). Names keep their letter case and are compared without it. Keys of one parent
- * and values of one key stand in trees that know their sizes, so that finding by name and by number is logarithmic.
+ * service on them gives STATUS_KEY_DELETED). Names keep their letter case and are compared without it. Keys of one
+ * parent and values of one key stand in trees that know their sizes, so that finding by name and by number is
+ * logarithmic.
  *
- * What a transaction has done and not committed carries its mark: entries it made (CreatedBy) are seen by it alone, entries
- * it took away (DeletedBy) by everybody else. A key with such marks below it belongs to one transaction (Owner) at a time.
+ * What a transaction has done and not committed carries its mark: entries it made (CreatedBy) are seen by it alone,
+ * entries it took away (DeletedBy) by everybody else. A key with such marks below it belongs to one transaction (Owner)
+ * at a time.
  *
- * Nothing here reaches a delivery point, save where a driver's callback is called: code that calls one holds a reference on
- * the key object, and looks at the tree anew afterwards.
+ * Nothing here reaches a delivery point, save where a driver's callback is called: code that calls one holds a
+ * reference on the key object, and looks at the tree anew afterwards.
  */
 #pragma once
 
-/* ---- Ordered trees (index.c) --------------------------------------------------------------------------------------- */
+/* ---- Ordered trees (index.c) ---------------------------------------------------------------------------------------
+ */
 
 typedef struct _CM_NODE {
     struct _CM_NODE *Left, *Right;
@@ -38,7 +41,8 @@ static inline ULONG CmpTreeCount(PCM_NODE Root)
     return Root ? Root->Count : 0;
 }
 
-/* ---- Keys and values (tree.c) -------------------------------------------------------------------------------------- */
+/* ---- Keys and values (tree.c) --------------------------------------------------------------------------------------
+ */
 
 struct _CM_TRANSACTION;
 
@@ -77,10 +81,10 @@ typedef struct _CM_KEY {
 
 #define CM_DELETED 1
 #define CM_VOLATILE 2
-#define CM_LINK 4 /* its value SymbolicLinkValue names another key */
-#define CM_HIVE 8 /* root of a hive: MACHINE\SYSTEM, what NtLoadKey loaded */
+#define CM_LINK 4    /* its value SymbolicLinkValue names another key */
+#define CM_HIVE 8    /* root of a hive: MACHINE\SYSTEM, what NtLoadKey loaded */
 #define CM_LOADED 16 /* by NtLoadKey: it may be unloaded */
-#define CM_FIXED 32 /* the root, MACHINE, USER: not to be deleted, renamed */
+#define CM_FIXED 32  /* the root, MACHINE, USER: not to be deleted, renamed */
 
 #define CM_NAME_MOST (255 * sizeof(WCHAR))
 #define CM_VALUE_NAME_MOST (16383 * sizeof(WCHAR))
@@ -114,7 +118,8 @@ VOID CmpTouch(PCM_KEY Key);
 /* Path: "MACHINE\SYSTEM", below Parent. CmpMakePath makes what is missing. */
 PCM_KEY CmpMakePath(PCM_KEY Parent, PCWSTR Path);
 
-/* ---- Key objects (key.c) -------------------------------------------------------------------------------------------- */
+/* ---- Key objects (key.c) --------------------------------------------------------------------------------------------
+ */
 
 struct _CM_CONTEXT;
 
@@ -138,20 +143,23 @@ NTSTATUS CmpMayWrite(PCM_KEY_BODY Body);
 /* "\REGISTRY\MACHINE\..." of a key, in bytes; Buffer receives it when not NULL. */
 ULONG CmpPathOf(PCM_KEY Key, PWSTR Buffer);
 
-/* ---- Answers (reply.c) ---------------------------------------------------------------------------------------------- */
+/* ---- Answers (reply.c) ----------------------------------------------------------------------------------------------
+ */
 
 NTSTATUS CmpFillValue(PCM_VALUE Value, ULONG Class, PVOID Buffer, ULONG Room, PULONG Returned);
 NTSTATUS CmpFillKey(PCM_KEY Key, struct _CM_TRANSACTION *Transaction, ULONG Class, PVOID Buffer, ULONG Room,
                     PULONG Returned);
 
-/* ---- Notification (notify.c) ----------------------------------------------------------------------------------------- */
+/* ---- Notification (notify.c)
+ * ----------------------------------------------------------------------------------------- */
 
 /* Key (or, for a name, one right below it) has changed. Filter: REG_NOTIFY_CHANGE_*. */
 VOID CmpNotify(PCM_KEY Key, ULONG Filter);
 VOID CmpWatchedKeyGoes(PCM_KEY Key); /* it is deleted */
 VOID CmpCloseWatch(PCM_KEY_BODY Body);
 
-/* ---- Callbacks (callback.c) ------------------------------------------------------------------------------------------ */
+/* ---- Callbacks (callback.c)
+ * ------------------------------------------------------------------------------------------ */
 
 struct _CM_CALLED;
 
@@ -166,12 +174,10 @@ typedef struct _CM_CALL {
 } CM_CALL, *PCM_CALL;
 
 #define CM_CALL_OF(PreClass, PostClass, Info)                                                                          \
-    {.Pre = PreClass,                                                                                                  \
-     .Post = PostClass,                                                                                                \
-     .Information = &(Info),                                                                                           \
-     .Object = (Info).Object,                                                                                          \
-     .CallContext = &(Info).CallContext,                                                                               \
-     .ObjectContext = &(Info).ObjectContext}
+    {                                                                                                                  \
+        .Pre = PreClass, .Post = PostClass, .Information = &(Info), .Object = (Info).Object,                           \
+        .CallContext = &(Info).CallContext, .ObjectContext = &(Info).ObjectContext                                     \
+    }
 
 /* TRUE: carry it out. FALSE: a driver has decided on *Status. CmpAfter follows in any case. */
 BOOLEAN CmpBefore(PCM_CALL Call, PNTSTATUS Status);
@@ -179,7 +185,8 @@ BOOLEAN CmpBefore(PCM_CALL Call, PNTSTATUS Status);
 NTSTATUS CmpAfter(PCM_CALL Call, PVOID Object, NTSTATUS Status);
 VOID CmpContextsGo(PCM_KEY_BODY Body);
 
-/* ---- Transactions (transact.c) ---------------------------------------------------------------------------------------- */
+/* ---- Transactions (transact.c)
+ * ---------------------------------------------------------------------------------------- */
 
 /* Key may be changed in Transaction (or, NULL, outside of any): it becomes the key's owner. */
 NTSTATUS CmpOwn(PCM_KEY Key, struct _CM_TRANSACTION *Transaction);
@@ -195,7 +202,8 @@ VOID CmpDereferenceTransaction(struct _CM_TRANSACTION *Transaction);
 BOOLEAN CmpIsActive(struct _CM_TRANSACTION *Transaction);
 PVOID CmpTransactionObject(struct _CM_TRANSACTION *Transaction); /* KTRANSACTION */
 
-/* ---- Services that others build on ------------------------------------------------------------------------------------ */
+/* ---- Services that others build on
+ * ------------------------------------------------------------------------------------ */
 
 NTSTATUS NTAPI NtCreateKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, ULONG TitleIndex,
                            PUNICODE_STRING Class, ULONG Options, PULONG Disposition);

@@ -1,5 +1,6 @@
 /*
- * A driver's own keys (docs: IoOpenDriverRegistryKey, DRIVER_REGKEY_TYPE): below its service's key, so that it need not build paths.
+ * A driver's own keys (docs: IoOpenDriverRegistryKey, DRIVER_REGKEY_TYPE): below its service's key, so that it need not
+ * build paths.
  */
 #include "nt.h"
 #include "cm/cmp.h"
@@ -13,8 +14,8 @@ static NTSTATUS CmpOpenBelow(HANDLE Root, PCWSTR Text, BOOLEAN Create, ACCESS_MA
     return Create ? NtCreateKey(Handle, Access, &Attributes, 0, NULL, 0, NULL) : NtOpenKey(Handle, Access, &Attributes);
 }
 
-/* The handle is the kernel's, whoever the thread works for. State that lasts is made when it is missing; parameters are the
- * installer's. */
+/* The handle is the kernel's, whoever the thread works for. State that lasts is made when it is missing; parameters are
+ * the installer's. */
 NTSTATUS NTAPI IoOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKEY_TYPE RegKeyType, ACCESS_MASK Access,
                                        ULONG Flags, PHANDLE Handle)
 {

@@ -69,7 +69,7 @@ NTSTATUS CmpMayRead(PCM_KEY_BODY Body)
     if (Body->Transaction && !CmpIsActive(Body->Transaction))
         return STATUS_TRANSACTION_NOT_ACTIVE;
     return (Body->Key->Flags & CM_DELETED) || !CmpSees(&Body->Key->Mark, Body->Transaction) ? STATUS_KEY_DELETED
-                                                                                              : STATUS_SUCCESS;
+                                                                                            : STATUS_SUCCESS;
 }
 
 NTSTATUS CmpMayWrite(PCM_KEY_BODY Body)
@@ -93,7 +93,8 @@ ULONG CmpPathOf(PCM_KEY Key, PWSTR Buffer)
     return Bytes;
 }
 
-/* ---- Walking a path ------------------------------------------------------------------------------------------------ */
+/* ---- Walking a path ------------------------------------------------------------------------------------------------
+ */
 
 typedef struct _CM_WALK {
     PCM_PARSE Parse; /* NULL = a plain open */
@@ -218,7 +219,8 @@ static NTSTATUS CmpWalkPath(PCM_KEY_BODY Root, PUNICODE_STRING Path, PCM_PARSE P
     return Status;
 }
 
-/* A callback may turn success into failure after the operation, and is then to give up the object; if it has not, we do. */
+/* A callback may turn success into failure after the operation, and is then to give up the object; if it has not, we
+ * do. */
 static NTSTATUS CmpAfterOpen(PCM_CALL Call, PVOID *Object, NTSTATUS Status)
 {
     if (!NT_SUCCESS(Status) || !*Object)
@@ -339,8 +341,9 @@ NTSTATUS NTAPI NtOpenKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES 
 }
 
 /* docs: ZwCreateKeyTransacted, ZwOpenKeyTransacted, ZwOpenKeyTransactedEx. */
-NTSTATUS NTAPI NtCreateKeyTransacted(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, ULONG TitleIndex,
-                                     PUNICODE_STRING Class, ULONG Options, HANDLE Transaction, PULONG Disposition)
+NTSTATUS NTAPI NtCreateKeyTransacted(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
+                                     ULONG TitleIndex, PUNICODE_STRING Class, ULONG Options, HANDLE Transaction,
+                                     PULONG Disposition)
 {
     return Transaction ? CmpCreate(Handle, Access, Attributes, Class, Options, Transaction, Disposition)
                        : STATUS_INVALID_PARAMETER;
@@ -355,7 +358,8 @@ NTSTATUS NTAPI NtOpenKeyTransactedEx(PHANDLE Handle, ACCESS_MASK Access, POBJECT
     return CmpOpen(&Parse, Access, Attributes, Transaction, Handle);
 }
 
-NTSTATUS NTAPI NtOpenKeyTransacted(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, HANDLE Transaction)
+NTSTATUS NTAPI NtOpenKeyTransacted(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
+                                   HANDLE Transaction)
 {
     return NtOpenKeyTransactedEx(Handle, Access, Attributes, 0, Transaction);
 }
@@ -372,7 +376,8 @@ NTSTATUS CmpOpenBody(POBJECT_ATTRIBUTES Attributes, ACCESS_MASK Access, PCM_KEY_
     return Status;
 }
 
-/* ---- The key as a whole ---------------------------------------------------------------------------------------------- */
+/* ---- The key as a whole
+ * ---------------------------------------------------------------------------------------------- */
 
 /* docs: ZwDeleteKey: a key with subkeys stays (STATUS_CANNOT_DELETE). */
 static NTSTATUS CmpDelete(PCM_KEY_BODY Body)
@@ -513,10 +518,8 @@ NTSTATUS NTAPI NtSetInformationKey(HANDLE Handle, KEY_SET_INFORMATION_CLASS Clas
     NTSTATUS Status = CmpReferenceBody(Handle, Class == KeySetHandleTagsInformation ? 0 : KEY_SET_VALUE, &Body);
     if (!NT_SUCCESS(Status))
         return Status;
-    REG_SET_INFORMATION_KEY_INFORMATION Information = {.Object = Body,
-                                                       .KeySetInformationClass = Class,
-                                                       .KeySetInformation = Buffer,
-                                                       .KeySetInformationLength = Bytes};
+    REG_SET_INFORMATION_KEY_INFORMATION Information = {
+        .Object = Body, .KeySetInformationClass = Class, .KeySetInformation = Buffer, .KeySetInformationLength = Bytes};
     CM_CALL Call = CM_CALL_OF(RegNtPreSetInformationKey, RegNtPostSetInformationKey, Information);
     if (CmpBefore(&Call, &Status))
         Status = CmpSetInformation(Body, Class, Buffer, Bytes);

@@ -1,9 +1,9 @@
 /*
  * NtNotifyChangeKey (docs: ZwNotifyChangeKey): a key object's watch.
  *
- * The first call on a handle decides what is watched; from then on changes are remembered, so that one between two calls is
- * not lost. Asynchronous requests are completed by an event, or, for kernel callers, by queuing the work item that stands in
- * the place of the APC routine. A synchronous one waits.
+ * The first call on a handle decides what is watched; from then on changes are remembered, so that one between two
+ * calls is not lost. Asynchronous requests are completed by an event, or, for kernel callers, by queuing the work item
+ * that stands in the place of the APC routine. A synchronous one waits.
  */
 #include "nt.h"
 #include "cm/cmp.h"
@@ -147,8 +147,8 @@ static NTSTATUS CmpWatchKey(PCM_KEY_BODY Body, HANDLE EventHandle, PWORK_QUEUE_I
     if (!NT_SUCCESS(Status))
         return Status;
     if (EventHandle) {
-        Status = ObReferenceObjectByHandle(EventHandle, EVENT_MODIFY_STATE, ObpEventType, ExGetPreviousMode(), (PVOID *)&Event,
-                                           NULL);
+        Status = ObReferenceObjectByHandle(EventHandle, EVENT_MODIFY_STATE, ObpEventType, ExGetPreviousMode(),
+                                           (PVOID *)&Event, NULL);
         if (!NT_SUCCESS(Status))
             return Status;
         KeClearEvent(Event);
@@ -179,8 +179,8 @@ NTSTATUS NTAPI NtNotifyChangeKey(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Ap
     NTSTATUS Status = CmpReferenceBody(Handle, KEY_NOTIFY, &Body);
     if (!NT_SUCCESS(Status))
         return Status;
-    Status = CmpWatchKey(Body, Event, (PVOID)(ULONG_PTR)ApcRoutine, (ULONG)(ULONG_PTR)ApcContext, Iosb, Filter, WatchTree,
-                         Asynchronous);
+    Status = CmpWatchKey(Body, Event, (PVOID)(ULONG_PTR)ApcRoutine, (ULONG)(ULONG_PTR)ApcContext, Iosb, Filter,
+                         WatchTree, Asynchronous);
     ObfDereferenceObject(Body);
     return Status;
 }

@@ -1,6 +1,6 @@
 /*
- * The host's work on the registry (door.h: DOOR_COMMAND_REGISTRY): a request is a stream of operations that comes in parts; what
- * it asks for is answered by a stream of the same shape, fetched in parts.
+ * The host's work on the registry (door.h: DOOR_COMMAND_REGISTRY): a request is a stream of operations that comes in
+ * parts; what it asks for is answered by a stream of the same shape, fetched in parts.
  *
  * The host's operations ask no callback and are seen by whoever watches. Every length from the stream is checked.
  */
@@ -12,7 +12,8 @@
 static PUCHAR CmpRequest, CmpAnswer;
 static ULONG CmpRequestBytes, CmpRequestRoom, CmpAnswerBytes, CmpAnswerRoom;
 
-/* ---- Streams --------------------------------------------------------------------------------------------------------- */
+/* ---- Streams
+ * --------------------------------------------------------------------------------------------------------- */
 
 static BOOLEAN CmpAppend(PUCHAR *Buffer, PULONG Bytes, PULONG Room, const VOID *Data, ULONG More)
 {
@@ -43,7 +44,8 @@ static VOID CmpDrop(PUCHAR *Buffer, PULONG Bytes, PULONG Room)
 }
 
 /* One record into the answer. */
-static NTSTATUS CmpTell(ULONG Op, PCUNICODE_STRING Key, PCUNICODE_STRING Name, ULONG Type, const VOID *Data, ULONG Bytes)
+static NTSTATUS CmpTell(ULONG Op, PCUNICODE_STRING Key, PCUNICODE_STRING Name, ULONG Type, const VOID *Data,
+                        ULONG Bytes)
 {
     struct door_registry Record = {.op = (uint16_t)Op,
                                    .key_bytes = Key ? Key->Length : 0,
@@ -55,11 +57,12 @@ static NTSTATUS CmpTell(ULONG Op, PCUNICODE_STRING Key, PCUNICODE_STRING Name, U
                    (!Key || CmpAppend(&CmpAnswer, &CmpAnswerBytes, &CmpAnswerRoom, Key->Buffer, Key->Length)) &&
                    (!Name || CmpAppend(&CmpAnswer, &CmpAnswerBytes, &CmpAnswerRoom, Name->Buffer, Name->Length)) &&
                    CmpAppend(&CmpAnswer, &CmpAnswerBytes, &CmpAnswerRoom, Data, Bytes) &&
-                   CmpAppend(&CmpAnswer, &CmpAnswerBytes, &CmpAnswerRoom, Zeros, (ULONG)-(LONG)CmpAnswerBytes & 7);
+                   CmpAppend(&CmpAnswer, &CmpAnswerBytes, &CmpAnswerRoom, Zeros, (ULONG) - (LONG)CmpAnswerBytes & 7);
     return Good ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 }
 
-/* ---- Finding the key ----------------------------------------------------------------------------------------------------- */
+/* ---- Finding the key
+ * ----------------------------------------------------------------------------------------------------- */
 
 static const UNICODE_STRING CmpLinkValue = RTL_CONSTANT_STRING(L"SymbolicLinkValue");
 
@@ -75,7 +78,8 @@ static PCM_KEY CmpAtPath(PCUNICODE_STRING Path, BOOLEAN Create, ULONG Depth)
         ULONG Start = At;
         while (At < n && Path->Buffer[At] != L'\\')
             At++;
-        UNICODE_STRING Name = {(USHORT)((At - Start) * sizeof(WCHAR)), (USHORT)((At - Start) * sizeof(WCHAR)), Path->Buffer + Start};
+        UNICODE_STRING Name = {(USHORT)((At - Start) * sizeof(WCHAR)), (USHORT)((At - Start) * sizeof(WCHAR)),
+                               Path->Buffer + Start};
         At++;
         if (!Name.Length)
             continue;
@@ -112,7 +116,8 @@ static PCM_KEY CmpBehindLink(PCM_KEY Key, ULONG Depth)
     return CmpAtPath(&Target, FALSE, Depth + 1);
 }
 
-/* ---- Operations -------------------------------------------------------------------------------------------------------------- */
+/* ---- Operations
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static NTSTATUS CmpDeleteTree(PCM_KEY Key)
 {
@@ -155,7 +160,8 @@ static NTSTATUS CmpExport(PCM_KEY Key)
             Status = CmpTell(DOOR_REGISTRY_SET, &Name, &Value->Name, Value->Type, Value->Data, Value->Bytes);
         ExpFree(Path);
     }
-    for (ULONG i = 0; NT_SUCCESS(Status) && (Stays || (Key->Flags & CM_FIXED)) && (Child = CmpNthKey(Key, i, NULL)); i++)
+    for (ULONG i = 0; NT_SUCCESS(Status) && (Stays || (Key->Flags & CM_FIXED)) && (Child = CmpNthKey(Key, i, NULL));
+         i++)
         Status = CmpExport(Child);
     return Status;
 }
@@ -185,7 +191,8 @@ static NTSTATUS CmpDeleteByHost(PCM_KEY Key, PCUNICODE_STRING Name)
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS CmpOperate(const struct door_registry *Record, PCUNICODE_STRING Path, PCUNICODE_STRING Name, PUCHAR Data)
+static NTSTATUS CmpOperate(const struct door_registry *Record, PCUNICODE_STRING Path, PCUNICODE_STRING Name,
+                           PUCHAR Data)
 {
     BOOLEAN Create = Record->op == DOOR_REGISTRY_SET || Record->op == DOOR_REGISTRY_CREATE;
     PCM_KEY Key = CmpAtPath(Path, Create, 0);
@@ -228,14 +235,17 @@ static NTSTATUS CmpCarryOut(VOID)
         if (Need > Left || (Record.key_bytes & 1) || (Record.name_bytes & 1))
             return STATUS_INVALID_PARAMETER;
         PUCHAR Key = CmpRequest + At + sizeof(Record), Name = Key + Record.key_bytes, Data = Name + Record.name_bytes;
-        Status = CmpOperate(&Record, &(UNICODE_STRING){Record.key_bytes, Record.key_bytes, (PWSTR)Key},
-                            &(UNICODE_STRING){Record.name_bytes, Record.name_bytes, (PWSTR)Name}, Data);
+        UNICODE_STRING KeyText = {Record.key_bytes, Record.key_bytes, (PWSTR)Key};
+        UNICODE_STRING NameText = {Record.name_bytes, Record.name_bytes, (PWSTR)Name};
+        Status = CmpOperate(&Record, &KeyText, &NameText, Data);
         At += (ULONG)min((Need + 7) & ~7ull, Left);
     }
     return Status;
 }
 
-/* ---- Commands ------------------------------------------------------------------------------------------------------------------- */
+/* ---- Commands
+ * -------------------------------------------------------------------------------------------------------------------
+ */
 
 /* A part of a request; with the last one it is carried out, and value is the answer's length. */
 static VOID CmpTakePart(struct door_command *Command)

@@ -14,10 +14,11 @@
 #define RTL_QUERY_REGISTRY_TYPECHECK_SHIFT 24
 #endif
 
-/* ---- As the kernel's own ---------------------------------------------------------------------------------------------- */
+/* ---- As the kernel's own
+ * ---------------------------------------------------------------------------------------------- */
 
-/* These routines work for the kernel whoever the thread works for: what they open are the kernel's handles. Each exported one
- * begins and ends here, as the Zw forms of services do. */
+/* These routines work for the kernel whoever the thread works for: what they open are the kernel's handles. Each
+ * exported one begins and ends here, as the Zw forms of services do. */
 static KPROCESSOR_MODE CmpBegin(VOID)
 {
     KPROCESSOR_MODE Mode = KeGetCurrentThread()->PreviousMode;
@@ -245,8 +246,8 @@ static NTSTATUS CmpDeliverValue(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row, 
                                                   : CmpCallRoutine(Table, Row, Name, Type, Data, Bytes);
 }
 
-/* docs: RtlQueryRegistryValues: a REG_MULTI_SZ comes string by string to a routine, an expandable string expanded, unless
- * RTL_QUERY_REGISTRY_NOEXPAND. Data is followed by two zero characters. */
+/* docs: RtlQueryRegistryValues: a REG_MULTI_SZ comes string by string to a routine, an expandable string expanded,
+ * unless RTL_QUERY_REGISTRY_NOEXPAND. Data is followed by two zero characters. */
 static NTSTATUS CmpGiveValue(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row, PWSTR Name, ULONG Type, PVOID Data,
                              ULONG Bytes)
 {
@@ -290,11 +291,13 @@ static NTSTATUS CmpGiveDefault(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row)
     return CmpGiveValue(Table, Row, (PWSTR)Row->Name, Type, Row->DefaultData, CmpDefaultBytes(Row, Type));
 }
 
-/* ---- Reading the key ------------------------------------------------------------------------------------------------ */
+/* ---- Reading the key ------------------------------------------------------------------------------------------------
+ */
 
-/* KEY_VALUE_FULL_INFORMATION of one value (by name, else by number), with zeros behind its data and its name in *Name. The
- * services are asked, so that registry callbacks see it. */
-static NTSTATUS CmpRead(HANDLE Key, PUNICODE_STRING ByName, ULONG Index, PKEY_VALUE_FULL_INFORMATION *Value, PWSTR *Name)
+/* KEY_VALUE_FULL_INFORMATION of one value (by name, else by number), with zeros behind its data and its name in *Name.
+ * The services are asked, so that registry callbacks see it. */
+static NTSTATUS CmpRead(HANDLE Key, PUNICODE_STRING ByName, ULONG Index, PKEY_VALUE_FULL_INFORMATION *Value,
+                        PWSTR *Name)
 {
     ULONG Room = 256, Need;
     for (;;) {
@@ -419,7 +422,9 @@ NTSTATUS NTAPI RtlQueryRegistryValues(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_
     CM_TABLE Table = {.Context = Context, .Environment = Environment};
     NTSTATUS Status = CmpOpenRelative(RelativeTo, Path, FALSE, &Table.Top);
     if (!NT_SUCCESS(Status))
-        return CmpEnd(Mode, (RelativeTo & RTL_REGISTRY_OPTIONAL) && Status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_SUCCESS : Status);
+        return CmpEnd(Mode, (RelativeTo & RTL_REGISTRY_OPTIONAL) && Status == STATUS_OBJECT_NAME_NOT_FOUND
+                                ? STATUS_SUCCESS
+                                : Status);
     Table.Key = Table.Top;
     for (; NT_SUCCESS(Status) &&
            (Row->QueryRoutine || (Row->Flags & (RTL_QUERY_REGISTRY_SUBKEY | RTL_QUERY_REGISTRY_DIRECT)));
@@ -437,7 +442,8 @@ NTSTATUS NTAPI RtlQueryRegistryValuesEx(ULONG RelativeTo, PCWSTR Path, PRTL_QUER
     return RtlQueryRegistryValues(RelativeTo, Path, Row, Context, Environment);
 }
 
-/* ---- One value in one of two keys -------------------------------------------------------------------------------------- */
+/* ---- One value in one of two keys
+ * -------------------------------------------------------------------------------------- */
 
 static NTSTATUS CmpReadInto(HANDLE Key, PUNICODE_STRING Name, ULONG Room, PULONG Type, PVOID Data, PULONG Bytes)
 {

@@ -1,9 +1,9 @@
 /*
- * What the query and enumeration services answer (docs: KEY_INFORMATION_CLASS, KEY_VALUE_INFORMATION_CLASS and the structures
- * named there).
+ * What the query and enumeration services answer (docs: KEY_INFORMATION_CLASS, KEY_VALUE_INFORMATION_CLASS and the
+ * structures named there).
  *
- * docs: ZwQueryValueKey, ZwQueryKey: less room than the fixed part is STATUS_BUFFER_TOO_SMALL and nothing is written; less
- * than all of it is STATUS_BUFFER_OVERFLOW, and what fits is there. The length needed is told in both cases.
+ * docs: ZwQueryValueKey, ZwQueryKey: less room than the fixed part is STATUS_BUFFER_TOO_SMALL and nothing is written;
+ * less than all of it is STATUS_BUFFER_OVERFLOW, and what fits is there. The length needed is told in both cases.
  */
 #include "nt.h"
 #include "cm/cmp.h"
@@ -70,10 +70,11 @@ NTSTATUS CmpFillValue(PCM_VALUE Value, ULONG Class, PVOID Buffer, ULONG Room, PU
     return CmpEndReply(&Reply, Returned);
 }
 
-/* ---- Keys -------------------------------------------------------------------------------------------------------------- */
+/* ---- Keys
+ * -------------------------------------------------------------------------------------------------------------- */
 
-/* What KeyFullInformation and KeyCachedInformation tell of a key. While a transaction's marks are in it, sizes of what is not
- * seen count as well: they are upper bounds. */
+/* What KeyFullInformation and KeyCachedInformation tell of a key. While a transaction's marks are in it, sizes of what
+ * is not seen count as well: they are upper bounds. */
 typedef struct _CM_SUMS {
     ULONG SubKeys, MaxNameLen, MaxClassLen, Values, MaxValueNameLen, MaxValueDataLen;
 } CM_SUMS;
@@ -149,7 +150,8 @@ static VOID CmpPutWords(PCM_REPLY Reply, const VOID *Words, ULONG Bytes)
     CmpPut(Reply, 0, Words, Bytes);
 }
 
-NTSTATUS CmpFillKey(PCM_KEY Key, struct _CM_TRANSACTION *Transaction, ULONG Class, PVOID Buffer, ULONG Room, PULONG Returned)
+NTSTATUS CmpFillKey(PCM_KEY Key, struct _CM_TRANSACTION *Transaction, ULONG Class, PVOID Buffer, ULONG Room,
+                    PULONG Returned)
 {
     CM_REPLY Reply = {.Buffer = Buffer, .Room = Room};
     KEY_BASIC_INFORMATION Basic = {.LastWriteTime = Key->WriteTime, .NameLength = Key->Name.Length};
@@ -181,7 +183,8 @@ NTSTATUS CmpFillKey(PCM_KEY Key, struct _CM_TRANSACTION *Transaction, ULONG Clas
         CmpPutWords(&Reply, &Cached, sizeof(Cached));
         break;
     case KeyFlagsInformation: {
-        ULONG Flags[] = {Key->UserFlags, (Key->Flags & CM_VOLATILE ? 1 : 0) | (Key->Flags & CM_LINK ? 2 : 0), Key->ControlFlags};
+        ULONG Flags[] = {Key->UserFlags, (Key->Flags & CM_VOLATILE ? 1 : 0) | (Key->Flags & CM_LINK ? 2 : 0),
+                         Key->ControlFlags};
         CmpPutWords(&Reply, Flags, sizeof(Flags));
         break;
     }

@@ -1,8 +1,8 @@
 /*
  * The registry's part in transactions: whose marks are seen by whom, and what becomes of them.
  *
- * One transaction at a time may change a key. A change from outside wins against one that is not committed: the transaction is
- * rolled back.
+ * One transaction at a time may change a key. A change from outside wins against one that is not committed: the
+ * transaction is rolled back.
  */
 #include "nt.h"
 #include "cm/cmp.h"
@@ -10,9 +10,9 @@
 
 typedef struct _CM_TRANSACTION {
     TM_PARTICIPANT Participant;
-    LIST_ENTRY Entry; /* of all that are active */
+    LIST_ENTRY Entry;     /* of all that are active */
     PKTRANSACTION Object; /* referenced */
-    ULONG References;  /* key objects, and the participant while it is active */
+    ULONG References;     /* key objects, and the participant while it is active */
     BOOLEAN Active;
     LIST_ENTRY Marks; /* in the order of the changes */
 } CM_TRANSACTION, *PCM_TRANSACTION;
@@ -60,15 +60,16 @@ VOID CmpForget(PCM_MARK Mark, PCM_KEY Parent)
         Parent->Owner = NULL;
 }
 
-/* ---- The end --------------------------------------------------------------------------------------------------------- */
+/* ---- The end
+ * --------------------------------------------------------------------------------------------------------- */
 
 static PCM_KEY CmpParentOf(PCM_MARK Mark)
 {
     return Mark->IsValue ? CmpMarkedValue(Mark)->Key : CmpMarkedKey(Mark)->Parent;
 }
 
-/* What it has made is there for all (or goes), what it has taken away goes (or is there again). Telling who watches comes last
- * for each: it is a delivery point. */
+/* What it has made is there for all (or goes), what it has taken away goes (or is there again). Telling who watches
+ * comes last for each: it is a delivery point. */
 static VOID CmpSettle(PCM_MARK Mark, BOOLEAN Keep)
 {
     PCM_KEY Parent = CmpParentOf(Mark);
@@ -97,7 +98,8 @@ static VOID CmpEndTransaction(PTM_PARTICIPANT Participant, BOOLEAN Keep)
     CmpDereferenceTransaction(Transaction);
 }
 
-/* ---- Joining ------------------------------------------------------------------------------------------------------------ */
+/* ---- Joining
+ * ------------------------------------------------------------------------------------------------------------ */
 
 VOID CmpReferenceTransaction(PCM_TRANSACTION Transaction)
 {
@@ -152,8 +154,8 @@ static NTSTATUS CmpJoin(PKTRANSACTION Object, PCM_TRANSACTION *Result)
 NTSTATUS CmpEnlist(HANDLE Handle, PCM_TRANSACTION *Result)
 {
     PVOID Object;
-    NTSTATUS Status = ObReferenceObjectByHandle(Handle, TRANSACTION_ENLIST, TmpTransactionType, ExGetPreviousMode(), &Object,
-                                                NULL);
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(Handle, TRANSACTION_ENLIST, TmpTransactionType, ExGetPreviousMode(), &Object, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     Status = CmpJoin(Object, Result);

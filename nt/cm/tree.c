@@ -182,7 +182,7 @@ VOID CmpUnlinkKey(PCM_KEY Key)
     Key->Flags |= CM_DELETED;
     CmpTouch(Parent);
     CmpReferenceKey(Parent); /* the deleted key's name still is below its parent's */
-    CmpReferenceKey(Key); /* telling is a delivery point */
+    CmpReferenceKey(Key);    /* telling is a delivery point */
     CmpWatchedKeyGoes(Key);
     CmpDereferenceKey(Key);
 }

@@ -1,15 +1,17 @@
 /*
- * Services on values, and the questions about keys (docs: ZwSetValueKey, ZwQueryValueKey, ZwEnumerateValueKey, ZwQueryKey,
- * ZwEnumerateKey, ZwQueryMultipleValueKey).
+ * Services on values, and the questions about keys (docs: ZwSetValueKey, ZwQueryValueKey, ZwEnumerateValueKey,
+ * ZwQueryKey, ZwEnumerateKey, ZwQueryMultipleValueKey).
  *
- * Each one has the same frame: the key object by its handle, the registry callbacks before, the operation, the callbacks after.
+ * Each one has the same frame: the key object by its handle, the registry callbacks before, the operation, the
+ * callbacks after.
  */
 #include "nt.h"
 #include "cm/cmp.h"
 
 static const UNICODE_STRING CmpNoName;
 
-/* ---- Setting and deleting -------------------------------------------------------------------------------------------- */
+/* ---- Setting and deleting
+ * -------------------------------------------------------------------------------------------- */
 
 /* In a transaction the value there was stays for the others, and a new one stands beside it. */
 static NTSTATUS CmpSetInTransaction(PCM_KEY Key, PCUNICODE_STRING Name, ULONG Type, PVOID Data, ULONG Bytes,
@@ -101,7 +103,8 @@ NTSTATUS NTAPI NtDeleteValueKey(HANDLE Handle, PUNICODE_STRING Name)
     return Status;
 }
 
-/* ---- Values asked for ---------------------------------------------------------------------------------------------------- */
+/* ---- Values asked for
+ * ---------------------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI NtQueryValueKey(HANDLE Handle, PUNICODE_STRING Name, KEY_VALUE_INFORMATION_CLASS Class, PVOID Buffer,
                                ULONG Room, PULONG Returned)
@@ -202,7 +205,8 @@ NTSTATUS NTAPI NtQueryMultipleValueKey(HANDLE Handle, PKEY_VALUE_ENTRY Entries, 
     return Status;
 }
 
-/* ---- Keys asked for --------------------------------------------------------------------------------------------------------- */
+/* ---- Keys asked for
+ * --------------------------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI NtEnumerateKey(HANDLE Handle, ULONG Index, KEY_INFORMATION_CLASS Class, PVOID Buffer, ULONG Room,
                               PULONG Returned)

@@ -1,10 +1,10 @@
 /*
- * Event tracing: providers' registrations and events (docs: EtwRegister, EtwWrite and their relatives; "Adding Event Tracing to
- * Kernel-Mode Drivers").
+ * Event tracing: providers' registrations and events (docs: EtwRegister, EtwWrite and their relatives; "Adding Event
+ * Tracing to Kernel-Mode Drivers").
  *
- * The machine is the one consumer: when the user asked for a trace, each provider is enabled as it registers (its callback is
- * driven), and events at the level and below go into the event record. Without one, providers are not enabled and events go
- * nowhere, as on Windows without a session.
+ * The machine is the one consumer: when the user asked for a trace, each provider is enabled as it registers (its
+ * callback is driven), and events at the level and below go into the event record. Without one, providers are not
+ * enabled and events go nowhere, as on Windows without a session.
  *
  * Events may be written at any level, so nothing here waits or allocates but EtwRegister.
  */
@@ -30,7 +30,8 @@ static LIST_ENTRY EtwpRegistrations = {&EtwpRegistrations, &EtwpRegistrations};
 #define ETWP_DATA_MOST 128     /* descriptors of an event (docs: EtwWrite, MAX_EVENT_DATA_DESCRIPTORS) */
 #define ETWP_BYTES_MOST 0xff00 /* of an event */
 
-/* ---- Registration ---------------------------------------------------------------------------------------------------- */
+/* ---- Registration
+ * ---------------------------------------------------------------------------------------------------- */
 
 static PETW_REGISTRATION EtwpFind(REGHANDLE Handle)
 {
@@ -59,7 +60,8 @@ static VOID EtwpEnable(PETW_REGISTRATION Registration, ULONG Code)
     VfLeaveCallback(&Callback);
 }
 
-NTSTATUS NTAPI EtwRegister(LPCGUID ProviderId, PETWENABLECALLBACK EnableCallback, PVOID CallbackContext, PREGHANDLE RegHandle)
+NTSTATUS NTAPI EtwRegister(LPCGUID ProviderId, PETWENABLECALLBACK EnableCallback, PVOID CallbackContext,
+                           PREGHANDLE RegHandle)
 {
     static ULONG64 Next = 0x10000;
     if (!ProviderId || !RegHandle)
@@ -73,7 +75,8 @@ NTSTATUS NTAPI EtwRegister(LPCGUID ProviderId, PETWENABLECALLBACK EnableCallback
     Registration->Handle = Next += 16;
     InsertTailList(&EtwpRegistrations, &Registration->Entry);
     if (EnableCallback) {
-        VfTrack(Registration, sizeof(*Registration), VfCallbackObject, (PVOID)(ULONG_PTR)EnableCallback, Registration->Stack);
+        VfTrack(Registration, sizeof(*Registration), VfCallbackObject, (PVOID)(ULONG_PTR)EnableCallback,
+                Registration->Stack);
         Registration->Tracked = TRUE;
     }
     *RegHandle = Registration->Handle;
@@ -111,7 +114,8 @@ NTSTATUS NTAPI EtwSetInformation(REGHANDLE RegHandle, ULONG Class, PVOID Informa
     }
 }
 
-/* ---- Is it wanted ------------------------------------------------------------------------------------------------------ */
+/* ---- Is it wanted
+ * ------------------------------------------------------------------------------------------------------ */
 
 /* docs: EtwProviderEnabled: level 0 is always in; any keyword is wanted here. */
 static BOOLEAN EtwpWanted(UCHAR Level)
@@ -129,7 +133,8 @@ BOOLEAN NTAPI EtwEventEnabled(REGHANDLE RegHandle, PCEVENT_DESCRIPTOR Event)
     return EtwProviderEnabled(RegHandle, Event->Level, Event->Keyword);
 }
 
-/* ---- Writing -------------------------------------------------------------------------------------------------------------- */
+/* ---- Writing
+ * -------------------------------------------------------------------------------------------------------------- */
 
 /* The record's copy of the event being written: no delivery point lies between filling and recording it. */
 static struct {
@@ -193,15 +198,15 @@ NTSTATUS NTAPI EtwWrite(REGHANDLE RegHandle, PCEVENT_DESCRIPTOR Event, LPCGUID A
     return EtwpWrite(RegHandle, Event, ActivityId, NULL, Count, Data);
 }
 
-NTSTATUS NTAPI EtwWriteTransfer(REGHANDLE RegHandle, PCEVENT_DESCRIPTOR Event, LPCGUID ActivityId, LPCGUID RelatedActivityId,
-                                ULONG Count, PEVENT_DATA_DESCRIPTOR Data)
+NTSTATUS NTAPI EtwWriteTransfer(REGHANDLE RegHandle, PCEVENT_DESCRIPTOR Event, LPCGUID ActivityId,
+                                LPCGUID RelatedActivityId, ULONG Count, PEVENT_DATA_DESCRIPTOR Data)
 {
     return EtwpWrite(RegHandle, Event, ActivityId, RelatedActivityId, Count, Data);
 }
 
 /* docs: EtwWriteEx: Filter names sessions to leave out; ours is not among what filters can name. */
-NTSTATUS NTAPI EtwWriteEx(REGHANDLE RegHandle, PCEVENT_DESCRIPTOR Event, ULONG64 Filter, ULONG Flags, LPCGUID ActivityId,
-                          LPCGUID RelatedActivityId, ULONG Count, PEVENT_DATA_DESCRIPTOR Data)
+NTSTATUS NTAPI EtwWriteEx(REGHANDLE RegHandle, PCEVENT_DESCRIPTOR Event, ULONG64 Filter, ULONG Flags,
+                          LPCGUID ActivityId, LPCGUID RelatedActivityId, ULONG Count, PEVENT_DATA_DESCRIPTOR Data)
 {
     return EtwpWrite(RegHandle, Event, ActivityId, RelatedActivityId, Count, Data);
 }
@@ -216,7 +221,8 @@ NTSTATUS NTAPI EtwWriteString(REGHANDLE RegHandle, UCHAR Level, ULONGLONG Keywor
     return EtwpWrite(RegHandle, &Event, ActivityId, NULL, 1, &Data);
 }
 
-/* ---- Activities ------------------------------------------------------------------------------------------------------------ */
+/* ---- Activities
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static GUID EtwpNewActivity(VOID)
 {

@@ -1,8 +1,9 @@
 /*
  * What WPP's code calls (docs: WmiTraceMessage, WmiTraceMessageVa, WmiQueryTraceInformation, "WPP Software Tracing").
  *
- * A logger's handle is a number: logger in the low 16 bits, level in the next 8, flags in the upper half (docs: the context that
- * comes with a request to enable tracing, WNODE_HEADER). Logger 1 is the machine's event record, when a trace is asked for.
+ * A logger's handle is a number: logger in the low 16 bits, level in the next 8, flags in the upper half (docs: the
+ * context that comes with a request to enable tracing, WNODE_HEADER). Logger 1 is the machine's event record, when a
+ * trace is asked for.
  */
 #include "nt.h"
 #include "etw/etwp.h"
@@ -13,10 +14,11 @@
 #define ETWP_COMPONENT 4 /* TRACE_MESSAGE_COMPONENTID: the GUID is a number */
 
 /* Arguments: pointer and size_t in turn, NULL at the end. */
-NTSTATUS NTAPI WmiTraceMessageVa(TRACEHANDLE LoggerHandle, ULONG MessageFlags, LPCGUID MessageGuid, USHORT MessageNumber,
-                                 va_list Arguments)
+NTSTATUS NTAPI WmiTraceMessageVa(TRACEHANDLE LoggerHandle, ULONG MessageFlags, LPCGUID MessageGuid,
+                                 USHORT MessageNumber, va_list Arguments)
 {
-    struct door_event_etw Header = {.kind = DOOR_ETW_MESSAGE, .id = MessageNumber, .level = (UCHAR)(LoggerHandle >> 16)};
+    struct door_event_etw Header = {
+        .kind = DOOR_ETW_MESSAGE, .id = MessageNumber, .level = (UCHAR)(LoggerHandle >> 16)};
     ULONG Room, Bytes = 0;
     PUCHAR To = EtwpDataRoom(&Room);
     if (!KiDoor->trace_level || (USHORT)LoggerHandle != ETWP_LOGGER)
@@ -34,7 +36,8 @@ NTSTATUS NTAPI WmiTraceMessageVa(TRACEHANDLE LoggerHandle, ULONG MessageFlags, L
     return STATUS_SUCCESS;
 }
 
-/* The documented prototype ends in a USHORT, which va_start need not take; the x64 convention has it in a slot like all. */
+/* The documented prototype ends in a USHORT, which va_start need not take; the x64 convention has it in a slot like
+ * all. */
 #pragma clang diagnostic ignored "-Wvarargs"
 NTSTATUS WmiTraceMessage(TRACEHANDLE LoggerHandle, ULONG MessageFlags, LPCGUID MessageGuid, USHORT MessageNumber, ...)
 {

@@ -1,5 +1,6 @@
 /*
- * Heaps of drivers (docs: RtlCreateHeap, RtlAllocateHeap, RtlFreeHeap, RtlDestroyHeap): a list of pool blocks that go together.
+ * Heaps of drivers (docs: RtlCreateHeap, RtlAllocateHeap, RtlFreeHeap, RtlDestroyHeap): a list of pool blocks that go
+ * together.
  *
  * DIFFERS: a heap is not bounded by the sizes it was created with, and commit routines are not called.
  */
@@ -19,7 +20,7 @@ typedef struct DECLSPEC_ALIGN(16) _EXP_HEAP_BLOCK {
 } EXP_HEAP_BLOCK, *PEXP_HEAP_BLOCK;
 
 PVOID NTAPI RtlCreateHeap(ULONG Flags, PVOID HeapBase, SIZE_T ReserveSize, SIZE_T CommitSize, PVOID Lock,
-                           PRTL_HEAP_PARAMETERS Parameters)
+                          PRTL_HEAP_PARAMETERS Parameters)
 {
     PEXP_HEAP Heap = IopAllocate(sizeof(*Heap), EXP_HEAP_TAG, VfCaptureStack());
     if (!Heap)

@@ -1,8 +1,10 @@
 /*
- * One-time initialisation (docs: RtlRunOnceInitialize, RtlRunOnceBeginInitialize, RtlRunOnceComplete, RtlRunOnceExecuteOnce).
+ * One-time initialisation (docs: RtlRunOnceInitialize, RtlRunOnceBeginInitialize, RtlRunOnceComplete,
+ * RtlRunOnceExecuteOnce).
  *
- * The caller's pointer is the state: 0 = nothing begun; 1 with a chain of waiters above = one thread initialises; 2 with the
- * context above = done; 3 = several threads initialise, the first that completes wins. Contexts leave the low two bits free.
+ * The caller's pointer is the state: 0 = nothing begun; 1 with a chain of waiters above = one thread initialises; 2
+ * with the context above = done; 3 = several threads initialise, the first that completes wins. Contexts leave the low
+ * two bits free.
  */
 #include "nt.h"
 
@@ -82,7 +84,8 @@ NTSTATUS NTAPI RtlRunOnceComplete(PRTL_RUN_ONCE RunOnce, ULONG Flags, PVOID Cont
     return STATUS_SUCCESS;
 }
 
-NTSTATUS NTAPI RtlRunOnceExecuteOnce(PRTL_RUN_ONCE RunOnce, PRTL_RUN_ONCE_INIT_FN Routine, PVOID Parameter, PVOID *Context)
+NTSTATUS NTAPI RtlRunOnceExecuteOnce(PRTL_RUN_ONCE RunOnce, PRTL_RUN_ONCE_INIT_FN Routine, PVOID Parameter,
+                                     PVOID *Context)
 {
     PVOID Value = NULL;
     NTSTATUS Status = RtlRunOnceBeginInitialize(RunOnce, 0, &Value);

@@ -1,6 +1,6 @@
 /*
- * Compression by format (docs: RtlGetCompressionWorkSpaceSize, RtlCompressBuffer, RtlDecompressBuffer, RtlDecompressBufferEx,
- * RtlDecompressBufferEx2, RtlDecompressFragment, RtlDecompressFragmentEx).
+ * Compression by format (docs: RtlGetCompressionWorkSpaceSize, RtlCompressBuffer, RtlDecompressBuffer,
+ * RtlDecompressBufferEx, RtlDecompressBufferEx2, RtlDecompressFragment, RtlDecompressFragmentEx).
  *
  * DIFFERS: data are compressed to other bytes than Windows' (any decompressor reads them); XPRESS with Huffman codes is
  * decompressed only.
@@ -21,7 +21,8 @@ static NTSTATUS RtlpKnowFormat(ULONG FormatAndEngine)
         return STATUS_INVALID_PARAMETER;
     if (Format > COMPRESSION_FORMAT_XPRESS_HUFF)
         return STATUS_UNSUPPORTED_COMPRESSION;
-    return Engine == COMPRESSION_ENGINE_STANDARD || Engine == COMPRESSION_ENGINE_MAXIMUM ? STATUS_SUCCESS : STATUS_NOT_SUPPORTED;
+    return Engine == COMPRESSION_ENGINE_STANDARD || Engine == COMPRESSION_ENGINE_MAXIMUM ? STATUS_SUCCESS
+                                                                                         : STATUS_NOT_SUPPORTED;
 }
 
 NTSTATUS NTAPI RtlGetCompressionWorkSpaceSize(USHORT FormatAndEngine, PULONG Buffer, PULONG Fragment)
@@ -45,8 +46,8 @@ NTSTATUS NTAPI RtlGetCompressionWorkSpaceSize(USHORT FormatAndEngine, PULONG Buf
     return STATUS_SUCCESS;
 }
 
-NTSTATUS NTAPI RtlCompressBuffer(USHORT FormatAndEngine, PUCHAR From, ULONG Bytes, PUCHAR To, ULONG Room, ULONG ChunkSize,
-                                 PULONG Final, PVOID WorkSpace)
+NTSTATUS NTAPI RtlCompressBuffer(USHORT FormatAndEngine, PUCHAR From, ULONG Bytes, PUCHAR To, ULONG Room,
+                                 ULONG ChunkSize, PULONG Final, PVOID WorkSpace)
 {
     NTSTATUS Status = RtlpKnowFormat(FormatAndEngine);
     if (!NT_SUCCESS(Status))
@@ -92,8 +93,8 @@ NTSTATUS NTAPI RtlDecompressBufferEx2(USHORT Format, PUCHAR To, ULONG Room, PUCH
     return RtlDecompressBufferEx(Format, To, Room, From, Bytes, Final, WorkSpace);
 }
 
-NTSTATUS NTAPI RtlDecompressFragment(USHORT Format, PUCHAR To, ULONG Room, PUCHAR From, ULONG Bytes, ULONG Offset, PULONG Final,
-                                     PVOID WorkSpace)
+NTSTATUS NTAPI RtlDecompressFragment(USHORT Format, PUCHAR To, ULONG Room, PUCHAR From, ULONG Bytes, ULONG Offset,
+                                     PULONG Final, PVOID WorkSpace)
 {
     NTSTATUS Status = RtlpKnowFormat(Format & 0xff);
     if (!NT_SUCCESS(Status))

@@ -1,6 +1,6 @@
 /*
- * LZNT1 (MS-XCA 2.5): chunks of 4096 bytes, each after a header of its own; in a chunk, flag bytes tell literals from 16-bit
- * pairs of distance and length, whose bits are shared out by the position in the chunk.
+ * LZNT1 (MS-XCA 2.5): chunks of 4096 bytes, each after a header of its own; in a chunk, flag bytes tell literals from
+ * 16-bit pairs of distance and length, whose bits are shared out by the position in the chunk.
  */
 #include "nt.h"
 #include "rtl/compress.h"
@@ -16,7 +16,8 @@ static ULONG RtlpLengthBits(ULONG Position)
     return Bits;
 }
 
-/* ---- Decompressing ------------------------------------------------------------------------------------------------- */
+/* ---- Decompressing -------------------------------------------------------------------------------------------------
+ */
 
 /* One chunk's body of Bytes into To; as much as there is room for. The bytes made. FALSE: damaged. */
 static BOOLEAN RtlpReadChunk(PUCHAR To, ULONG Room, const UCHAR *From, ULONG Bytes, PULONG Made)
@@ -98,7 +99,8 @@ NTSTATUS RtlpLznt1Decompress(PUCHAR To, ULONG Room, const UCHAR *From, ULONG Byt
     return STATUS_SUCCESS;
 }
 
-NTSTATUS RtlpLznt1Fragment(PUCHAR To, ULONG Room, const UCHAR *From, ULONG Bytes, ULONG Offset, PULONG Final, PUCHAR Chunk)
+NTSTATUS RtlpLznt1Fragment(PUCHAR To, ULONG Room, const UCHAR *From, ULONG Bytes, ULONG Offset, PULONG Final,
+                           PUCHAR Chunk)
 {
     ULONG Out = 0, Size, Made, Start = 0;
     BOOLEAN Packed;
@@ -122,7 +124,8 @@ NTSTATUS RtlpLznt1Fragment(PUCHAR To, ULONG Room, const UCHAR *From, ULONG Bytes
     return STATUS_SUCCESS;
 }
 
-/* ---- Compressing --------------------------------------------------------------------------------------------------- */
+/* ---- Compressing ---------------------------------------------------------------------------------------------------
+ */
 
 /* Places of three-byte beginnings by their hash, the latest first; places are counted from 1. */
 typedef struct _RTLP_FINDER {
@@ -196,7 +199,8 @@ static ULONG RtlpPackChunk(PRTLP_FINDER Finder, const UCHAR *Chunk, ULONG Bytes,
     return Out;
 }
 
-NTSTATUS RtlpLznt1Compress(const UCHAR *From, ULONG Bytes, PUCHAR To, ULONG Room, PULONG Final, PVOID Work, BOOLEAN Thorough)
+NTSTATUS RtlpLznt1Compress(const UCHAR *From, ULONG Bytes, PUCHAR To, ULONG Room, PULONG Final, PVOID Work,
+                           BOOLEAN Thorough)
 {
     ULONG Out = 0;
     BOOLEAN Zeros = TRUE;

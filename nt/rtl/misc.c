@@ -4,7 +4,8 @@
 #include "nt.h"
 #include "rtl/ascii.h"
 
-/* ---- Bytes turned round (docs: RtlUshortByteSwap, RtlUlongByteSwap, RtlUlonglongByteSwap) --------------------------- */
+/* ---- Bytes turned round (docs: RtlUshortByteSwap, RtlUlongByteSwap, RtlUlonglongByteSwap) ---------------------------
+ */
 
 #undef RtlUshortByteSwap
 #undef RtlUlongByteSwap
@@ -25,7 +26,8 @@ ULONGLONG FASTCALL KiUlonglongByteSwap(ULONGLONG Value)
     return __builtin_bswap64(Value);
 }
 
-/* ---- Strings --------------------------------------------------------------------------------------------------------- */
+/* ---- Strings
+ * --------------------------------------------------------------------------------------------------------- */
 
 /* docs: RtlInitStringEx. */
 NTSTATUS NTAPI RtlInitStringEx(PSTRING String, PCSZ Text)
@@ -106,7 +108,8 @@ NTSTATUS NTAPI RtlUnicodeStringToUTF8String(PUTF8_STRING To, PCUNICODE_STRING Fr
     return Status;
 }
 
-/* ---- Large resources (docs: RtlIoEncodeMemIoResource and its relatives) ---------------------------------------------- */
+/* ---- Large resources (docs: RtlIoEncodeMemIoResource and its relatives)
+ * ---------------------------------------------- */
 
 /* Lengths above 4 GiB are told in units of 256, 64 KiB or 4 GiB, which the flags name. */
 static const struct {
@@ -154,7 +157,8 @@ static NTSTATUS RtlpLargeType(UCHAR Type, ULONG64 Length, USHORT Flag, PUCHAR Re
     return STATUS_SUCCESS;
 }
 
-NTSTATUS NTAPI RtlCmEncodeMemIoResource(PCM_PARTIAL_RESOURCE_DESCRIPTOR Descriptor, UCHAR Type, ULONGLONG Length, ULONGLONG Start)
+NTSTATUS NTAPI RtlCmEncodeMemIoResource(PCM_PARTIAL_RESOURCE_DESCRIPTOR Descriptor, UCHAR Type, ULONGLONG Length,
+                                        ULONGLONG Start)
 {
     USHORT Flag;
     ULONG Short;
@@ -177,8 +181,8 @@ ULONGLONG NTAPI RtlCmDecodeMemIoResource(PCM_PARTIAL_RESOURCE_DESCRIPTOR Descrip
     return RtlpGrow(Descriptor->u.Memory.Length, Descriptor->Type == CmResourceTypeMemoryLarge ? Descriptor->Flags : 0);
 }
 
-NTSTATUS NTAPI RtlIoEncodeMemIoResource(PIO_RESOURCE_DESCRIPTOR Descriptor, UCHAR Type, ULONGLONG Length, ULONGLONG Alignment,
-                                        ULONGLONG Minimum, ULONGLONG Maximum)
+NTSTATUS NTAPI RtlIoEncodeMemIoResource(PIO_RESOURCE_DESCRIPTOR Descriptor, UCHAR Type, ULONGLONG Length,
+                                        ULONGLONG Alignment, ULONGLONG Minimum, ULONGLONG Maximum)
 {
     USHORT Flag, AlignmentFlag;
     ULONG Short, ShortAlignment;
@@ -217,7 +221,8 @@ ULONGLONG NTAPI RtlIoDecodeMemIoResource(PIO_RESOURCE_DESCRIPTOR Descriptor, PUL
     return RtlpGrow(Descriptor->u.Memory.Length, Flags);
 }
 
-/* ---- Facts ------------------------------------------------------------------------------------------------------------ */
+/* ---- Facts
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* docs: RtlIsStateSeparationEnabled: the machine's operating system has one state. */
 BOOLEAN NTAPI RtlIsStateSeparationEnabled(VOID)

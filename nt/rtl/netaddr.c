@@ -1,6 +1,7 @@
 /*
- * Internet and Ethernet addresses as text (docs: RtlIpv4AddressToStringEx, RtlIpv4StringToAddressEx, RtlIpv6AddressToStringEx,
- * RtlIpv6StringToAddressEx, RtlEthernetAddressToString, RtlEthernetStringToAddress; RFC 5952 for the shape of IPv6 text).
+ * Internet and Ethernet addresses as text (docs: RtlIpv4AddressToStringEx, RtlIpv4StringToAddressEx,
+ * RtlIpv6AddressToStringEx, RtlIpv6StringToAddressEx, RtlEthernetAddressToString, RtlEthernetStringToAddress; RFC 5952
+ * for the shape of IPv6 text).
  *
  * Each is one routine over characters; the narrow and wide forms copy in or out.
  */
@@ -9,7 +10,8 @@
 
 #define RTLP_ADDRESS_TEXT 66 /* INET6_ADDRSTRLEN and a terminator: [8 groups%scope]:port */
 
-/* ---- Reading ------------------------------------------------------------------------------------------------------- */
+/* ---- Reading -------------------------------------------------------------------------------------------------------
+ */
 
 typedef struct _RTLP_TEXT {
     const VOID *Start;
@@ -232,7 +234,8 @@ static NTSTATUS RtlpReadEthernet(PRTLP_TEXT Text, PUCHAR Address)
     return STATUS_SUCCESS;
 }
 
-/* ---- Writing ------------------------------------------------------------------------------------------------------- */
+/* ---- Writing -------------------------------------------------------------------------------------------------------
+ */
 
 static ULONG RtlpWriteIpv4(PCHAR Text, ULONG Room, const UCHAR *Address)
 {
@@ -303,7 +306,8 @@ static NTSTATUS RtlpHandOut(PCSTR Text, ULONG Length, PVOID To, BOOLEAN Wide, PU
     return STATUS_SUCCESS;
 }
 
-/* ---- Exports ------------------------------------------------------------------------------------------------------- */
+/* ---- Exports -------------------------------------------------------------------------------------------------------
+ */
 
 #define RTLP_OUT(Length, Result)                                                                                       \
     do {                                                                                                               \
@@ -332,8 +336,7 @@ static NTSTATUS RtlpHandOut(PCSTR Text, ULONG Length, PVOID To, BOOLEAN Wide, PU
                                   Address[2], Address[3], Address[4], Address[5]);                                     \
         RTLP_OUT(Length, Result);                                                                                      \
     }                                                                                                                  \
-    NTSTATUS NTAPI RtlIpv4AddressToStringEx##Suffix(const UCHAR *Address, USHORT Port, CHARACTER *Result,              \
-                                                    PULONG Room)                                                       \
+    NTSTATUS NTAPI RtlIpv4AddressToStringEx##Suffix(const UCHAR *Address, USHORT Port, CHARACTER *Result, PULONG Room) \
     {                                                                                                                  \
         CHAR Text[RTLP_ADDRESS_TEXT];                                                                                  \
         if (!Address || !Room || !Result)                                                                              \

@@ -2,9 +2,9 @@
  * Prefix tables of Unicode names (docs: RtlInitializeUnicodePrefix, RtlInsertUnicodePrefix, RtlFindUnicodePrefix,
  * RtlRemoveUnicodePrefix, RtlNextUnicodePrefix).
  *
- * Names with the same number of components ("\a\b": two) are one splay tree, ordered without case; names equal but for their
- * case are a ring (CaseMatch) at one node of it. Trees hang off the table from the most components down. The entries are the
- * caller's; NodeTypeCode tells a tree's root, a node and a ring's further members apart.
+ * Names with the same number of components ("\a\b": two) are one splay tree, ordered without case; names equal but for
+ * their case are a ring (CaseMatch) at one node of it. Trees hang off the table from the most components down. The
+ * entries are the caller's; NodeTypeCode tells a tree's root, a node and a ring's further members apart.
  */
 #include "nt.h"
 
@@ -21,8 +21,8 @@ static CSHORT RtlpComponents(PCUNICODE_STRING Name)
     return Count;
 }
 
-/* The order of a tree: without case, the separator before all else, so that a name stands before those that go on with more
- * characters in the same component, and a prefix is met on the way to where its names would stand. */
+/* The order of a tree: without case, the separator before all else, so that a name stands before those that go on with
+ * more characters in the same component, and a prefix is met on the way to where its names would stand. */
 static LONG RtlpOrder(PCUNICODE_STRING One, PCUNICODE_STRING Other, ULONG OtherLength)
 {
     ULONG Count[2] = {One->Length / sizeof(WCHAR), OtherLength / sizeof(WCHAR)};
@@ -41,7 +41,8 @@ static LONG RtlpComparePrefix(PCUNICODE_STRING Prefix, PCUNICODE_STRING Name, BO
 {
     LONG Order = RtlpOrder(Prefix, Name, min(Name->Length, Prefix->Length));
     ULONG n = Prefix->Length / sizeof(WCHAR);
-    *IsPrefix = Order == 0 && (Name->Length == Prefix->Length || Name->Buffer[n] == L'\\' || (n && Prefix->Buffer[n - 1] == L'\\'));
+    *IsPrefix = Order == 0 &&
+                (Name->Length == Prefix->Length || Name->Buffer[n] == L'\\' || (n && Prefix->Buffer[n - 1] == L'\\'));
     return Order;
 }
 
@@ -89,7 +90,8 @@ static BOOLEAN RtlpAddTwin(PUNICODE_PREFIX_TABLE_ENTRY On, PUNICODE_PREFIX_TABLE
     return TRUE;
 }
 
-BOOLEAN NTAPI RtlInsertUnicodePrefix(PUNICODE_PREFIX_TABLE Table, PUNICODE_STRING Prefix, PUNICODE_PREFIX_TABLE_ENTRY Entry)
+BOOLEAN NTAPI RtlInsertUnicodePrefix(PUNICODE_PREFIX_TABLE Table, PUNICODE_STRING Prefix,
+                                     PUNICODE_PREFIX_TABLE_ENTRY Entry)
 {
     CSHORT Components = RtlpComponents(Prefix);
     PUNICODE_PREFIX_TABLE_ENTRY *Place = RtlpTreeFor(Table, Components);
@@ -169,7 +171,8 @@ VOID NTAPI RtlRemoveUnicodePrefix(PUNICODE_PREFIX_TABLE Table, PUNICODE_PREFIX_T
 }
 
 /* With a case that matters: the member of the ring whose letters are Name's. */
-static PUNICODE_PREFIX_TABLE_ENTRY RtlpTwinOf(PUNICODE_PREFIX_TABLE_ENTRY On, PCUNICODE_STRING Name, ULONG CaseInsensitiveIndex)
+static PUNICODE_PREFIX_TABLE_ENTRY RtlpTwinOf(PUNICODE_PREFIX_TABLE_ENTRY On, PCUNICODE_STRING Name,
+                                              ULONG CaseInsensitiveIndex)
 {
     PUNICODE_PREFIX_TABLE_ENTRY Twin = On;
     if (!CaseInsensitiveIndex)
@@ -189,8 +192,8 @@ static PUNICODE_PREFIX_TABLE_ENTRY RtlpTwinOf(PUNICODE_PREFIX_TABLE_ENTRY On, PC
     return NULL;
 }
 
-/* docs: RtlFindUnicodePrefix: the longest prefix. CaseInsensitiveIndex: from this character on case does not matter; 0: it
- * does everywhere. */
+/* docs: RtlFindUnicodePrefix: the longest prefix. CaseInsensitiveIndex: from this character on case does not matter; 0:
+ * it does everywhere. */
 PUNICODE_PREFIX_TABLE_ENTRY NTAPI RtlFindUnicodePrefix(PUNICODE_PREFIX_TABLE Table, PUNICODE_STRING FullName,
                                                        ULONG CaseInsensitiveIndex)
 {

@@ -1,8 +1,9 @@
 /*
  * Range lists (known from the headers of its clients, the arbiters; the conformance suites call them).
  *
- * A list holds ranges in order of their start. Ranges overlap only when both are shared, or with RTL_RANGE_LIST_ADD_IF_CONFLICT,
- * which marks what conflicts. Stamp counts changes, so that an iterator of a changed list is recognised.
+ * A list holds ranges in order of their start. Ranges overlap only when both are shared, or with
+ * RTL_RANGE_LIST_ADD_IF_CONFLICT, which marks what conflicts. Stamp counts changes, so that an iterator of a changed
+ * list is recognised.
  */
 #include "nt.h"
 
@@ -82,10 +83,11 @@ static NTSTATUS RtlpInsertRange(PRTL_RANGE_LIST List, const RTL_RANGE *Range)
     return STATUS_SUCCESS;
 }
 
-NTSTATUS NTAPI RtlAddRange(PRTL_RANGE_LIST List, ULONGLONG Start, ULONGLONG End, UCHAR Attributes, ULONG Flags, PVOID UserData,
-                           PVOID Owner)
+NTSTATUS NTAPI RtlAddRange(PRTL_RANGE_LIST List, ULONGLONG Start, ULONGLONG End, UCHAR Attributes, ULONG Flags,
+                           PVOID UserData, PVOID Owner)
 {
-    RTL_RANGE Range = {Start, End, UserData, Owner, Attributes, Flags & RTL_RANGE_LIST_ADD_SHARED ? RTL_RANGE_SHARED : 0};
+    RTL_RANGE Range = {Start, End,        UserData,
+                       Owner, Attributes, Flags & RTL_RANGE_LIST_ADD_SHARED ? RTL_RANGE_SHARED : 0};
     if (End < Start)
         return STATUS_INVALID_PARAMETER;
     for (PLIST_ENTRY Entry = List->ListHead.Flink; Entry != &List->ListHead; Entry = Entry->Flink) {
@@ -177,8 +179,8 @@ NTSTATUS NTAPI RtlGetNextRange(PRTL_RANGE_LIST_ITERATOR Iterator, PRTL_RANGE *Ra
     return STATUS_SUCCESS;
 }
 
-/* May a new range lie there: nothing in the way, or what is may be shared, has attributes to be passed over, has no owner, or
- * the callback lets it pass. */
+/* May a new range lie there: nothing in the way, or what is may be shared, has attributes to be passed over, has no
+ * owner, or the callback lets it pass. */
 static BOOLEAN RtlpIsAvailable(PRTL_RANGE_LIST List, ULONGLONG Start, ULONGLONG End, ULONG Flags, UCHAR AvailableMask,
                                PVOID Context, PRTL_CONFLICT_RANGE_CALLBACK Callback)
 {
@@ -194,8 +196,9 @@ static BOOLEAN RtlpIsAvailable(PRTL_RANGE_LIST List, ULONGLONG Start, ULONGLONG 
     return TRUE;
 }
 
-NTSTATUS NTAPI RtlIsRangeAvailable(PRTL_RANGE_LIST List, ULONGLONG Start, ULONGLONG End, ULONG Flags, UCHAR AvailableMask,
-                                   PVOID Context, PRTL_CONFLICT_RANGE_CALLBACK Callback, PBOOLEAN Available)
+NTSTATUS NTAPI RtlIsRangeAvailable(PRTL_RANGE_LIST List, ULONGLONG Start, ULONGLONG End, ULONG Flags,
+                                   UCHAR AvailableMask, PVOID Context, PRTL_CONFLICT_RANGE_CALLBACK Callback,
+                                   PBOOLEAN Available)
 {
     *Available = RtlpIsAvailable(List, Start, End, Flags, AvailableMask, Context, Callback);
     return STATUS_SUCCESS;

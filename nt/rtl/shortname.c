@@ -1,8 +1,8 @@
 /*
  * 8.3 names (docs: RtlIsNameLegalDOS8Dot3, RtlGenerate8dot3Name).
  *
- * A short name keeps up to six characters of the name's base and "~N"; from the fifth on two characters, a checksum of the long
- * name as four hexadecimal digits, and "~N", so that a directory with many similar names finds free ones soon.
+ * A short name keeps up to six characters of the name's base and "~N"; from the fifth on two characters, a checksum of
+ * the long name as four hexadecimal digits, and "~N", so that a directory with many similar names finds free ones soon.
  */
 #include "nt.h"
 #include "rtl/codepage.h"

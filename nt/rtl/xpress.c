@@ -22,7 +22,8 @@ static BOOLEAN RtlpTake(PRTLP_INPUT Input, ULONG Bytes, PULONG Value)
     return TRUE;
 }
 
-/* ---- Plain LZ77 ---------------------------------------------------------------------------------------------------- */
+/* ---- Plain LZ77 ----------------------------------------------------------------------------------------------------
+ */
 
 /* The length behind a pair whose three bits were all set. Half a byte serves two such lengths. */
 static BOOLEAN RtlpLongLength(PRTLP_INPUT Input, const UCHAR **HalfByte, PULONG Length)
@@ -172,7 +173,8 @@ NTSTATUS RtlpXpressCompress(const UCHAR *From, ULONG Bytes, PUCHAR To, ULONG Roo
             ULONG Hash = RtlpHash(From + At), Before = Place[Hash];
             Place[Hash] = At + 1;
             Distance = At + 1 - Before;
-            while (Before && Distance <= RTLP_WINDOW && At + Length < Bytes && From[Before - 1 + Length] == From[At + Length])
+            while (Before && Distance <= RTLP_WINDOW && At + Length < Bytes &&
+                   From[Before - 1 + Length] == From[At + Length])
                 Length++;
         }
         if (Length >= RTLP_LEAST) {
@@ -194,7 +196,8 @@ NTSTATUS RtlpXpressCompress(const UCHAR *From, ULONG Bytes, PUCHAR To, ULONG Roo
     return STATUS_SUCCESS;
 }
 
-/* ---- LZ77+Huffman --------------------------------------------------------------------------------------------------- */
+/* ---- LZ77+Huffman ---------------------------------------------------------------------------------------------------
+ */
 
 #define RTLP_SYMBOLS 512
 #define RTLP_CODE_BITS 15

@@ -14,7 +14,8 @@ typedef struct _TM_NOTIFICATION {
 /* What goes with the notifications of an enlistment: whose it is. */
 static TRANSACTION_NOTIFICATION_RECOVERY_ARGUMENT TmpArgument(PKENLISTMENT Enlistment)
 {
-    return (TRANSACTION_NOTIFICATION_RECOVERY_ARGUMENT){.EnlistmentId = Enlistment->Id, .UOW = Enlistment->Transaction->Id};
+    return (TRANSACTION_NOTIFICATION_RECOVERY_ARGUMENT){.EnlistmentId = Enlistment->Id,
+                                                        .UOW = Enlistment->Transaction->Id};
 }
 
 VOID TmpTell(PKENLISTMENT Enlistment, ULONG Notification)
@@ -47,7 +48,8 @@ VOID TmpTell(PKENLISTMENT Enlistment, ULONG Notification)
 }
 
 /* The oldest one; too small a buffer leaves it in the queue. */
-NTSTATUS TmpTake(PKRESOURCEMANAGER Rm, PTRANSACTION_NOTIFICATION Buffer, ULONG Bytes, PLARGE_INTEGER Timeout, PULONG Returned)
+NTSTATUS TmpTake(PKRESOURCEMANAGER Rm, PTRANSACTION_NOTIFICATION Buffer, ULONG Bytes, PLARGE_INTEGER Timeout,
+                 PULONG Returned)
 {
     ULONG Need = sizeof(TRANSACTION_NOTIFICATION) + sizeof(TRANSACTION_NOTIFICATION_RECOVERY_ARGUMENT);
     if (Rm->Callback)

@@ -7,7 +7,8 @@
 #include "tm/tmp.h"
 
 POBJECT_TYPE TmpTmType, TmpRmType, TmpTransactionType, TmpEnlistmentType;
-POBJECT_TYPE *TmTransactionManagerObjectType, *TmResourceManagerObjectType, *TmTransactionObjectType, *TmEnlistmentObjectType;
+POBJECT_TYPE *TmTransactionManagerObjectType, *TmResourceManagerObjectType, *TmTransactionObjectType,
+    *TmEnlistmentObjectType;
 static LIST_ENTRY TmpManagers = {&TmpManagers, &TmpManagers}, TmpTransactions = {&TmpTransactions, &TmpTransactions};
 
 #define TMP_VOLATILE 1           /* TRANSACTION_MANAGER_VOLATILE, RESOURCE_MANAGER_VOLATILE */
@@ -51,7 +52,8 @@ static NTSTATUS TmpKeepText(PUNICODE_STRING To, PUNICODE_STRING From)
     return STATUS_SUCCESS;
 }
 
-/* ---- The end of each ------------------------------------------------------------------------------------------------- */
+/* ---- The end of each
+ * ------------------------------------------------------------------------------------------------- */
 
 static VOID TmpDeleteTm(PVOID Object)
 {
@@ -113,44 +115,44 @@ static VOID TmpCloseEnlistment(PVOID Object, ULONG RemainingHandles)
 
 VOID TmInitialize(VOID)
 {
-    TmpTmType = ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"TmTm",
-        .BodyBytes = sizeof(KTM),
-        .ValidAccess = TRANSACTIONMANAGER_ALL_ACCESS,
-        .Mapping = {TRANSACTIONMANAGER_GENERIC_READ, TRANSACTIONMANAGER_GENERIC_WRITE, TRANSACTIONMANAGER_GENERIC_EXECUTE,
-                    TRANSACTIONMANAGER_ALL_ACCESS},
-        .Delete = TmpDeleteTm});
-    TmpRmType = ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"TmRm",
-        .BodyBytes = sizeof(KRESOURCEMANAGER),
-        .ValidAccess = RESOURCEMANAGER_ALL_ACCESS,
-        .Mapping = {RESOURCEMANAGER_GENERIC_READ, RESOURCEMANAGER_GENERIC_WRITE, RESOURCEMANAGER_GENERIC_EXECUTE,
-                    RESOURCEMANAGER_ALL_ACCESS},
-        .Delete = TmpDeleteRm,
-        .Waitable = TRUE,
-        .WaitOffset = FIELD_OFFSET(KRESOURCEMANAGER, Waiting)});
-    TmpTransactionType = ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"TmTx",
-        .BodyBytes = sizeof(KTRANSACTION),
-        .ValidAccess = TRANSACTION_ALL_ACCESS,
-        .Mapping = {TRANSACTION_GENERIC_READ, TRANSACTION_GENERIC_WRITE, TRANSACTION_GENERIC_EXECUTE, TRANSACTION_ALL_ACCESS},
-        .Close = TmpCloseTransaction,
-        .Delete = TmpDeleteTransaction,
-        .Waitable = TRUE});
-    TmpEnlistmentType = ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"TmEn",
-        .BodyBytes = sizeof(KENLISTMENT),
-        .ValidAccess = ENLISTMENT_ALL_ACCESS,
-        .Mapping = {ENLISTMENT_GENERIC_READ, ENLISTMENT_GENERIC_WRITE, ENLISTMENT_GENERIC_EXECUTE, ENLISTMENT_ALL_ACCESS},
-        .Close = TmpCloseEnlistment,
-        .Delete = TmpDeleteEnlistment});
+    TmpTmType =
+        ObpCreateType(&(OB_TYPE_INIT){.Name = L"TmTm",
+                                      .BodyBytes = sizeof(KTM),
+                                      .ValidAccess = TRANSACTIONMANAGER_ALL_ACCESS,
+                                      .Mapping = {TRANSACTIONMANAGER_GENERIC_READ, TRANSACTIONMANAGER_GENERIC_WRITE,
+                                                  TRANSACTIONMANAGER_GENERIC_EXECUTE, TRANSACTIONMANAGER_ALL_ACCESS},
+                                      .Delete = TmpDeleteTm});
+    TmpRmType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"TmRm",
+                                              .BodyBytes = sizeof(KRESOURCEMANAGER),
+                                              .ValidAccess = RESOURCEMANAGER_ALL_ACCESS,
+                                              .Mapping = {RESOURCEMANAGER_GENERIC_READ, RESOURCEMANAGER_GENERIC_WRITE,
+                                                          RESOURCEMANAGER_GENERIC_EXECUTE, RESOURCEMANAGER_ALL_ACCESS},
+                                              .Delete = TmpDeleteRm,
+                                              .Waitable = TRUE,
+                                              .WaitOffset = FIELD_OFFSET(KRESOURCEMANAGER, Waiting)});
+    TmpTransactionType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"TmTx",
+                                                       .BodyBytes = sizeof(KTRANSACTION),
+                                                       .ValidAccess = TRANSACTION_ALL_ACCESS,
+                                                       .Mapping = {TRANSACTION_GENERIC_READ, TRANSACTION_GENERIC_WRITE,
+                                                                   TRANSACTION_GENERIC_EXECUTE, TRANSACTION_ALL_ACCESS},
+                                                       .Close = TmpCloseTransaction,
+                                                       .Delete = TmpDeleteTransaction,
+                                                       .Waitable = TRUE});
+    TmpEnlistmentType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"TmEn",
+                                                      .BodyBytes = sizeof(KENLISTMENT),
+                                                      .ValidAccess = ENLISTMENT_ALL_ACCESS,
+                                                      .Mapping = {ENLISTMENT_GENERIC_READ, ENLISTMENT_GENERIC_WRITE,
+                                                                  ENLISTMENT_GENERIC_EXECUTE, ENLISTMENT_ALL_ACCESS},
+                                                      .Close = TmpCloseEnlistment,
+                                                      .Delete = TmpDeleteEnlistment});
     TmTransactionManagerObjectType = (PVOID)TmpTmType;
     TmResourceManagerObjectType = (PVOID)TmpRmType;
     TmTransactionObjectType = (PVOID)TmpTransactionType;
     TmEnlistmentObjectType = (PVOID)TmpEnlistmentType;
 }
 
-/* ---- Transaction managers ---------------------------------------------------------------------------------------------- */
+/* ---- Transaction managers
+ * ---------------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI NtCreateTransactionManager(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
                                           PUNICODE_STRING LogFileName, ULONG Options, ULONG CommitStrength)
@@ -179,13 +181,14 @@ NTSTATUS NTAPI NtOpenTransactionManager(PHANDLE Handle, ACCESS_MASK Access, POBJ
     for (PLIST_ENTRY Entry = TmpManagers.Flink; Id && Entry != &TmpManagers; Entry = Entry->Flink) {
         PKTM Tm = CONTAINING_RECORD(Entry, KTM, Entry);
         if (!memcmp(&Tm->Id, Id, sizeof(GUID)))
-            return ObOpenObjectByPointer(Tm, Attributes ? Attributes->Attributes : 0, NULL, Access, TmpTmType, KernelMode,
-                                         Handle);
+            return ObOpenObjectByPointer(Tm, Attributes ? Attributes->Attributes : 0, NULL, Access, TmpTmType,
+                                         KernelMode, Handle);
     }
     return Id ? STATUS_TRANSACTIONMANAGER_NOT_FOUND : STATUS_INVALID_PARAMETER;
 }
 
-/* ---- Resource managers ------------------------------------------------------------------------------------------------- */
+/* ---- Resource managers
+ * ------------------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI NtCreateResourceManager(PHANDLE Handle, ACCESS_MASK Access, HANDLE TmHandle, LPGUID Id,
                                        POBJECT_ATTRIBUTES Attributes, ULONG Options, PUNICODE_STRING Description)
@@ -193,11 +196,13 @@ NTSTATUS NTAPI NtCreateResourceManager(PHANDLE Handle, ACCESS_MASK Access, HANDL
     PVOID Tm, Object;
     if ((Options & ~(TMP_VOLATILE | TMP_RM_COMMUNICATION)) || !Id)
         return STATUS_INVALID_PARAMETER;
-    NTSTATUS Status = ObReferenceObjectByHandle(TmHandle, TRANSACTIONMANAGER_CREATE_RM, TmpTmType, ExGetPreviousMode(), &Tm, NULL);
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(TmHandle, TRANSACTIONMANAGER_CREATE_RM, TmpTmType, ExGetPreviousMode(), &Tm, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     /* docs: a volatile transaction manager has volatile resource managers only */
-    Status = Options & TMP_VOLATILE ? ObpAllocateObject(TmpRmType, sizeof(KRESOURCEMANAGER), &Object) : STATUS_TM_VOLATILE;
+    Status =
+        Options & TMP_VOLATILE ? ObpAllocateObject(TmpRmType, sizeof(KRESOURCEMANAGER), &Object) : STATUS_TM_VOLATILE;
     if (!NT_SUCCESS(Status)) {
         ObfDereferenceObject(Tm);
         return Status;
@@ -230,14 +235,16 @@ NTSTATUS NTAPI NtOpenResourceManager(PHANDLE Handle, ACCESS_MASK Access, HANDLE 
         PKRESOURCEMANAGER Rm = CONTAINING_RECORD(Entry, KRESOURCEMANAGER, Entry);
         if (memcmp(&Rm->Id, Id, sizeof(GUID)))
             continue;
-        Status = ObOpenObjectByPointer(Rm, Attributes ? Attributes->Attributes : 0, NULL, Access, TmpRmType, KernelMode, Handle);
+        Status = ObOpenObjectByPointer(Rm, Attributes ? Attributes->Attributes : 0, NULL, Access, TmpRmType, KernelMode,
+                                       Handle);
         break;
     }
     ObfDereferenceObject(Tm);
     return Status;
 }
 
-/* ---- Transactions ---------------------------------------------------------------------------------------------------------- */
+/* ---- Transactions
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static VOID NTAPI TmpExpireItem(PVOID Context)
 {
@@ -290,20 +297,22 @@ NTSTATUS NTAPI NtCreateTransaction(PHANDLE Handle, ACCESS_MASK Access, POBJECT_A
     return ObpInsertObject(Transaction, Attributes, Access, Handle);
 }
 
-NTSTATUS NTAPI NtOpenTransaction(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, LPGUID Uow, HANDLE TmHandle)
+NTSTATUS NTAPI NtOpenTransaction(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, LPGUID Uow,
+                                 HANDLE TmHandle)
 {
     if (Attributes && Attributes->ObjectName)
         return ObpOpen(Attributes, TmpTransactionType, Access, NULL, Handle);
     for (PLIST_ENTRY Entry = TmpTransactions.Flink; Uow && Entry != &TmpTransactions; Entry = Entry->Flink) {
         PKTRANSACTION Transaction = CONTAINING_RECORD(Entry, KTRANSACTION, Entry);
         if (!memcmp(&Transaction->Id, Uow, sizeof(GUID)))
-            return ObOpenObjectByPointer(Transaction, Attributes ? Attributes->Attributes : 0, NULL, Access, TmpTransactionType,
-                                         KernelMode, Handle);
+            return ObOpenObjectByPointer(Transaction, Attributes ? Attributes->Attributes : 0, NULL, Access,
+                                         TmpTransactionType, KernelMode, Handle);
     }
     return Uow ? STATUS_TRANSACTION_NOT_FOUND : STATUS_INVALID_PARAMETER;
 }
 
-/* ---- Enlistments ------------------------------------------------------------------------------------------------------------ */
+/* ---- Enlistments
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* docs: ZwCreateEnlistment: who prepares must hear of the outcome. */
 static NTSTATUS TmpMayEnlist(PKTRANSACTION Transaction, ULONG Options, ULONG Mask)
@@ -318,8 +327,9 @@ static NTSTATUS TmpMayEnlist(PKTRANSACTION Transaction, ULONG Options, ULONG Mas
     return (Options & TMP_SUPERIOR) && Transaction->Superior ? STATUS_TRANSACTION_SUPERIOR_EXISTS : STATUS_SUCCESS;
 }
 
-NTSTATUS NTAPI TmCreateEnlistment(PHANDLE Handle, KPROCESSOR_MODE Mode, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
-                                  PKRESOURCEMANAGER Rm, PKTRANSACTION Transaction, ULONG Options, ULONG Mask, PVOID Key)
+NTSTATUS NTAPI TmCreateEnlistment(PHANDLE Handle, KPROCESSOR_MODE Mode, ACCESS_MASK Access,
+                                  POBJECT_ATTRIBUTES Attributes, PKRESOURCEMANAGER Rm, PKTRANSACTION Transaction,
+                                  ULONG Options, ULONG Mask, PVOID Key)
 {
     PVOID Object;
     NTSTATUS Status = TmpMayEnlist(Transaction, Options, Mask);
@@ -347,20 +357,23 @@ NTSTATUS NTAPI NtCreateEnlistment(PHANDLE Handle, ACCESS_MASK Access, HANDLE RmH
                                   POBJECT_ATTRIBUTES Attributes, ULONG Options, ULONG Mask, PVOID Key)
 {
     PVOID Rm, Transaction;
-    NTSTATUS Status = ObReferenceObjectByHandle(RmHandle, RESOURCEMANAGER_ENLIST, TmpRmType, ExGetPreviousMode(), &Rm, NULL);
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(RmHandle, RESOURCEMANAGER_ENLIST, TmpRmType, ExGetPreviousMode(), &Rm, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     Status = ObReferenceObjectByHandle(TransactionHandle, TRANSACTION_ENLIST, TmpTransactionType, ExGetPreviousMode(),
                                        &Transaction, NULL);
     if (NT_SUCCESS(Status)) {
-        Status = TmCreateEnlistment(Handle, ExGetPreviousMode(), Access, Attributes, Rm, Transaction, Options, Mask, Key);
+        Status =
+            TmCreateEnlistment(Handle, ExGetPreviousMode(), Access, Attributes, Rm, Transaction, Options, Mask, Key);
         ObfDereferenceObject(Transaction);
     }
     ObfDereferenceObject(Rm);
     return Status;
 }
 
-NTSTATUS NTAPI NtOpenEnlistment(PHANDLE Handle, ACCESS_MASK Access, HANDLE RmHandle, LPGUID Id, POBJECT_ATTRIBUTES Attributes)
+NTSTATUS NTAPI NtOpenEnlistment(PHANDLE Handle, ACCESS_MASK Access, HANDLE RmHandle, LPGUID Id,
+                                POBJECT_ATTRIBUTES Attributes)
 {
     PVOID Rm;
     NTSTATUS Status = ObReferenceObjectByHandle(RmHandle, 0, TmpRmType, ExGetPreviousMode(), &Rm, NULL);
@@ -374,8 +387,8 @@ NTSTATUS NTAPI NtOpenEnlistment(PHANDLE Handle, ACCESS_MASK Access, HANDLE RmHan
             PKENLISTMENT Enlistment = CONTAINING_RECORD(On, KENLISTMENT, Entry);
             if (Enlistment->Rm != Rm || memcmp(&Enlistment->Id, Id, sizeof(GUID)))
                 continue;
-            Status = ObOpenObjectByPointer(Enlistment, Attributes ? Attributes->Attributes : 0, NULL, Access, TmpEnlistmentType,
-                                           KernelMode, Handle);
+            Status = ObOpenObjectByPointer(Enlistment, Attributes ? Attributes->Attributes : 0, NULL, Access,
+                                           TmpEnlistmentType, KernelMode, Handle);
             break;
         }
     }

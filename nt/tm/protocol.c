@@ -1,12 +1,13 @@
 /*
  * How a transaction ends (docs: "Handling Commit Operations", "Handling Rollback Operations", TRANSACTION_NOTIFY_XXX).
  *
- * Commit: all enlistments that asked for it pre-prepare, then prepare, then the outcome is decided, then they commit. The next
- * phase begins when the last one has answered. With a superior enlistment the superior gives the orders; a single enlistment that
- * wants it commits in one phase. Rollback may begin until the outcome is decided. The kernel's own participants (the registry)
- * end with the decision.
+ * Commit: all enlistments that asked for it pre-prepare, then prepare, then the outcome is decided, then they commit.
+ * The next phase begins when the last one has answered. With a superior enlistment the superior gives the orders; a
+ * single enlistment that wants it commits in one phase. Rollback may begin until the outcome is decided. The kernel's
+ * own participants (the registry) end with the decision.
  *
- * Telling an enlistment may call a driver, which may answer at once: TmpAdvance is entered once per transaction and loops.
+ * Telling an enlistment may call a driver, which may answer at once: TmpAdvance is entered once per transaction and
+ * loops.
  */
 #include "nt.h"
 #include "tm/tmp.h"

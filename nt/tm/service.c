@@ -1,5 +1,6 @@
 /*
- * The services on the transaction manager's objects, each by pointer (Tm...) and by handle (Nt...), and what can be asked of them.
+ * The services on the transaction manager's objects, each by pointer (Tm...) and by handle (Nt...), and what can be
+ * asked of them.
  */
 #include "nt.h"
 #include "tm/tmp.h"
@@ -23,7 +24,8 @@ static NTSTATUS TmpAt(PKENLISTMENT Enlistment, PLARGE_INTEGER Clock, NTSTATUS St
     return Status;
 }
 
-/* ---- Enlistments: Tm and Nt forms of each answer and order ------------------------------------------------------------- */
+/* ---- Enlistments: Tm and Nt forms of each answer and order
+ * ------------------------------------------------------------- */
 
 #define TMP_ENLISTMENT(Name, Access, Expression)                                                                       \
     NTSTATUS NTAPI Tm##Name(PKENLISTMENT Enlistment, PLARGE_INTEGER Clock)                                             \
@@ -73,7 +75,8 @@ NTSTATUS NTAPI TmRequestOutcomeEnlistment(PKENLISTMENT Enlistment, PLARGE_INTEGE
     return TmpAt(Enlistment, Clock, STATUS_SUCCESS);
 }
 
-/* ---- Recovery: volatile managers have nothing to recover ----------------------------------------------------------------- */
+/* ---- Recovery: volatile managers have nothing to recover
+ * ----------------------------------------------------------------- */
 
 NTSTATUS NTAPI TmRecoverEnlistment(PKENLISTMENT Enlistment, PVOID Key)
 {
@@ -106,7 +109,8 @@ NTSTATUS NTAPI NtRecoverTransactionManager(HANDLE Handle)
     TMP_BY_HANDLE(Handle, TRANSACTIONMANAGER_RECOVER, TmpTmType, Tm, TmRecoverTransactionManager(Tm, NULL));
 }
 
-/* ---- Resource managers ------------------------------------------------------------------------------------------------------ */
+/* ---- Resource managers
+ * ------------------------------------------------------------------------------------------------------ */
 
 NTSTATUS NTAPI TmEnableCallbacks(PKRESOURCEMANAGER Rm, PTM_RM_NOTIFICATION Callback, PVOID Key)
 {
@@ -120,14 +124,17 @@ NTSTATUS NTAPI TmEnableCallbacks(PKRESOURCEMANAGER Rm, PTM_RM_NOTIFICATION Callb
 }
 
 NTSTATUS NTAPI NtGetNotificationResourceManager(HANDLE Handle, PTRANSACTION_NOTIFICATION Buffer, ULONG Bytes,
-                                                PLARGE_INTEGER Timeout, PULONG Returned, ULONG Asynchronous, ULONG_PTR Context)
+                                                PLARGE_INTEGER Timeout, PULONG Returned, ULONG Asynchronous,
+                                                ULONG_PTR Context)
 {
     if (Asynchronous)
         return STATUS_INVALID_PARAMETER;
-    TMP_BY_HANDLE(Handle, RESOURCEMANAGER_GET_NOTIFICATION, TmpRmType, Rm, TmpTake(Rm, Buffer, Bytes, Timeout, Returned));
+    TMP_BY_HANDLE(Handle, RESOURCEMANAGER_GET_NOTIFICATION, TmpRmType, Rm,
+                  TmpTake(Rm, Buffer, Bytes, Timeout, Returned));
 }
 
-/* ---- Transactions --------------------------------------------------------------------------------------------------------------- */
+/* ---- Transactions
+ * --------------------------------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI TmCommitTransaction(PKTRANSACTION Transaction, BOOLEAN Wait)
 {
@@ -159,7 +166,9 @@ BOOLEAN NTAPI TmIsTransactionActive(PKTRANSACTION Transaction)
     return Transaction->Phase == TmActive;
 }
 
-/* ---- Questions -------------------------------------------------------------------------------------------------------------------- */
+/* ---- Questions
+ * --------------------------------------------------------------------------------------------------------------------
+ */
 
 static TRANSACTION_OUTCOME TmpOutcome(PKTRANSACTION Transaction)
 {
@@ -169,7 +178,8 @@ static TRANSACTION_OUTCOME TmpOutcome(PKTRANSACTION Transaction)
 }
 
 /* Fixed must fit; Text behind it is cut, and its status tells. */
-static NTSTATUS TmpReply(PVOID Buffer, ULONG Bytes, PULONG Returned, const VOID *Fixed, ULONG FixedBytes, PUNICODE_STRING Text)
+static NTSTATUS TmpReply(PVOID Buffer, ULONG Bytes, PULONG Returned, const VOID *Fixed, ULONG FixedBytes,
+                         PUNICODE_STRING Text)
 {
     ULONG Need = FixedBytes + (Text ? Text->Length : 0);
     if (Returned)
@@ -206,10 +216,11 @@ static NTSTATUS TmpListEnlistments(PKTRANSACTION Transaction, PVOID Buffer, ULON
 static NTSTATUS TmpQueryTransaction(PKTRANSACTION Transaction, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
 {
     TM_PHASE Phase = Transaction->Phase;
-    TRANSACTION_BASIC_INFORMATION Basic = {
-        .TransactionId = Transaction->Id,
-        .State = Phase == TmCommitting || Phase == TmCommitted ? TransactionStateCommittedNotify : TransactionStateNormal,
-        .Outcome = TmpOutcome(Transaction)};
+    TRANSACTION_BASIC_INFORMATION Basic = {.TransactionId = Transaction->Id,
+                                           .State = Phase == TmCommitting || Phase == TmCommitted
+                                                        ? TransactionStateCommittedNotify
+                                                        : TransactionStateNormal,
+                                           .Outcome = TmpOutcome(Transaction)};
     TRANSACTION_PROPERTIES_INFORMATION Properties = {.IsolationLevel = Transaction->IsolationLevel,
                                                      .IsolationFlags = Transaction->IsolationFlags,
                                                      .Outcome = TmpOutcome(Transaction),
@@ -220,8 +231,8 @@ static NTSTATUS TmpQueryTransaction(PKTRANSACTION Transaction, ULONG Class, PVOI
     case TransactionBasicInformation:
         return TmpReply(Buffer, Bytes, Returned, &Basic, sizeof(Basic), NULL);
     case TransactionPropertiesInformation:
-        return TmpReply(Buffer, Bytes, Returned, &Properties, FIELD_OFFSET(TRANSACTION_PROPERTIES_INFORMATION, Description),
-                        &Transaction->Description);
+        return TmpReply(Buffer, Bytes, Returned, &Properties,
+                        FIELD_OFFSET(TRANSACTION_PROPERTIES_INFORMATION, Description), &Transaction->Description);
     case TransactionEnlistmentInformation:
         return TmpListEnlistments(Transaction, Buffer, Bytes, Returned);
     case TransactionSuperiorEnlistmentInformation:
@@ -235,16 +246,17 @@ static NTSTATUS TmpQueryTransaction(PKTRANSACTION Transaction, ULONG Class, PVOI
     }
 }
 
-NTSTATUS NTAPI NtQueryInformationTransaction(HANDLE Handle, TRANSACTION_INFORMATION_CLASS Class, PVOID Buffer, ULONG Bytes,
-                                             PULONG Returned)
+NTSTATUS NTAPI NtQueryInformationTransaction(HANDLE Handle, TRANSACTION_INFORMATION_CLASS Class, PVOID Buffer,
+                                             ULONG Bytes, PULONG Returned)
 {
     TMP_BY_HANDLE(Handle, TRANSACTION_QUERY_INFORMATION, TmpTransactionType, Transaction,
                   TmpQueryTransaction(Transaction, Class, Buffer, Bytes, Returned));
 }
 
-/* docs: ZwSetInformationTransaction: the properties that can be set are the timeout's and isolation's, all reserved but the
- * description. */
-static NTSTATUS TmpSetTransaction(PKTRANSACTION Transaction, ULONG Class, PTRANSACTION_PROPERTIES_INFORMATION New, ULONG Bytes)
+/* docs: ZwSetInformationTransaction: the properties that can be set are the timeout's and isolation's, all reserved but
+ * the description. */
+static NTSTATUS TmpSetTransaction(PKTRANSACTION Transaction, ULONG Class, PTRANSACTION_PROPERTIES_INFORMATION New,
+                                  ULONG Bytes)
 {
     ULONG Fixed = FIELD_OFFSET(TRANSACTION_PROPERTIES_INFORMATION, Description);
     if (Class != TransactionPropertiesInformation)
@@ -263,7 +275,8 @@ static NTSTATUS TmpSetTransaction(PKTRANSACTION Transaction, ULONG Class, PTRANS
     return STATUS_SUCCESS;
 }
 
-NTSTATUS NTAPI NtSetInformationTransaction(HANDLE Handle, TRANSACTION_INFORMATION_CLASS Class, PVOID Buffer, ULONG Bytes)
+NTSTATUS NTAPI NtSetInformationTransaction(HANDLE Handle, TRANSACTION_INFORMATION_CLASS Class, PVOID Buffer,
+                                           ULONG Bytes)
 {
     TMP_BY_HANDLE(Handle, TRANSACTION_SET_INFORMATION, TmpTransactionType, Transaction,
                   TmpSetTransaction(Transaction, Class, Buffer, Bytes));
@@ -279,8 +292,8 @@ static NTSTATUS TmpQueryEnlistment(PKENLISTMENT Enlistment, ULONG Class, PVOID B
     return TmpReply(Buffer, Bytes, Returned, &Basic, sizeof(Basic), NULL);
 }
 
-NTSTATUS NTAPI NtQueryInformationEnlistment(HANDLE Handle, ENLISTMENT_INFORMATION_CLASS Class, PVOID Buffer, ULONG Bytes,
-                                            PULONG Returned)
+NTSTATUS NTAPI NtQueryInformationEnlistment(HANDLE Handle, ENLISTMENT_INFORMATION_CLASS Class, PVOID Buffer,
+                                            ULONG Bytes, PULONG Returned)
 {
     TMP_BY_HANDLE(Handle, ENLISTMENT_QUERY_INFORMATION, TmpEnlistmentType, Enlistment,
                   TmpQueryEnlistment(Enlistment, Class, Buffer, Bytes, Returned));
@@ -288,17 +301,19 @@ NTSTATUS NTAPI NtQueryInformationEnlistment(HANDLE Handle, ENLISTMENT_INFORMATIO
 
 static NTSTATUS TmpQueryRm(PKRESOURCEMANAGER Rm, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
 {
-    RESOURCEMANAGER_BASIC_INFORMATION Basic = {.ResourceManagerId = Rm->Id, .DescriptionLength = Rm->Description.Length};
+    RESOURCEMANAGER_BASIC_INFORMATION Basic = {.ResourceManagerId = Rm->Id,
+                                               .DescriptionLength = Rm->Description.Length};
     if (Class != ResourceManagerBasicInformation)
         return STATUS_INVALID_INFO_CLASS;
     return TmpReply(Buffer, Bytes, Returned, &Basic, FIELD_OFFSET(RESOURCEMANAGER_BASIC_INFORMATION, Description),
                     &Rm->Description);
 }
 
-NTSTATUS NTAPI NtQueryInformationResourceManager(HANDLE Handle, RESOURCEMANAGER_INFORMATION_CLASS Class, PVOID Buffer, ULONG Bytes,
-                                                 PULONG Returned)
+NTSTATUS NTAPI NtQueryInformationResourceManager(HANDLE Handle, RESOURCEMANAGER_INFORMATION_CLASS Class, PVOID Buffer,
+                                                 ULONG Bytes, PULONG Returned)
 {
-    TMP_BY_HANDLE(Handle, RESOURCEMANAGER_QUERY_INFORMATION, TmpRmType, Rm, TmpQueryRm(Rm, Class, Buffer, Bytes, Returned));
+    TMP_BY_HANDLE(Handle, RESOURCEMANAGER_QUERY_INFORMATION, TmpRmType, Rm,
+                  TmpQueryRm(Rm, Class, Buffer, Bytes, Returned));
 }
 
 static NTSTATUS TmpQueryTm(PKTM Tm, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
@@ -309,8 +324,9 @@ static NTSTATUS TmpQueryTm(PKTM Tm, ULONG Class, PVOID Buffer, ULONG Bytes, PULO
     return TmpReply(Buffer, Bytes, Returned, &Basic, sizeof(Basic), NULL);
 }
 
-NTSTATUS NTAPI NtQueryInformationTransactionManager(HANDLE Handle, TRANSACTIONMANAGER_INFORMATION_CLASS Class, PVOID Buffer,
-                                                    ULONG Bytes, PULONG Returned)
+NTSTATUS NTAPI NtQueryInformationTransactionManager(HANDLE Handle, TRANSACTIONMANAGER_INFORMATION_CLASS Class,
+                                                    PVOID Buffer, ULONG Bytes, PULONG Returned)
 {
-    TMP_BY_HANDLE(Handle, TRANSACTIONMANAGER_QUERY_INFORMATION, TmpTmType, Tm, TmpQueryTm(Tm, Class, Buffer, Bytes, Returned));
+    TMP_BY_HANDLE(Handle, TRANSACTIONMANAGER_QUERY_INFORMATION, TmpTmType, Tm,
+                  TmpQueryTm(Tm, Class, Buffer, Bytes, Returned));
 }

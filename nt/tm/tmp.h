@@ -1,9 +1,9 @@
 /*
- * The kernel transaction manager: transaction managers, resource managers, transactions, and the enlistments that join the
- * last two.
+ * The kernel transaction manager: transaction managers, resource managers, transactions, and the enlistments that join
+ * the last two.
  *
- * An enlistment holds references on its transaction and resource manager, a resource manager one on its transaction manager. A
- * transaction is on the list of all from its creation until its object goes.
+ * An enlistment holds references on its transaction and resource manager, a resource manager one on its transaction
+ * manager. A transaction is on the list of all from its creation until its object goes.
  */
 #pragma once
 
@@ -86,7 +86,8 @@ extern POBJECT_TYPE TmpTmType, TmpRmType, TmpTransactionType, TmpEnlistmentType;
 VOID TmInitialize(VOID);
 GUID TmpNewGuid(VOID);
 
-/* ---- Protocol (protocol.c) -------------------------------------------------------------------------------------------- */
+/* ---- Protocol (protocol.c)
+ * -------------------------------------------------------------------------------------------- */
 
 NTSTATUS TmpCommit(PKTRANSACTION Transaction, BOOLEAN Wait);
 NTSTATUS TmpRollback(PKTRANSACTION Transaction, BOOLEAN Wait);
@@ -99,8 +100,10 @@ NTSTATUS TmpRollbackBy(PKENLISTMENT Enlistment);
 NTSTATUS TmpOrder(PKENLISTMENT Enlistment, TM_PHASE Phase);
 NTSTATUS TmpJoin(PKTRANSACTION Transaction, PTM_PARTICIPANT Participant);
 
-/* ---- Notifications (notify.c) ----------------------------------------------------------------------------------------- */
+/* ---- Notifications (notify.c)
+ * ----------------------------------------------------------------------------------------- */
 
 VOID TmpTell(PKENLISTMENT Enlistment, ULONG Notification);
-NTSTATUS TmpTake(PKRESOURCEMANAGER Rm, PTRANSACTION_NOTIFICATION Buffer, ULONG Bytes, PLARGE_INTEGER Timeout, PULONG Returned);
+NTSTATUS TmpTake(PKRESOURCEMANAGER Rm, PTRANSACTION_NOTIFICATION Buffer, ULONG Bytes, PLARGE_INTEGER Timeout,
+                 PULONG Returned);
 VOID TmpEmptyQueue(PKRESOURCEMANAGER Rm);

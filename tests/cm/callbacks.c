@@ -1,6 +1,6 @@
 /*
- * Registry callbacks: order by altitude, contexts, names, block, bypass, a changed result, unregistering; each operation's
- * classes, at PASSIVE_LEVEL.
+ * Registry callbacks: order by altitude, contexts, names, block, bypass, a changed result, unregistering; each
+ * operation's classes, at PASSIVE_LEVEL.
  */
 #include "key.h"
 
@@ -11,8 +11,8 @@ NTKERNELAPI VOID NTAPI CmCallbackReleaseKeyObjectIDEx(PCUNICODE_STRING);
 
 typedef struct _FILTER {
     LARGE_INTEGER Cookie;
-    ULONG Name; /* its letter in the log */
-    ULONG Only; /* the class to act on (~0: none), */
+    ULONG Name;      /* its letter in the log */
+    ULONG Only;      /* the class to act on (~0: none), */
     NTSTATUS Answer; /* what to return for it */
 } FILTER;
 

@@ -1,4 +1,5 @@
-/* A driver's own keys, one-time initialisation, heaps, and the smaller routines of the runtime library as drivers see them. */
+/* A driver's own keys, one-time initialisation, heaps, and the smaller routines of the runtime library as drivers see
+ * them. */
 #include "key.h"
 
 NTSYSAPI ULONG NTAPI RtlNtStatusToDosError(NTSTATUS);
@@ -37,7 +38,8 @@ static LONG Late;
 static VOID NTAPI Second(PVOID Context)
 {
     PVOID Value = NULL;
-    if (NT_SUCCESS(RtlRunOnceExecuteOnce(&Once, Initialise, &Once, &Value)) && Value == (PVOID)((ULONG_PTR)&Once & ~3ull))
+    if (NT_SUCCESS(RtlRunOnceExecuteOnce(&Once, Initialise, &Once, &Value)) &&
+        Value == (PVOID)((ULONG_PTR)&Once & ~3ull))
         InterlockedIncrement(&Late);
     PsTerminateSystemThread(STATUS_SUCCESS);
 }

@@ -11,7 +11,8 @@ static NTSTATUS KeyOpen(HANDLE Root, PCWSTR Text, ULONG More, PHANDLE Handle)
     return ZwOpenKey(Handle, KEY_ALL_ACCESS, &Attributes);
 }
 
-__attribute__((unused)) static NTSTATUS KeyCreate(HANDLE Root, PCWSTR Text, ULONG Options, PULONG Disposition, PHANDLE Handle)
+__attribute__((unused)) static NTSTATUS KeyCreate(HANDLE Root, PCWSTR Text, ULONG Options, PULONG Disposition,
+                                                  PHANDLE Handle)
 {
     UNICODE_STRING Name;
     OBJECT_ATTRIBUTES Attributes;

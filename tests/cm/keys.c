@@ -92,7 +92,8 @@ static VOID a_link_stands_for_its_target(VOID)
 
 static VOID a_renamed_key_has_its_new_name(VOID)
 {
-    UNICODE_STRING New = RTL_CONSTANT_STRING(L"z"), Bad = RTL_CONSTANT_STRING(L"x\\y"), Taken = RTL_CONSTANT_STRING(L"A");
+    UNICODE_STRING New = RTL_CONSTANT_STRING(L"z"), Bad = RTL_CONSTANT_STRING(L"x\\y"),
+                   Taken = RTL_CONSTANT_STRING(L"A");
     HANDLE Key, Other;
     OK(KeyCreate(Base, L"m", 0, NULL, &Key));
     STATUS(ZwRenameKey(Key, &Bad), STATUS_INVALID_PARAMETER);
@@ -162,7 +163,8 @@ static VOID information_comes_in_classes(VOID)
 
 static VOID several_values_come_at_once(VOID)
 {
-    UNICODE_STRING One = RTL_CONSTANT_STRING(L"One"), Two = RTL_CONSTANT_STRING(L"Two"), Three = RTL_CONSTANT_STRING(L"3");
+    UNICODE_STRING One = RTL_CONSTANT_STRING(L"One"), Two = RTL_CONSTANT_STRING(L"Two"),
+                   Three = RTL_CONSTANT_STRING(L"3");
     KEY_VALUE_ENTRY Entries[2] = {{&One}, {&Two}}, Missing[1] = {{&Three}};
     UCHAR Room[16];
     ULONG Bytes = sizeof(Room), Needed = 0, Number = 0x01020304;

@@ -1,4 +1,5 @@
-/* ZwNotifyChangeKey: by event, by work item, waiting; what counts as a change; changes between two calls; the handle's end. */
+/* ZwNotifyChangeKey: by event, by work item, waiting; what counts as a change; changes between two calls; the handle's
+ * end. */
 #include "key.h"
 
 static HANDLE Base, Sub;
@@ -7,8 +8,8 @@ static IO_STATUS_BLOCK Iosb;
 static NTSTATUS Watch(HANDLE Key, HANDLE Event, PVOID Item, ULONG Filter, BOOLEAN Tree, BOOLEAN Asynchronous)
 {
     Iosb.Status = 0x55;
-    return ZwNotifyChangeKey(Key, Event, (PIO_APC_ROUTINE)Item, Item ? (PVOID)DelayedWorkQueue : NULL, &Iosb, Filter, Tree,
-                             NULL, 0, Asynchronous);
+    return ZwNotifyChangeKey(Key, Event, (PIO_APC_ROUTINE)Item, Item ? (PVOID)DelayedWorkQueue : NULL, &Iosb, Filter,
+                             Tree, NULL, 0, Asynchronous);
 }
 
 static HANDLE NewEvent(VOID)
@@ -142,5 +143,5 @@ static VOID bad_requests_are_refused(VOID)
     OK(ZwClose(Base));
 }
 
-TEST_MAIN(an_event_tells_of_a_value, a_tree_is_watched_as_a_whole, a_deleted_key_tells_its_watchers, a_work_item_is_queued,
-          a_synchronous_call_waits, bad_requests_are_refused)
+TEST_MAIN(an_event_tells_of_a_value, a_tree_is_watched_as_a_whole, a_deleted_key_tells_its_watchers,
+          a_work_item_is_queued, a_synchronous_call_waits, bad_requests_are_refused)

@@ -11,8 +11,8 @@ static REGHANDLE Handle;
 static ULONG Enabled, Level;
 static BOOLEAN Wrong;
 
-static VOID NTAPI Enable(LPCGUID Source, ULONG Code, UCHAR AtLevel, ULONGLONG Any, ULONGLONG All, PEVENT_FILTER_DESCRIPTOR Filter,
-                         PVOID Context)
+static VOID NTAPI Enable(LPCGUID Source, ULONG Code, UCHAR AtLevel, ULONGLONG Any, ULONGLONG All,
+                         PEVENT_FILTER_DESCRIPTOR Filter, PVOID Context)
 {
     Enabled++;
     Level = AtLevel;
@@ -80,5 +80,5 @@ static VOID it_unregisters(VOID)
     STATUS(EtwUnregister(Handle), STATUS_INVALID_HANDLE);
 }
 
-TEST_MAIN(a_provider_registers, events_are_written_at_any_level, activities_belong_to_the_thread, messages_go_to_a_logger,
-          it_unregisters)
+TEST_MAIN(a_provider_registers, events_are_written_at_any_level, activities_belong_to_the_thread,
+          messages_go_to_a_logger, it_unregisters)

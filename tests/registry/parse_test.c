@@ -1,6 +1,6 @@
 /*
- * Registry text: what is read, what is refused and with which line, what comes back after writing; and, as `parse_test fuzz CASES`,
- * damaged texts under ASan and UBSan. Same arguments, same cases.
+ * Registry text: what is read, what is refused and with which line, what comes back after writing; and, as `parse_test
+ * fuzz CASES`, damaged texts under ASan and UBSan. Same arguments, same cases.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -87,9 +87,10 @@ static void what_is_written_reads_the_same(void **state)
 {
     char *text = NULL, before[4096];
     size_t size = 0;
-    assert_true(parse(HEAD "[HKLM\\Soft]\n@=\"plain\"\n\"q\\\"\\\\\"=\"\"\n\"d\"=dword:ffffffff\n\"x\"=hex(b):01,02\n\"long\"=hex:"
-                           "00,11,22,33,44,55,66,77,88,99,aa,bb,cc,dd,ee,ff,00,11,22,33,44,55,66,77,88,99,aa,bb,cc,dd,ee,ff\n"
-                           "[HKEY_USERS\\.DEFAULT]\n\"odd\"=hex(1):41\n"));
+    assert_true(parse(
+        HEAD "[HKLM\\Soft]\n@=\"plain\"\n\"q\\\"\\\\\"=\"\"\n\"d\"=dword:ffffffff\n\"x\"=hex(b):01,02\n\"long\"=hex:"
+             "00,11,22,33,44,55,66,77,88,99,aa,bb,cc,dd,ee,ff,00,11,22,33,44,55,66,77,88,99,aa,bb,cc,dd,ee,ff\n"
+             "[HKEY_USERS\\.DEFAULT]\n\"odd\"=hex(1):41\n"));
     strcpy(before, dump());
     FILE *out = open_memstream(&text, &size);
     assert_true(registry_write(&stream, out));
@@ -101,7 +102,8 @@ static void what_is_written_reads_the_same(void **state)
     free(text);
 }
 
-/* ---- Damage ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Damage
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static uint64_t state = 1;
 
@@ -113,8 +115,9 @@ static uint32_t random_below(uint32_t limit)
 
 static void fuzz(unsigned cases)
 {
-    static const char seed[] = HEAD "[HKEY_LOCAL_MACHINE\\SOFTWARE\\A]\n@=\"x\\\\y\"\n\"n\"=dword:12\n\"h\"=hex(7):61,00,\\\n 00,00\n"
-                                    "\"g\"=-\n;c\n[-HKCU\\B]\n[HKLM\\C]\n\"\\\"\"=hex:\n";
+    static const char seed[] =
+        HEAD "[HKEY_LOCAL_MACHINE\\SOFTWARE\\A]\n@=\"x\\\\y\"\n\"n\"=dword:12\n\"h\"=hex(7):61,00,\\\n 00,00\n"
+             "\"g\"=-\n;c\n[-HKCU\\B]\n[HKLM\\C]\n\"\\\"\"=hex:\n";
     static const char pieces[] = "[]\"=-@;\\:,()\n\r\0x0fF hexdword";
     unsigned good = 0;
     for (unsigned i = 0; i < cases; i++) {

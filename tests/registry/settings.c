@@ -9,8 +9,9 @@ static VOID what_was_given_is_there(VOID)
         KEY_VALUE_PARTIAL_INFORMATION Fixed;
         UCHAR Room[64];
     } Value;
-    UNICODE_STRING Text = RTL_CONSTANT_STRING(L"Text"), Bytes = RTL_CONSTANT_STRING(L"Bytes"), Many = RTL_CONSTANT_STRING(L"Many"),
-                   Default = RTL_CONSTANT_STRING(L""), Wide = RTL_CONSTANT_STRING(L"Wide");
+    UNICODE_STRING Text = RTL_CONSTANT_STRING(L"Text"), Bytes = RTL_CONSTANT_STRING(L"Bytes"),
+                   Many = RTL_CONSTANT_STRING(L"Many"), Default = RTL_CONSTANT_STRING(L""),
+                   Wide = RTL_CONSTANT_STRING(L"Wide");
     OK(KeyOpen(NULL, L"\\Registry\\Machine\\SOFTWARE\\Settings", 0, &Key));
     OK(KeyNumber(Key, L"Number", &Number));
     CHECK(Number == 42);

@@ -15,12 +15,14 @@ static UCHAR Plain[Size], Packed[Size * 2 + 64], Back[Size], Work[0x10000];
 
 static VOID Examples(VOID)
 {
-    static const char Song[] = "F# F# G A A G F# E D D E F# F# E E F# F# G A A G F# E D D E F# E D D E E F# D E F# G F# D E "
-                               "F# G F# E D E A F# F# G A A G F# E D D E F# E D D";
-    static UCHAR SongPacked[] = {0x38, 0xb0, 0x88, 0x46, 0x23, 0x20, 0x00, 0x20, 0x47, 0x20, 0x41, 0x00, 0x10, 0xa2, 0x47,
-                                 0x01, 0xa0, 0x45, 0x20, 0x44, 0x00, 0x08, 0x45, 0x01, 0x50, 0x79, 0x00, 0xc0, 0x45, 0x20,
-                                 0x05, 0x24, 0x13, 0x88, 0x05, 0xb4, 0x02, 0x4a, 0x44, 0xef, 0x03, 0x58, 0x02, 0x8c, 0x09,
-                                 0x16, 0x01, 0x48, 0x45, 0x00, 0xbe, 0x00, 0x9e, 0x00, 0x04, 0x01, 0x18, 0x90, 0x00};
+    static const char Song[] =
+        "F# F# G A A G F# E D D E F# F# E E F# F# G A A G F# E D D E F# E D D E E F# D E F# G F# D E "
+        "F# G F# E D E A F# F# G A A G F# E D D E F# E D D";
+    static UCHAR SongPacked[] = {0x38, 0xb0, 0x88, 0x46, 0x23, 0x20, 0x00, 0x20, 0x47, 0x20, 0x41, 0x00,
+                                 0x10, 0xa2, 0x47, 0x01, 0xa0, 0x45, 0x20, 0x44, 0x00, 0x08, 0x45, 0x01,
+                                 0x50, 0x79, 0x00, 0xc0, 0x45, 0x20, 0x05, 0x24, 0x13, 0x88, 0x05, 0xb4,
+                                 0x02, 0x4a, 0x44, 0xef, 0x03, 0x58, 0x02, 0x8c, 0x09, 0x16, 0x01, 0x48,
+                                 0x45, 0x00, 0xbe, 0x00, 0x9e, 0x00, 0x04, 0x01, 0x18, 0x90, 0x00};
     static UCHAR Abc[] = {0xff, 0xff, 0xff, 0x1f, 0x61, 0x62, 0x63, 0x17, 0x00, 0x0f, 0xff, 0x26, 0x01};
     static UCHAR Letters[276];
     static const UCHAR Table[] = {0x50, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0x45, 0x44, 0x04};
@@ -68,7 +70,8 @@ static VOID RoundTrips(VOID)
                 ULONG Packs = 0, Final = 0;
                 Fill(Kind, Sizes[s]);
                 Plain[Sizes[s] - 1] |= 1;
-                EQUAL(RtlCompressBuffer(Format, Plain, Sizes[s], Packed, sizeof(Packed), 4096, &Packs, Work), STATUS_SUCCESS);
+                EQUAL(RtlCompressBuffer(Format, Plain, Sizes[s], Packed, sizeof(Packed), 4096, &Packs, Work),
+                      STATUS_SUCCESS);
                 RtlZeroMemory(Back, sizeof(Back));
                 EQUAL(RtlDecompressBuffer(Format, Back, Sizes[s], Packed, Packs, &Final), STATUS_SUCCESS);
                 EQUAL(Final, Sizes[s]);
@@ -104,7 +107,8 @@ static VOID BadArguments(VOID)
     EQUAL(RtlGetCompressionWorkSpaceSize(Lznt1 | 0x700, &One, &Two), STATUS_NOT_SUPPORTED);
     EQUAL(RtlGetCompressionWorkSpaceSize(Lznt1, &One, &Two), STATUS_SUCCESS);
     CHECK(One && Two && One <= sizeof(Work));
-    EQUAL(RtlCompressBuffer(Lznt1, Zeros, sizeof(Zeros), Packed, sizeof(Packed), 4096, &One, Work), STATUS_BUFFER_ALL_ZEROS);
+    EQUAL(RtlCompressBuffer(Lznt1, Zeros, sizeof(Zeros), Packed, sizeof(Packed), 4096, &One, Work),
+          STATUS_BUFFER_ALL_ZEROS);
 }
 
 /* Bits turned over: whatever comes out, it is within the buffer. */
@@ -134,10 +138,7 @@ static VOID Damaged(VOID)
 }
 
 const RTL_TEST CompressTests[] = {
-    {"the_examples_of_the_specification_are_read", Examples},
-    {"what_is_compressed_comes_back", RoundTrips},
-    {"a_fragment_is_read_from_the_middle", Fragments},
-    {"unknown_formats_are_refused", BadArguments},
-    {"damaged_data_stay_in_their_buffer", Damaged},
-    {0},
+    {"the_examples_of_the_specification_are_read", Examples}, {"what_is_compressed_comes_back", RoundTrips},
+    {"a_fragment_is_read_from_the_middle", Fragments},        {"unknown_formats_are_refused", BadArguments},
+    {"damaged_data_stay_in_their_buffer", Damaged},           {0},
 };

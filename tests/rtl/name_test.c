@@ -22,11 +22,16 @@ static VOID Ipv4(VOID)
         NTSTATUS Status;
         ULONG Used;
         UCHAR Address[4];
-    } Rows[] = {{L"1.2.3.4", TRUE, 0, 7, {1, 2, 3, 4}},     {L"1.2.3.4x", TRUE, 0, 7, {1, 2, 3, 4}},
-                {L"256.1.1.1", TRUE, STATUS_INVALID_PARAMETER, 0, {0}}, {L"1.2.3", TRUE, STATUS_INVALID_PARAMETER, 0, {0}},
-                {L"1.2.3", FALSE, 0, 5, {1, 2, 0, 3}},      {L"0x7f.1", FALSE, 0, 6, {127, 0, 0, 1}},
-                {L"017.1.1.1", FALSE, 0, 9, {15, 1, 1, 1}}, {L"4294967295", FALSE, 0, 10, {255, 255, 255, 255}},
-                {L"", FALSE, STATUS_INVALID_PARAMETER, 0, {0}}, {L"1.2.3.", TRUE, STATUS_INVALID_PARAMETER, 0, {0}}};
+    } Rows[] = {{L"1.2.3.4", TRUE, 0, 7, {1, 2, 3, 4}},
+                {L"1.2.3.4x", TRUE, 0, 7, {1, 2, 3, 4}},
+                {L"256.1.1.1", TRUE, STATUS_INVALID_PARAMETER, 0, {0}},
+                {L"1.2.3", TRUE, STATUS_INVALID_PARAMETER, 0, {0}},
+                {L"1.2.3", FALSE, 0, 5, {1, 2, 0, 3}},
+                {L"0x7f.1", FALSE, 0, 6, {127, 0, 0, 1}},
+                {L"017.1.1.1", FALSE, 0, 9, {15, 1, 1, 1}},
+                {L"4294967295", FALSE, 0, 10, {255, 255, 255, 255}},
+                {L"", FALSE, STATUS_INVALID_PARAMETER, 0, {0}},
+                {L"1.2.3.", TRUE, STATUS_INVALID_PARAMETER, 0, {0}}};
     UCHAR Address[4];
     USHORT Port;
     CHAR Text[32];
@@ -136,7 +141,8 @@ static VOID Prefixes(VOID)
     CHECK(Find(L"\\a\\bcd", 0) == &Entries[1]);
     CHECK(Find(L"\\d\\e", 0) == &Entries[0]);
     CHECK(Find(L"\\d\\e\\f\\g\\h", 0) == &Entries[5]);
-    for (PUNICODE_PREFIX_TABLE_ENTRY On = RtlNextUnicodePrefix(&Table, TRUE); On; On = RtlNextUnicodePrefix(&Table, FALSE))
+    for (PUNICODE_PREFIX_TABLE_ENTRY On = RtlNextUnicodePrefix(&Table, TRUE); On;
+         On = RtlNextUnicodePrefix(&Table, FALSE))
         Count++;
     EQUAL(Count, ARRAYSIZE(Texts));
     RtlRemoveUnicodePrefix(&Table, &Entries[2]);
@@ -242,6 +248,68 @@ static VOID Ranges(VOID)
     RtlFreeRangeList(&List);
 }
 
+typedef struct {
+    RTL_DYNAMIC_HASH_TABLE_ENTRY Entry;
+    ULONG Number;
+} ITEM;
+
+static ULONG Walk(PRTL_DYNAMIC_HASH_TABLE Hash, BOOLEAN Weak)
+{
+    RTL_DYNAMIC_HASH_TABLE_ENUMERATOR At;
+    ULONG Count = 0, Sum = 0;
+    CHECK(Weak ? RtlInitWeakEnumerationHashTable(Hash, &At) : RtlInitEnumerationHashTable(Hash, &At));
+    for (PRTL_DYNAMIC_HASH_TABLE_ENTRY On;
+         (On = Weak ? RtlWeaklyEnumerateEntryHashTable(Hash, &At) : RtlEnumerateEntryHashTable(Hash, &At)); Count++)
+        Sum += CONTAINING_RECORD(On, ITEM, Entry)->Number;
+    if (Weak)
+        RtlEndWeakEnumerationHashTable(Hash, &At);
+    else
+        RtlEndEnumerationHashTable(Hash, &At);
+    return Sum * 10000 + Count;
+}
+
+static VOID HashTables(VOID)
+{
+    enum { Items = 1000 };
+    static ITEM Item[Items], Twin[3];
+    PRTL_DYNAMIC_HASH_TABLE Hash = NULL;
+    RTL_DYNAMIC_HASH_TABLE_CONTEXT Context = {0};
+    ULONG Found = 0, Twins = 0, Sum = 0;
+    CHECK(RtlCreateHashTable(&Hash, 0, 0));
+    for (ULONG i = 0; i < Items; i++) {
+        Item[i].Number = i;
+        Sum += i;
+        RtlInsertEntryHashTable(Hash, &Item[i].Entry, (ULONG_PTR)i * 64, NULL);
+        if (i % 2)
+            CHECK(RtlExpandHashTable(Hash));
+    }
+    EQUAL(Hash->NumEntries, Items);
+    EQUAL(Hash->TableSize, 128 + Items / 2);
+    for (ULONG i = 0; i < 3; i++)
+        RtlInsertEntryHashTable(Hash, &Twin[i].Entry, 77 * 64, NULL);
+    for (PRTL_DYNAMIC_HASH_TABLE_ENTRY On = RtlLookupEntryHashTable(Hash, 77 * 64, &Context); On;
+         On = RtlGetNextEntryHashTable(Hash, &Context))
+        Twins++;
+    EQUAL(Twins, 4);
+    for (ULONG i = 0; i < 3; i++)
+        RtlRemoveEntryHashTable(Hash, &Twin[i].Entry, NULL);
+    CHECK(!RtlLookupEntryHashTable(Hash, 12345, NULL));
+    EQUAL(Walk(Hash, FALSE), Sum * 10000 + Items);
+    EQUAL(Walk(Hash, TRUE), Sum * 10000 + Items);
+    while (RtlContractHashTable(Hash))
+        ;
+    EQUAL(Hash->TableSize, 128);
+    for (ULONG i = 0; i < Items; i++) {
+        PRTL_DYNAMIC_HASH_TABLE_ENTRY On = RtlLookupEntryHashTable(Hash, i ? (ULONG_PTR)i * 64 : 1, NULL);
+        Found += On == &Item[i].Entry;
+        RtlRemoveEntryHashTable(Hash, &Item[i].Entry, NULL);
+    }
+    EQUAL(Found, Items);
+    EQUAL(Hash->NumEntries, 0);
+    EQUAL(Hash->NonEmptyBuckets, 0);
+    RtlDeleteHashTable(Hash);
+}
+
 static VOID Runtime(VOID)
 {
     char *End;
@@ -265,6 +333,7 @@ const RTL_TEST NameTests[] = {
     {"the_longest_prefix_is_found", Prefixes},
     {"short_names_are_known_and_made", ShortNames},
     {"ranges_conflict_share_and_are_found", Ranges},
+    {"a_hash_table_grows_shrinks_and_is_walked", HashTables},
     {"numbers_and_sets_of_characters_are_read", Runtime},
     {0},
 };

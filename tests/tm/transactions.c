@@ -1,6 +1,6 @@
 /*
- * Transactions: the commit protocol with its phases, who may roll back when, one-phase and superior enlistments, queues of
- * notifications, time-outs, the last handle; keys in a transaction.
+ * Transactions: the commit protocol with its phases, who may roll back when, one-phase and superior enlistments, queues
+ * of notifications, time-outs, the last handle; keys in a transaction.
  */
 #include "../cm/key.h"
 #include <ktmtypes.h>
@@ -8,26 +8,28 @@
 typedef struct _KENLISTMENT *PKENLISTMENT;
 typedef struct _KRESOURCEMANAGER *PKRESOURCEMANAGER;
 typedef NTSTATUS(NTAPI *RM_ROUTINE)(PKENLISTMENT, PVOID, PVOID, ULONG, PLARGE_INTEGER, ULONG, PVOID);
-NTSYSAPI NTSTATUS NTAPI ZwCreateTransactionManager(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES, PUNICODE_STRING, ULONG, ULONG);
+NTSYSAPI NTSTATUS NTAPI ZwCreateTransactionManager(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES, PUNICODE_STRING, ULONG,
+                                                   ULONG);
 NTSYSAPI NTSTATUS NTAPI ZwCreateResourceManager(PHANDLE, ACCESS_MASK, HANDLE, LPGUID, POBJECT_ATTRIBUTES, ULONG,
                                                 PUNICODE_STRING);
 NTSYSAPI NTSTATUS NTAPI ZwRecoverResourceManager(HANDLE);
-NTSYSAPI NTSTATUS NTAPI ZwCreateTransaction(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES, LPGUID, HANDLE, ULONG, ULONG, ULONG,
-                                            PLARGE_INTEGER, PUNICODE_STRING);
+NTSYSAPI NTSTATUS NTAPI ZwCreateTransaction(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES, LPGUID, HANDLE, ULONG, ULONG,
+                                            ULONG, PLARGE_INTEGER, PUNICODE_STRING);
 NTSYSAPI NTSTATUS NTAPI ZwOpenTransaction(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES, LPGUID, HANDLE);
 NTSYSAPI NTSTATUS NTAPI ZwCommitTransaction(HANDLE, BOOLEAN);
 NTSYSAPI NTSTATUS NTAPI ZwRollbackTransaction(HANDLE, BOOLEAN);
-NTSYSAPI NTSTATUS NTAPI ZwCreateEnlistment(PHANDLE, ACCESS_MASK, HANDLE, HANDLE, POBJECT_ATTRIBUTES, ULONG, ULONG, PVOID);
+NTSYSAPI NTSTATUS NTAPI ZwCreateEnlistment(PHANDLE, ACCESS_MASK, HANDLE, HANDLE, POBJECT_ATTRIBUTES, ULONG, ULONG,
+                                           PVOID);
 NTSYSAPI NTSTATUS NTAPI ZwQueryInformationTransaction(HANDLE, TRANSACTION_INFORMATION_CLASS, PVOID, ULONG, PULONG);
-NTSYSAPI NTSTATUS NTAPI ZwGetNotificationResourceManager(HANDLE, PTRANSACTION_NOTIFICATION, ULONG, PLARGE_INTEGER, PULONG, ULONG,
-                                                         ULONG_PTR);
+NTSYSAPI NTSTATUS NTAPI ZwGetNotificationResourceManager(HANDLE, PTRANSACTION_NOTIFICATION, ULONG, PLARGE_INTEGER,
+                                                         PULONG, ULONG, ULONG_PTR);
 NTSYSAPI NTSTATUS NTAPI ZwPrepareEnlistment(HANDLE, PLARGE_INTEGER);
 NTSYSAPI NTSTATUS NTAPI ZwCommitEnlistment(HANDLE, PLARGE_INTEGER);
 NTSYSAPI NTSTATUS NTAPI ZwPrepareComplete(HANDLE, PLARGE_INTEGER);
 NTSYSAPI NTSTATUS NTAPI ZwCommitComplete(HANDLE, PLARGE_INTEGER);
 NTSYSAPI NTSTATUS NTAPI ZwRollbackComplete(HANDLE, PLARGE_INTEGER);
-NTSYSAPI NTSTATUS NTAPI ZwCreateKeyTransacted(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES, ULONG, PUNICODE_STRING, ULONG, HANDLE,
-                                              PULONG);
+NTSYSAPI NTSTATUS NTAPI ZwCreateKeyTransacted(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES, ULONG, PUNICODE_STRING, ULONG,
+                                              HANDLE, PULONG);
 NTSYSAPI NTSTATUS NTAPI ZwOpenKeyTransacted(PHANDLE, ACCESS_MASK, POBJECT_ATTRIBUTES, HANDLE);
 NTKERNELAPI NTSTATUS NTAPI TmEnableCallbacks(PKRESOURCEMANAGER, RM_ROUTINE, PVOID);
 NTKERNELAPI NTSTATUS NTAPI TmPrePrepareComplete(PKENLISTMENT, PLARGE_INTEGER);
@@ -39,7 +41,9 @@ NTKERNELAPI NTSTATUS NTAPI TmReadOnlyEnlistment(PKENLISTMENT, PLARGE_INTEGER);
 NTKERNELAPI NTSTATUS NTAPI TmSinglePhaseReject(PKENLISTMENT, PLARGE_INTEGER);
 NTKERNELAPI POBJECT_TYPE NTAPI ObGetObjectType(PVOID);
 
-#define USUAL (TRANSACTION_NOTIFY_PREPREPARE | TRANSACTION_NOTIFY_PREPARE | TRANSACTION_NOTIFY_COMMIT | TRANSACTION_NOTIFY_ROLLBACK)
+#define USUAL                                                                                                          \
+    (TRANSACTION_NOTIFY_PREPREPARE | TRANSACTION_NOTIFY_PREPARE | TRANSACTION_NOTIFY_COMMIT |                          \
+     TRANSACTION_NOTIFY_ROLLBACK)
 
 static HANDLE Tm, Rm, QueueRm;
 static ULONG Wrong;
@@ -54,8 +58,8 @@ static OBJECT_ATTRIBUTES *Kernel(VOID)
     return &Attributes;
 }
 
-static NTSTATUS NTAPI Notified(PKENLISTMENT Enlistment, PVOID RmKey, PVOID Key, ULONG Notification, PLARGE_INTEGER Clock,
-                               ULONG Bytes, PVOID Argument)
+static NTSTATUS NTAPI Notified(PKENLISTMENT Enlistment, PVOID RmKey, PVOID Key, ULONG Notification,
+                               PLARGE_INTEGER Clock, ULONG Bytes, PVOID Argument)
 {
     CHAR Who = (CHAR)(ULONG_PTR)Key;
     Wrong += KeGetCurrentIrql() != PASSIVE_LEVEL || RmKey != &Rm || Clock->QuadPart <= 0;
@@ -126,7 +130,8 @@ static VOID managers_are_made(VOID)
     GUID One = {1}, Two = {2};
     PVOID Object;
     HANDLE None;
-    STATUS(ZwCreateTransactionManager(&None, TRANSACTIONMANAGER_ALL_ACCESS, Kernel(), NULL, 0, 0), STATUS_INVALID_PARAMETER);
+    STATUS(ZwCreateTransactionManager(&None, TRANSACTIONMANAGER_ALL_ACCESS, Kernel(), NULL, 0, 0),
+           STATUS_INVALID_PARAMETER);
     OK(ZwCreateTransactionManager(&Tm, TRANSACTIONMANAGER_ALL_ACCESS, Kernel(), NULL, 1, 0));
     STATUS(ZwCreateResourceManager(&None, RESOURCEMANAGER_ALL_ACCESS, Tm, &One, Kernel(), 0, NULL), STATUS_TM_VOLATILE);
     OK(ZwCreateResourceManager(&Rm, RESOURCEMANAGER_ALL_ACCESS, Tm, &One, Kernel(), 1, NULL));
@@ -137,12 +142,14 @@ static VOID managers_are_made(VOID)
     OK(TmEnableCallbacks(Object, Notified, &Rm));
     ObDereferenceObject(Object);
     STATUS(ZwCommitTransaction(Rm, TRUE), STATUS_OBJECT_TYPE_MISMATCH);
-    STATUS(ZwCreateEnlistment(&None, ENLISTMENT_ALL_ACCESS, Tm, Rm, Kernel(), 0, USUAL, NULL), STATUS_OBJECT_TYPE_MISMATCH);
+    STATUS(ZwCreateEnlistment(&None, ENLISTMENT_ALL_ACCESS, Tm, Rm, Kernel(), 0, USUAL, NULL),
+           STATUS_OBJECT_TYPE_MISMATCH);
 }
 
 static VOID a_commit_goes_through_its_phases(VOID)
 {
-    HANDLE Transaction = Begin(), A = Enlist(Rm, Transaction, 'a', 0, USUAL), B = Enlist(Rm, Transaction, 'b', 0, USUAL), None;
+    HANDLE Transaction = Begin(), A = Enlist(Rm, Transaction, 'a', 0, USUAL),
+           B = Enlist(Rm, Transaction, 'b', 0, USUAL), None;
     PVOID Object;
     OK(ObReferenceObjectByHandle(Transaction, 0, NULL, KernelMode, &Object, NULL));
     CHECK(ObGetObjectType(Object) == *(POBJECT_TYPE *)TmTransactionObjectType);
@@ -172,7 +179,8 @@ static VOID a_rollback_is_told_to_all(VOID)
 
 static VOID who_cannot_prepare_rolls_back(VOID)
 {
-    HANDLE Transaction = Begin(), A = Enlist(Rm, Transaction, 'a', 0, USUAL), B = Enlist(Rm, Transaction, 'b', 0, USUAL);
+    HANDLE Transaction = Begin(), A = Enlist(Rm, Transaction, 'a', 0, USUAL),
+           B = Enlist(Rm, Transaction, 'b', 0, USUAL);
     RefuseAt = TRANSACTION_NOTIFY_PREPARE;
     STATUS(ZwCommitTransaction(Transaction, TRUE), STATUS_TRANSACTION_ABORTED);
     RefuseAt = 0;
@@ -184,7 +192,8 @@ static VOID who_cannot_prepare_rolls_back(VOID)
 
 static VOID who_only_read_hears_no_more(VOID)
 {
-    HANDLE Transaction = Begin(), A = Enlist(Rm, Transaction, 'a', 0, USUAL), B = Enlist(Rm, Transaction, 'b', 0, USUAL);
+    HANDLE Transaction = Begin(), A = Enlist(Rm, Transaction, 'a', 0, USUAL),
+           B = Enlist(Rm, Transaction, 'b', 0, USUAL);
     ReadOnlyAt = TRANSACTION_NOTIFY_PREPARE;
     OK(ZwCommitTransaction(Transaction, TRUE));
     ReadOnlyAt = 0;
@@ -225,7 +234,8 @@ static ULONG Take(VOID)
 static VOID a_queue_is_read_and_answered_later(VOID)
 {
     HANDLE Transaction = Begin();
-    HANDLE A = Enlist(QueueRm, Transaction, 'q', 0, TRANSACTION_NOTIFY_PREPARE | TRANSACTION_NOTIFY_COMMIT | TRANSACTION_NOTIFY_ROLLBACK);
+    HANDLE A = Enlist(QueueRm, Transaction, 'q', 0,
+                      TRANSACTION_NOTIFY_PREPARE | TRANSACTION_NOTIFY_COMMIT | TRANSACTION_NOTIFY_ROLLBACK);
     CHECK(Take() == 0);
     STATUS(ZwCommitTransaction(Transaction, FALSE), STATUS_PENDING);
     CHECK(Take() == TRANSACTION_NOTIFY_PREPARE && Next.Fixed.TransactionKey == (PVOID)(ULONG_PTR)'q');
