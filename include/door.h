@@ -127,6 +127,7 @@ struct door_image {
     uint32_t extra_bytes;   /* room wanted behind the image for patched code */
     uint32_t entry;         /* rva, 0 = none */
     uint32_t check_sum, time_stamp;
+    uint32_t dll_characteristics; /* IMAGE_DLLCHARACTERISTICS_* */
     uint32_t unwind, unwind_bytes; /* .pdata, rva */
     uint32_t section_count;
     struct door_section section[DOOR_IMAGE_SECTIONS];
@@ -556,6 +557,7 @@ struct door {
     uint32_t points;           /* 1 = accesses of drivers to memory are delivery points */
     uint32_t races;            /* what of them is reported: enum door_races */
     uint32_t trace_level;      /* events of providers up to this level are recorded; 0 = providers are not enabled */
+    uint32_t force_integrity;  /* 1 = some callbacks are taken only from images linked with /INTEGRITYCHECK */
     uint32_t dry_run;          /* 1 = checked calls are checked, then not made: the contract tests */
     uint32_t os_major, os_minor, os_build;
     uint32_t xstate_bytes;     /* XSAVE area this processor needs */

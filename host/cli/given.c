@@ -227,6 +227,7 @@ static void describe(struct given *g)
         .stop_on_finding = g->on_finding == 0,
         .free_build = g->build != 0,
         .special_pool = g->special_pool == 0,
+        .force_integrity = g->force_integrity,
         .points = g->points != 0,
         .races = g->races,
         .os_major = 10,

@@ -19,7 +19,7 @@ struct given {
     unsigned build;                          /* 0 = strict */
     unsigned points, races;                  /* 1 = accesses are delivery points too; enum door_races */
     const char *benign;                      /* see benign.h */
-    bool full_stacks, no_color;
+    bool full_stacks, no_color, force_integrity;
 
     /* read from them: */
     struct input script, driver[SESSION_DRIVERS];
@@ -58,6 +58,8 @@ struct given {
          .repeats = true},                                                                                             \
         {"--special-pool", OPTION_CHOICE, GIVEN_AT(type, special_pool), NULL,                                          \
          .help = "guard pages around pool blocks (on)", 0, 0, "on off", .repeats = true},                              \
+        {"--force-integrity", OPTION_FLAG, GIVEN_AT(type, force_integrity), NULL,                                      \
+         .help = "callbacks that Windows wants a signed image for are taken only from images that ask to be checked"}, \
         {"--watchdog", OPTION_TIME, GIVEN_AT(type, watchdog), "TIME",                                                  \
          .help = "processor time a driver may spin for (2s)", 10000, 36000000000, .repeats = true},                    \
         {"--symbols", OPTION_TEXT, GIVEN_AT(type, symbols), "DIR",                                                     \

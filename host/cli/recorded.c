@@ -82,6 +82,7 @@ bool recorded_make(struct record *r, const struct given *g)
     r->on_finding = g->on_finding;
     r->build = g->build;
     r->special_pool = g->special_pool;
+    r->force_integrity = g->force_integrity;
     r->points = g->points;
     r->races = g->races;
     r->from = g->from;
@@ -147,6 +148,7 @@ static void restore_options(const struct record *r, struct given *g)
     g->on_finding = (unsigned)r->on_finding;
     g->build = (unsigned)r->build;
     g->special_pool = (unsigned)r->special_pool;
+    g->force_integrity = r->force_integrity != 0;
     g->points = (unsigned)r->points;
     g->races = (unsigned)r->races;
     g->from = (unsigned)r->from;

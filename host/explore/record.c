@@ -36,6 +36,7 @@ static const struct row {
     ROW_NUMBER("on-finding", on_finding, 1),
     ROW_NUMBER("build", build, 1),
     ROW_NUMBER("special-pool", special_pool, 1),
+    ROW_NUMBER("force-integrity", force_integrity, 1),
     ROW_NUMBER("points", points, 1),
     ROW_NUMBER("races", races, DOOR_RACES_ALL),
     ROW_TEXT("benign", benign),

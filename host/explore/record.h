@@ -36,6 +36,7 @@ struct record {
     char trace[32];              /* as --trace has it, "" = none */
     char registry[RECORD_PATH];  /* as --registry has it, "" = none */
     char benign[RECORD_PATH];    /* as --benign has it, "" = none */
+    uint64_t force_integrity;
     uint64_t cpus, seed, ram, time, watchdog, on_finding, build, special_pool, points, races, from;
 
     uint64_t number; /* of the run that found it, where runs have numbers */

@@ -331,6 +331,7 @@ static bool check_header(struct image_file *file)
     file->info.bytes = (h->image_bytes + DOOR_PAGE - 1) & ~(uint32_t)(DOOR_PAGE - 1);
     file->info.entry = h->entry;
     file->info.check_sum = h->check_sum;
+    file->info.dll_characteristics = h->dll_characteristics;
     file->info.time_stamp = h->time_stamp;
     file->characteristics = h->characteristics;
     file->dll_characteristics = h->dll_characteristics;

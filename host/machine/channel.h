@@ -38,7 +38,7 @@ struct channel_directory {
 
 /* What the machine is built from; constant. */
 struct channel_machine {
-    uint32_t processors, stop_on_finding, free_build, special_pool, dry_run;
+    uint32_t processors, stop_on_finding, free_build, special_pool, dry_run, force_integrity;
     uint32_t points, races; /* see struct door */
     uint32_t trace_level;
     uint32_t os_major, os_minor, os_build;

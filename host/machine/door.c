@@ -233,6 +233,7 @@ void door_fill(void)
         .stop_on_finding = options->stop_on_finding,
         .free_build = options->free_build,
         .special_pool = options->special_pool,
+        .force_integrity = options->force_integrity,
         .points = options->points,
         .races = options->races,
         .trace_level = options->trace_level,

@@ -307,6 +307,7 @@ static void describe(struct supervisor *s, const struct supervisor_options *opti
         .stop_on_finding = options->stop_on_finding,
         .free_build = options->free_build,
         .special_pool = options->special_pool,
+        .force_integrity = options->force_integrity,
         .points = options->points,
         .races = options->races,
         .trace_level = options->trace_level,

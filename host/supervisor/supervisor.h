@@ -17,6 +17,7 @@ struct supervisor_options {
     bool stop_on_finding;
     bool free_build; /* what a free build of Windows does not look at is a remark */
     bool special_pool;
+    bool force_integrity;    /* see struct door */
     bool dry_run;
     bool points;             /* accesses of drivers to memory are delivery points */
     uint32_t races;          /* enum door_races */

@@ -40,6 +40,7 @@ extern struct door *KiDoor;
 #include "mm/mi.h"
 #include "ob/obp.h"
 #include "ex/exp.h"
+#include "se/sep.h"
 #include "ps/psp.h"
 #include "io/iop.h"
 #include "pnp/pnp.h"

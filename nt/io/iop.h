@@ -85,6 +85,9 @@ typedef struct _IOP_DEVICE {
     LIST_ENTRY PowerIrps;          /* of the lowest device of a stack: power requests, the first ones under way */
     struct _PO_IDLE *Idle;         /* PoRegisterDeviceForIdleDetection */
     struct _WMI_PROVIDER *Provider; /* IoWMIRegistrationControl */
+    /* StartIo (startio.c), at DISPATCH_LEVEL: */
+    BOOLEAN StartIoDeferred, StartIoNotCancelable; /* as the driver wants it */
+    BOOLEAN StartIoCancelable, StartIoByKey;       /* what the next deferred start was asked for */
 } IOP_DEVICE, *PIOP_DEVICE;
 C_ASSERT(FIELD_OFFSET(IOP_DEVICE, DeviceNode) == 0x28);
 C_ASSERT(FIELD_OFFSET(IOP_DEVICE, AttachedTo) == 0x30);

@@ -59,6 +59,7 @@ VOID KiSystemStartup(struct door *Door)
     VfInitialize();
     KiInitializeDispatcher();
     ObInitialize();
+    SeInitialize();
     PsInitialize();
     MmInitializeSections();
     if (!NT_SUCCESS(PspCreateSystemThread(KiPhase1, NULL, FALSE, &First)))

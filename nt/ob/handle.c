@@ -1,17 +1,19 @@
 /*
  * Handles.
  *
- * A handle is an index into a table, times four. Each user process has a table; the System process's is the kernel's,
- * whose handles carry the upper bits set when they were made with OBJ_KERNEL_HANDLE: those are valid everywhere, for
- * kernel mode. In the System process itself both forms name the same entry. -1 and -2 are the current process and
- * thread and lie in no table.
+ * A handle is an index into a table, times four. Each process has a table; the System process's is the kernel's. A
+ * handle made with OBJ_KERNEL_HANDLE lies there whoever makes it, carries the upper bits set, and means nothing to user
+ * mode. -1 and -2 are the current process and thread and lie in no table.
  *
- * Closing what is no handle is a finding (INVALID_KERNEL_HANDLE), as Windows does it for kernel mode.
+ * Closing what is no handle is a finding (INVALID_KERNEL_HANDLE) in kernel mode, as Windows does it; user mode is told.
  */
 #include "nt.h"
 
 #define OBP_HANDLE_TAG 'dHbO'
 #define OBP_KERNEL_BITS 0xffffffff80000000ull
+
+#define OBP_PROTECT_CLOSE 0x1u
+#define OBP_KEPT (OBP_PROTECT_CLOSE | OBJ_INHERIT) /* what a handle remembers of its attributes */
 
 static OBP_TABLE ObpKernelTable;
 
@@ -74,6 +76,7 @@ VOID ObpTableRemove(POBP_TABLE Table, ULONG Index)
     Table->Count--;
 }
 
+/* Protected handles too: nobody is left to unprotect them. */
 VOID ObpCloseTable(POBP_TABLE Table)
 {
     for (ULONG Index = 1; Index < Table->Chunks * OBP_TABLE_CHUNK; Index++) {
@@ -106,28 +109,81 @@ static ULONG ObpIndexOf(HANDLE Handle)
     return Value >> 33 ? 0 : (ULONG)(Value / 4);
 }
 
-static BOOLEAN ObpIsKernel(HANDLE Handle)
+POBP_TABLE ObpTableOf(PEPROCESS Process)
 {
-    return ((UINT64)Handle & OBP_KERNEL_BITS) == OBP_KERNEL_BITS;
+    return Process->ObjectTable ? Process->ObjectTable : &ObpKernelTable;
 }
 
-/* Where a handle is looked up: in the process the thread is in. */
-static POBP_TABLE ObpTableOf(HANDLE Handle)
+/* The entry that Handle names for a caller of Mode in Process; NULL = none. */
+static POBP_ENTRY ObpFindHandle(PEPROCESS Process, HANDLE Handle, KPROCESSOR_MODE Mode, POBP_TABLE *Table)
 {
-    POBP_TABLE Table = ObpIsKernel(Handle) ? NULL : PspCurrentProcess()->ObjectTable;
-    return Table ? Table : &ObpKernelTable;
+    BOOLEAN Kernel = ((UINT64)Handle & OBP_KERNEL_BITS) == OBP_KERNEL_BITS;
+    if (Kernel && Mode != KernelMode)
+        return NULL;
+    *Table = Kernel ? &ObpKernelTable : ObpTableOf(Process);
+    return ObpTableEntry(*Table, ObpIndexOf(Handle));
 }
 
-NTSTATUS ObpCreateHandle(PVOID Body, ULONG Access, ULONG Attributes, PHANDLE Handle)
+/* docs: OBJECT_ATTRIBUTES, OBJ_EXCLUSIVE: one process only may have handles to the object. */
+static NTSTATUS ObpClaim(POBP_HEADER Header, ULONG Attributes, PEPROCESS Process)
+{
+    USHORT Number = (USHORT)((UINT64)Process->UniqueProcessId / 4);
+    if (Header->Exclusive && Header->Exclusive != Number)
+        return STATUS_ACCESS_DENIED;
+    if (!(Attributes & OBJ_EXCLUSIVE))
+        return STATUS_SUCCESS;
+    if (Attributes & OBJ_INHERIT)
+        return STATUS_INVALID_PARAMETER;
+    if (!Header->Exclusive && Header->HandleCount)
+        return STATUS_ACCESS_DENIED;
+    Header->Exclusive = Number;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS ObpMakeHandle(PEPROCESS Process, PVOID Body, ULONG Access, ULONG Attributes, ULONG Reason,
+                              PHANDLE Handle)
 {
     POBP_HEADER Header = ObpHeaderOf(Body);
-    POBP_TABLE Table = Attributes & OBJ_KERNEL_HANDLE ? &ObpKernelTable : ObpTableOf(NULL);
-    ULONG Index = ObpTableInsert(Table, Body, Access, Attributes);
+    BOOLEAN Kernel = (Attributes & OBJ_KERNEL_HANDLE) != 0;
+    NTSTATUS Status = ObpClaim(Header, Attributes, Process);
+    if (NT_SUCCESS(Status))
+        Status = ObpCallOpen(Body, Reason, Access);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    ULONG Index = ObpTableInsert(Kernel ? &ObpKernelTable : ObpTableOf(Process), Body, Access, Attributes & OBP_KEPT);
     Header->PointerCount++;
     Header->HandleCount++;
     Header->Type->TotalHandles++;
-    *Handle = (HANDLE)((UINT64)Index * 4 | (Attributes & OBJ_KERNEL_HANDLE ? OBP_KERNEL_BITS : 0));
+    *Handle = (HANDLE)((UINT64)Index * 4 | (Kernel ? OBP_KERNEL_BITS : 0));
     return STATUS_SUCCESS;
+}
+
+/* Reasons as a driver's open method is told. */
+enum { ObpReasonCreate, ObpReasonOpen, ObpReasonDuplicate };
+
+NTSTATUS ObpCreateHandle(PVOID Body, ULONG Access, ULONG Attributes, PHANDLE Handle)
+{
+    OBP_OPERATION Operation = {.Kind = OB_OPERATION_HANDLE_CREATE,
+                               .Body = Body,
+                               .Access = Access,
+                               .KernelHandle = (Attributes & OBJ_KERNEL_HANDLE) != 0};
+    ObpCallBefore(&Operation);
+    NTSTATUS Status = ObpMakeHandle(PsGetCurrentProcess(), Body, Operation.Access, Attributes,
+                                    ObpHeaderOf(Body)->HandleCount ? ObpReasonOpen : ObpReasonCreate, Handle);
+    ObpCallAfter(&Operation, Status);
+    return Status;
+}
+
+/* How many handles of a process name an object. */
+ULONG ObpCountHandles(PEPROCESS Process, PVOID Body)
+{
+    POBP_TABLE Table = ObpTableOf(Process);
+    ULONG Count = 0;
+    for (ULONG i = 1; i < Table->Chunks * OBP_TABLE_CHUNK; i++) {
+        POBP_ENTRY Entry = ObpTableEntry(Table, i);
+        Count += Entry && Entry->Object == Body;
+    }
+    return Count;
 }
 
 /* docs: ZwClose: a temporary object's name goes with its last handle. */
@@ -138,8 +194,11 @@ VOID ObpHandleClosed(PVOID Body)
     Header->Type->TotalHandles--;
     if (Header->Type->Init.Close)
         Header->Type->Init.Close(Body, (ULONG)Header->HandleCount);
-    if (Header->HandleCount == 0 && !Header->Permanent)
-        ObpRemoveName(Body);
+    if (Header->HandleCount == 0) {
+        Header->Exclusive = 0;
+        if (!Header->Permanent)
+            ObpRemoveName(Body);
+    }
     ObfDereferenceObject(Body);
 }
 
@@ -152,37 +211,58 @@ static VOID ObpReportBadHandle(HANDLE Handle, UINT64 Why, PCSTR Text)
     VfCommit();
 }
 
+NTSTATUS ObpCloseHandle(HANDLE Handle, KPROCESSOR_MODE Mode)
+{
+    POBP_TABLE Table;
+    POBP_ENTRY Entry = ObpFindHandle(PsGetCurrentProcess(), Handle, Mode, &Table);
+    if (!Entry) {
+        /* Windows lets these three pass. */
+        if (Mode == KernelMode && Handle && Handle != ZwCurrentProcess() && Handle != ZwCurrentThread())
+            ObpReportBadHandle(Handle, 1, "not open");
+        return STATUS_INVALID_HANDLE;
+    }
+    if (Entry->Attributes & OBP_PROTECT_CLOSE) {
+        if (Mode == KernelMode)
+            ObpReportBadHandle(Handle, 0, "protected from being closed");
+        return STATUS_HANDLE_NOT_CLOSABLE;
+    }
+    PVOID Body = Entry->Object;
+    ObpTableRemove(Table, ObpIndexOf(Handle));
+    ObpHandleClosed(Body);
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS NTAPI NtClose(HANDLE Handle)
 {
     return ObpCloseHandle(Handle, ExGetPreviousMode());
 }
 
-NTSTATUS ObpCloseHandle(HANDLE Handle, KPROCESSOR_MODE Mode)
-{
-    ULONG Index = ObpIndexOf(Handle);
-    BOOLEAN User = Mode != KernelMode;
-    POBP_TABLE Table = ObpTableOf(Handle);
-    POBP_ENTRY Entry = User && ObpIsKernel(Handle) ? NULL : ObpTableEntry(Table, Index);
-    if (!Entry) {
-        /* Windows lets these three pass. */
-        if (!User && Handle && Handle != ZwCurrentProcess() && Handle != ZwCurrentThread())
-            ObpReportBadHandle(Handle, 1, "not open");
-        return STATUS_INVALID_HANDLE;
-    }
-    if (Entry->Attributes & 0x1 /* protected from close */) {
-        if (!User)
-            ObpReportBadHandle(Handle, 0, "protected from being closed");
-        return STATUS_HANDLE_NOT_CLOSABLE;
-    }
-    PVOID Body = Entry->Object;
-    ObpTableRemove(Table, Index);
-    ObpHandleClosed(Body);
-    return STATUS_SUCCESS;
-}
-
 NTSTATUS NTAPI ObCloseHandle(HANDLE Handle, KPROCESSOR_MODE Mode)
 {
     return ObpCloseHandle(Handle, Mode);
+}
+
+/* docs: CreateProcess: a new process's copies have the values of the originals. */
+VOID ObpInheritHandles(PEPROCESS From, PEPROCESS To)
+{
+    POBP_TABLE Source = ObpTableOf(From), Target = ObpTableOf(To);
+    while (Target->Chunks < Source->Chunks)
+        ObpGrowTable(Target);
+    Target->FirstFree = Target->LastFree = 0;
+    for (ULONG i = 1; i < Target->Chunks * OBP_TABLE_CHUNK; i++) {
+        POBP_ENTRY Old = ObpTableEntry(Source, i), New = &Target->Chunk[i / OBP_TABLE_CHUNK][i % OBP_TABLE_CHUNK];
+        if (New->Object)
+            continue;
+        if (!Old || !(Old->Attributes & OBJ_INHERIT)) {
+            ObpFreeIndex(Target, i);
+            continue;
+        }
+        *New = *Old;
+        Target->Count++;
+        ObpHeaderOf(Old->Object)->PointerCount++;
+        ObpHeaderOf(Old->Object)->HandleCount++;
+        ObpTypeOf(Old->Object)->TotalHandles++;
+    }
 }
 
 static PVOID ObpPseudoHandle(HANDLE Handle)
@@ -196,11 +276,11 @@ NTSTATUS NTAPI ObReferenceObjectByHandle(HANDLE Handle, ACCESS_MASK Access, POBJ
                                          PVOID *Object, POBJECT_HANDLE_INFORMATION Information)
 {
     POBP_ENTRY Entry = NULL;
+    POBP_TABLE Table;
     PVOID Body = ObpPseudoHandle(Handle);
     *Object = NULL;
     if (!Body) {
-        if (Mode == KernelMode || !ObpIsKernel(Handle))
-            Entry = ObpTableEntry(ObpTableOf(Handle), ObpIndexOf(Handle));
+        Entry = ObpFindHandle(PsGetCurrentProcess(), Handle, Mode, &Table);
         if (!Entry)
             return STATUS_INVALID_HANDLE;
         Body = Entry->Object;
@@ -230,9 +310,12 @@ NTSTATUS NTAPI ObOpenObjectByPointer(PVOID Object, ULONG Attributes, PACCESS_STA
 {
     ULONG Granted;
     *Handle = NULL;
-    if (Type && ObpTypeOf(Object) != Type)
+    /* docs: ObOpenObjectByPointer: for user mode the type must be given */
+    if ((Type || Mode != KernelMode) && ObpTypeOf(Object) != Type)
         return STATUS_OBJECT_TYPE_MISMATCH;
-    NTSTATUS Status = ObpCaptureAccess(ObpTypeOf(Object), Access, &Granted);
+    if (AccessState)
+        Access = AccessState->RemainingDesiredAccess | AccessState->PreviouslyGrantedAccess;
+    NTSTATUS Status = ObpGrantAccess(Object, Access, Attributes & OBJ_FORCE_ACCESS_CHECK ? UserMode : Mode, &Granted);
     return NT_SUCCESS(Status) ? ObpCreateHandle(Object, Granted, Attributes, Handle) : Status;
 }
 
@@ -248,8 +331,18 @@ NTSTATUS NTAPI ObReferenceObjectByName(PUNICODE_STRING Name, ULONG Attributes, P
                                        ACCESS_MASK Access, POBJECT_TYPE Type, KPROCESSOR_MODE Mode, PVOID Context,
                                        PVOID *Object)
 {
+    ULONG Granted;
+    PVOID Found;
     *Object = NULL;
-    return ObpLookupName(Name, Attributes, Type, Access, Context, Object);
+    NTSTATUS Status = ObpLookupName(Name, Attributes, Type, Access, Context, &Found);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = ObpGrantAccess(Found, Access, Mode, &Granted);
+    if (NT_SUCCESS(Status))
+        *Object = Found;
+    else
+        ObfDereferenceObject(Found);
+    return Status;
 }
 
 NTSTATUS NTAPI ObOpenObjectByName(POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type, KPROCESSOR_MODE Mode,
@@ -263,6 +356,12 @@ BOOLEAN NTAPI ObIsKernelHandle(HANDLE Handle)
     return ((UINT64)Handle & OBP_KERNEL_BITS) == OBP_KERNEL_BITS && Handle != ZwCurrentProcess() &&
            Handle != ZwCurrentThread();
 }
+
+/* What class 4 of ZwQueryObject and ZwSetInformationObject is about. */
+#define OBP_HANDLE_FLAGS 4
+typedef struct _OBP_HANDLE_FLAGS_INFORMATION {
+    BOOLEAN Inherit, ProtectFromClose;
+} OBP_HANDLE_FLAGS_INFORMATION, *POBP_HANDLE_FLAGS;
 
 /* ---- Services on handles ----------------------------------------------------------------------------------------- */
 
@@ -316,15 +415,29 @@ NTSTATUS NTAPI ObQueryNameString(PVOID Object, POBJECT_NAME_INFORMATION Informat
 static NTSTATUS ObpQueryBasic(PVOID Object, POBP_ENTRY Entry, PVOID Buffer, ULONG Bytes, PULONG Returned)
 {
     POBP_HEADER Header = ObpHeaderOf(Object);
-    PUBLIC_OBJECT_BASIC_INFORMATION Information = {.Attributes = Entry ? Entry->Attributes : 0,
+    ULONG Attributes = (Entry ? Entry->Attributes & OBJ_INHERIT : 0) | (Header->Permanent ? OBJ_PERMANENT : 0) |
+                       (Header->Exclusive ? OBJ_EXCLUSIVE : 0);
+    /* the pointer this service itself holds is counted, as Windows does */
+    PUBLIC_OBJECT_BASIC_INFORMATION Information = {.Attributes = Attributes,
                                                    .GrantedAccess = Entry ? Entry->Access : 0,
                                                    .HandleCount = (ULONG)Header->HandleCount,
-                                                   .PointerCount = (ULONG)Header->PointerCount - 1};
+                                                   .PointerCount = (ULONG)Header->PointerCount};
     if (Returned)
         *Returned = sizeof(Information);
     if (Bytes != sizeof(Information))
         return STATUS_INFO_LENGTH_MISMATCH;
     RtlCopyMemory(Buffer, &Information, sizeof(Information));
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS ObpQueryFlags(POBP_ENTRY Entry, POBP_HANDLE_FLAGS Flags, ULONG Bytes, PULONG Returned)
+{
+    if (Returned)
+        *Returned = sizeof(*Flags);
+    if (Bytes != sizeof(*Flags))
+        return STATUS_INFO_LENGTH_MISMATCH;
+    Flags->Inherit = Entry && (Entry->Attributes & OBJ_INHERIT);
+    Flags->ProtectFromClose = Entry && (Entry->Attributes & OBP_PROTECT_CLOSE);
     return STATUS_SUCCESS;
 }
 
@@ -345,16 +458,21 @@ static NTSTATUS ObpQueryType(PVOID Object, PVOID Buffer, ULONG Bytes, PULONG Ret
     return STATUS_SUCCESS;
 }
 
+/* docs: ZwQueryObject. */
 NTSTATUS NTAPI NtQueryObject(HANDLE Handle, OBJECT_INFORMATION_CLASS Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
 {
+    POBP_TABLE Table;
     PVOID Object;
     ULONG Need;
-    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0, NULL, KernelMode, &Object, NULL);
+    if ((ULONG)Class > OBP_HANDLE_FLAGS || Class == 3 /* ObjectTypesInformation: of all types, not done */)
+        return STATUS_INVALID_INFO_CLASS;
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0, NULL, ExGetPreviousMode(), &Object, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
+    POBP_ENTRY Entry = ObpFindHandle(PsGetCurrentProcess(), Handle, ExGetPreviousMode(), &Table);
     switch ((ULONG)Class) {
     case ObjectBasicInformation:
-        Status = ObpQueryBasic(Object, ObpTableEntry(ObpTableOf(Handle), ObpIndexOf(Handle)), Buffer, Bytes, Returned);
+        Status = ObpQueryBasic(Object, Entry, Buffer, Bytes, Returned);
         break;
     case 1: /* ObjectNameInformation */
         Status = ObQueryNameString(Object, Buffer, Bytes, Returned ? Returned : &Need);
@@ -363,59 +481,121 @@ NTSTATUS NTAPI NtQueryObject(HANDLE Handle, OBJECT_INFORMATION_CLASS Class, PVOI
         Status = ObpQueryType(Object, Buffer, Bytes, Returned);
         break;
     default:
-        Status = STATUS_INVALID_INFO_CLASS;
+        Status = ObpQueryFlags(Entry, Buffer, Bytes, Returned);
     }
     ObfDereferenceObject(Object);
     return Status;
 }
 
-/* docs: ZwDuplicateObject. Each handle is looked up, made and closed in its own process, by being there. */
-static NTSTATUS ObpDuplicate(PEPROCESS From, HANDLE Source, PEPROCESS To, PHANDLE Target, ACCESS_MASK Access, ULONG Attributes,
-                             ULONG Options, KPROCESSOR_MODE Mode)
+/* Undocumented: whether a handle is inherited, and protected from being closed. */
+NTSTATUS NTAPI ObSetHandleAttributes(HANDLE Handle, POBP_HANDLE_FLAGS Flags, KPROCESSOR_MODE Mode)
 {
-    OBJECT_HANDLE_INFORMATION Held;
-    KAPC_STATE State;
-    HANDLE Made = NULL;
-    PVOID Object;
-    KeStackAttachProcess(&From->Pcb, &State);
-    NTSTATUS Status = ObReferenceObjectByHandle(Source, 0, NULL, Mode, &Object, &Held);
-    if (NT_SUCCESS(Status) && (Options & DUPLICATE_CLOSE_SOURCE))
-        ObpCloseHandle(Source, Mode);
-    KeUnstackDetachProcess(&State);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    if (Target) {
-        if (Options & DUPLICATE_SAME_ATTRIBUTES)
-            Attributes = Held.HandleAttributes;
-        if (Options & DUPLICATE_SAME_ACCESS)
-            Access = Held.GrantedAccess;
-        else
-            ObpCaptureAccess(ObpTypeOf(Object), Access, &Access);
-        if (Mode != KernelMode)
-            Attributes &= ~(ULONG)OBJ_KERNEL_HANDLE;
-        KeStackAttachProcess(&To->Pcb, &State);
-        Status = ObpCreateHandle(Object, Access, Attributes, &Made);
-        KeUnstackDetachProcess(&State);
-        *Target = Made;
+    POBP_TABLE Table;
+    POBP_ENTRY Entry = ObpFindHandle(PsGetCurrentProcess(), Handle, Mode, &Table);
+    if (!Entry)
+        return STATUS_INVALID_HANDLE;
+    Entry->Attributes = (Flags->Inherit ? OBJ_INHERIT : 0) | (Flags->ProtectFromClose ? OBP_PROTECT_CLOSE : 0);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI NtSetInformationObject(HANDLE Handle, OBJECT_INFORMATION_CLASS Class, PVOID Buffer, ULONG Bytes)
+{
+    if ((ULONG)Class != OBP_HANDLE_FLAGS)
+        return STATUS_INVALID_INFO_CLASS;
+    if (Bytes != sizeof(OBP_HANDLE_FLAGS_INFORMATION))
+        return STATUS_INFO_LENGTH_MISMATCH;
+    return ObSetHandleAttributes(Handle, Buffer, ExGetPreviousMode());
+}
+
+/* Undocumented: the first handle of a process to an object (NULL = any) of a type (NULL = any). */
+BOOLEAN NTAPI ObFindHandleForObject(PEPROCESS Process, PVOID Object, POBJECT_TYPE Type, POBJECT_HANDLE_INFORMATION Like,
+                                    PHANDLE Handle)
+{
+    POBP_TABLE Table = ObpTableOf(Process);
+    for (ULONG i = 1; i < Table->Chunks * OBP_TABLE_CHUNK; i++) {
+        POBP_ENTRY Entry = ObpTableEntry(Table, i);
+        if (!Entry || (Object && Entry->Object != Object) || (Type && ObpTypeOf(Entry->Object) != Type) ||
+            (Like && (Like->HandleAttributes != Entry->Attributes || Like->GrantedAccess != Entry->Access)))
+            continue;
+        *Handle = (HANDLE)((UINT64)i * 4 | (Table == &ObpKernelTable ? OBP_KERNEL_BITS : 0));
+        return TRUE;
     }
-    ObfDereferenceObject(Object);
+    return FALSE;
+}
+
+/* ---- Duplicates -------------------------------------------------------------------------------------------------- */
+
+static NTSTATUS ObpDuplicate(POBP_ENTRY Entry, PVOID Body, PEPROCESS From, PEPROCESS To, PHANDLE Target,
+                             ACCESS_MASK Access, ULONG Attributes, ULONG Options)
+{
+    ULONG Granted = Entry ? Entry->Access : ObpTypeOf(Body)->Init.Mapping.GenericAll, Wanted = Granted;
+    if (Options & DUPLICATE_SAME_ATTRIBUTES)
+        Attributes = (Entry ? Entry->Attributes : 0) | (Attributes & OBJ_KERNEL_HANDLE);
+    if (!(Options & DUPLICATE_SAME_ACCESS)) {
+        /* what the source handle has is copied; more is checked as an opening */
+        RtlMapGenericMask(&Access, &ObpTypeOf(Body)->Init.Mapping);
+        Wanted = Access;
+        if ((Access & ~Granted) || (Access & MAXIMUM_ALLOWED)) {
+            NTSTATUS Status = ObpGrantAccess(Body, Access, ExGetPreviousMode(), &Wanted);
+            if (!NT_SUCCESS(Status))
+                return Status;
+        }
+    }
+    OBP_OPERATION Operation = {.Kind = OB_OPERATION_HANDLE_DUPLICATE,
+                               .Body = Body,
+                               .Access = Wanted,
+                               .KernelHandle = (Attributes & OBJ_KERNEL_HANDLE) != 0,
+                               .Source = From,
+                               .Target = To};
+    ObpCallBefore(&Operation);
+    NTSTATUS Status = ObpMakeHandle(To, Body, Operation.Access, Attributes, ObpReasonDuplicate, Target);
+    ObpCallAfter(&Operation, Status);
     return Status;
 }
 
-NTSTATUS NTAPI NtDuplicateObject(HANDLE FromProcess, HANDLE Source, HANDLE ToProcess, PHANDLE Target, ACCESS_MASK Access,
-                                 ULONG Attributes, ULONG Options)
+/* A process to duplicate from or to. */
+static NTSTATUS ObpProcessOf(HANDLE Handle, PEPROCESS *Process)
+{
+    return ObReferenceObjectByHandle(Handle, PROCESS_DUP_HANDLE, PspProcessType, ExGetPreviousMode(), (PVOID *)Process,
+                                     NULL);
+}
+
+/* docs: ZwDuplicateObject: the source is closed also where the duplication fails. */
+NTSTATUS NTAPI NtDuplicateObject(HANDLE FromProcess, HANDLE Source, HANDLE ToProcess, PHANDLE Target,
+                                 ACCESS_MASK Access, ULONG Attributes, ULONG Options)
 {
     KPROCESSOR_MODE Mode = ExGetPreviousMode();
     PEPROCESS From, To = NULL;
-    NTSTATUS Status = ObReferenceObjectByHandle(FromProcess, 0x40 /* PROCESS_DUP_HANDLE */, PspProcessType, Mode, (PVOID *)&From, NULL);
+    POBP_TABLE Table;
+    if (Target)
+        *Target = NULL;
+    NTSTATUS Status = ObpProcessOf(FromProcess, &From);
     if (!NT_SUCCESS(Status))
         return Status;
-    if (Target)
-        Status = ObReferenceObjectByHandle(ToProcess, 0x40, PspProcessType, Mode, (PVOID *)&To, NULL);
-    if (NT_SUCCESS(Status))
-        Status = ObpDuplicate(From, Source, To, Target, Access, Attributes, Options, Mode);
-    if (To)
-        ObfDereferenceObject(To);
+    POBP_ENTRY Entry = ObpFindHandle(From, Source, Mode, &Table);
+    PVOID Body = Entry ? Entry->Object : From == PsGetCurrentProcess() ? ObpPseudoHandle(Source) : NULL;
+    if (!Body)
+        Status = STATUS_INVALID_HANDLE;
+    else if (Target) {
+        ObfReferenceObject(Body);
+        Status = ObpProcessOf(ToProcess, &To);
+        if (NT_SUCCESS(Status)) {
+            if (Mode != KernelMode)
+                Attributes &= ~OBJ_KERNEL_HANDLE;
+            Status = ObpDuplicate(Entry, Body, From, To, Target, Access, Attributes, Options);
+            ObfDereferenceObject(To);
+        }
+        ObfDereferenceObject(Body);
+    }
+    Entry = Options & DUPLICATE_CLOSE_SOURCE ? ObpFindHandle(From, Source, Mode, &Table) : NULL;
+    if (Entry && !(Entry->Attributes & OBP_PROTECT_CLOSE)) {
+        KAPC_STATE State;
+        Body = Entry->Object;
+        ObpTableRemove(Table, ObpIndexOf(Source));
+        KeStackAttachProcess((PRKPROCESS)From, &State); /* drivers see the end in the process whose handle it was */
+        ObpHandleClosed(Body);
+        KeUnstackDetachProcess(&State);
+    }
     ObfDereferenceObject(From);
     return Status;
 }

@@ -295,11 +295,11 @@ NTSTATUS ObpInsertName(PVOID Body, PCUNICODE_STRING Name, ULONG Attributes)
 static NTSTATUS ObpRootOf(POBJECT_ATTRIBUTES Attributes, PVOID *Root)
 {
     *Root = NULL;
-    if (!Attributes || Attributes->Length != sizeof(*Attributes))
+    if (!Attributes || Attributes->Length != sizeof(*Attributes) || (Attributes->Attributes & ~OBJ_VALID_ATTRIBUTES))
         return STATUS_INVALID_PARAMETER;
     if (!Attributes->RootDirectory)
         return STATUS_SUCCESS;
-    return ObReferenceObjectByHandle(Attributes->RootDirectory, 0, NULL, KernelMode, Root, NULL);
+    return ObReferenceObjectByHandle(Attributes->RootDirectory, 0, NULL, ExGetPreviousMode(), Root, NULL);
 }
 
 NTSTATUS ObpOpen(POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type, ULONG Access, PVOID Context, PHANDLE Handle)
@@ -317,9 +317,32 @@ NTSTATUS ObpOpen(POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type, ULONG Access,
         ObfDereferenceObject(Root);
     if (!NT_SUCCESS(Status))
         return Status;
-    NTSTATUS Made = ObpCreateHandle(Body, Granted, Attributes->Attributes, Handle);
+    /* what a type's parse routine opened (files, keys) it has checked itself */
+    NTSTATUS Made = ObpTypeOf(Body)->Init.Parse
+                        ? STATUS_SUCCESS
+                        : ObpGrantAccess(Body, Access, ObpOpenMode(Attributes->Attributes), &Granted);
+    if (NT_SUCCESS(Made))
+        Made = ObpCreateHandle(Body, Granted, Attributes->Attributes, Handle);
     ObfDereferenceObject(Body);
     return NT_SUCCESS(Made) ? Status : Made;
+}
+
+/* A named object has security, and one whose maker or type asks for it. */
+static NTSTATUS ObpSecure(PVOID Body, POBJECT_ATTRIBUTES Attributes)
+{
+    KPROCESSOR_MODE Mode = ExGetPreviousMode();
+    PSECURITY_DESCRIPTOR Explicit = NULL;
+    POBP_NAME Name = ObpHeaderOf(Body)->Name;
+    if (!Name && !ObpTypeOf(Body)->Init.SecurityRequired && !(Attributes && Attributes->SecurityDescriptor))
+        return STATUS_SUCCESS;
+    NTSTATUS Status = Attributes ? SeCaptureSecurityDescriptor(Attributes->SecurityDescriptor, Mode, PagedPool, FALSE,
+                                                               &Explicit)
+                                 : STATUS_SUCCESS;
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = ObpAssignSecurity(Body, Name ? Name->Directory : NULL, Explicit);
+    SeReleaseSecurityDescriptor(Explicit, Mode, FALSE);
+    return Status;
 }
 
 NTSTATUS ObpInsertObject(PVOID Body, POBJECT_ATTRIBUTES Attributes, ULONG Access, PHANDLE Handle)
@@ -342,9 +365,17 @@ NTSTATUS ObpInsertObject(PVOID Body, POBJECT_ATTRIBUTES Attributes, ULONG Access
         } else if (Existing)
             ObfDereferenceObject(Existing);
     }
+    if (Status == STATUS_SUCCESS) {
+        Status = ObpSecure(Body, Attributes);
+        if (!NT_SUCCESS(Status))
+            ObpRemoveName(Body);
+    }
     if (NT_SUCCESS(Status) && Handle) {
-        ObpCaptureAccess(Type, Access, &Granted);
-        Made = ObpCreateHandle(Body, Granted, Flags, Handle);
+        /* who makes an object gets what he asks for; who finds it, what its security gives him */
+        Made = Status == STATUS_OBJECT_NAME_EXISTS ? ObpGrantAccess(Body, Access, ObpOpenMode(Flags), &Granted)
+                                                   : ObpCaptureAccess(Type, Access, &Granted);
+        if (NT_SUCCESS(Made))
+            Made = ObpCreateHandle(Body, Granted, Flags, Handle);
         Status = NT_SUCCESS(Made) ? Status : Made;
     }
     ObfDereferenceObject(Body);

@@ -5,7 +5,7 @@
  * lowered on an object already dead, is a finding (REFERENCE_BY_POINTER), earlier than Windows would notice.
  *
  * The last reference may go at DISPATCH_LEVEL; deletion may want to wait, so it is then left to a system worker.
- * Not done here: quotas, security descriptors, session name spaces.
+ * Not done here: quotas, session name spaces.
  */
 #include "nt.h"
 
@@ -14,8 +14,23 @@
 POBJECT_TYPE ObpTypeType, ObpDirectoryType, ObpSymbolicLinkType, ObpEventType, ObpSemaphoreType, ObpMutantType,
     ObpTimerType;
 
-static struct _OBJECT_TYPE ObpTypes[32];
+#define OBP_TYPES 64
+
+/* A type is an object too: the directory \ObjectTypes has them all. */
+static struct {
+    OBP_HEADER Header;
+    struct _OBJECT_TYPE Type;
+} ObpTypes[OBP_TYPES];
 static ULONG ObpTypeCount;
+static BOOLEAN ObpTypesHaveNames;
+
+static VOID ObpNameType(POBJECT_TYPE Type)
+{
+    WCHAR Text[96] = L"\\ObjectTypes\\";
+    UNICODE_STRING Name = {.Length = 13 * sizeof(WCHAR), .MaximumLength = sizeof(Text), .Buffer = Text};
+    if (NT_SUCCESS(RtlAppendUnicodeStringToString(&Name, &Type->Name)))
+        ObpInsertName(Type, &Name, OBJ_PERMANENT);
+}
 
 static POBP_HEADER ObpDead, ObpLastDead;
 static WORK_QUEUE_ITEM ObpDeadItem;
@@ -23,11 +38,16 @@ static BOOLEAN ObpDeadQueued;
 
 POBJECT_TYPE ObpCreateType(const OB_TYPE_INIT *Init)
 {
-    KI_ASSERT(ObpTypeCount < RTL_NUMBER_OF(ObpTypes));
-    POBJECT_TYPE Type = &ObpTypes[ObpTypeCount++];
+    if (ObpTypeCount == OBP_TYPES)
+        return NULL;
+    POBJECT_TYPE Type = &ObpTypes[ObpTypeCount].Type;
+    ObpTypes[ObpTypeCount++].Header = (OBP_HEADER){.PointerCount = 1, .Type = ObpTypeType ? ObpTypeType : Type};
     InitializeListHead(&Type->TypeList);
+    Type->Index = ObpTypeCount + 1; /* Windows' begin with 2 */
     Type->Init = *Init;
     RtlInitUnicodeString(&Type->Name, Init->Name);
+    if (ObpTypesHaveNames)
+        ObpNameType(Type);
     return Type;
 }
 
@@ -35,6 +55,9 @@ VOID ObInitialize(VOID)
 {
     ObpInitializeNames();
     ObpInitializeEvents();
+    for (ULONG i = 0; i < ObpTypeCount; i++)
+        ObpNameType(&ObpTypes[i].Type);
+    ObpTypesHaveNames = TRUE;
 }
 
 PVOID ObpInitializeObject(POBJECT_TYPE Type, PVOID Memory)
@@ -61,8 +84,11 @@ NTSTATUS ObpAllocateObject(POBJECT_TYPE Type, ULONG BodyBytes, PVOID *Body)
 static VOID ObpDelete(POBP_HEADER Header)
 {
     POBJECT_TYPE Type = Header->Type;
+    if (Header->Created)
+        ObpForgetCreation(Header + 1);
     if (Type->Init.Delete)
         Type->Init.Delete(Header + 1);
+    ObpReleaseSecurity(Header);
     Type->TotalObjects--;
     if (Type->Init.Free)
         Type->Init.Free(Header);

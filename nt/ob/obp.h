@@ -21,6 +21,13 @@ typedef struct _OB_TYPE_INIT {
     BOOLEAN CaseInsensitive; /* names of this type are compared so even when the opener does not ask for it */
     BOOLEAN Waitable;        /* body starts with a DISPATCHER_HEADER, or WaitOffset says where one is */
     ULONG WaitOffset;
+    ULONG InvalidAttributes;  /* OBJ_ flags that an opener may not give */
+    BOOLEAN SecurityRequired; /* objects without a name have a security descriptor too */
+    BOOLEAN ObjectCallbacks;  /* ObRegisterCallbacks may be asked for this type */
+    /* Query, set, assign, delete the security of an object (ObpSecurityMethod's way); NULL = in its header. */
+    NTSTATUS (*Security)(PVOID Body, SECURITY_OPERATION_CODE Operation, PSECURITY_INFORMATION What,
+                         PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Objects, POOL_TYPE Pool,
+                         PGENERIC_MAPPING Mapping);
 } OB_TYPE_INIT;
 
 /*
@@ -33,19 +40,26 @@ struct _OBJECT_TYPE {
     UNICODE_STRING Name;
     OB_TYPE_INIT Init;
     ULONG TotalObjects, TotalHandles;
+    ULONG Index;
+    struct _OBP_DRIVER_TYPE *Driver; /* the methods of a type that a driver made; NULL = ours */
 };
 
 struct _OBP_NAME;
 
 typedef struct _OBP_HEADER {
     LONG_PTR PointerCount;
-    LONG_PTR HandleCount; /* PointerCount is never below it */
+    union {
+        LONG_PTR HandleCount;         /* PointerCount is never below it */
+        struct _OBP_HEADER *NextDead; /* waits for deletion at PASSIVE_LEVEL */
+    };
     struct _OBP_NAME *Name;
     POBJECT_TYPE Type;
-    struct _OBP_HEADER *NextDead; /* waits for deletion at PASSIVE_LEVEL */
-    ULONG CreatedBy;              /* stack id */
-    BOOLEAN Permanent, Dead;
-    USHORT Spare;
+    PSECURITY_DESCRIPTOR Security; /* shared, see ObLogSecurityDescriptor; NULL = anybody may do anything */
+    ULONG CreatedBy;               /* stack id */
+    UCHAR Permanent : 1, Dead : 1;
+    UCHAR Created : 1; /* by ObCreateObject, not yet inserted */
+    UCHAR Spare;
+    USHORT Exclusive; /* number of the process that alone may have handles; 0 = any may */
 } OBP_HEADER, *POBP_HEADER;
 C_ASSERT(sizeof(OBP_HEADER) == 48); /* as Windows' own, and keeps bodies 16-byte aligned */
 
@@ -114,6 +128,31 @@ VOID ObpInitializeNames(VOID);
 VOID ObpInitializeEvents(VOID);
 VOID ObpHandleClosed(PVOID Body); /* bookkeeping after the entry of a handle is gone; gives up its reference */
 NTSTATUS ObpCaptureAccess(POBJECT_TYPE Type, ULONG Desired, PULONG Granted);
+/* Which access a caller of Mode gets to an object. */
+NTSTATUS ObpGrantAccess(PVOID Body, ACCESS_MASK Desired, KPROCESSOR_MODE Mode, PULONG Granted);
+/* The mode an open request is checked for: that of who made it, UserMode where OBJ_FORCE_ACCESS_CHECK asks for it. */
+KPROCESSOR_MODE ObpOpenMode(ULONG Attributes);
+/* Give a new object its security: what its maker asks for, what its directory passes on, what the maker's token says. */
+NTSTATUS ObpAssignSecurity(PVOID Body, PVOID Directory, PSECURITY_DESCRIPTOR Explicit);
+VOID ObpReleaseSecurity(POBP_HEADER Header);
+/* Every process has its table; the System process's is the kernel's. */
+POBP_TABLE ObpTableOf(PEPROCESS Process);
+VOID ObpInheritHandles(PEPROCESS From, PEPROCESS To);
+/* Before and after a handle to an object whose type allows it is made (callback.c). */
+typedef struct _OBP_OPERATION {
+    ULONG Kind; /* OB_OPERATION_HANDLE_CREATE... */
+    PVOID Body;
+    ACCESS_MASK Access; /* asked for; less after ObpCallBefore, if a driver took something away */
+    BOOLEAN KernelHandle;
+    PVOID Source, Target; /* processes of a duplication */
+    PVOID *Context;
+} OBP_OPERATION, *POBP_OPERATION;
+VOID ObpCallBefore(POBP_OPERATION Operation);
+VOID ObpCallAfter(POBP_OPERATION Operation, NTSTATUS Status);
+/* Methods of drivers' types. */
+NTSTATUS ObpCallOpen(PVOID Body, ULONG Reason, ACCESS_MASK Access);
+VOID ObpForgetCreation(PVOID Body);
+ULONG ObpCountHandles(PEPROCESS Process, PVOID Body);
 extern POBJECT_TYPE ObpTypeType, ObpDirectoryType, ObpSymbolicLinkType, ObpEventType, ObpSemaphoreType, ObpMutantType,
     ObpTimerType;
 /* Symbolic links that code of an image has made and not removed. */

@@ -331,6 +331,7 @@ VOID PspDeleteProcess(PVOID Body)
         MiDeleteSpace(Process->Space);
     if (Process->ObjectTable)
         ObpFreeTable(Process->ObjectTable);
+    SepProcessGoes(Process);
     if (Process->ImageFile)
         ObfDereferenceObject(Process->ImageFile);
     if (Process->ImagePath.Buffer)

@@ -74,6 +74,7 @@ DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
     if (Last)
         PspExitProcess(Process, Status);
     IopThreadEnds(Thread);
+    SepThreadGoes(Thread);
     if (Last)
         PspCleanProcess(Process);
     Thread->Terminating = TRUE;

@@ -49,6 +49,7 @@ VOID PsInitialize(VOID)
         ObpCreateType(&(OB_TYPE_INIT){.Name = L"Process",
                                       .BodyBytes = sizeof(EPROCESS),
                                       .Waitable = TRUE,
+                                      .ObjectCallbacks = TRUE,
                                       .ValidAccess = PROCESS_ALL_ACCESS,
                                       .Mapping = {STANDARD_RIGHTS_READ | 0x410, STANDARD_RIGHTS_WRITE | 0xbea,
                                                   STANDARD_RIGHTS_EXECUTE | 0x101000, PROCESS_ALL_ACCESS},

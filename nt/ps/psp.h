@@ -31,6 +31,7 @@ typedef struct _EPROCESS {
     /* Ours from here on. */
     NTSTATUS ExitStatus;
     LARGE_INTEGER ExitTime;
+    struct _SEP_TOKEN *Token; /* NULL = not asked for yet, see SepPrimaryToken */
     struct _MI_SPACE *Space; /* NULL = has no user memory: Idle */
     UNICODE_STRING ImagePath;   /* "\Device\HarddiskVolume1\..." */
     UNICODE_STRING OpenPath;    /* "\??\C:\..." as the creator gave it */
@@ -61,6 +62,9 @@ typedef struct _ETHREAD {
     PVOID StartContext;
     LIST_ENTRY IrpList; /* requests this thread has issued and that are not complete */
     ULONG_PTR TopLevelIrp;
+    SEP_IMPERSONATION Impersonation; /* Token NULL = acts as its process */
+    PDEVICE_OBJECT DeviceToVerify;   /* IoSetHardErrorOrVerifyDevice */
+    BOOLEAN HardErrorsDisabled;
     LARGE_INTEGER ExitTime;
     /* Of a user thread: what its program wants done (user.c). */
     KEVENT Work;

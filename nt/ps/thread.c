@@ -32,6 +32,7 @@ VOID PspInitializeThreads(VOID)
         ObpCreateType(&(OB_TYPE_INIT){.Name = L"Thread",
                                       .BodyBytes = sizeof(ETHREAD),
                                       .Waitable = TRUE,
+                                      .ObjectCallbacks = TRUE,
                                       .ValidAccess = THREAD_ALL_ACCESS,
                                       .Mapping = {STANDARD_RIGHTS_READ | 0x48, STANDARD_RIGHTS_WRITE | 0x437,
                                                   STANDARD_RIGHTS_EXECUTE | 0x100800, THREAD_ALL_ACCESS},

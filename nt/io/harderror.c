@@ -1,0 +1,84 @@
+/*
+ * Hard errors: what a driver would have the user decide (a disk to insert, a door to close).
+ *
+ * Nobody sits before this machine, so every question has the answer of a system without a session that could ask: the
+ * request goes back to its caller with the error it has. The words are remarks in the report.
+ * (docs: IoRaiseHardError, IoRaiseInformationalHardError, IoSetThreadHardErrorMode, IoSetHardErrorOrVerifyDevice)
+ */
+#include "nt.h"
+
+typedef struct _IOP_HARD_ERROR {
+    KAPC Apc;
+    PIRP Irp;
+} IOP_HARD_ERROR, *PIOP_HARD_ERROR;
+
+BOOLEAN NTAPI IoSetThreadHardErrorMode(BOOLEAN EnableHardErrors)
+{
+    PETHREAD Thread = (PETHREAD)KeGetCurrentThread();
+    BOOLEAN Old = !Thread->HardErrorsDisabled;
+    Thread->HardErrorsDisabled = !EnableHardErrors;
+    return Old;
+}
+
+VOID NTAPI IoSetHardErrorOrVerifyDevice(PIRP Irp, PDEVICE_OBJECT Device)
+{
+    ((PETHREAD)Irp->Tail.Overlay.Thread)->DeviceToVerify = Device;
+}
+
+static VOID IopReturnError(PIRP Irp)
+{
+    Irp->IoStatus.Information = 0;
+    IofCompleteRequest(Irp, IO_DISK_INCREMENT);
+}
+
+static VOID NTAPI IopHardErrorKernel(PKAPC Apc, PKNORMAL_ROUTINE *Normal, PVOID *Context, PVOID *A, PVOID *B)
+{
+}
+
+static VOID NTAPI IopHardErrorNormal(PVOID Context, PVOID A, PVOID B)
+{
+    PIOP_HARD_ERROR Error = Context;
+    PIRP Irp = Error->Irp;
+    ExpFree(Error);
+    IopReturnError(Irp);
+}
+
+static VOID NTAPI IopHardErrorRundown(PKAPC Apc)
+{
+    IopHardErrorNormal(CONTAINING_RECORD(Apc, IOP_HARD_ERROR, Apc), NULL, NULL);
+}
+
+/* docs: IoRaiseHardError: a normal APC in the thread of the request completes it; a driver may have to hold off APCs for
+ * that long. */
+VOID NTAPI IoRaiseHardError(PIRP Irp, PVPB Vpb, PDEVICE_OBJECT RealDevice)
+{
+    PETHREAD Thread = Irp->Tail.Overlay.Thread;
+    VfRemark("hard error: a request failed with status 0x%08x, and nobody is there to be asked", Irp->IoStatus.Status);
+    if (!Thread || Thread->HardErrorsDisabled || PsIsSystemThread(Thread)) {
+        IopReturnError(Irp);
+        return;
+    }
+    PIOP_HARD_ERROR Error = ExpTryAllocate(sizeof(*Error), 'rEhI');
+    if (!Error) {
+        IopReturnError(Irp);
+        return;
+    }
+    Error->Irp = Irp;
+    KeInitializeApc(&Error->Apc, &Thread->Tcb, Irp->ApcEnvironment, IopHardErrorKernel, IopHardErrorRundown,
+                    IopHardErrorNormal, KernelMode, Error);
+    if (!KeInsertQueueApc(&Error->Apc, NULL, NULL, 0))
+        IopHardErrorRundown(&Error->Apc);
+}
+
+/* docs: IoRaiseInformationalHardError: FALSE if the thread has them disabled. */
+BOOLEAN NTAPI IoRaiseInformationalHardError(NTSTATUS ErrorStatus, PUNICODE_STRING String, PKTHREAD Thread)
+{
+    CHAR Text[192] = "";
+    PETHREAD Whose = (PETHREAD)(Thread ? Thread : KeGetCurrentThread());
+    if (Whose->HardErrorsDisabled)
+        return FALSE;
+    if (String && String->Buffer)
+        RtlpToUtf8(Text, sizeof(Text), String->Buffer, String->Length / sizeof(WCHAR));
+    VfRemark("hard error 0x%08x%s%s", ErrorStatus, *Text ? ": " : "", Text);
+    return TRUE;
+}
