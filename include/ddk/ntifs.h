@@ -7,3 +7,4 @@ extern "C" {
 #ifdef __cplusplus
 }
 #endif
+#include <irqlab/security.h>

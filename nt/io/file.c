@@ -145,6 +145,12 @@ static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Acc
         return STATUS_NO_SUCH_DEVICE;
     if ((Device->Flags & DO_EXCLUSIVE) && Device->ReferenceCount && !Open->Related)
         return STATUS_ACCESS_DENIED;
+    Status = IopCheckOpenAccess(
+        Device, !Rest->Length && !Open->Related,
+        Open->ObjectAttributes & OBJ_FORCE_ACCESS_CHECK || (Open->Flags & IO_FORCE_ACCESS_CHECK) ? UserMode : Open->Mode,
+        &Access);
+    if (!NT_SUCCESS(Status))
+        return Status;
     Device->ReferenceCount++;
     if (Device->Vpb && !Direct)
         Status = IopMountedDevice(Device, &Where, &Vpb);

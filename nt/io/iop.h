@@ -97,6 +97,16 @@ C_ASSERT(FIELD_OFFSET(IOP_DEVICE, Vpb) == 0x48);
 VOID IopDereferenceDevice(PDEVICE_OBJECT Device); /* a file object on it has gone */
 VOID IopTimerGoes(PDEVICE_OBJECT Device);
 VOID IopCancelShutdown(PDEVICE_OBJECT Device);
+/* Security of devices and files (security.c): the methods of their types; a referenced descriptor for a new device; what a
+ * caller of Mode is granted that opens a device, or a file on it (Rest not empty). */
+NTSTATUS IopDeviceSecurity(PVOID Body, SECURITY_OPERATION_CODE Operation, PSECURITY_INFORMATION What,
+                           PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Objects, POOL_TYPE Pool,
+                           PGENERIC_MAPPING Mapping);
+NTSTATUS IopFileSecurity(PVOID Body, SECURITY_OPERATION_CODE Operation, PSECURITY_INFORMATION What,
+                         PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Objects, POOL_TYPE Pool,
+                         PGENERIC_MAPPING Mapping);
+PSECURITY_DESCRIPTOR IopDefaultSecurity(DEVICE_TYPE Type);
+NTSTATUS IopCheckOpenAccess(PDEVICE_OBJECT Device, BOOLEAN WholeDevice, KPROCESSOR_MODE Mode, PULONG Access);
 
 /* ---- Requests ------------------------------------------------------------------------------------------------------
  */

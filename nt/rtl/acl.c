@@ -174,14 +174,18 @@ NTSTATUS NTAPI RtlAddAccessDeniedObjectAce(PACL Acl, ULONG Revision, ULONG Flags
 /* ---- Identifiers and ids ----------------------------------------------------------------------------------------- */
 
 /* docs: RtlInitializeSidEx: the subauthorities follow as arguments. */
-NTSTATUS RtlInitializeSidEx(PSID Sid, PSID_IDENTIFIER_AUTHORITY Authority, ULONG Count, ...)
+NTSTATUS RtlInitializeSidEx(PSID Sid, PSID_IDENTIFIER_AUTHORITY Authority, UCHAR Count, ...)
 {
     va_list Arguments;
-    NTSTATUS Status = RtlInitializeSid(Sid, Authority, (UCHAR)Count);
+    NTSTATUS Status = RtlInitializeSid(Sid, Authority, Count);
     if (!NT_SUCCESS(Status))
         return Status;
+    /* its page has a UCHAR before the dots, which C would rather not */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wvarargs"
     va_start(Arguments, Count);
-    for (ULONG i = 0; i < (UCHAR)Count; i++) /* a UCHAR by its page */
+#pragma clang diagnostic pop
+    for (ULONG i = 0; i < Count; i++)
         *RtlSubAuthoritySid(Sid, i) = va_arg(Arguments, ULONG);
     va_end(Arguments);
     return STATUS_SUCCESS;

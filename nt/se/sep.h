@@ -117,6 +117,7 @@ extern PACL SePublicDefaultDacl, SePublicOpenDacl, SeSystemDefaultDacl;
 NTSTATUS NTAPI ObSetSecurityDescriptorInfo(PVOID Object, PSECURITY_INFORMATION What, PSECURITY_DESCRIPTOR Descriptor,
                                            PSECURITY_DESCRIPTOR *Objects, POOL_TYPE Pool, PGENERIC_MAPPING Mapping);
 NTSTATUS NTAPI ObLogSecurityDescriptor(PSECURITY_DESCRIPTOR Input, PSECURITY_DESCRIPTOR *Output, ULONG Bias);
+VOID NTAPI ObReferenceSecurityDescriptor(PSECURITY_DESCRIPTOR Descriptor, ULONG Count);
 VOID NTAPI ObDereferenceSecurityDescriptor(PSECURITY_DESCRIPTOR Descriptor, ULONG Count);
 BOOLEAN NTAPI RtlValidAcl(PACL Acl);
 NTSTATUS NTAPI SeCaptureSecurityDescriptor(PSECURITY_DESCRIPTOR Descriptor, KPROCESSOR_MODE Mode, POOL_TYPE Pool,
