@@ -20,11 +20,6 @@ BOOLEAN NTAPI IoSetThreadHardErrorMode(BOOLEAN EnableHardErrors)
     return Old;
 }
 
-VOID NTAPI IoSetHardErrorOrVerifyDevice(PIRP Irp, PDEVICE_OBJECT Device)
-{
-    ((PETHREAD)Irp->Tail.Overlay.Thread)->DeviceToVerify = Device;
-}
-
 static VOID IopReturnError(PIRP Irp)
 {
     Irp->IoStatus.Information = 0;

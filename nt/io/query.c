@@ -44,11 +44,6 @@ BOOLEAN NTAPI IoIsOperationSynchronous(PIRP Irp)
 
 /* ---- Access ------------------------------------------------------------------------------------------------------ */
 
-PGENERIC_MAPPING NTAPI IoGetFileObjectGenericMapping(VOID)
-{
-    return &IopFileType->Init.Mapping;
-}
-
 NTSTATUS NTAPI IoCheckDesiredAccess(PACCESS_MASK Desired, ACCESS_MASK Granted)
 {
     RtlMapGenericMask(Desired, &IopFileType->Init.Mapping);

@@ -63,7 +63,6 @@ typedef struct _ETHREAD {
     LIST_ENTRY IrpList; /* requests this thread has issued and that are not complete */
     ULONG_PTR TopLevelIrp;
     SEP_IMPERSONATION Impersonation; /* Token NULL = acts as its process */
-    PDEVICE_OBJECT DeviceToVerify;   /* IoSetHardErrorOrVerifyDevice */
     BOOLEAN HardErrorsDisabled;
     LARGE_INTEGER ExitTime;
     /* Of a user thread: what its program wants done (user.c). */
