@@ -141,12 +141,15 @@ VOID NTAPI IoDeleteDevice(PDEVICE_OBJECT Device)
 /* A file object, work item or verified caller no longer holds the device open. */
 VOID IopDereferenceDevice(PDEVICE_OBJECT Device)
 {
+    PDRIVER_OBJECT Driver = Device->DriverObject;
     if (--Device->ReferenceCount)
         return;
     if (IopDeviceOf(Device)->DeletePending)
         ObfDereferenceObject(Device);
-    else
+    else {
         PnpDeviceClosed(Device);
+        IopDriverIdle(Driver);
+    }
 }
 
 static VOID IopDeleteDeviceBody(PVOID Body)
@@ -234,6 +237,7 @@ VOID NTAPI IoDetachDevice(PDEVICE_OBJECT Target)
     }
     IopDeviceOf(Upper)->AttachedTo = NULL;
     Target->AttachedDevice = NULL;
+    IopDriverIdle(Target->DriverObject);
 }
 
 /* ---- Finding ----------------------------------------------------------------------------------------------------- */

@@ -221,6 +221,7 @@ static NTSTATUS IopPrepareDriver(PMI_IMAGE Image, PCWSTR Service, PDRIVER_OBJECT
     RtlInitUnicodeString(&Base, Service);
     CmpAddService(&Base, &Full);
     Driver->DriverSection = PspEnterModule(Image, &Full);
+    PspNotifyImage(&Full, NULL, (PVOID)Image->Base, Image->Info.bytes, TRUE);
     ExpFree(Full.Buffer);
     InsertTailList(&IopDrivers, &Own->Entry);
     *Result = Driver;
@@ -237,18 +238,27 @@ static VOID IopSettleDriver(PDRIVER_OBJECT Driver)
         Device->Flags &= ~DO_DEVICE_INITIALIZING;
 }
 
-NTSTATUS IopLoadDriver(PCSTR FileName, PDRIVER_OBJECT *Result)
+static PCSTR IopBaseName(PCSTR Path)
 {
-    WCHAR Service[64];
-    PCSTR Name = IopSplitName(FileName, Service, RTL_NUMBER_OF(Service)), Reason = "";
+    PCSTR Name = Path;
+    for (PCSTR p = Path; *p; p++)
+        if (*p == '/' || *p == '\\')
+            Name = p + 1;
+    return Name;
+}
+
+NTSTATUS IopLoadService(PCWSTR Service, PCSTR FileName, BOOLEAN FromVolume, PDRIVER_OBJECT *Result)
+{
+    PCSTR Name = IopBaseName(FileName), Reason = "";
     PMI_IMAGE Image;
     IOP_JOB Job = {0};
     *Result = NULL;
     if (IopFindDriver(Name))
         return STATUS_IMAGE_ALREADY_LOADED;
-    NTSTATUS Status = MmLoadImage(FileName, Name, FALSE, &Image, &Reason);
+    NTSTATUS Status = MmLoadImage(FileName, Name, FromVolume, &Image, &Reason);
     if (!NT_SUCCESS(Status)) {
-        VfRemark("%s was not loaded: %s", Name, Reason);
+        if (!FromVolume)
+            VfRemark("%s was not loaded: %s", Name, Reason);
         return Status;
     }
     Status = Image->Info.entry ? IopPrepareDriver(Image, Service, &Job.Driver) : STATUS_INVALID_IMAGE_FORMAT;
@@ -268,6 +278,13 @@ NTSTATUS IopLoadDriver(PCSTR FileName, PDRIVER_OBJECT *Result)
     *Result = Job.Driver;
     PnpDriverLoaded(Job.Driver);
     return STATUS_SUCCESS;
+}
+
+NTSTATUS IopLoadDriver(PCSTR FileName, PDRIVER_OBJECT *Result)
+{
+    WCHAR Service[64];
+    IopSplitName(FileName, Service, RTL_NUMBER_OF(Service));
+    return IopLoadService(Service, FileName, FALSE, Result);
 }
 
 /* What: "driver.sys!Routine". */
@@ -308,16 +325,58 @@ static NTSTATUS IopUnloadOne(PDRIVER_OBJECT Driver)
     }
     Driver->Flags |= DRVO_UNLOAD_INVOKED; /* no device is given to it any more */
     PnpRemoveDriver(Driver);
-    /* DIFFERS: Windows unloads such a driver once its device is closed. */
     if (IopInUse(Driver)) {
         Driver->Flags &= ~DRVO_UNLOAD_INVOKED;
-        VfRemark("%s stays loaded: a device of it is still open or attached to", Name);
+        IopDriverOf(Driver)->UnloadPending = TRUE;
+        VfRemark("%s stays loaded until nobody uses its devices any more", Name);
         return STATUS_DEVICE_BUSY;
     }
+    IopDriverOf(Driver)->UnloadPending = FALSE;
     NTSTATUS Status = IopRunJob(IopCallUnload, &Job);
     if (NT_SUCCESS(Status))
         IopRemoveDriver(Driver, Job.NothingLeft);
     return Status;
+}
+
+/* A device's last user has gone: if its driver was to be unloaded, now is the time, in a thread of the system. */
+static VOID NTAPI IopUnloadLater(PVOID Context)
+{
+    PIOP_DRIVER Own = CONTAINING_RECORD(Context, IOP_DRIVER, UnloadItem);
+    PDRIVER_OBJECT Driver = Own->Public.DriverObject;
+    Own->UnloadQueued = FALSE;
+    if (Own->UnloadPending && !IopInUse(Driver))
+        IopUnloadOne(Driver);
+    ObfDereferenceObject(Driver);
+}
+
+VOID IopDriverIdle(PDRIVER_OBJECT Driver)
+{
+    PIOP_DRIVER Own = Driver ? IopDriverOf(Driver) : NULL;
+    if (!Own || !Own->UnloadPending || Own->UnloadQueued || IopInUse(Driver))
+        return;
+    Own->UnloadQueued = TRUE;
+    ObfReferenceObject(Driver);
+    ExInitializeWorkItem(&Own->UnloadItem, IopUnloadLater, &Own->UnloadItem);
+    ExQueueWorkItem(&Own->UnloadItem, DelayedWorkQueue);
+}
+
+/* docs: ZwUnloadDriver, by the driver object's name; a driver in use goes when it is no longer. */
+NTSTATUS IopUnloadService(PCWSTR Service)
+{
+    WCHAR Text[96] = L"\\Driver\\";
+    UNICODE_STRING Name = {.Length = 8 * sizeof(WCHAR), .MaximumLength = sizeof(Text), .Buffer = Text};
+    PVOID Driver;
+    NTSTATUS Status = RtlAppendUnicodeToString(&Name, Service);
+    if (NT_SUCCESS(Status))
+        Status = ObpLookupName(&Name, OBJ_CASE_INSENSITIVE, IopDriverType, 0, NULL, &Driver);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (!IopDriverOf((PDRIVER_OBJECT)Driver)->Image || (((PDRIVER_OBJECT)Driver)->Flags & DRVO_UNLOAD_INVOKED))
+        Status = STATUS_INVALID_DEVICE_REQUEST;
+    else
+        Status = IopUnloadOne(Driver);
+    ObfDereferenceObject(Driver);
+    return Status == STATUS_DEVICE_BUSY ? STATUS_SUCCESS : Status;
 }
 
 NTSTATUS IopUnloadDriver(PCSTR FileName)

@@ -12,6 +12,10 @@ NTSTATUS IopLoadDriver(PCSTR FileName, PDRIVER_OBJECT *Driver);
 typedef NTSTATUS IOP_TEST_ROUTINE(PDRIVER_OBJECT Driver);
 typedef IOP_TEST_ROUTINE *PIOP_TEST_ROUTINE;
 NTSTATUS IopRunTest(PCSTR What);
+/* The same by the name of a service key; FileName with '/'. */
+NTSTATUS IopLoadService(PCWSTR Service, PCSTR FileName, BOOLEAN FromVolume, PDRIVER_OBJECT *Driver);
+NTSTATUS IopUnloadService(PCWSTR Service);
+VOID IopDriverIdle(PDRIVER_OBJECT Driver); /* one of its devices is no longer open, or attached to */
 NTSTATUS IopUnloadDriver(PCSTR FileName); /* "" = all, last loaded first */
 /* The first thread of the machine: asks the host for commands until END. */
 VOID IopOperator(PVOID Context);
@@ -43,6 +47,8 @@ typedef struct _IOP_DRIVER {
     PVOID FilterCallbacks;     /* FsRtlRegisterFileSystemFilterCallbacks */
     LONG WorkItems;            /* queued or running */
     BOOLEAN Unloading;
+    BOOLEAN UnloadPending, UnloadQueued; /* once nobody uses its devices */
+    WORK_QUEUE_ITEM UnloadItem;
     KEVENT WorkDone; /* no work item is left */
     CHAR FileName[64];
 } IOP_DRIVER, *PIOP_DRIVER;

@@ -128,15 +128,19 @@ static VOID IopStoreStatus(PIRP Irp)
         MmWriteUser(Irp->UserIosb, &Irp->IoStatus, sizeof(Irp->IoStatus));
 }
 
-/* Hand the result out, as the issuer sees it: whether an error that was never pending reaches the status block is
- * decided here (docs: IoBuildDeviceIoControlRequest: not set when IoCallDriver itself returned the error). */
+/* Hand the result out, as the issuer sees it (docs: IoBuildDeviceIoControlRequest). An error is told once: by what the
+ * service returns where it knows, that is where the request was never pending or the service waits on a synchronous file;
+ * else by status block and event. */
 static BOOLEAN IopSignal(PIRP Irp, PFILE_OBJECT File)
 {
     BOOLEAN Kept = FALSE;
     BOOLEAN Synchronous = (Irp->Flags & IRP_SYNCHRONOUS_API) || (File && (File->Flags & FO_SYNCHRONOUS_IO));
     BOOLEAN Failed = NT_ERROR(Irp->IoStatus.Status);
     PKEVENT Event = Irp->UserEvent;
-    if (!Failed || Irp->PendingReturned) {
+    if (Failed && Irp->PendingReturned && File && (File->Flags & FO_SYNCHRONOUS_IO)) {
+        File->FinalStatus = Irp->IoStatus.Status;
+        KeSetEvent(&File->Event, 0, FALSE);
+    } else if (!Failed || Irp->PendingReturned) {
         if (Irp->UserIosb)
             IopStoreStatus(Irp);
         if (Event)

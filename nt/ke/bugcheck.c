@@ -11,6 +11,71 @@ static LIST_ENTRY KiReasonCallbacks = {&KiReasonCallbacks, &KiReasonCallbacks};
 static BOOLEAN KiStopping;
 ULONG_PTR KiBugCheckData[5];
 
+/* What the routine of each reason is given (docs: KBUGCHECK_REASON_CALLBACK_ROUTINE and the structures it names). No dump is
+ * written here: what a driver would add to one is told in the report, and the routines that are handed the pieces of a dump
+ * (KbCallbackDumpIo) have nothing to be called for. */
+#define KI_SECONDARY_BYTES 8192
+
+static VOID KiAskSecondaryData(PKBUGCHECK_REASON_CALLBACK_RECORD Record)
+{
+    static UCHAR Buffer[KI_SECONDARY_BYTES];
+    KBUGCHECK_SECONDARY_DUMP_DATA Data = {
+        .InBuffer = Buffer, .InBufferLength = sizeof(Buffer), .MaximumAllowed = sizeof(Buffer)};
+    Record->CallbackRoutine(Record->Reason, Record, &Data, sizeof(Data));
+    if (Data.OutBuffer && Data.OutBufferLength)
+        VfRemark("%s adds %u bytes to the dump", Record->Component ? (PCSTR)Record->Component : "a driver",
+                 Data.OutBufferLength);
+}
+
+/* Adding and removing pages have the same structure; a routine with more ranges is called again. */
+static VOID KiAskPages(PKBUGCHECK_REASON_CALLBACK_RECORD Record)
+{
+    KBUGCHECK_ADD_PAGES Pages = {.BugCheckCode = (ULONG)KiBugCheckData[0]};
+    ULONG Ranges = 0;
+    do {
+        Pages.Flags = 0;
+        Pages.Address = Pages.Count = 0;
+        Record->CallbackRoutine(Record->Reason, Record, &Pages, sizeof(Pages));
+        Ranges += Pages.Count != 0;
+    } while ((Pages.Flags & KB_ADD_PAGES_FLAG_ADDITIONAL_RANGES_EXIST) && Ranges < 4096);
+    if (Ranges)
+        VfRemark("%s names %u ranges of pages for the dump", Record->Component ? (PCSTR)Record->Component : "a driver",
+                 Ranges);
+}
+
+static VOID KiAskTriageData(PKBUGCHECK_REASON_CALLBACK_RECORD Record)
+{
+    KBUGCHECK_TRIAGE_DUMP_DATA Data = {.MaxVirtMemSize = 0x100000,
+                                       .BugCheckCode = (ULONG)KiBugCheckData[0],
+                                       .BugCheckParameter1 = KiBugCheckData[1],
+                                       .BugCheckParameter2 = KiBugCheckData[2],
+                                       .BugCheckParameter3 = KiBugCheckData[3],
+                                       .BugCheckParameter4 = KiBugCheckData[4]};
+    Record->CallbackRoutine(Record->Reason, Record, &Data, sizeof(Data));
+    if (Data.DataArray)
+        VfRemark("%s adds %u blocks to the triage dump", Record->Component ? (PCSTR)Record->Component : "a driver",
+                 Data.DataArray->NumBlocksUsed);
+}
+
+static VOID KiRunReason(PKBUGCHECK_REASON_CALLBACK_RECORD Record)
+{
+    switch (Record->Reason) {
+    case KbCallbackSecondaryDumpData:
+        KiAskSecondaryData(Record);
+        break;
+    case KbCallbackAddPages:
+    case KbCallbackRemovePages:
+        KiAskPages(Record);
+        break;
+    case KbCallbackTriageDumpData:
+        KiAskTriageData(Record);
+        break;
+    default:
+        break;
+    }
+}
+
+/* The last registered first; each once, also where one of them stops the machine again. */
 static VOID KiRunBugCheckCallbacks(VOID)
 {
     while (!IsListEmpty(&KiBugCheckCallbacks)) {
@@ -22,9 +87,8 @@ static VOID KiRunBugCheckCallbacks(VOID)
     while (!IsListEmpty(&KiReasonCallbacks)) {
         PKBUGCHECK_REASON_CALLBACK_RECORD Record =
             CONTAINING_RECORD(RemoveHeadList(&KiReasonCallbacks), KBUGCHECK_REASON_CALLBACK_RECORD, Entry);
-        CHAR Data[64] = {0}; /* no dump is written: every reason gets an empty request */
         Record->State = BufferStarted;
-        Record->CallbackRoutine(Record->Reason, Record, Data, sizeof(Data));
+        KiRunReason(Record);
         Record->State = BufferFinished;
     }
 }

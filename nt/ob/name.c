@@ -467,6 +467,77 @@ NTSTATUS NTAPI NtOpenDirectoryObject(PHANDLE Handle, ACCESS_MASK Access, POBJECT
     return ObpOpen(Attributes, ObpDirectoryType, Access, NULL, Handle);
 }
 
+/* What a directory says of its entries: names, then an entry of zeros, then the texts. */
+typedef struct _OBP_DIRECTORY_ENTRY {
+    UNICODE_STRING Name, TypeName;
+} OBP_DIRECTORY_ENTRY, *POBP_DIRECTORY_ENTRY;
+
+static POBP_NAME ObpNextName(POBP_DIRECTORY Directory, POBP_NAME Name, PULONG Bucket)
+{
+    if (Name && Name->Next)
+        return Name->Next;
+    for (Name ? ++*Bucket : 0; *Bucket < Directory->Buckets; ++*Bucket)
+        if (Directory->Bucket[*Bucket])
+            return Directory->Bucket[*Bucket];
+    return NULL;
+}
+
+static VOID ObpPutText(PUNICODE_STRING To, PCUNICODE_STRING From, PUCHAR *At)
+{
+    To->Buffer = (PWSTR)*At;
+    To->Length = From->Length;
+    To->MaximumLength = From->Length + sizeof(WCHAR);
+    RtlCopyMemory(*At, From->Buffer, From->Length);
+    *(PWSTR)(*At + From->Length) = 0;
+    *At += To->MaximumLength;
+}
+
+static NTSTATUS ObpListDirectory(POBP_DIRECTORY Directory, POBP_DIRECTORY_ENTRY Buffer, ULONG Bytes, BOOLEAN Single,
+                                 PULONG Context, PULONG Returned)
+{
+    ULONG Skip = *Context, Bucket = 0, Count = 0, Need = sizeof(OBP_DIRECTORY_ENTRY), One = 0;
+    POBP_NAME Name = ObpNextName(Directory, NULL, &Bucket), First;
+    while (Skip-- && Name)
+        Name = ObpNextName(Directory, Name, &Bucket);
+    ULONG FirstBucket = Bucket;
+    First = Name;
+    for (; Name && !(Single && Count); Name = ObpNextName(Directory, Name, &Bucket), Count++) {
+        One = sizeof(OBP_DIRECTORY_ENTRY) + Name->Text.Length + ObpTypeOf(Name->Body)->Name.Length + 2 * sizeof(WCHAR);
+        if (Need + One > Bytes)
+            break;
+        Need += One;
+    }
+    if (Returned)
+        *Returned = Count ? Need : First ? Need + One : 0;
+    if (!Count)
+        return First ? STATUS_BUFFER_TOO_SMALL : STATUS_NO_MORE_ENTRIES;
+    PUCHAR At = (PUCHAR)(Buffer + Count + 1);
+    Name = First;
+    for (ULONG i = 0; i < Count; i++, Name = ObpNextName(Directory, Name, &FirstBucket)) {
+        ObpPutText(&Buffer[i].Name, &Name->Text, &At);
+        ObpPutText(&Buffer[i].TypeName, &ObpTypeOf(Name->Body)->Name, &At);
+    }
+    RtlZeroMemory(&Buffer[Count], sizeof(*Buffer));
+    *Context += Count;
+    return !Single && Name ? STATUS_MORE_ENTRIES : STATUS_SUCCESS;
+}
+
+/* docs: NtQueryDirectoryObject. */
+NTSTATUS NTAPI NtQueryDirectoryObject(HANDLE Handle, PVOID Buffer, ULONG Bytes, BOOLEAN Single, BOOLEAN Restart,
+                                      PULONG Context, PULONG Returned)
+{
+    POBP_DIRECTORY Directory;
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, DIRECTORY_QUERY, ObpDirectoryType, ExGetPreviousMode(),
+                                                (PVOID *)&Directory, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    if (Restart)
+        *Context = 0;
+    Status = ObpListDirectory(Directory, Buffer, Bytes, Single, Context, Returned);
+    ObfDereferenceObject(Directory);
+    return Status;
+}
+
 NTSTATUS NTAPI NtCreateSymbolicLinkObject(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
                                           PUNICODE_STRING Target)
 {

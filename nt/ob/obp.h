@@ -126,6 +126,7 @@ VOID ObpFreeTable(POBP_TABLE Table);
 
 VOID ObpInitializeNames(VOID);
 VOID ObpInitializeEvents(VOID);
+VOID ObpInitializeMoreTypes(VOID);
 VOID ObpHandleClosed(PVOID Body); /* bookkeeping after the entry of a handle is gone; gives up its reference */
 NTSTATUS ObpCaptureAccess(POBJECT_TYPE Type, ULONG Desired, PULONG Granted);
 /* Which access a caller of Mode gets to an object. */

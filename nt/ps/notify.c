@@ -69,6 +69,14 @@ NTSTATUS NTAPI PsSetLoadImageNotifyRoutine(PLOAD_IMAGE_NOTIFY_ROUTINE Routine)
     return PspSetNotify(PspImageNotify, Routine, VfCaptureStack());
 }
 
+/* docs: PsSetLoadImageNotifyRoutineEx: no image of another architecture is ever loaded here. */
+NTSTATUS NTAPI PsSetLoadImageNotifyRoutineEx(PLOAD_IMAGE_NOTIFY_ROUTINE Routine, ULONG_PTR Flags)
+{
+    if (Flags & ~(ULONG_PTR)1 /* PS_IMAGE_NOTIFY_CONFLICTING_ARCHITECTURE */)
+        return STATUS_INVALID_PARAMETER;
+    return PspSetNotify(PspImageNotify, Routine, VfCaptureStack());
+}
+
 NTSTATUS NTAPI PsRemoveLoadImageNotifyRoutine(PLOAD_IMAGE_NOTIFY_ROUTINE Routine)
 {
     return PspRemoveNotify(PspImageNotify, Routine);
@@ -92,6 +100,8 @@ NTSTATUS NTAPI PsSetCreateProcessNotifyRoutine(PCREATE_PROCESS_NOTIFY_ROUTINE Ro
 
 NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx(PCREATE_PROCESS_NOTIFY_ROUTINE_EX Routine, BOOLEAN Remove)
 {
+    if (!Remove && !MmVerifyCallbackFunction((PVOID)(ULONG_PTR)Routine))
+        return STATUS_ACCESS_DENIED;
     return PspProcessRoutine(PspProcessNotifyEx, Routine, Remove, VfCaptureStack());
 }
 

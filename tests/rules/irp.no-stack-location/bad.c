@@ -1,0 +1,32 @@
+/*
+ * An IRP without a location for the driver it is sent to.
+ * EXPECT: irp.no-stack-location bad.c:[0-9]+ in DriverEntry
+ */
+#include <ntddk.h>
+
+static VOID NTAPI Unload(PDRIVER_OBJECT DriverObject)
+{
+    IoDeleteDevice(DriverObject->DeviceObject);
+}
+
+static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    Irp->IoStatus.Status = STATUS_SUCCESS;
+    Irp->IoStatus.Information = 0;
+    IoCompleteRequest(Irp, IO_NO_INCREMENT);
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    PDEVICE_OBJECT Device;
+    PIRP Irp;
+
+    DriverObject->DriverUnload = Unload;
+    DriverObject->MajorFunction[IRP_MJ_DEVICE_CONTROL] = Control;
+    IoCreateDevice(DriverObject, 0, NULL, FILE_DEVICE_UNKNOWN, 0, FALSE, &Device);
+    Irp = IoAllocateIrp(0, FALSE);
+    IoCallDriver(Device, Irp);
+    IoFreeIrp(Irp);
+    return STATUS_SUCCESS;
+}
