@@ -69,14 +69,6 @@ NTSTATUS NTAPI PsSetLoadImageNotifyRoutine(PLOAD_IMAGE_NOTIFY_ROUTINE Routine)
     return PspSetNotify(PspImageNotify, Routine, VfCaptureStack());
 }
 
-/* docs: PsSetLoadImageNotifyRoutineEx: no image of another architecture is ever loaded here. */
-NTSTATUS NTAPI PsSetLoadImageNotifyRoutineEx(PLOAD_IMAGE_NOTIFY_ROUTINE Routine, ULONG_PTR Flags)
-{
-    if (Flags & ~(ULONG_PTR)1 /* PS_IMAGE_NOTIFY_CONFLICTING_ARCHITECTURE */)
-        return STATUS_INVALID_PARAMETER;
-    return PspSetNotify(PspImageNotify, Routine, VfCaptureStack());
-}
-
 NTSTATUS NTAPI PsRemoveLoadImageNotifyRoutine(PLOAD_IMAGE_NOTIFY_ROUTINE Routine)
 {
     return PspRemoveNotify(PspImageNotify, Routine);
@@ -110,6 +102,8 @@ NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx2(PSCREATEPROCESSNOTIFYTYPE Noti
 {
     if (NotifyType)
         return STATUS_INVALID_PARAMETER;
+    if (!Remove && !MmVerifyCallbackFunction(NotifyInformation))
+        return STATUS_ACCESS_DENIED;
     return PspProcessRoutine(PspProcessNotifyEx, NotifyInformation, Remove, VfCaptureStack());
 }
 

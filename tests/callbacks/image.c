@@ -26,7 +26,7 @@ static VOID NTAPI Unregister(PDRIVER_OBJECT DriverObject)
 static VOID registrations_are_checked(VOID)
 {
     STATUS(PsRemoveLoadImageNotifyRoutine(OnImage), STATUS_PROCEDURE_NOT_FOUND);
-    STATUS(PsSetLoadImageNotifyRoutineEx(OnImage, 0x100), STATUS_INVALID_PARAMETER);
+    STATUS(PsSetLoadImageNotifyRoutineEx(OnImage, 0x100), STATUS_INVALID_PARAMETER_2);
     OK(PsSetLoadImageNotifyRoutineEx(OnImage, 0));
     OK(PsRemoveLoadImageNotifyRoutine(OnImage));
     OK(PsSetLoadImageNotifyRoutine(OnImage));
