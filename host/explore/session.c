@@ -115,6 +115,7 @@ static bool begin(struct session *s)
         s->began = supervisor_snapshot(s->supervisor);
         for (int i = 0; i < s->drivers; i++)
             s->loaded_then[i] = s->driver[i].loaded;
+        s->prints_then = s->prints;
         memcpy(s->slots_then, s->calls.slot, sizeof s->slots_then);
         return s->going_on = false; /* the runs come afterwards */
     }
@@ -181,6 +182,16 @@ static void script_collect(void *context, uint32_t slot, struct door_call *call,
     calls_collect(context, slot, call, data);
 }
 
+static bool script_print(void *context, unsigned index, struct scenario_print *print)
+{
+    const struct session *s = context;
+    if (index >= s->prints)
+        return false;
+    const struct session_print *p = &s->print[index];
+    *print = (struct scenario_print){p->text, p->bytes, p->time, p->processor, p->level};
+    return true;
+}
+
 static bool script_snapshot(void *context)
 {
     struct session *s = context;
@@ -203,6 +214,7 @@ static bool play(struct session *s)
                                        .named = script_named,
                                        .call = script_call,
                                        .collect = script_collect,
+                                       .print = script_print,
                                        .out = s->out,
                                        .seed = s->seed};
     scenario_run(s->scenario, s->script, s->script_bytes, &machine, &result);
@@ -210,12 +222,33 @@ static bool play(struct session *s)
     s->bugcheck = result.bugcheck;
     if (*result.error) {
         snprintf(s->error, sizeof s->error, "%s", result.error);
-        s->refused = true;
+        s->refused = !result.unmet;
+        s->failed |= result.unmet;
     }
     return !s->ended && !s->stopped && s->going_on;
 }
 
 /* ---- A run ------------------------------------------------------------------------------------------------------- */
+
+static void forget_prints(struct session *s, unsigned from)
+{
+    while (s->prints > from)
+        free(s->print[--s->prints].text);
+}
+
+/* As much as a script can make use of; what comes later is only shown. */
+static void keep_print(struct session *s, const struct door_event *event, const char *text)
+{
+    uint32_t bytes = event->payload && text[event->payload - 1] == '\n' ? event->payload - 1 : event->payload;
+    struct session_print *more = s->prints < SESSION_PRINTS ? realloc(s->print, (s->prints + 1) * sizeof *more) : NULL;
+    char *copy = more ? malloc(bytes + 1) : NULL;
+    if (more)
+        s->print = more;
+    if (!copy)
+        return;
+    memcpy(copy, text, bytes);
+    s->print[s->prints++] = (struct session_print){event->time, event->processor, event->irql, bytes, copy};
+}
 
 /* We look at the events first: which images came, has it stopped. */
 static void sink(void *context, const struct door_event *event, const void *payload)
@@ -223,6 +256,8 @@ static void sink(void *context, const struct door_event *event, const void *payl
     struct session *s = context;
     if (event->type == DOOR_EVENT_IMAGE)
         s->mapped += ((const struct door_event_image *)payload)->driver == 1;
+    if (event->type == DOOR_EVENT_PRINT && s->script)
+        keep_print(s, event, payload);
     s->notes += event->type == DOOR_EVENT_NOTE;
     if (event->type == DOOR_EVENT_STOP)
         s->stopped = true;
@@ -378,6 +413,7 @@ bool session_again(struct session *s)
         return false;
     for (int i = 0; i < s->drivers; i++)
         s->driver[i].loaded = s->loaded_then[i];
+    forget_prints(s, s->prints_then);
     memcpy(s->calls.slot, s->slots_then, sizeof s->slots_then);
     if (s->from == SESSION_SCENARIO)
         s->repeating = true;
@@ -391,6 +427,9 @@ void session_finish(struct session *s, struct supervisor_end *end)
         supervisor_finish(s->supervisor, end);
     s->supervisor = NULL;
     free(s->reply);
+    forget_prints(s, 0);
+    free(s->print);
+    s->print = NULL;
     calls_free(s);
     s->reply = NULL;
     s->replies = 0;

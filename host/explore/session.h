@@ -16,7 +16,7 @@
 #include "registry/registry.h"
 #include "supervisor/supervisor.h"
 
-enum { SESSION_DRIVERS = 64, SESSION_DEVICES = 32 };
+enum { SESSION_DRIVERS = 64, SESSION_PRINTS = 100000, SESSION_DEVICES = 32 };
 
 enum session_from {
     SESSION_BOOT,     /* before the first driver is loaded */
@@ -67,6 +67,13 @@ struct session {
     /* Ours: */
     unsigned mapped, notes; /* images of drivers, remarks of the kernel so far */
     bool stopped, taking, going_on, repeating, ended;
+    struct session_print {
+        uint64_t time;
+        uint8_t processor, level;
+        uint32_t bytes;
+        char *text;
+    } * print; /* what drivers printed, for the script */
+    unsigned prints, prints_then;
     unsigned replies, next_reply;
     struct door_command *reply;
     bool loaded_then[SESSION_DRIVERS];

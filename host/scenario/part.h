@@ -31,3 +31,10 @@ void process_help(FILE *out);
 /* devices.c: functions on devices and power */
 void devices_open(lua_State *L);
 void devices_help(FILE *out);
+
+/* expect.c: expectations */
+void expect_open(lua_State *L);
+void expect_help(FILE *out);
+
+/* An expectation is not met, with its place: the run has failed. */
+void scenario_fail(lua_State *L, const char *why);

@@ -93,6 +93,7 @@ static int call_call(lua_State *L)
     uint8_t *data = self(L)->data;
     uint32_t slot = 0;
     luaL_checktype(L, 1, LUA_TTABLE);
+    self(L)->begun = true;
     if (!m->call)
         return luaL_error(L, "this machine has no user mode");
     if (!data && !(data = self(L)->data = malloc(room)))
@@ -211,10 +212,10 @@ static const char prelude[] =
     "  return (p:service('NtFreeVirtualMemory', {-1, b, b + 8, bytes and 0x4000 or 0x8000},\n"
     "    {{address = b, data = pack('<i8i8', address, bytes or 0)}}))\n"
     "end\n"
-    "function Process.open(p, path, access, options)\n"
+    "function Process.open(p, path, access, options, disposition)\n"
     "  local b, name = p.scratch, utf16(path)\n"
-    "  local status, out = p:service('NtCreateFile', {b, access or 0xC0100000, b + 0x20, b + 0x10, 0, 0x80, 3, 1, "
-    "options or 0x20, 0, 0},\n"
+    "  local status, out = p:service('NtCreateFile', {b, access or 0xC0100000, b + 0x20, b + 0x10, 0, 0x80, 3, "
+    "disposition or 1, options or 0x20, 0, 0},\n"
     "    {{address = b + 0x20, data = pack('<I4I4i8i8I4I4i8i8', 48, 0, 0, b + 0x50, 0x40, 0, 0, 0)},\n"
     "     {address = b + 0x50, data = pack('<I2I2I4i8', #name, #name, 0, b + 0x60)}, {address = b + 0x60, data = "
     "name},\n"
@@ -274,6 +275,36 @@ static const char prelude[] =
     "    arguments = {options.wow64 and 1 or 0}, text = image .. '\\0' .. (options.command_line or '') .. '\\0'}\n"
     "  if status >= 0x80000000 then return nil, status end\n"
     "  return setmetatable({id = id, thread = thread, scratch = stack, room = 0}, Process)\n"
+    "end\n"
+    /* Files of the machine, by a process of the scenario's own: no more than a program there could do */
+    "local own\n"
+    "local function file(path, access, disposition)\n"
+    "  if not own then own = assert(launch('scenario.exe')) end\n"
+    "  local name = path:match('^%a:') and path or 'C:\\\\' .. path\n"
+    "  return own:open('\\\\??\\\\' .. name:gsub('/', '\\\\'), access, 0x60, disposition)\n"
+    "end\n"
+    "function read_file(path)\n"
+    "  local handle, status = file(path, 0x80100000)\n"
+    "  if not handle then return nil, status end\n"
+    "  local parts, at = {}, 0\n"
+    "  repeat\n"
+    "    local status, part = own:read(handle, 65536, at)\n"
+    "    if status ~= 0 then part = '' end\n"
+    "    parts[#parts + 1] = part\n"
+    "    at = at + #part\n"
+    "  until #part == 0\n"
+    "  own:close(handle)\n"
+    "  return table.concat(parts)\n"
+    "end\n"
+    "function write_file(path, data)\n"
+    "  local handle, status = file(path, 0x40100000, 5)\n"
+    "  if not handle then return status end\n"
+    "  for at = 0, #data - 1, 65536 do\n"
+    "    status = own:write(handle, data:sub(at + 1, at + 65536), at)\n"
+    "    if status ~= 0 then break end\n"
+    "  end\n"
+    "  own:close(handle)\n"
+    "  return status or 0\n"
     "end\n";
 
 void process_prelude(lua_State *L)
@@ -286,10 +317,22 @@ void process_prelude(lua_State *L)
 void process_help(FILE *out)
 {
     static const char *const lines[][2] = {
-        {"launch(image[, options])",
-         "start a user process; nil and the NTSTATUS when it was refused. command_line, wow64, parent"},
-        {"process:open(path)",
-         "a handle, or nil and the NTSTATUS; close, read, write, control, exit, crash: docs/user-mode.md"},
+        {"read_file(path)", "what is in a file of the machine; nil and the NTSTATUS when it can't be opened"},
+        {"write_file(path, data)", "make or replace a file of the machine; returns the NTSTATUS"},
+        {"launch(image[, options])", "start a user process: command_line, wow64, parent; nil and the NTSTATUS when it was refused"},
+        {"process:open(path[, access, options, disposition])", "a handle, or nil and the NTSTATUS"},
+        {"process:close(handle)", "returns the NTSTATUS"},
+        {"process:read(handle, bytes[, offset])", "returns the NTSTATUS and what was read"},
+        {"process:write(handle, data[, offset])", "returns the NTSTATUS and how much was written"},
+        {"process:control(handle, code[, input, room])", "a device control; returns the NTSTATUS, the output, IoStatus.Information"},
+        {"process:service(name, arguments[, copies, options])", "any system service; returns the NTSTATUS, what was copied outward, APCs, a slot if it is pending"},
+        {"process:collect(slot)", "is that request done? as service returns it"},
+        {"process:allocate(bytes[, address, protection, kind])", "memory of the process; its address, or nil and the NTSTATUS"},
+        {"process:free(address[, bytes])", "give it back, or decommit that much; returns the NTSTATUS"},
+        {"process:poke(address, data)", "the program writes to its memory; returns the NTSTATUS"},
+        {"process:peek(address, bytes)", "the program reads its memory; nil and the NTSTATUS when it faults"},
+        {"process:exit([status])", "it ends"},
+        {"process:crash([code])", "an exception that nobody handles ends it (0xC0000005)"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         fprintf(out, "  %-26s %s\n", lines[i][0], lines[i][1]);

@@ -36,6 +36,14 @@ int scenario_leave(lua_State *L)
     return luaL_error(L, "the machine has ended");
 }
 
+void scenario_fail(lua_State *L, const char *why)
+{
+    struct scenario_result *r = self(L)->result;
+    r->unmet = true;
+    snprintf(r->error, sizeof r->error, "%s", why);
+    r->error[strcspn(r->error, "\n")] = 0;
+}
+
 static int call_advance(lua_State *L)
 {
     self(L)->begun = true;
@@ -207,6 +215,7 @@ void scenario_help(FILE *out)
         fprintf(out, "  %-26s %s\n", functions[i].shape, functions[i].help);
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         fprintf(out, "  %-26s %s\n", commands[i].shape, commands[i].help);
+    expect_help(out);
     devices_help(out);
     process_help(out);
 }
@@ -268,6 +277,7 @@ static void open_sandbox(lua_State *L, uint64_t seed)
         lua_setglobal(L, commands[i].name);
     }
     devices_open(L);
+    expect_open(L);
     process_open(L);
     lua_getglobal(L, "string");
     lua_pushnil(L);

@@ -13,6 +13,14 @@
 #include <stdio.h>
 #include "door.h"
 
+/* What a driver has printed; the text without its newline. */
+struct scenario_print {
+    const char *text;
+    size_t bytes;
+    uint64_t time; /* 100 ns */
+    uint8_t processor, level;
+};
+
 /* The machine, as the caller operates it. False: it has ended (a bug check, for instance); the script ends too. */
 struct scenario_machine {
     void *context;
@@ -25,6 +33,8 @@ struct scenario_machine {
     bool (*command)(void *context, uint32_t code, uint64_t *value, uint32_t *status);
     /* The same, with a name (of a device, of a power setting). */
     bool (*named)(void *context, uint32_t code, const char *name, uint64_t *value, uint32_t *status);
+    /* The lines printed so far, by their number; false: there is no such one. */
+    bool (*print)(void *context, unsigned index, struct scenario_print *print);
     FILE *out;                                      /* where print goes */
     uint64_t seed;                                  /* of math.random */
     /* Calls of user processes, see explore/calls.h. */
@@ -34,6 +44,7 @@ struct scenario_machine {
 
 struct scenario_result {
     char error[512]; /* "" = ran to its end, or until the machine ended; else one line, "file.lua:3: what" */
+    bool unmet; /* error says which expectation is not */
     bool expects_bugcheck;
     uint32_t bugcheck;
 };
