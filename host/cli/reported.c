@@ -69,10 +69,10 @@ static void report_clean(struct reported *r)
     const struct session *s = &r->given->session;
     for (int i = 0; i < s->drivers; i++) {
         size_t used = strlen(names);
-        snprintf(names + used, sizeof names - used, "%s%s", i ? ", " : "", s->driver[i].name);
+        snprintf(names + used, sizeof names - used, "%s, ", s->driver[i].name);
     }
     uint64_t ms = report_counts(r->report).time / 10000;
-    report_remark(r->report, "clean: %s, %llu.%03llu s of virtual time, no findings", names,
+    report_remark(r->report, "clean: %s%llu.%03llu s of virtual time, no findings", names,
                   (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000));
 }
 
