@@ -132,9 +132,9 @@ static bool add_line(struct build *b, const char *line)
 /* Both kinds of linker take the libraries by their path; behind the objects that need them. */
 static bool add_libraries(struct build *b)
 {
-    static const char *const names[] = {"libntoskrnl.a", "libhal.a"};
+    static const char *const names[] = {"libntoskrnl.a", "libhal.a", "libwmilib.a"};
     char path[4300];
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", b->libraries, names[i]);
         if (!add(b, path))
             return false;

@@ -273,6 +273,10 @@ int given_read(struct given *g, const char *command, int count, char **paths)
         return COMMAND_USAGE;
     if ((g->drivers && !input_directory(g->drivers)) || !read_drivers(g, &header, command, count, paths))
         return COMMAND_USAGE;
+    for (int i = 0; i < header.devices && g->devices.count < OPTION_LIST_MOST; i++) {
+        snprintf(g->header_device[i], HEADER_DEVICE, "%s", header.device[i]);
+        g->devices.text[g->devices.count++] = g->header_device[i];
+    }
     if (!read_devices(g, command) || !benign_read(g, command))
         return COMMAND_USAGE;
     if (!input_kernel_dir(g->kernel_dir, sizeof g->kernel_dir)) {

@@ -9,6 +9,7 @@
 #include "cli/input.h"
 #include "cli/options.h"
 #include "explore/session.h"
+#include "scenario/header.h"
 
 struct given {
     /* options: */
@@ -27,6 +28,7 @@ struct given {
     struct session session;
     struct supervisor_options machine;
     char kernel_dir[4200], disk_path[4096], device_text[4096];
+    char header_device[HEADER_DEVICES][HEADER_DEVICE]; /* those that the scenario names */
 };
 
 /* Rows for the table of a command whose values are a `type` with a struct given `given`. */

@@ -93,6 +93,21 @@ static void read_drivers(lua_State *L, struct scenario_header *h)
     lua_pop(L, 1);
 }
 
+/* As --device has them. */
+static void read_devices(lua_State *L, struct scenario_header *h)
+{
+    if (lua_type(L, -1) != LUA_TTABLE)
+        wrong(L, "machine: devices is a list of %s", "ID=DRIVER");
+    for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++, lua_pop(L, 1)) {
+        size_t bytes = 0;
+        const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &bytes) : NULL;
+        if (!text || !bytes || bytes >= HEADER_DEVICE || strlen(text) != bytes || h->devices == HEADER_DEVICES)
+            wrong(L, "machine: devices: %s is no device, or one too many", text ? text : "that");
+        memcpy(h->device[h->devices++], text, bytes + 1);
+    }
+    lua_pop(L, 1);
+}
+
 static void read_on_finding(lua_State *L, struct scenario_header *h)
 {
     const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "";
@@ -115,10 +130,12 @@ static int call_machine(lua_State *L)
             h->seeded = true;
         } else if (!strcmp(name, "drivers"))
             read_drivers(L, h);
+        else if (!strcmp(name, "devices"))
+            read_devices(L, h);
         else if (!strcmp(name, "on_finding"))
             read_on_finding(L, h);
         else
-            return wrong(L, "machine: there is no '%s'; cpus, seed, drivers, on_finding", name);
+            return wrong(L, "machine: there is no '%s'; cpus, seed, drivers, devices, on_finding", name);
     }
     return stop(L);
 }

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HEADER_DRIVERS = 63, HEADER_NAME = 64 };
+enum { HEADER_DRIVERS = 63, HEADER_NAME = 64, HEADER_DEVICES = 16, HEADER_DEVICE = 256 };
 
 struct scenario_header {
     uint64_t cpus; /* 0 = not said */
@@ -18,6 +18,8 @@ struct scenario_header {
     bool named;          /* drivers are */
     int drivers;
     char driver[HEADER_DRIVERS][HEADER_NAME];
+    int devices;
+    char device[HEADER_DEVICES][HEADER_DEVICE]; /* "ID=DRIVER" as --device has it */
 };
 
 /* False: what is wrong with it is in why ("x.lua:3: machine: ..."). A script with an error elsewhere has no header; it will

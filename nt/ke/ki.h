@@ -351,6 +351,7 @@ extern ULONG KiSpinRounds;
 BOOLEAN KiHasWork(PKI_PROCESSOR Processor);
 PKI_PROCESSOR KiNextBusy(PKI_PROCESSOR Self); /* the schedule's choice among the others that have work; NULL = none has */
 VOID KiBeginSchedule(VOID);
+BOOLEAN KiPicksTimers(VOID); /* a strategy other than in order is at work */
 
 /* irql.c: KiDispatchPending runs what the present level lets through. */
 /* Note where a driver raised the level, for reports. */

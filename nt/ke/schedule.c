@@ -282,6 +282,11 @@ PKI_PROCESSOR KiNextBusy(PKI_PROCESSOR Self)
     return Count ? Options[KiDecide(Options, Count)].Processor : NULL;
 }
 
+BOOLEAN KiPicksTimers(VOID)
+{
+    return Ki.Strategy != DOOR_IN_ORDER;
+}
+
 VOID KiBeginSchedule(VOID)
 {
     struct door_schedule *Schedule = KiDoor->schedule;

@@ -21,6 +21,7 @@ typedef struct _PO_REQUEST {
     PREQUEST_POWER_COMPLETE Routine;
     PVOID Context;
     BOOLEAN Sent, Waits; /* Waits: IRP_MN_WAIT_WAKE, which others do not wait for */
+    BOOLEAN Watched;     /* Timer is set */
     ULONG Stack;
     UINT64 Due;
     KTIMER Timer;
@@ -62,6 +63,10 @@ static VOID PopWatch(PPO_REQUEST Request)
     if (Request->Waits)
         return;
     Request->Due = KiNow() + POP_WATCH;
+    /* A strategy that picks timers would let the ten minutes pass while others could still run. */
+    if (KiPicksTimers())
+        return;
+    Request->Watched = TRUE;
     KeInitializeTimer(&Request->Timer);
     KeInitializeDpc(&Request->Dpc, PopBlocked, Request);
     KeSetTimer(&Request->Timer, Due, &Request->Dpc);
@@ -111,7 +116,7 @@ static NTSTATUS NTAPI PopCompleted(PDEVICE_OBJECT Unused, PIRP Irp, PVOID Contex
     PPO_REQUEST Request = Context;
     PDEVICE_OBJECT Bottom = Request->Bottom;
     IO_STATUS_BLOCK Iosb = Irp->IoStatus;
-    if (!Request->Waits)
+    if (Request->Watched)
         KeCancelTimer(&Request->Timer);
     RemoveEntryList(&Request->Entry);
     PopCallRoutine(Request, &Iosb);
