@@ -592,7 +592,7 @@ NTSTATUS NTAPI NtDuplicateObject(HANDLE FromProcess, HANDLE Source, HANDLE ToPro
         KAPC_STATE State;
         Body = Entry->Object;
         ObpTableRemove(Table, ObpIndexOf(Source));
-        KeStackAttachProcess((PRKPROCESS)From, &State); /* drivers see the end in the process whose handle it was */
+        KeStackAttachProcess((PKPROCESS)From, &State); /* drivers see the end in the process whose handle it was */
         ObpHandleClosed(Body);
         KeUnstackDetachProcess(&State);
     }
