@@ -13,6 +13,7 @@
 #include "loader/image.h"
 #include "report/contracts.h"
 #include "report/symbols.h"
+#include "supervisor/supervisor.h"
 #include "report/symtab.h"
 #include "report/words.h"
 
@@ -63,7 +64,10 @@ static void level_words(const struct contract_row *row, char *text, size_t room)
 /* hal.dll's names are ntoskrnl.exe's on this machine, as on Windows; which of both a driver names does not matter. */
 static bool kernel_module(const char *module)
 {
-    return !strcasecmp(module, "ntoskrnl.exe") || !strcasecmp(module, "hal.dll") || !strcasecmp(module, "wmilib.sys");
+    for (const char *const *name = supervisor_modules; *name; name++)
+        if (!strcasecmp(module, *name))
+            return true;
+    return false;
 }
 
 static bool exists(const struct imports *m, const struct image_import *import, const struct contract_row *row)

@@ -7,18 +7,18 @@
 #include "cli/command.h"
 #include "cli/recorded.h"
 #include "report/symbols.h"
+#include "supervisor/supervisor.h"
 
 /* ---- Making one -------------------------------------------------------------------------------------------------- */
 
 static bool digest_kernel(const char *directory, char hex[DIGEST_HEX])
 {
-    static const char *const names[] = {"ntoskrnl.exe", "hal.dll", "wmilib.sys"};
     struct digest d;
     char path[4300];
     digest_begin(&d);
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    for (const char *const *name = supervisor_modules; *name; name++) {
         struct input in = {0};
-        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+        snprintf(path, sizeof path, "%s/%s", directory, *name);
         if (!input_read(path, "module of the kernel", 64 << 20, &in))
             return false;
         digest_add(&d, in.bytes, in.size);

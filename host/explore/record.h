@@ -25,7 +25,7 @@ struct record_file {
 struct record {
     char irqlab[32];
     uint64_t door;
-    char kernel[DIGEST_HEX]; /* of ntoskrnl.exe and hal.dll */
+    char kernel[DIGEST_HEX]; /* of its modules */
     struct record_file driver[SESSION_DRIVERS];
     unsigned drivers;
     struct record_file scenario; /* path "" = none */

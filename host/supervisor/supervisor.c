@@ -252,21 +252,21 @@ static bool read_file(const char *directory, const char *name, void **bytes, siz
     return *bytes != NULL;
 }
 
+const char *const supervisor_modules[] = {"ntoskrnl.exe", "hal.dll", "wmilib.sys", NULL};
+
 static bool offer_kernel(struct supervisor *s, const char *directory, char why[256])
 {
-    static const char *const names[] = {"ntoskrnl.exe", "hal.dll", "wmilib.sys"};
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+    for (const char *const *name = supervisor_modules; *name; name++) {
         void *bytes;
         size_t size;
         bool ok;
 
-        if (!read_file(directory, names[i], &bytes, &size, why))
+        if (!read_file(directory, *name, &bytes, &size, why))
             return false;
-        ok = add_image(s, names[i], bytes, size);
+        ok = add_image(s, *name, bytes, size);
         munmap(bytes, size);
         if (!ok) {
-            snprintf(why, 256, "cannot copy %s", names[i]);
+            snprintf(why, 256, "cannot copy %s", *name);
             return false;
         }
         s->channel->machine.boot_images++;

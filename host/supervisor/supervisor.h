@@ -41,6 +41,9 @@ typedef void supervisor_event_fn(void *context, const struct door_event *event, 
 
 struct supervisor; /* one machine */
 
+/* The file names of the kernel's modules, in the order in which they are loaded; NULL at the end. */
+extern const char *const supervisor_modules[];
+
 /* Start a machine and wait until its kernel asks for the first command. On failure NULL, and one line in why. */
 struct supervisor *supervisor_start(const struct supervisor_options *options, supervisor_event_fn *sink, void *context,
                                     char why[256]);

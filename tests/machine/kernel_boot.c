@@ -9,7 +9,7 @@ void TestMain(void)
     uint64_t gs, pa = Door->ram_used;
 
     Need(Relocated == (uint64_t)&Relocated, "relocation");
-    Need(Door->image_count == 2 && Door->image[0].base == DOOR_IMAGE_BASE, "image 0");
+    Need(Door->image_count == 3 && Door->image[0].base == DOOR_IMAGE_BASE, "image 0");
     Need(Door->image_export(0, "KiSystemStartup") != 0, "export of a kernel module");
     Need(Door->image_export(0, "NoSuchName") == 0, "export that does not exist");
     *(volatile uint64_t *)(DOOR_PROCESSOR_BASE + 0x18) = DOOR_PROCESSOR_BASE;

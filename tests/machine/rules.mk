@@ -15,6 +15,9 @@ $(TM)/%/ntoskrnl.exe: $(TM)/pe/kernel_%.o $(TM)/pe/kernel.o $(TM)/pe/traps.o
 		--dynamicbase -o $@ $^ --out-implib $(@D)/libnt.a
 $(TM)/%/hal.dll: $(TM)/pe/hal.o $(TM)/%/ntoskrnl.exe
 	ld.lld -m i386pep --subsystem native -Xlink=-noentry -shared --export-all-symbols -o $@ $< $(@D)/libnt.a
+# a module of the kernel's that a test kernel has no use for
+$(TM)/%/wmilib.sys: $(TM)/%/hal.dll
+	cp $< $@
 $(TM)/images/driver.sys: $(TM)/pe/driver.o $(TM)/images/ntoskrnl.exe
 	ld.lld -m i386pep --subsystem native -e DriverEntry -shared --dynamicbase -o $@ $< $(@D)/libnt.a
 $(TM)/bench_machine: $(TM)/bench_machine.o $(TM_OBJ)
@@ -24,7 +27,7 @@ $(TM)/%_test: $(TM)/%_test.o $(TM_OBJ)
 
 TM_TESTS := $(patsubst tests/machine/%.c,$(TM)/%,$(wildcard tests/machine/*_test.c))
 .PHONY: tests-machine
-TM_ALL := $(TM_TESTS) $(foreach k,$(TM_KERNELS),$(TM)/$(k)/ntoskrnl.exe $(TM)/$(k)/hal.dll) $(TM)/images/driver.sys
+TM_ALL := $(TM_TESTS) $(foreach k,$(TM_KERNELS),$(TM)/$(k)/ntoskrnl.exe $(TM)/$(k)/hal.dll $(TM)/$(k)/wmilib.sys) $(TM)/images/driver.sys
 tests: $(TM_ALL)
 tests-machine: $(TM_ALL)
 	@for t in $(TM_TESTS); do $$t || exit 1; done
