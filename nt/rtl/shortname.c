@@ -3,6 +3,7 @@
  *
  * A short name keeps up to six characters of the name's base and "~N"; from the fifth on two characters, a checksum of
  * the long name as four hexadecimal digits, and "~N", so that a directory with many similar names finds free ones soon.
+ * DIFFERS: the checksum is another number than Windows'.
  */
 #include "nt.h"
 #include "rtl/codepage.h"
