@@ -77,6 +77,7 @@ DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
     SepThreadGoes(Thread);
     if (Last)
         PspCleanProcess(Process);
+    PspAnswerLast(Thread);
     Thread->Terminating = TRUE;
     KiTerminateThread(Status, PspReap);
 }

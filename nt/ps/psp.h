@@ -69,6 +69,7 @@ typedef struct _ETHREAD {
     KEVENT Work;
     LIST_ENTRY Calls;
     NTSTATUS EndsWith;
+    PVOID LastCall; /* that ended it */
     UINT64 UserStack; /* lowest address */
     PDEVICE_OBJECT DeviceToVerify; /* IoSetHardErrorOrVerifyDevice */
     GUID ActivityId; /* EtwActivityIdControl's */
@@ -139,6 +140,7 @@ VOID PspEndProcess(PEPROCESS Process, NTSTATUS Status);
 /* user.c: what a user thread does */
 VOID NTAPI PspUserThread(PVOID Context);
 VOID PspForgetCalls(PETHREAD Thread);
+VOID PspAnswerLast(PETHREAD Thread);
 
 /* notify.c */
 /* The routines may refuse a new process: their status. Created FALSE: it ends. */

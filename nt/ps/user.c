@@ -445,6 +445,18 @@ static VOID PspAnswer(ULONG Index, const struct door_call *Call)
     KeSetEvent(&PspCallDone, IO_NO_INCREMENT, FALSE);
 }
 
+/* The call that ended its thread is answered when that has gone. */
+VOID PspAnswerLast(PETHREAD Thread)
+{
+    PPSP_CALL Call = Thread->LastCall;
+
+    if (!Call)
+        return;
+    Thread->LastCall = NULL;
+    PspAnswer(Call->Index, &Call->Call);
+    ExpFree(Call);
+}
+
 VOID PspForgetCalls(PETHREAD Thread)
 {
     while (!IsListEmpty(&Thread->Calls)) {
@@ -480,6 +492,10 @@ VOID NTAPI PspUserThread(PVOID Context)
         }
         PPSP_CALL Call = CONTAINING_RECORD(RemoveHeadList(&Thread->Calls), PSP_CALL, Entry);
         PspCarryOut(&Call->Call);
+        if (Thread->Tcb.UserEnds) {
+            Thread->LastCall = Call;
+            break;
+        }
         PspAnswer(Call->Index, &Call->Call);
         ExpFree(Call);
     }
