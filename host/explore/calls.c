@@ -33,6 +33,18 @@ static bool take_slot(struct calls *c, uint64_t bytes, uint32_t *slot)
     return false;
 }
 
+/* The data of a call one way: what its copies speak of; all of it when there are none. Both sides hold call->bytes. */
+static void move_data(const struct door_call *call, bool out, uint8_t *to, const uint8_t *from)
+{
+    if (!call->copies)
+        memcpy(to, from, call->bytes);
+    for (uint32_t i = 0; i < call->copies && i < DOOR_CALL_COPIES; i++) {
+        const struct door_copy *copy = &call->copy[i];
+        if ((copy->when != DOOR_COPY_IN) == out && copy->offset <= call->bytes && copy->bytes <= call->bytes - copy->offset)
+            memcpy(to + copy->offset, from + copy->offset, copy->bytes);
+    }
+}
+
 /* The reply as far as it is one, from memory that the worker may have written anything to. */
 static void read_reply(struct session *s, uint32_t slot, struct door_call *call, uint8_t *data)
 {
@@ -51,8 +63,8 @@ static void read_reply(struct session *s, uint32_t slot, struct door_call *call,
     call->argument[1] = reply.argument[1];
     call->apcs = reply.apcs < DOOR_CALL_APCS ? reply.apcs : DOOR_CALL_APCS;
     memcpy(call->apc, reply.apc, sizeof call->apc);
-    memcpy(data, user->data + mine->at, mine->bytes);
     call->bytes = mine->bytes;
+    move_data(call, true, data, user->data + mine->at);
     mine->used = false;
 }
 
@@ -97,7 +109,7 @@ bool calls_make(struct session *s, struct door_call *call, uint8_t *data, bool w
     struct door_user *user = supervisor_user(s->supervisor);
     call->state = DOOR_CALL_POSTED;
     call->data = s->calls.slot[*slot].at;
-    memcpy(user->data + call->data, data, call->bytes);
+    move_data(call, false, user->data + call->data, data);
     memcpy(&user->call[*slot], call, sizeof *call);
     struct door_command c = {.code = wait ? DOOR_COMMAND_CALL : DOOR_COMMAND_POST, .value = *slot, .limit = limit};
     if (!supervisor_command(s->supervisor, &c)) {
