@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "supervisor/names.h"
+#include "supervisor/nameindex.h"
 
 #define VOLUME_HANDLES 512 /* well below the usual limit of 1024 descriptors */
 #define VOLUME_PATH 1024
@@ -45,17 +46,6 @@ struct handle {
 
 #define KNOWN_CHAINS 65536
 
-/* The names of one directory, the last that was searched, without regard to letter case: so that making 100,000 files in it
- * does not read it 100,000 times. It holds as long as the directory has not changed otherwise than by us. */
-struct index {
-    bool valid, ambiguous; /* several names differ in case only */
-    dev_t device;
-    ino_t inode;
-    struct timespec modified;
-    char **slot; /* open addressing; names as on the host, NULL = free, "" = was removed */
-    size_t room, used;
-};
-
 /* What the machine knows of a file beyond its bytes. */
 struct known {
     dev_t device;
@@ -72,7 +62,7 @@ struct volume {
     struct known *known; /* id - 1 is the index */
     size_t known_count, known_room;
     size_t chain[KNOWN_CHAINS]; /* of known, by inode: index + 1 */
-    struct index index;
+    struct indexes index;
     bool changed; /* since the mark, in a way that is not undone */
     size_t marked_count;
     uint64_t marked[VOLUME_HANDLES / 64]; /* handles that were open */
@@ -118,7 +108,7 @@ static int error_of(int code)
 
 /* ---- Finding ------------------------------------------------------------------------------------------------- */
 
-static int open_below(int dir, const char *path, int flags, mode_t mode)
+int volume_open_below(int dir, const char *path, int flags, mode_t mode)
 {
     struct open_how how = {
         .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
@@ -135,151 +125,10 @@ static bool is_shown(int dir, const char *name, struct stat *st)
            (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode));
 }
 
-/* ---- The index of a directory ---- */
-
-static void index_clear(struct index *x)
-{
-    for (size_t i = 0; i < x->room; i++)
-        if (x->slot[i] && *x->slot[i])
-            free(x->slot[i]);
-    free(x->slot);
-    *x = (struct index){0};
-}
-
-/* Where a name is, or where it would go. */
-static size_t index_place(const struct index *x, const char *name)
-{
-    size_t i = names_hash(name) & (x->room - 1);
-
-    while (x->slot[i] && names_compare(x->slot[i], name) != 0)
-        i = (i + 1) & (x->room - 1);
-    return i;
-}
-
-static bool index_grow(struct index *x)
-{
-    struct index bigger = *x;
-
-    bigger.room = x->room ? 2 * x->room : 64;
-    bigger.used = 0;
-    bigger.slot = calloc(bigger.room, sizeof(*bigger.slot));
-    if (!bigger.slot)
-        return false;
-    for (size_t i = 0; i < x->room; i++)
-        if (x->slot[i] && *x->slot[i]) {
-            bigger.slot[index_place(&bigger, x->slot[i])] = x->slot[i];
-            bigger.used++;
-        }
-    free(x->slot);
-    *x = bigger;
-    return true;
-}
-
-static bool index_add(struct index *x, const char *name)
-{
-    size_t i;
-    char *copy;
-
-    if (2 * (x->used + 1) > x->room && !index_grow(x))
-        return false;
-    i = index_place(x, name);
-    copy = strdup(name);
-    if (!copy)
-        return false;
-    if (x->slot[i]) { /* of several that differ in case only the first in byte order counts */
-        bool first = strcmp(name, x->slot[i]) < 0;
-        x->ambiguous |= strcmp(name, x->slot[i]) != 0;
-        free(first ? x->slot[i] : copy);
-        x->slot[i] = first ? copy : x->slot[i];
-        return true;
-    }
-    x->used++;
-    x->slot[i] = copy;
-    return true;
-}
-
-static bool index_fresh(const struct index *x, const struct stat *st)
-{
-    return x->valid && x->inode == st->st_ino && x->device == st->st_dev &&
-           x->modified.tv_sec == st->st_mtim.tv_sec && x->modified.tv_nsec == st->st_mtim.tv_nsec;
-}
-
-static int open_below(int dir, const char *path, int flags, mode_t mode);
-
-/* The index for `dir`, read anew unless it still holds. */
-static bool index_make(struct index *x, int dir)
-{
-    struct stat st;
-    struct dirent *entry;
-    DIR *stream;
-    int copy;
-    bool good = true;
-
-    if (fstat(dir, &st) < 0)
-        return false;
-    if (index_fresh(x, &st))
-        return true;
-    index_clear(x);
-    copy = open_below(dir, ".", O_RDONLY | O_DIRECTORY, 0);
-    stream = copy >= 0 ? fdopendir(copy) : NULL;
-    while (good && stream && (entry = readdir(stream)))
-        if (names_valid(entry->d_name))
-            good = index_add(x, entry->d_name);
-    if (stream)
-        closedir(stream);
-    if (!good || !stream) {
-        index_clear(x);
-        return false;
-    }
-    if (!x->room && !index_grow(x))
-        return false;
-    x->valid = true;
-    x->device = st.st_dev;
-    x->inode = st.st_ino;
-    x->modified = st.st_mtim;
-    return true;
-}
-
-static bool index_is(const struct index *x, int dir, struct stat *st)
-{
-    return x->valid && fstat(dir, st) == 0 && st->st_ino == x->inode && st->st_dev == x->device;
-}
-
-/* We have made a name in `dir` ourselves. */
-static void index_made(struct index *x, int dir, const char *name)
-{
-    struct stat st;
-
-    if (!index_is(x, dir, &st))
-        return;
-    x->modified = st.st_mtim;
-    if (!index_add(x, name))
-        index_clear(x);
-}
-
-/* Or taken one away. */
-static void index_removed(struct index *x, int dir, const char *name)
-{
-    static char gone[1];
-    struct stat st;
-    size_t i;
-
-    if (!index_is(x, dir, &st))
-        return;
-    i = index_place(x, name);
-    if (x->ambiguous || !x->slot[i] || strcmp(x->slot[i], name) != 0) {
-        index_clear(x);
-        return;
-    }
-    free(x->slot[i]);
-    x->slot[i] = gone;
-    x->modified = st.st_mtim;
-}
-
 /* By reading the whole directory. */
 static bool find_slowly(int dir, const char *name, char *found, struct stat *st)
 {
-    int copy = open_below(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+    int copy = volume_open_below(dir, ".", O_RDONLY | O_DIRECTORY, 0);
     DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
     struct dirent *entry;
 
@@ -294,23 +143,23 @@ static bool find_slowly(int dir, const char *name, char *found, struct stat *st)
     return *found && is_shown(dir, found, st);
 }
 
-static bool find_entry(struct index *x, int dir, const char *name, char *found, struct stat *st)
+static bool find_entry(struct indexes *all, int dir, const char *name, char *found, struct stat *st)
 {
-    size_t i;
+    const struct index *x;
+    const char *entry;
 
     *found = 0;
     if (is_shown(dir, name, st)) {
         strcpy(found, name);
         return true;
     }
-    if (!index_make(x, dir))
+    x = index_of(all, dir);
+    entry = x ? index_find(x, name) : NULL;
+    if (!entry)
         return false;
-    i = index_place(x, name);
-    if (!x->slot[i])
-        return false;
-    if (!is_shown(dir, x->slot[i], st)) /* gone, or something that is not shown hides another of the same name */
+    if (!is_shown(dir, entry, st)) /* gone, or something that is not shown hides another of the same name */
         return find_slowly(dir, name, found, st);
-    strcpy(found, x->slot[i]);
+    strcpy(found, entry);
     return true;
 }
 
@@ -359,7 +208,7 @@ static int resolve(struct volume *v, const char *path, struct place *place)
         if (!S_ISDIR(place->st.st_mode))
             return DOOR_NOT_DIRECTORY;
         strcpy(place->parent, place->path);
-        dir = open_below(v->root, place->path, O_RDONLY | O_DIRECTORY, 0);
+        dir = volume_open_below(v->root, place->path, O_RDONLY | O_DIRECTORY, 0);
         if (dir < 0)
             return error_of(errno);
         place->exists = find_entry(&v->index, dir, component, found, &place->st);
@@ -488,15 +337,15 @@ static int handle_new(struct volume *v, int fd, const struct place *place, uint3
 static int open_new(struct volume *v, struct door_file *request, const struct place *place)
 {
     uint64_t now = request->stat.written;
-    int parent = open_below(v->root, place->parent, O_RDONLY | O_DIRECTORY, 0);
+    int parent = volume_open_below(v->root, place->parent, O_RDONLY | O_DIRECTORY, 0);
     int fd = -1, error = DOOR_OK;
 
     if (parent < 0)
         return error_of(errno);
     if (!(request->flags & DOOR_FILE_DIRECTORY))
-        fd = open_below(parent, place->name, O_RDWR | O_CREAT | O_EXCL, 0666);
+        fd = volume_open_below(parent, place->name, O_RDWR | O_CREAT | O_EXCL, 0666);
     else if (mkdirat(parent, place->name, 0777) == 0)
-        fd = open_below(parent, place->name, O_RDONLY | O_DIRECTORY, 0);
+        fd = volume_open_below(parent, place->name, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
         error = errno == EEXIST ? DOOR_DENIED : error_of(errno); /* present, but not shown: a link, say */
     else
@@ -524,7 +373,7 @@ static int open_present(struct volume *v, struct door_file *request, const struc
         return DOOR_IS_DIRECTORY;
     if (!directory && write && !(place->st.st_mode & S_IWUSR))
         return DOOR_DENIED;
-    fd = open_below(v->root, place->path, directory ? O_RDONLY | O_DIRECTORY : write ? O_RDWR : O_RDONLY, 0);
+    fd = volume_open_below(v->root, place->path, directory ? O_RDONLY | O_DIRECTORY : write ? O_RDWR : O_RDONLY, 0);
     if (fd < 0)
         return error_of(errno);
     if (request->flags & DOOR_FILE_TRUNCATE) {
@@ -609,7 +458,7 @@ static int open_parent(struct volume *v, const char *path, const char **name)
     if (slash)
         memcpy(parent, path, (size_t)(slash - path));
     *name = slash ? slash + 1 : path;
-    return open_below(v->root, parent, O_RDONLY | O_DIRECTORY, 0);
+    return volume_open_below(v->root, parent, O_RDONLY | O_DIRECTORY, 0);
 }
 
 static int serve_remove(struct volume *v, struct handle *h)
@@ -682,7 +531,7 @@ static int serve_rename(struct volume *v, struct handle *h, const struct door_fi
     if (error)
         return error;
     old = open_parent(v, from, &name);
-    new = open_below(v->root, to.parent, O_RDONLY | O_DIRECTORY, 0);
+    new = volume_open_below(v->root, to.parent, O_RDONLY | O_DIRECTORY, 0);
     if (old < 0 || new < 0 || renameat(old, name, new, same ? wanted : to.name) < 0)
         error = error_of(errno);
     if (!error) {
@@ -732,7 +581,7 @@ static int by_name(const void *a, const void *b)
 
 static int read_names(struct handle *h)
 {
-    int copy = open_below(h->fd, ".", O_RDONLY | O_DIRECTORY, 0);
+    int copy = volume_open_below(h->fd, ".", O_RDONLY | O_DIRECTORY, 0);
     DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
     struct dirent *entry;
     struct stat st;
@@ -904,7 +753,7 @@ void volume_close(struct volume *v)
         if (v->handle[i].fd >= 0)
             handle_free(&v->handle[i]);
     close(v->root);
-    index_clear(&v->index);
+    indexes_clear(&v->index);
     free(v->known);
     free(v);
 }
@@ -923,7 +772,7 @@ int volume_read_all(struct volume *v, const char *path, void **bytes, uint64_t *
     *size = (uint64_t)place.st.st_size;
     if (*size > VOLUME_READ_ALL || !(*bytes = malloc(*size + 1)))
         return DOOR_NO_MEMORY;
-    fd = open_below(v->root, place.path, O_RDONLY, 0);
+    fd = volume_open_below(v->root, place.path, O_RDONLY, 0);
     if (fd < 0)
         return error_of(errno);
     while (done < *size && (n = read(fd, (char *)*bytes + done, *size - done)) > 0)

@@ -1,14 +1,14 @@
 /*
  * The cache manager, between its files.
  *
- * A file that is cached has one shared cache map, found by its section object pointers; each file object that takes part has a
- * private one. The file's bytes lie in views of 256 KiB, made where they are first touched. A view knows for each of its 64
- * pages whether it holds the file's bytes (Valid), whether they differ from what was written (Dirty), and whether a transfer
- * is under way (Busy). Pages come and go by paging requests to the file system (nt/cc/view.c alone makes them); dirty pages
- * are written by the lazy writer's thread, by a flush, or when the last user goes.
+ * A file that is cached has one shared cache map, found by its section object pointers; each file object that takes
+ * part has a private one. The file's bytes lie in views of 256 KiB, made where they are first touched. A view knows for
+ * each of its 64 pages whether it holds the file's bytes (Valid), whether they differ from what was written (Dirty),
+ * and whether a transfer is under way (Busy). Pages come and go by paging requests to the file system (nt/cc/view.c
+ * alone makes them); dirty pages are written by the lazy writer's thread, by a flush, or when the last user goes.
  *
- * Kernel code is atomic between delivery points, so the fields need no lock. A paging request is a delivery point: its pages
- * are Busy meanwhile, the view's Mapped count keeps it, and everything else is looked at anew afterwards.
+ * Kernel code is atomic between delivery points, so the fields need no lock. A paging request is a delivery point: its
+ * pages are Busy meanwhile, the view's Mapped count keeps it, and everything else is looked at anew afterwards.
  *
  * DIFFERS: views are resident memory, where Windows' are pageable.
  */
@@ -84,10 +84,10 @@ extern ULONG CcpDirtyPages, CcpDirtyMost; /* of all files; more must wait */
 VOID CcpInitialize(VOID); /* the lazy writer */
 
 /* view.c. Each raises a status when there is no memory or the file system fails, unless it says otherwise. */
-PCCP_VIEW CcpViewAt(PCCP_MAP Map, LONGLONG Offset);              /* made if need be; Mapped is one more */
-VOID CcpLeaveView(PCCP_VIEW View);                               /* Mapped is one less */
-BOOLEAN CcpIsReady(PCCP_MAP Map, LONGLONG Offset, ULONG Bytes);  /* all there, without a read */
-NTSTATUS CcpReady(PCCP_VIEW View, ULONG First, ULONG Pages);     /* read what is not valid; raises nothing */
+PCCP_VIEW CcpViewAt(PCCP_MAP Map, LONGLONG Offset);             /* made if need be; Mapped is one more */
+VOID CcpLeaveView(PCCP_VIEW View);                              /* Mapped is one less */
+BOOLEAN CcpIsReady(PCCP_MAP Map, LONGLONG Offset, ULONG Bytes); /* all there, without a read */
+NTSTATUS CcpReady(PCCP_VIEW View, ULONG First, ULONG Pages);    /* read what is not valid; raises nothing */
 VOID CcpSetDirty(PCCP_VIEW View, ULONG First, ULONG Pages);
 NTSTATUS CcpWriteRange(PCCP_MAP Map, LONGLONG Offset, LONGLONG End, PULONG_PTR Written);
 BOOLEAN CcpDiscard(PCCP_MAP Map, LONGLONG Offset, LONGLONG End, BOOLEAN DirtyToo); /* FALSE: some of it is in use */

@@ -1,10 +1,10 @@
 /*
- * The lazy writer: a system thread that writes what is dirty, ends files that nobody uses any more, and lets writers go on
- * that had to wait. And read-ahead, by work items.
- * (docs: CcDeferWrite, CcCanIWrite, CcWaitForCurrentLazyWriterActivity, CcScheduleReadAhead)
+ * The lazy writer: a system thread that writes what is dirty, ends files that nobody uses any more, and lets writers go
+ * on that had to wait. And read-ahead, by work items. (docs: CcDeferWrite, CcCanIWrite,
+ * CcWaitForCurrentLazyWriterActivity, CcScheduleReadAhead)
  *
- * Its time is the machine's: three seconds after something has become dirty it makes a round, then one each second until
- * nothing is left; between them it sleeps for good. A file that waits for its end is looked after at once.
+ * Its time is the machine's: three seconds after something has become dirty it makes a round, then one each second
+ * until nothing is left; between them it sleeps for good. A file that waits for its end is looked after at once.
  */
 #include "nt.h"
 #include "cc/ccp.h"
@@ -32,7 +32,8 @@ VOID CcpWake(VOID)
     KeSetEvent(&CcpWork, IO_NO_INCREMENT, FALSE);
 }
 
-/* ---- How much may be dirty ------------------------------------------------------------------------------------------- */
+/* ---- How much may be dirty
+ * ------------------------------------------------------------------------------------------- */
 
 static BOOLEAN CcpMayDirty(PFILE_OBJECT File, ULONG Bytes)
 {
@@ -87,8 +88,7 @@ VOID NTAPI CcDeferWrite(PFILE_OBJECT File, PCC_POST_DEFERRED_WRITE Post, PVOID C
     PCCP_DEFERRED Deferred = ExpTryAllocate(sizeof(*Deferred), CCP_TAG);
     if (!Deferred)
         ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
-    *Deferred = (CCP_DEFERRED){
-        .File = File, .Bytes = Bytes, .Post = Post, .Context1 = Context1, .Context2 = Context2};
+    *Deferred = (CCP_DEFERRED){.File = File, .Bytes = Bytes, .Post = Post, .Context1 = Context1, .Context2 = Context2};
     if (Retrying)
         InsertHeadList(&CcpDeferred, &Deferred->Entry);
     else
@@ -115,7 +115,8 @@ static VOID CcpPostDeferred(VOID)
     }
 }
 
-/* ---- Rounds ------------------------------------------------------------------------------------------------------------ */
+/* ---- Rounds
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* docs: a write that fails for good loses its data, and the user is told ("delayed write failed"). */
 static VOID CcpGiveUp(PCCP_MAP Map, NTSTATUS Status)
@@ -154,8 +155,8 @@ static PCCP_MAP CcpNextWork(ULONG Round, BOOLEAN EndsOnly)
         PCCP_MAP Map = CONTAINING_RECORD(Entry, CCP_MAP, Entry);
         if (Map->Round == Round)
             continue;
-        if (!Map->OpenCount || (!EndsOnly && Map->DirtyPages && !Map->NoWriteBehind &&
-                                !(Map->File->Flags & FO_TEMPORARY_FILE)))
+        if (!Map->OpenCount ||
+            (!EndsOnly && Map->DirtyPages && !Map->NoWriteBehind && !(Map->File->Flags & FO_TEMPORARY_FILE)))
             return Map;
     }
     return NULL;
@@ -232,7 +233,8 @@ VOID CcpInitialize(VOID)
     ObDereferenceObject(Thread);
 }
 
-/* ---- Read-ahead --------------------------------------------------------------------------------------------------------- */
+/* ---- Read-ahead
+ * --------------------------------------------------------------------------------------------------------- */
 
 typedef struct _CCP_AHEAD {
     WORK_QUEUE_ITEM Item;

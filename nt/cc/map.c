@@ -7,7 +7,8 @@
 
 LIST_ENTRY CcpMaps = {&CcpMaps, &CcpMaps};
 
-/* ---- Made ------------------------------------------------------------------------------------------------------------ */
+/* ---- Made
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static PCCP_MAP CcpMakeMap(PFILE_OBJECT File, PCC_FILE_SIZES Sizes, BOOLEAN PinAccess,
                            PCACHE_MANAGER_CALLBACKS Callbacks, PVOID Context)
@@ -53,7 +54,8 @@ VOID NTAPI CcInitializeCacheMap(PFILE_OBJECT File, PCC_FILE_SIZES Sizes, BOOLEAN
     Map->OpenCount++;
 }
 
-/* ---- Sizes ------------------------------------------------------------------------------------------------------------ */
+/* ---- Sizes
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* The bytes between the file's new end and the end of its page. */
 static VOID CcpZeroTail(PCCP_MAP Map, LONGLONG Size)
@@ -119,7 +121,8 @@ VOID CcpTellValidData(PCCP_MAP Map)
     IopCallAndWait(Top, Irp, &Iosb);
 }
 
-/* ---- Flush, purge ------------------------------------------------------------------------------------------------------ */
+/* ---- Flush, purge
+ * ------------------------------------------------------------------------------------------------------ */
 
 static LONGLONG CcpEndOf(PLARGE_INTEGER Offset, ULONG Length)
 {
@@ -162,8 +165,8 @@ BOOLEAN NTAPI CcPurgeCacheSection(PSECTION_OBJECT_POINTERS Section, PLARGE_INTEG
         return TRUE;
     if (Flags & UNINITIALIZE_CACHE_MAPS)
         CcpDropPrivate(Map, Map->File);
-    BOOLEAN All = CcpDiscard(Map, Offset ? Offset->QuadPart : 0, CcpEndOf(Offset, Length),
-                             !(Flags & DO_NOT_PURGE_DIRTY_PAGES));
+    BOOLEAN All =
+        CcpDiscard(Map, Offset ? Offset->QuadPart : 0, CcpEndOf(Offset, Length), !(Flags & DO_NOT_PURGE_DIRTY_PAGES));
     if (Flags & UNINITIALIZE_CACHE_MAPS)
         CcpTryDelete(Map);
     return All;
@@ -179,7 +182,8 @@ VOID NTAPI CcCoherencyFlushAndPurgeCache(PSECTION_OBJECT_POINTERS Section, PLARG
         Iosb->Status = STATUS_CACHE_PAGE_LOCKED;
 }
 
-/* ---- Deleted ------------------------------------------------------------------------------------------------------------ */
+/* ---- Deleted
+ * ------------------------------------------------------------------------------------------------------------ */
 
 VOID CcpDeleteMap(PCCP_MAP Map)
 {
@@ -214,7 +218,8 @@ BOOLEAN CcpTryDelete(PCCP_MAP Map)
     return TRUE;
 }
 
-/* docs: CcUninitializeCacheMap: with a truncation what lies beyond needs no writing. TRUE: the file is out of the cache. */
+/* docs: CcUninitializeCacheMap: with a truncation what lies beyond needs no writing. TRUE: the file is out of the
+ * cache. */
 BOOLEAN NTAPI CcUninitializeCacheMap(PFILE_OBJECT File, PLARGE_INTEGER Truncate, PCACHE_UNINITIALIZE_EVENT Event)
 {
     PCCP_MAP Map = File->SectionObjectPointer ? CcpMapOf(File) : NULL;
@@ -240,7 +245,7 @@ BOOLEAN NTAPI CcUninitializeCacheMap(PFILE_OBJECT File, PLARGE_INTEGER Truncate,
     if (CcpTryDelete(Map))
         return TRUE;
     if (!Map->OpenCount)
-        CcpWake(); /* what is dirty is written, then the map goes */
+        CcpWake();    /* what is dirty is written, then the map goes */
     else if (Event) { /* docs: the event is for the last one */
         Map->Waiting = Event->Next;
         KeSetEvent(&Event->Event, IO_NO_INCREMENT, FALSE);
@@ -248,7 +253,8 @@ BOOLEAN NTAPI CcUninitializeCacheMap(PFILE_OBJECT File, PLARGE_INTEGER Truncate,
     return FALSE;
 }
 
-/* ---- Attributes and questions -------------------------------------------------------------------------------------------- */
+/* ---- Attributes and questions
+ * -------------------------------------------------------------------------------------------- */
 
 VOID NTAPI CcSetAdditionalCacheAttributes(PFILE_OBJECT File, BOOLEAN NoReadAhead, BOOLEAN NoWriteBehind)
 {

@@ -2,9 +2,10 @@
  * Mapped and pinned pieces of the cache (docs: CcMapData, CcPinRead, CcPinMappedData, CcPreparePinWrite,
  * CcSetDirtyPinnedData, CcUnpinData, CcRepinBcb).
  *
- * A pinned piece has a buffer control block that all who pin the same pages share, with a resource that each of them holds,
- * shared or exclusively. It outlives its pins as long as its pages are dirty, because it knows the log sequence numbers that
- * the log must have reached before they are written. A mapped piece's block is its own, only there to be given back.
+ * A pinned piece has a buffer control block that all who pin the same pages share, with a resource that each of them
+ * holds, shared or exclusively. It outlives its pins as long as its pages are dirty, because it knows the log sequence
+ * numbers that the log must have reached before they are written. A mapped piece's block is its own, only there to be
+ * given back.
  */
 #include "nt.h"
 #include "cc/ccp.h"
@@ -41,7 +42,8 @@ static VOID CcpFreeBcb(PCCP_BCB Bcb)
     ExpFree(Bcb);
 }
 
-/* ---- Map --------------------------------------------------------------------------------------------------------------- */
+/* ---- Map
+ * --------------------------------------------------------------------------------------------------------------- */
 
 BOOLEAN NTAPI CcMapData(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, ULONG Length, ULONG Flags, PVOID *Opaque,
                         PVOID *Buffer)
@@ -66,7 +68,8 @@ BOOLEAN NTAPI CcMapData(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, ULONG Leng
     return TRUE;
 }
 
-/* ---- Pin --------------------------------------------------------------------------------------------------------------- */
+/* ---- Pin
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static PCCP_BCB CcpFindBcb(PCCP_MAP Map, LONGLONG Offset, ULONG Length)
 {
@@ -91,7 +94,8 @@ static BOOLEAN CcpTake(PCCP_BCB Bcb, ULONG Flags)
 }
 
 /* The block for a piece whose pages are there, with this thread's hold on it. NULL = would have to wait. */
-static PCCP_BCB CcpPin(PCCP_MAP Map, LONGLONG Offset, ULONG Length, ULONG Flags, NTSTATUS (*Prepare)(PCCP_VIEW, ULONG, ULONG))
+static PCCP_BCB CcpPin(PCCP_MAP Map, LONGLONG Offset, ULONG Length, ULONG Flags,
+                       NTSTATUS (*Prepare)(PCCP_VIEW, ULONG, ULONG))
 {
     ULONG In = (ULONG)(Offset % CCP_VIEW_BYTES);
     PCCP_BCB Bcb = CcpFindBcb(Map, Offset, Length);
@@ -149,8 +153,8 @@ BOOLEAN NTAPI CcPinRead(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, ULONG Leng
     CcpCheckPiece(FileOffset->QuadPart, Length);
     if (!(Flags & (PIN_WAIT | PIN_NO_READ)) && !CcpIsReady(Map, FileOffset->QuadPart, Length))
         return FALSE;
-    PCCP_BCB Bcb = CcpPin(Map, FileOffset->QuadPart, Length, Flags,
-                          Flags & PIN_NO_READ ? CcpPrepareNothing : CcpPrepareRead);
+    PCCP_BCB Bcb =
+        CcpPin(Map, FileOffset->QuadPart, Length, Flags, Flags & PIN_NO_READ ? CcpPrepareNothing : CcpPrepareRead);
     if (!Bcb)
         return FALSE;
     *Opaque = Bcb;
@@ -197,7 +201,8 @@ BOOLEAN NTAPI CcPreparePinWrite(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, UL
     return TRUE;
 }
 
-/* ---- Dirty -------------------------------------------------------------------------------------------------------------- */
+/* ---- Dirty
+ * -------------------------------------------------------------------------------------------------------------- */
 
 VOID NTAPI CcSetDirtyPinnedData(PVOID Opaque, PLARGE_INTEGER Lsn)
 {
@@ -285,7 +290,8 @@ LARGE_INTEGER NTAPI CcGetDirtyPages(PVOID LogHandle, PDIRTY_PAGE_ROUTINE Routine
     return Oldest;
 }
 
-/* ---- Unpin -------------------------------------------------------------------------------------------------------------- */
+/* ---- Unpin
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static VOID CcpUnpin(PCCP_BCB Bcb)
 {
@@ -342,9 +348,9 @@ VOID NTAPI CcUnpinRepinnedBcb(PVOID Opaque, BOOLEAN WriteThrough, PIO_STATUS_BLO
     Iosb->Status = STATUS_SUCCESS;
     Iosb->Information = 0;
     if (WriteThrough && Bcb->Dirty)
-        Iosb->Status = CcpWriteRange(Bcb->Map, Bcb->Public.MappedFileOffset.QuadPart,
-                                     Bcb->Public.MappedFileOffset.QuadPart + Bcb->Public.MappedLength,
-                                     &Iosb->Information);
+        Iosb->Status =
+            CcpWriteRange(Bcb->Map, Bcb->Public.MappedFileOffset.QuadPart,
+                          Bcb->Public.MappedFileOffset.QuadPart + Bcb->Public.MappedLength, &Iosb->Information);
     CcpUnpin(Bcb);
 }
 

@@ -15,7 +15,8 @@ static UINT64 CcpBits(ULONG First, ULONG Pages)
     return (Pages == 64 ? ~0ull : BIT(Pages) - 1) << First;
 }
 
-/* ---- Views ---------------------------------------------------------------------------------------------------------- */
+/* ---- Views ----------------------------------------------------------------------------------------------------------
+ */
 
 static VOID CcpFreeView(PCCP_VIEW View)
 {
@@ -117,7 +118,8 @@ BOOLEAN CcpIsReady(PCCP_MAP Map, LONGLONG Offset, ULONG Bytes)
     return TRUE;
 }
 
-/* ---- Transfers ------------------------------------------------------------------------------------------------------- */
+/* ---- Transfers
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* Pages of ours as a paging request describes them: locked, and not "nonpaged pool". */
 PMDL CcpMakeMdl(PVOID Memory, ULONG Bytes)

@@ -1,6 +1,6 @@
 /*
- * Ready-made fast I/O routines for file systems that cache their files: reads and writes without a request, MDLs of the cache.
- * (docs: FsRtlCopyRead, FsRtlCopyWrite, FsRtlMdlReadDev, FsRtlPrepareMdlWriteDev)
+ * Ready-made fast I/O routines for file systems that cache their files: reads and writes without a request, MDLs of the
+ * cache. (docs: FsRtlCopyRead, FsRtlCopyWrite, FsRtlMdlReadDev, FsRtlPrepareMdlWriteDev)
  *
  * FALSE means "send me a request", and is the answer whenever something would take the file system's own judgement.
  */
@@ -23,7 +23,8 @@ static BOOLEAN FsRtlpMayBeFast(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG L
     VF_CALLBACK Callback;
     if (!Fast || !Fast->FastIoCheckIfPossible)
         return FALSE;
-    IopEnter(&Callback, "FAST_IO_DISPATCH", "FastIoCheckIfPossible", (PVOID)(ULONG_PTR)Fast->FastIoCheckIfPossible, File);
+    IopEnter(&Callback, "FAST_IO_DISPATCH", "FastIoCheckIfPossible", (PVOID)(ULONG_PTR)Fast->FastIoCheckIfPossible,
+             File);
     BOOLEAN May = Fast->FastIoCheckIfPossible(File, Offset, Length, Wait, Key, Read, Iosb, Device);
     VfLeaveCallback(&Callback);
     return May;
@@ -60,7 +61,8 @@ static BOOLEAN FsRtlpGuard(BOOLEAN (*Routine)(PVOID), PVOID Context, PBOOLEAN Do
     return TRUE;
 }
 
-/* ---- Read ------------------------------------------------------------------------------------------------------------- */
+/* ---- Read
+ * ------------------------------------------------------------------------------------------------------------- */
 
 typedef struct _FSRTLP_COPY {
     PFILE_OBJECT File;
@@ -72,7 +74,8 @@ typedef struct _FSRTLP_COPY {
     PIO_STATUS_BLOCK Iosb;
 } FSRTLP_COPY, *PFSRTLP_COPY;
 
-/* Shared by read and MDL read: 0 = ask for a request, 1 = answered, 2 = go on; *Length is cut at the end of the file. */
+/* Shared by read and MDL read: 0 = ask for a request, 1 = answered, 2 = go on; *Length is cut at the end of the file.
+ */
 static ULONG FsRtlpBeginRead(PFSRTLP_COPY Copy, ULONG Key)
 {
     PFSRTL_COMMON_FCB_HEADER Header = HeaderOf(Copy->File);
@@ -102,10 +105,11 @@ static DECLSPEC_NOINLINE BOOLEAN FsRtlpReadCache(PVOID Context)
     return CcCopyRead(Copy->File, &Copy->Offset, Copy->Length, Copy->Wait, Copy->Buffer, Copy->Iosb);
 }
 
-BOOLEAN NTAPI FsRtlCopyRead(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Length, BOOLEAN Wait, ULONG Key, PVOID Buffer,
-                            PIO_STATUS_BLOCK Iosb, PDEVICE_OBJECT Device)
+BOOLEAN NTAPI FsRtlCopyRead(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Length, BOOLEAN Wait, ULONG Key,
+                            PVOID Buffer, PIO_STATUS_BLOCK Iosb, PDEVICE_OBJECT Device)
 {
-    FSRTLP_COPY Copy = {.File = File, .Offset = *Offset, .Length = Length, .Wait = Wait, .Buffer = Buffer, .Iosb = Iosb};
+    FSRTLP_COPY Copy = {
+        .File = File, .Offset = *Offset, .Length = Length, .Wait = Wait, .Buffer = Buffer, .Iosb = Iosb};
     ULONG Go = FsRtlpBeginRead(&Copy, Key);
     if (Go < 2)
         return Go != 0;
@@ -144,7 +148,8 @@ BOOLEAN NTAPI FsRtlMdlReadCompleteDev(PFILE_OBJECT File, PMDL Chain, PDEVICE_OBJ
     return TRUE;
 }
 
-/* ---- Write ------------------------------------------------------------------------------------------------------------ */
+/* ---- Write
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* docs: FsRtlCopyWrite: it may extend the file within its allocation; everything else takes a request. */
 static BOOLEAN FsRtlpBeginWrite(PFSRTLP_COPY Copy, ULONG Key, PBOOLEAN Extends)
@@ -152,8 +157,8 @@ static BOOLEAN FsRtlpBeginWrite(PFSRTLP_COPY Copy, ULONG Key, PBOOLEAN Extends)
     PFILE_OBJECT File = Copy->File;
     PFSRTL_COMMON_FCB_HEADER Header = HeaderOf(File);
     BOOLEAN Append = Copy->Offset.HighPart == -1 && Copy->Offset.LowPart == FILE_WRITE_TO_END_OF_FILE;
-    if ((File->Flags & FO_WRITE_THROUGH) || !File->PrivateCacheMap || !CcCanIWrite(File, Copy->Length, Copy->Wait, FALSE) ||
-        !CcCopyWriteWontFlush(File, &Copy->Offset, Copy->Length))
+    if ((File->Flags & FO_WRITE_THROUGH) || !File->PrivateCacheMap ||
+        !CcCanIWrite(File, Copy->Length, Copy->Wait, FALSE) || !CcCopyWriteWontFlush(File, &Copy->Offset, Copy->Length))
         return FALSE;
     FsRtlpEnterFast();
     *Extends = Append || Copy->Offset.QuadPart + Copy->Length > Header->ValidDataLength.QuadPart;
@@ -222,10 +227,11 @@ static BOOLEAN FsRtlpFastWrite(PFSRTLP_COPY Copy, ULONG Key)
     return FsRtlpLeaveFast(Header->Resource, Done);
 }
 
-BOOLEAN NTAPI FsRtlCopyWrite(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Length, BOOLEAN Wait, ULONG Key, PVOID Buffer,
-                             PIO_STATUS_BLOCK Iosb, PDEVICE_OBJECT Device)
+BOOLEAN NTAPI FsRtlCopyWrite(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Length, BOOLEAN Wait, ULONG Key,
+                             PVOID Buffer, PIO_STATUS_BLOCK Iosb, PDEVICE_OBJECT Device)
 {
-    FSRTLP_COPY Copy = {.File = File, .Offset = *Offset, .Length = Length, .Wait = Wait, .Buffer = Buffer, .Iosb = Iosb};
+    FSRTLP_COPY Copy = {
+        .File = File, .Offset = *Offset, .Length = Length, .Wait = Wait, .Buffer = Buffer, .Iosb = Iosb};
     return FsRtlpFastWrite(&Copy, Key);
 }
 

@@ -3,8 +3,8 @@
  * (docs: FsRtlRegisterFileSystemFilterCallbacks, FsRtlAcquireFileExclusive, FAST_IO_DISPATCH)
  *
  * Each operation goes down the file's device stack: every driver that has registered callbacks has its pre-operation
- * callback called, then the file system itself locks the file, then the post-operation callbacks run from the bottom up.
- * A pre-operation callback that answers anything but STATUS_SUCCESS ends the descent.
+ * callback called, then the file system itself locks the file, then the post-operation callbacks run from the bottom
+ * up. A pre-operation callback that answers anything but STATUS_SUCCESS ends the descent.
  */
 #include "nt.h"
 #include "cc/ccp.h"
@@ -23,7 +23,8 @@ NTSTATUS NTAPI FsRtlRegisterFileSystemFilterCallbacks(PDRIVER_OBJECT Driver, PFS
         return STATUS_INSUFFICIENT_RESOURCES;
     RtlZeroMemory(Kept, sizeof(*Kept));
     RtlCopyMemory(Kept, Callbacks,
-                  Callbacks->SizeOfFsFilterCallbacks < sizeof(*Kept) ? Callbacks->SizeOfFsFilterCallbacks : sizeof(*Kept));
+                  Callbacks->SizeOfFsFilterCallbacks < sizeof(*Kept) ? Callbacks->SizeOfFsFilterCallbacks
+                                                                     : sizeof(*Kept));
     Own->FilterCallbacks = Kept;
     return STATUS_SUCCESS;
 }
@@ -42,10 +43,12 @@ static VOID FsRtlpCallbacksOf(PDEVICE_OBJECT Device, UCHAR Operation, PFS_FILTER
     };
     PUCHAR Callbacks = IopDriverOf(Device->DriverObject)->FilterCallbacks;
     *Pre = Callbacks ? *(PFS_FILTER_CALLBACK *)(Callbacks + Offset[(UCHAR)~Operation]) : NULL;
-    *Post = Callbacks ? *(PFS_FILTER_COMPLETION_CALLBACK *)(Callbacks + Offset[(UCHAR)~Operation] + sizeof(PVOID)) : NULL;
+    *Post =
+        Callbacks ? *(PFS_FILTER_COMPLETION_CALLBACK *)(Callbacks + Offset[(UCHAR)~Operation] + sizeof(PVOID)) : NULL;
 }
 
-/* ---- The file system's own part ------------------------------------------------------------------------------------ */
+/* ---- The file system's own part ------------------------------------------------------------------------------------
+ */
 
 static NTSTATUS FsRtlpBase(PFS_FILTER_CALLBACK_DATA Data)
 {
@@ -57,7 +60,8 @@ static NTSTATUS FsRtlpBase(PFS_FILTER_CALLBACK_DATA Data)
     VF_CALLBACK Callback;
 #define HAS(Routine) (Fast && Fast->SizeOfFastIoDispatch > FIELD_OFFSET(FAST_IO_DISPATCH, Routine) && Fast->Routine)
 #define CALL(Routine, ...)                                                                                             \
-    (IopEnter(&Callback, "FAST_IO_DISPATCH", #Routine, (PVOID)(ULONG_PTR)Fast->Routine, File), Own = TRUE, Fast->Routine(__VA_ARGS__))
+    (IopEnter(&Callback, "FAST_IO_DISPATCH", #Routine, (PVOID)(ULONG_PTR)Fast->Routine, File), Own = TRUE,             \
+     Fast->Routine(__VA_ARGS__))
     switch (Data->Operation) {
     case FS_FILTER_ACQUIRE_FOR_SECTION_SYNCHRONIZATION:
         if (HAS(AcquireFileForNtCreateSection))
@@ -80,17 +84,17 @@ static NTSTATUS FsRtlpBase(PFS_FILTER_CALLBACK_DATA Data)
         if (Own)
             VfLeaveCallback(&Callback);
         Own = FALSE;
-        if (Status == STATUS_INVALID_DEVICE_REQUEST && Header) { /* docs: the main or the paging resource, by the flags */
+        if (Status == STATUS_INVALID_DEVICE_REQUEST &&
+            Header) { /* docs: the main or the paging resource, by the flags */
             PERESOURCE Resource = Header->Flags & (FSRTL_FLAG_ACQUIRE_MAIN_RSRC_EX | FSRTL_FLAG_ACQUIRE_MAIN_RSRC_SH)
                                       ? Header->Resource
                                       : Header->PagingIoResource;
             *Release = Resource;
-            Status = !Resource                                                 ? STATUS_SUCCESS
-                     : Header->Flags & FSRTL_FLAG_ACQUIRE_MAIN_RSRC_EX         ? ExAcquireResourceExclusiveLite(Resource, FALSE)
-                                                                                     ? STATUS_SUCCESS
-                                                                                     : STATUS_CANT_WAIT
-                     : ExAcquireSharedWaitForExclusive(Resource, FALSE)         ? STATUS_SUCCESS
-                                                                                : STATUS_CANT_WAIT;
+            Status = !Resource ? STATUS_SUCCESS
+                     : Header->Flags & FSRTL_FLAG_ACQUIRE_MAIN_RSRC_EX
+                         ? ExAcquireResourceExclusiveLite(Resource, FALSE) ? STATUS_SUCCESS : STATUS_CANT_WAIT
+                     : ExAcquireSharedWaitForExclusive(Resource, FALSE) ? STATUS_SUCCESS
+                                                                        : STATUS_CANT_WAIT;
         }
         break;
     }
@@ -129,13 +133,15 @@ static NTSTATUS FsRtlpBase(PFS_FILTER_CALLBACK_DATA Data)
 #undef CALL
 }
 
-/* ---- Down and up ------------------------------------------------------------------------------------------------------ */
+/* ---- Down and up
+ * ------------------------------------------------------------------------------------------------------ */
 
 NTSTATUS FsRtlpFileOperation(PFILE_OBJECT File, UCHAR Operation, const FS_FILTER_PARAMETERS *Parameters)
 {
     PDEVICE_OBJECT Device = IoGetRelatedDeviceObject(File), Passed[FSRTLP_STACK_MOST];
     PVOID Context[FSRTLP_STACK_MOST];
-    FS_FILTER_CALLBACK_DATA Data = {.SizeOfFsFilterCallbackData = sizeof(Data), .Operation = Operation, .FileObject = File};
+    FS_FILTER_CALLBACK_DATA Data = {
+        .SizeOfFsFilterCallbackData = sizeof(Data), .Operation = Operation, .FileObject = File};
     PFS_FILTER_CALLBACK Pre;
     PFS_FILTER_COMPLETION_CALLBACK Post;
     VF_CALLBACK Callback;

@@ -1,13 +1,13 @@
 /*
  * Byte range locks of a file (docs: FsRtlProcessFileLock, LockFileEx).
  *
- * FILE_LOCK.LockInformation leads to the locks that are held, in order of their granting, and the requests that wait, in
- * order of their coming. An exclusive lock overlaps nothing; a shared one may overlap shared ones, and exclusive ones of
- * the same owner (file object, process and key). A lock of no bytes only conflicts with what it lies inside of.
+ * FILE_LOCK.LockInformation leads to the locks that are held, in order of their granting, and the requests that wait,
+ * in order of their coming. An exclusive lock overlaps nothing; a shared one may overlap shared ones, and exclusive
+ * ones of the same owner (file object, process and key). A lock of no bytes only conflicts with what it lies inside of.
  *
- * A request that must wait is pending and cancelable; it is looked at again whenever a lock goes. Requests are completed by
- * the file system's own routine if it gave one. Nothing here is a delivery point but those routines and completion, so a
- * list is always walked anew after them.
+ * A request that must wait is pending and cancelable; it is looked at again whenever a lock goes. Requests are
+ * completed by the file system's own routine if it gave one. Nothing here is a delivery point but those routines and
+ * completion, so a list is always walked anew after them.
  */
 #include "nt.h"
 
@@ -65,12 +65,14 @@ VOID NTAPI FsRtlFreeFileLock(PFILE_LOCK Lock)
     ExFreePoolWithTag(Lock, FSRTLP_LOCK_TAG);
 }
 
-/* ---- Who is in whose way -------------------------------------------------------------------------------------------- */
+/* ---- Who is in whose way --------------------------------------------------------------------------------------------
+ */
 
 /* EndingByte of a lock of no bytes is one below its start, which at 0 would be the end of the world. */
 static BOOLEAN FsRtlpOverlap(const FILE_LOCK_INFO *One, const FILE_LOCK_INFO *Two)
 {
-    if ((!One->Length.QuadPart && !One->StartingByte.QuadPart) || (!Two->Length.QuadPart && !Two->StartingByte.QuadPart))
+    if ((!One->Length.QuadPart && !One->StartingByte.QuadPart) ||
+        (!Two->Length.QuadPart && !Two->StartingByte.QuadPart))
         return FALSE;
     return (ULONGLONG)One->StartingByte.QuadPart <= (ULONGLONG)Two->EndingByte.QuadPart &&
            (ULONGLONG)Two->StartingByte.QuadPart <= (ULONGLONG)One->EndingByte.QuadPart;
@@ -144,7 +146,8 @@ BOOLEAN NTAPI FsRtlCheckLockForWriteAccess(PFILE_LOCK Lock, PIRP Irp)
     return FsRtlpMayRequest(Lock, Irp, TRUE);
 }
 
-/* ---- The end of a request --------------------------------------------------------------------------------------------- */
+/* ---- The end of a request
+ * --------------------------------------------------------------------------------------------- */
 
 static NTSTATUS FsRtlpEndLockIrp(PFILE_LOCK Lock, PVOID Context, PIRP Irp, NTSTATUS Status)
 {
@@ -223,7 +226,8 @@ static VOID NTAPI FsRtlpCancelLock(PDEVICE_OBJECT Device, PIRP Irp)
     FsRtlpEndLockIrp(Lock, Context, Irp, STATUS_CANCELLED);
 }
 
-/* ---- Lock -------------------------------------------------------------------------------------------------------------- */
+/* ---- Lock
+ * -------------------------------------------------------------------------------------------------------------- */
 
 static VOID FsRtlpWaitForLock(PFILE_LOCK Lock, PFSRTLP_LOCKS Locks, const FILE_LOCK_INFO *Info, PIRP Irp, PVOID Context)
 {
@@ -286,7 +290,8 @@ BOOLEAN NTAPI FsRtlPrivateLock(PFILE_LOCK Lock, PFILE_OBJECT File, PLARGE_INTEGE
     return TRUE;
 }
 
-/* ---- Unlock ------------------------------------------------------------------------------------------------------------ */
+/* ---- Unlock
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static VOID FsRtlpUnlock(PFILE_LOCK Lock, PFSRTLP_LOCK Held, PVOID Context)
 {
@@ -313,7 +318,8 @@ NTSTATUS NTAPI FsRtlFastUnlockSingle(PFILE_LOCK Lock, PFILE_OBJECT File, PLARGE_
     for (PLIST_ENTRY Entry = Locks->Held.Flink; Entry != &Locks->Held; Entry = Entry->Flink) {
         PFSRTLP_LOCK Held = CONTAINING_RECORD(Entry, FSRTLP_LOCK, Entry);
         if (Held->Info.StartingByte.QuadPart == Offset->QuadPart && Held->Info.Length.QuadPart == Length->QuadPart &&
-            FsRtlpSameOwner(&Held->Info, &Owner) && (!Found || (Held->Info.ExclusiveLock && !Found->Info.ExclusiveLock)))
+            FsRtlpSameOwner(&Held->Info, &Owner) &&
+            (!Found || (Held->Info.ExclusiveLock && !Found->Info.ExclusiveLock)))
             Found = Held;
     }
     if (!Found)
@@ -377,7 +383,8 @@ VOID NTAPI FsRtlUninitializeFileLock(PFILE_LOCK Lock)
     ExpFree(Locks);
 }
 
-/* ---- Requests ---------------------------------------------------------------------------------------------------------- */
+/* ---- Requests
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* docs: FsRtlProcessFileLock: completes the request, or leaves it pending. */
 NTSTATUS NTAPI FsRtlProcessFileLock(PFILE_LOCK Lock, PIRP Irp, PVOID Context)
@@ -410,7 +417,8 @@ NTSTATUS NTAPI FsRtlProcessFileLock(PFILE_LOCK Lock, PIRP Irp, PVOID Context)
     return FsRtlpEndLockIrp(Lock, Context, Irp, Status);
 }
 
-/* ---- Questions ---------------------------------------------------------------------------------------------------------- */
+/* ---- Questions
+ * ---------------------------------------------------------------------------------------------------------- */
 
 /* docs: FsRtlGetNextFileLock: a copy, good until the next call. */
 PFILE_LOCK_INFO NTAPI FsRtlGetNextFileLock(PFILE_LOCK Lock, BOOLEAN Restart)

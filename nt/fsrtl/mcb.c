@@ -1,9 +1,10 @@
 /*
  * Map control blocks: which sectors of a disk (Lbn) the sectors of a file (Vbn) are, run by run.
  *
- * A run is told by the Vbn behind its end and its first Lbn; -1 is a hole. The map begins at Vbn 0 and never ends with a
- * hole, and neighbours that continue each other are one run. All changes go through FsRtlpReplace, which sets the whole of
- * a range. Kernel code is atomic between delivery points, so a map needs no lock. (docs: FsRtlAddLargeMcbEntry)
+ * A run is told by the Vbn behind its end and its first Lbn; -1 is a hole. The map begins at Vbn 0 and never ends with
+ * a hole, and neighbours that continue each other are one run. All changes go through FsRtlpReplace, which sets the
+ * whole of a range. Kernel code is atomic between delivery points, so a map needs no lock. (docs:
+ * FsRtlAddLargeMcbEntry)
  */
 #include "nt.h"
 
@@ -119,7 +120,8 @@ static VOID FsRtlpReplace(PBASE_MCB Mcb, LONGLONG Vbn, LONGLONG Count, LONGLONG 
     FsRtlpTrim(Mcb);
 }
 
-/* ---- Base maps ------------------------------------------------------------------------------------------------------ */
+/* ---- Base maps ------------------------------------------------------------------------------------------------------
+ */
 
 BOOLEAN NTAPI FsRtlInitializeBaseMcbEx(PBASE_MCB Mcb, POOL_TYPE PoolType, USHORT Flags)
 {
@@ -275,7 +277,8 @@ BOOLEAN NTAPI FsRtlSplitBaseMcb(PBASE_MCB Mcb, LONGLONG Vbn, LONGLONG Amount)
     return TRUE;
 }
 
-/* ---- Large maps: a base map, and in Windows a lock ------------------------------------------------------------------ */
+/* ---- Large maps: a base map, and in Windows a lock ------------------------------------------------------------------
+ */
 
 VOID NTAPI FsRtlInitializeLargeMcb(PLARGE_MCB Mcb, POOL_TYPE PoolType)
 {
@@ -339,7 +342,8 @@ BOOLEAN NTAPI FsRtlSplitLargeMcb(PLARGE_MCB Mcb, LONGLONG Vbn, LONGLONG Amount)
     return FsRtlSplitBaseMcb(&Mcb->BaseMcb, Vbn, Amount);
 }
 
-/* ---- The first kind, with 32 bits ----------------------------------------------------------------------------------- */
+/* ---- The first kind, with 32 bits -----------------------------------------------------------------------------------
+ */
 
 #define BaseOf(Mcb) (&(Mcb)->DummyFieldThatSizesThisStructureCorrectly.BaseMcb)
 

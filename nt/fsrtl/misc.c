@@ -4,7 +4,8 @@
 #include "nt.h"
 #include "ex/poolp.h"
 
-/* ---- Statuses -------------------------------------------------------------------------------------------------------- */
+/* ---- Statuses
+ * -------------------------------------------------------------------------------------------------------- */
 
 /* docs: FsRtlIsNtstatusExpected: those that only a mistake raises are not. */
 BOOLEAN NTAPI FsRtlIsNtstatusExpected(NTSTATUS Status)
@@ -24,7 +25,8 @@ BOOLEAN NTAPI FsRtlIsTotalDeviceFailure(NTSTATUS Status)
     return !NT_SUCCESS(Status) && Status != STATUS_CRC_ERROR && Status != STATUS_DEVICE_DATA_ERROR;
 }
 
-/* ---- Pool ------------------------------------------------------------------------------------------------------------- */
+/* ---- Pool
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static PVOID FsRtlpAllocate(POOL_TYPE Type, SIZE_T Bytes, ULONG Tag, ULONG Stack, PVOID Caller)
 {
@@ -67,7 +69,8 @@ PERESOURCE NTAPI FsRtlAllocateResource(VOID)
     return &Shared[i];
 }
 
-/* ---- Deep stacks ------------------------------------------------------------------------------------------------------ */
+/* ---- Deep stacks
+ * ------------------------------------------------------------------------------------------------------ */
 
 typedef struct _FSRTLP_POSTED {
     WORK_QUEUE_ITEM Item;
@@ -87,7 +90,8 @@ static VOID NTAPI FsRtlpRunPosted(PVOID Parameter)
     VfLeaveCallback(&Callback);
 }
 
-static VOID FsRtlpPostOverflow(PVOID Context, PKEVENT Event, PFSRTL_STACK_OVERFLOW_ROUTINE Routine, WORK_QUEUE_TYPE Queue)
+static VOID FsRtlpPostOverflow(PVOID Context, PKEVENT Event, PFSRTL_STACK_OVERFLOW_ROUTINE Routine,
+                               WORK_QUEUE_TYPE Queue)
 {
     PFSRTLP_POSTED Posted = ExpTryAllocate(sizeof(*Posted), 'oSRF');
     if (!Posted)
@@ -108,7 +112,8 @@ VOID NTAPI FsRtlPostPagingFileStackOverflow(PVOID Context, PKEVENT Event, PFSRTL
     FsRtlpPostOverflow(Context, Event, Routine, HyperCriticalWorkQueue);
 }
 
-/* ---- Waits ------------------------------------------------------------------------------------------------------------ */
+/* ---- Waits
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static VOID NTAPI FsRtlpCancelWait(PDEVICE_OBJECT Device, PIRP Irp)
 {
@@ -149,7 +154,8 @@ NTSTATUS NTAPI FsRtlCancellableWaitForMultipleObjects(ULONG Count, PVOID Objects
     return FsRtlpWait(Count, Objects, Type, Timeout, Blocks, Irp);
 }
 
-/* ---- Files ------------------------------------------------------------------------------------------------------------ */
+/* ---- Files
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* docs: FsRtlGetFileSize: of the file system, by a fast call or a request. */
 NTSTATUS NTAPI FsRtlGetFileSize(PFILE_OBJECT File, PLARGE_INTEGER Size)
@@ -206,8 +212,8 @@ VOID NTAPI FsRtlIncrementCcFastMdlReadWait(VOID)
     CcFastMdlReadWait++;
 }
 
-/* docs: FsRtlNotifyVolumeEvent: tells those who have registered for changes of the volume's physical device; volumes here
- * lie on none that Plug and Play knows. */
+/* docs: FsRtlNotifyVolumeEvent: tells those who have registered for changes of the volume's physical device; volumes
+ * here lie on none that Plug and Play knows. */
 NTSTATUS NTAPI FsRtlNotifyVolumeEvent(PFILE_OBJECT File, ULONG Event)
 {
     return Event >= FSRTL_VOLUME_DISMOUNT && Event <= FSRTL_VOLUME_BACKGROUND_FORMAT ? STATUS_NO_SUCH_DEVICE
@@ -229,8 +235,7 @@ NTSTATUS NTAPI FsRtlValidateReparsePointBuffer(ULONG Bytes, PREPARSE_DATA_BUFFER
         return STATUS_IO_REPARSE_TAG_INVALID;
     if (Buffer->ReparseTag == IO_REPARSE_TAG_MOUNT_POINT) {
         ULONG Fixed = FIELD_OFFSET(REPARSE_DATA_BUFFER, MountPointReparseBuffer.PathBuffer) - Header;
-        if (Buffer->ReparseDataLength < Fixed ||
-            Buffer->MountPointReparseBuffer.SubstituteNameOffset != 0 ||
+        if (Buffer->ReparseDataLength < Fixed || Buffer->MountPointReparseBuffer.SubstituteNameOffset != 0 ||
             Buffer->MountPointReparseBuffer.PrintNameOffset !=
                 Buffer->MountPointReparseBuffer.SubstituteNameLength + sizeof(WCHAR) ||
             Buffer->ReparseDataLength != Fixed + Buffer->MountPointReparseBuffer.SubstituteNameLength +

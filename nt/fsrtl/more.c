@@ -3,7 +3,8 @@
  */
 #include "nt.h"
 
-/* ---- Without a device: the related one's ------------------------------------------------------------------------------ */
+/* ---- Without a device: the related one's
+ * ------------------------------------------------------------------------------ */
 
 BOOLEAN NTAPI FsRtlMdlRead(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Length, ULONG Key, PMDL *Chain,
                            PIO_STATUS_BLOCK Iosb)
@@ -39,7 +40,8 @@ VOID NTAPI FsRtlNotifyReportChange(PNOTIFY_SYNC Sync, PLIST_ENTRY List, PSTRING 
     FsRtlNotifyFullReportChange(Sync, List, Target, Target->Length - *NameLength, NULL, NULL, Match, 0, NULL);
 }
 
-/* ---- Requests ----------------------------------------------------------------------------------------------------------- */
+/* ---- Requests
+ * ----------------------------------------------------------------------------------------------------------- */
 
 static NTSTATUS FsRtlpControl(PFILE_OBJECT File, ULONG Code, PVOID In, ULONG InBytes, PVOID Out, ULONG OutBytes,
                               PULONG Returned)
@@ -114,7 +116,8 @@ static NTSTATUS FsRtlpEa(PFILE_OBJECT File, UCHAR Major, PVOID Buffer, ULONG Byt
 NTSTATUS NTAPI FsRtlQueryKernelEaFile(PFILE_OBJECT File, PVOID Buffer, ULONG Bytes, BOOLEAN Single, PVOID List,
                                       ULONG ListBytes, PULONG Index, BOOLEAN Restart, PULONG Returned)
 {
-    UCHAR Flags = (Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0) | (Index ? SL_INDEX_SPECIFIED : 0);
+    UCHAR Flags =
+        (Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0) | (Index ? SL_INDEX_SPECIFIED : 0);
     return FsRtlpEa(File, IRP_MJ_QUERY_EA, Buffer, Bytes, Flags, List, ListBytes, Index ? *Index : 0, Returned);
 }
 

@@ -8,7 +8,8 @@
 
 #define FSRTLP_ONES_FEWEST 256 /* pattern places that need no pool */
 
-/* ---- Characters ---------------------------------------------------------------------------------------------------- */
+/* ---- Characters ----------------------------------------------------------------------------------------------------
+ */
 
 #define ALL (FSRTL_FAT_LEGAL | FSRTL_HPFS_LEGAL | FSRTL_NTFS_LEGAL | FSRTL_OLE_LEGAL)
 #define NOT_FAT (FSRTL_HPFS_LEGAL | FSRTL_NTFS_LEGAL | FSRTL_OLE_LEGAL)
@@ -42,7 +43,8 @@ static BOOLEAN FsRtlpIsWild(WCHAR c)
     return c < 0x40 && (FsRtlpLegal[c] & FSRTL_WILD_CHARACTER);
 }
 
-/* ---- Parts --------------------------------------------------------------------------------------------------------- */
+/* ---- Parts ---------------------------------------------------------------------------------------------------------
+ */
 
 /* docs: FsRtlDissectName: the first component, and what follows the backslash behind it. */
 VOID NTAPI FsRtlDissectName(UNICODE_STRING Name, PUNICODE_STRING First, PUNICODE_STRING Remaining)
@@ -148,7 +150,8 @@ NTSTATUS NTAPI FsRtlRemoveDotsFromPath(PWSTR Path, USHORT Bytes, USHORT *NewLeng
     return STATUS_SUCCESS;
 }
 
-/* ---- Patterns ------------------------------------------------------------------------------------------------------ */
+/* ---- Patterns ------------------------------------------------------------------------------------------------------
+ */
 
 /* Both strings as the matcher sees them: bytes or wide characters, the name's upcased on the way. */
 typedef struct _FSRTLP_MATCH {
@@ -272,23 +275,23 @@ BOOLEAN NTAPI FsRtlIsNameInUnUpcasedExpression(PUNICODE_STRING Expression, PUNIC
 
 BOOLEAN NTAPI FsRtlIsDbcsInExpression(PANSI_STRING Expression, PANSI_STRING Name)
 {
-    FSRTLP_MATCH Match = {.Narrow = Expression->Buffer,
-                          .NarrowName = Name->Buffer,
-                          .Places = Expression->Length,
-                          .Length = Name->Length};
+    FSRTLP_MATCH Match = {
+        .Narrow = Expression->Buffer, .NarrowName = Name->Buffer, .Places = Expression->Length, .Length = Name->Length};
     if (!Match.Places || !Match.Length)
         return !Match.Places && !Match.Length;
     return FsRtlpMatch(&Match);
 }
 
-/* ---- Legal names ---------------------------------------------------------------------------------------------------- */
+/* ---- Legal names ----------------------------------------------------------------------------------------------------
+ */
 
 static BOOLEAN FsRtlpIsDots(PCSTR Name, ULONG Length)
 {
     return (Length == 1 && Name[0] == '.') || (Length == 2 && Name[0] == '.' && Name[1] == '.');
 }
 
-/* Bytes above 0x7f are letters of the code page, whose lead bytes do not exist here (docs: the OEM code page is 1252). */
+/* Bytes above 0x7f are letters of the code page, whose lead bytes do not exist here (docs: the OEM code page is 1252).
+ */
 static BOOLEAN FsRtlpAllLegal(PCSTR Name, ULONG Length, UCHAR Flag, BOOLEAN Wild)
 {
     for (ULONG i = 0; i < Length; i++) {
@@ -323,8 +326,8 @@ static BOOLEAN FsRtlpIsHpfs(PCSTR Name, ULONG Length, BOOLEAN Wild)
 {
     if (FsRtlpIsDots(Name, Length))
         return TRUE;
-    return Length && Length <= 255 && FsRtlpAllLegal(Name, Length, FSRTL_HPFS_LEGAL, Wild) &&
-           Name[Length - 1] != ' ' && Name[Length - 1] != '.';
+    return Length && Length <= 255 && FsRtlpAllLegal(Name, Length, FSRTL_HPFS_LEGAL, Wild) && Name[Length - 1] != ' ' &&
+           Name[Length - 1] != '.';
 }
 
 static BOOLEAN FsRtlpIsLegal(ANSI_STRING Name, BOOLEAN Wild, BOOLEAN Path, BOOLEAN Leading,

@@ -1,19 +1,19 @@
 /*
  * Directory change notification (docs: FsRtlNotifyFilterChangeDirectory, FsRtlNotifyFilterReportChange).
  *
- * A file system keeps one list of watches for a volume. A watch belongs to one open directory (FsContext), collects what
- * happens between two requests, and answers the requests in order. The text of names is bytes or wide characters; the
- * directory's own name says which (a wide one has a zero in its second byte).
+ * A file system keeps one list of watches for a volume. A watch belongs to one open directory (FsContext), collects
+ * what happens between two requests, and answers the requests in order. The text of names is bytes or wide characters;
+ * the directory's own name says which (a wide one has a zero in its second byte).
  *
- * When what has happened does not fit the request's buffer, or the watch has none, the answer is STATUS_NOTIFY_ENUM_DIR:
- * look for yourself.
+ * When what has happened does not fit the request's buffer, or the watch has none, the answer is
+ * STATUS_NOTIFY_ENUM_DIR: look for yourself.
  */
 #include "nt.h"
 
 #define FSRTLP_NOTIFY_TAG 'nfNF'
 
-/* Kernel code is atomic between delivery points, so watches need no lock; but answering is a delivery point, and whoever
- * walks the list looks afterwards whether a watch has gone meanwhile. */
+/* Kernel code is atomic between delivery points, so watches need no lock; but answering is a delivery point, and
+ * whoever walks the list looks afterwards whether a watch has gone meanwhile. */
 typedef struct _FSRTLP_SYNC {
     ULONG Dropped, Reports;
 } FSRTLP_SYNC, *PFSRTLP_SYNC;
@@ -28,8 +28,8 @@ typedef struct _FSRTLP_WATCH {
     PCHECK_FOR_TRAVERSE_ACCESS Traverse;
     PSECURITY_SUBJECT_CONTEXT Subject;
     PFILTER_REPORT_CHANGE Report;
-    LIST_ENTRY Irps;  /* IRP.Tail.Overlay.ListEntry */
-    PUCHAR Buffer;    /* what happened; Room bytes */
+    LIST_ENTRY Irps; /* IRP.Tail.Overlay.ListEntry */
+    PUCHAR Buffer;   /* what happened; Room bytes */
     ULONG Room, Used, Last;
 } FSRTLP_WATCH, *PFSRTLP_WATCH;
 
@@ -48,7 +48,8 @@ VOID NTAPI FsRtlNotifyUninitializeSync(PNOTIFY_SYNC *Sync)
     *Sync = NULL;
 }
 
-/* ---- Answers -------------------------------------------------------------------------------------------------------- */
+/* ---- Answers --------------------------------------------------------------------------------------------------------
+ */
 
 static VOID FsRtlpEndNotify(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
 {
@@ -141,7 +142,8 @@ static VOID FsRtlpDropWatch(PFSRTLP_SYNC Sync, PFSRTLP_WATCH Watch)
     ExpFree(Watch);
 }
 
-/* ---- Watching ------------------------------------------------------------------------------------------------------- */
+/* ---- Watching -------------------------------------------------------------------------------------------------------
+ */
 
 static PFSRTLP_WATCH FsRtlpNewWatch(PLIST_ENTRY List, PVOID FsContext, PSTRING Directory, BOOLEAN Tree,
                                     BOOLEAN IgnoreBuffer, ULONG Filter, ULONG Room)
@@ -209,7 +211,8 @@ VOID NTAPI FsRtlNotifyFullChangeDirectory(PNOTIFY_SYNC Sync, PLIST_ENTRY List, P
                                      Subject, NULL);
 }
 
-/* ---- Reporting ------------------------------------------------------------------------------------------------------- */
+/* ---- Reporting
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* Where in the target's name the part below the watched directory begins; -1 = it is not below. */
 static LONG FsRtlpBelow(PFSRTLP_WATCH Watch, PSTRING Target, USHORT NameOffset)
@@ -217,8 +220,8 @@ static LONG FsRtlpBelow(PFSRTLP_WATCH Watch, PSTRING Target, USHORT NameOffset)
     ULONG Unit = Watch->Wide ? sizeof(WCHAR) : 1, Prefix = Watch->Directory->Length;
     if (Prefix == Unit) /* the root, whose name is its separator */
         Prefix = 0;
-    if (Target->Length <= Prefix + Unit || RtlCompareMemory(Target->Buffer, Watch->Directory->Buffer, Prefix) != Prefix ||
-        Target->Buffer[Prefix] != '\\')
+    if (Target->Length <= Prefix + Unit ||
+        RtlCompareMemory(Target->Buffer, Watch->Directory->Buffer, Prefix) != Prefix || Target->Buffer[Prefix] != '\\')
         return -1;
     Prefix += Unit;
     return Watch->Tree || Prefix == NameOffset ? (LONG)Prefix : -1;
@@ -274,8 +277,8 @@ static VOID FsRtlpAddChange(PFSRTLP_WATCH Watch, ULONG Action, PCSTR Name, ULONG
     if (Stream) {
         Record->FileName[Record->FileNameLength / sizeof(WCHAR)] = L':';
         Record->FileNameLength += sizeof(WCHAR);
-        Record->FileNameLength += FsRtlpWiden(Record->FileName + Record->FileNameLength / sizeof(WCHAR),
-                                              Stream->Buffer, Stream->Length, Watch->Wide);
+        Record->FileNameLength += FsRtlpWiden(Record->FileName + Record->FileNameLength / sizeof(WCHAR), Stream->Buffer,
+                                              Stream->Length, Watch->Wide);
     }
     Watch->Last = Start;
     Watch->Used = Start + FIELD_OFFSET(FILE_NOTIFY_INFORMATION, FileName) + Record->FileNameLength;

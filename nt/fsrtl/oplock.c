@@ -1,11 +1,11 @@
 /*
  * Opportunistic locks (docs: FsRtlOplockFsctrl, FsRtlCheckOplock, "Overview of Oplocks", "Breaking Oplocks").
  *
- * An oplock lets its owner cache reads (R), writes (W) and the open handle (H). The four older kinds are such sets, too:
- * level 1 is RW, batch is RWH, filter is RH, level 2 is R; they differ in who may have them and how a break is told.
- * Whoever owns W (or filter) owns the oplock alone; R and RH may have many owners. The request that asked for an oplock is
- * pending as long as it is held; its completion is the break. An owner that loses W or H must acknowledge, and until then
- * those whose operation broke the oplock wait: a request is posted or its thread blocks.
+ * An oplock lets its owner cache reads (R), writes (W) and the open handle (H). The four older kinds are such sets,
+ * too: level 1 is RW, batch is RWH, filter is RH, level 2 is R; they differ in who may have them and how a break is
+ * told. Whoever owns W (or filter) owns the oplock alone; R and RH may have many owners. The request that asked for an
+ * oplock is pending as long as it is held; its completion is the break. An owner that loses W or H must acknowledge,
+ * and until then those whose operation broke the oplock wait: a request is posted or its thread blocks.
  *
  * Owners are told apart by oplock key, which a file object has from its create's extra parameter, else it is its own.
  */
@@ -61,7 +61,8 @@ static PFSRTLP_OPLOCK FsRtlpOplockOf(POPLOCK Oplock)
     return Own;
 }
 
-/* ---- Keys ------------------------------------------------------------------------------------------------------------ */
+/* ---- Keys
+ * ------------------------------------------------------------------------------------------------------------ */
 
 /* docs: FsRtlOplockKeysEqual. */
 BOOLEAN NTAPI FsRtlOplockKeysEqual(PFILE_OBJECT One, PFILE_OBJECT Two)
@@ -73,7 +74,8 @@ BOOLEAN NTAPI FsRtlOplockKeysEqual(PFILE_OBJECT One, PFILE_OBJECT Two)
            RtlCompareMemory(&First->OplockKey, &Second->OplockKey, sizeof(GUID)) == sizeof(GUID);
 }
 
-/* ---- Waiting ---------------------------------------------------------------------------------------------------------- */
+/* ---- Waiting
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static BOOLEAN FsRtlpIsBreaking(PFSRTLP_OPLOCK Oplock)
 {
@@ -92,8 +94,8 @@ static VOID FsRtlpEndWait(PFSRTLP_OPWAIT Wait)
     }
     ExpFree(Wait);
     VF_CALLBACK Callback;
-    IopEnter(&Callback, "POPLOCK_WAIT_COMPLETE_ROUTINE", "completion of an oplock break", (PVOID)(ULONG_PTR)Due.Completion,
-             Due.Irp);
+    IopEnter(&Callback, "POPLOCK_WAIT_COMPLETE_ROUTINE", "completion of an oplock break",
+             (PVOID)(ULONG_PTR)Due.Completion, Due.Irp);
     Due.Completion(Due.Context, Due.Irp);
     VfLeaveCallback(&Callback);
 }
@@ -167,7 +169,8 @@ static NTSTATUS FsRtlpBlock(PFSRTLP_OPLOCK Oplock)
     return STATUS_SUCCESS;
 }
 
-/* ---- Ends and breaks --------------------------------------------------------------------------------------------------- */
+/* ---- Ends and breaks
+ * --------------------------------------------------------------------------------------------------- */
 
 static VOID FsRtlpDropHolder(PFSRTLP_HOLDER Holder)
 {
@@ -204,8 +207,8 @@ static VOID NTAPI FsRtlpCancelHolder(PDEVICE_OBJECT Device, PIRP Irp)
     IofCompleteRequest(Irp, IO_DISK_INCREMENT);
 }
 
-/* Take caching away from one owner. TRUE: he was told, which is a delivery point. docs: "Breaking Oplocks": losing W or H wants an acknowledgement, save that RH falls
- * to nothing, and R alone always, without one. */
+/* Take caching away from one owner. TRUE: he was told, which is a delivery point. docs: "Breaking Oplocks": losing W or
+ * H wants an acknowledgement, save that RH falls to nothing, and R alone always, without one. */
 static BOOLEAN FsRtlpBreak(PFSRTLP_HOLDER Holder, ULONG To)
 {
     PIRP Irp = Holder->Irp;
@@ -269,7 +272,8 @@ VOID NTAPI FsRtlUninitializeOplock(POPLOCK Opaque)
     ExpFree(Oplock);
 }
 
-/* ---- Asking ------------------------------------------------------------------------------------------------------------ */
+/* ---- Asking
+ * ------------------------------------------------------------------------------------------------------------ */
 
 static NTSTATUS FsRtlpFinish(PIRP Irp, NTSTATUS Status)
 {
@@ -334,7 +338,8 @@ static VOID FsRtlpSwitch(PFSRTLP_OPLOCK Oplock, PFILE_OBJECT File)
     }
 }
 
-static NTSTATUS FsRtlpAsk(POPLOCK Opaque, PIRP Irp, ULONG Count, ULONG Level, BOOLEAN Legacy, BOOLEAN Filter, ULONG Flags)
+static NTSTATUS FsRtlpAsk(POPLOCK Opaque, PIRP Irp, ULONG Count, ULONG Level, BOOLEAN Legacy, BOOLEAN Filter,
+                          ULONG Flags)
 {
     PFILE_OBJECT File = IoGetCurrentIrpStackLocation(Irp)->FileObject;
     PFSRTLP_OPLOCK Oplock = FsRtlpOplockOf(Opaque);
@@ -435,7 +440,8 @@ NTSTATUS NTAPI FsRtlOplockFsctrl(POPLOCK Oplock, PIRP Irp, ULONG Count)
     return FsRtlOplockFsctrlEx(Oplock, Irp, Count, 0);
 }
 
-/* ---- What an operation breaks ---------------------------------------------------------------------------------------- */
+/* ---- What an operation breaks
+ * ---------------------------------------------------------------------------------------- */
 
 #define FSRTLP_NOTHING 0x100 /* no break at all */
 #define QUIET_ACCESS (FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES | SYNCHRONIZE)
@@ -451,7 +457,8 @@ static FSRTLP_OPERATION FsRtlpCreateBreaks(PIO_STACK_LOCATION Stack)
 {
     ULONG Access = Stack->Parameters.Create.SecurityContext->DesiredAccess;
     ULONG Disposition = Stack->Parameters.Create.Options >> 24, Options = Stack->Parameters.Create.Options;
-    BOOLEAN Overwrites = Disposition == FILE_SUPERSEDE || Disposition == FILE_OVERWRITE || Disposition == FILE_OVERWRITE_IF;
+    BOOLEAN Overwrites =
+        Disposition == FILE_SUPERSEDE || Disposition == FILE_OVERWRITE || Disposition == FILE_OVERWRITE_IF;
     if (Overwrites)
         return (FSRTLP_OPERATION){0, 0, TRUE};
     if (!(Access & ~QUIET_ACCESS) && !(Options & FILE_RESERVE_OPFILTER))
@@ -580,7 +587,8 @@ NTSTATUS NTAPI FsRtlOplockBreakH(POPLOCK Oplock, PIRP Irp, ULONG Flags, PVOID Co
     return FsRtlpCheck(Oplock, Irp, Flags, &Handles, Context, Completion, Post);
 }
 
-/* ---- Questions --------------------------------------------------------------------------------------------------------- */
+/* ---- Questions
+ * --------------------------------------------------------------------------------------------------------- */
 
 static BOOLEAN FsRtlpAnyHolder(POPLOCK Opaque, ULONG Bits)
 {

@@ -39,8 +39,7 @@ static VOID FsRtlpAgeTunnel(PTUNNEL Cache)
 {
     while (!IsListEmpty(&Cache->TimerQueue)) {
         PFSRTLP_TUNNELED Oldest = CONTAINING_RECORD(Cache->TimerQueue.Flink, FSRTLP_TUNNELED, Entry);
-        if ((LONGLONG)KiDoor->now - Oldest->Time < FSRTLP_TUNNEL_AGE &&
-            Cache->NumEntries <= FSRTLP_TUNNEL_MOST)
+        if ((LONGLONG)KiDoor->now - Oldest->Time < FSRTLP_TUNNEL_AGE && Cache->NumEntries <= FSRTLP_TUNNEL_MOST)
             break;
         FsRtlpForgetTunneled(Cache, Oldest);
     }

@@ -124,8 +124,7 @@ static NTSTATUS IopSendCreate(PDEVICE_OBJECT Device, PFILE_OBJECT File, ULONG Ac
 }
 
 /* docs: a device opened by its bare name for no more than a look is not mounted for it. */
-#define IOP_LOOK                                                                                                       \
-    (SYNCHRONIZE | FILE_READ_ATTRIBUTES | READ_CONTROL | ACCESS_SYSTEM_SECURITY | WRITE_OWNER | WRITE_DAC)
+#define IOP_LOOK (SYNCHRONIZE | FILE_READ_ATTRIBUTES | READ_CONTROL | ACCESS_SYSTEM_SECURITY | WRITE_OWNER | WRITE_DAC)
 
 static BOOLEAN IopIsDirect(PUNICODE_STRING Rest, ULONG Access, PIOP_OPEN Open)
 {

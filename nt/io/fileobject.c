@@ -3,7 +3,8 @@
  */
 #include "nt.h"
 
-/* ---- Questions and orders, by a request that is waited for ---------------------------------------------------------- */
+/* ---- Questions and orders, by a request that is waited for ----------------------------------------------------------
+ */
 
 static NTSTATUS IopAsk(PFILE_OBJECT File, UCHAR Major, ULONG Class, PVOID Buffer, ULONG Bytes, PIO_STATUS_BLOCK Iosb)
 {
@@ -50,7 +51,9 @@ NTSTATUS NTAPI IoCheckQuerySetVolumeInformation(FS_INFORMATION_CLASS Class, ULON
     static const UCHAR Orders[] = {[FileFsLabelInformation] = sizeof(FILE_FS_LABEL_INFORMATION),
                                    [FileFsControlInformation] = sizeof(FILE_FS_CONTROL_INFORMATION),
                                    [FileFsObjectIdInformation] = sizeof(FILE_FS_OBJECTID_INFORMATION)};
-    ULONG Least = Set ? (ULONG)Class < sizeof(Orders) ? Orders[Class] : 0 : (ULONG)Class < sizeof(Query) ? Query[Class] : 0;
+    ULONG Least = Set                            ? (ULONG)Class < sizeof(Orders) ? Orders[Class] : 0
+                  : (ULONG)Class < sizeof(Query) ? Query[Class]
+                                                 : 0;
     return !Least ? STATUS_INVALID_INFO_CLASS : Bytes < Least ? STATUS_INFO_LENGTH_MISMATCH : STATUS_SUCCESS;
 }
 
@@ -107,9 +110,9 @@ BOOLEAN NTAPI IoFastQueryNetworkAttributes(POBJECT_ATTRIBUTES Attributes, ACCESS
                                            PIO_STATUS_BLOCK Iosb, PFILE_NETWORK_OPEN_INFORMATION Buffer)
 {
     HANDLE Handle;
-    Iosb->Status = IoCreateFile(&Handle, Access, Attributes, Iosb, NULL, 0,
-                                FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN, Options, NULL, 0,
-                                CreateFileTypeNone, NULL, IO_NO_PARAMETER_CHECKING);
+    Iosb->Status =
+        IoCreateFile(&Handle, Access, Attributes, Iosb, NULL, 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                     FILE_OPEN, Options, NULL, 0, CreateFileTypeNone, NULL, IO_NO_PARAMETER_CHECKING);
     if (!NT_SUCCESS(Iosb->Status))
         return TRUE;
     Iosb->Status = NtQueryInformationFile(Handle, Iosb, Buffer, sizeof(*Buffer), FileNetworkOpenInformation);
@@ -134,7 +137,8 @@ VOID NTAPI IoCancelFileOpen(PDEVICE_OBJECT Device, PFILE_OBJECT File)
     File->Flags |= FO_FILE_OPEN_CANCELLED;
 }
 
-/* ---- Marks --------------------------------------------------------------------------------------------------------------- */
+/* ---- Marks
+ * --------------------------------------------------------------------------------------------------------------- */
 
 static PIOP_FILE_EXTENSION IopMarks(PFILE_OBJECT File)
 {

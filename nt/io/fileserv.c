@@ -1,11 +1,12 @@
 /*
- * More file services: byte range locks, directory notification, extended attributes, quotas, volume information; and the
- * calls that need no request because the file system has a fast I/O routine for them.
- * (docs: ZwLockFile, ZwNotifyChangeDirectoryFile, ZwQueryEaFile, FAST_IO_DISPATCH)
+ * More file services: byte range locks, directory notification, extended attributes, quotas, volume information; and
+ * the calls that need no request because the file system has a fast I/O routine for them. (docs: ZwLockFile,
+ * ZwNotifyChangeDirectoryFile, ZwQueryEaFile, FAST_IO_DISPATCH)
  */
 #include "nt.h"
 
-/* ---- Fast I/O -------------------------------------------------------------------------------------------------------- */
+/* ---- Fast I/O
+ * -------------------------------------------------------------------------------------------------------- */
 
 #define HAS(Fast, Routine)                                                                                             \
     ((Fast) && (Fast)->SizeOfFastIoDispatch > FIELD_OFFSET(FAST_IO_DISPATCH, Routine) && (Fast)->Routine)
@@ -33,7 +34,8 @@ BOOLEAN IopFastTransfer(PFILE_OBJECT File, PDEVICE_OBJECT Device, BOOLEAN Read, 
     return TRUE;
 }
 
-/* ---- Requests that may stay pending ------------------------------------------------------------------------------------ */
+/* ---- Requests that may stay pending
+ * ------------------------------------------------------------------------------------ */
 
 typedef struct _IOP_ASYNC {
     PFILE_OBJECT File;
@@ -99,9 +101,11 @@ static NTSTATUS IopSendAsync(PIOP_ASYNC Async, PIO_STATUS_BLOCK Iosb)
     return IopIssue(Async->Device, Async->Irp, Async->File, (Async->File->Flags & FO_SYNCHRONOUS_IO) != 0, Iosb);
 }
 
-/* ---- Byte range locks ---------------------------------------------------------------------------------------------------- */
+/* ---- Byte range locks
+ * ---------------------------------------------------------------------------------------------------- */
 
-/* The file system looks at the length through a pointer until it has decided: it lies in memory that completion frees. */
+/* The file system looks at the length through a pointer until it has decided: it lies in memory that completion frees.
+ */
 static NTSTATUS IopSetLock(PIOP_ASYNC Async, PLARGE_INTEGER Offset, PLARGE_INTEGER Length, ULONG Key)
 {
     PLARGE_INTEGER Kept = IopAllocate(sizeof(*Kept), 'kLoI', 0);
@@ -141,8 +145,7 @@ NTSTATUS NTAPI NtLockFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOI
                           BOOLEAN Exclusive)
 {
     IOP_ASYNC Async;
-    NTSTATUS Status =
-        IopBeginAsyncRequest(&Async, Handle, 0, Event, Apc, Context, IRP_MJ_LOCK_CONTROL, IRP_MN_LOCK);
+    NTSTATUS Status = IopBeginAsyncRequest(&Async, Handle, 0, Event, Apc, Context, IRP_MJ_LOCK_CONTROL, IRP_MN_LOCK);
     if (!NT_SUCCESS(Status))
         return Status;
     Async.File->LockOperation = TRUE;
@@ -162,7 +165,8 @@ NTSTATUS NTAPI NtLockFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOI
     return IopSendAsync(&Async, Iosb);
 }
 
-NTSTATUS NTAPI NtUnlockFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER Offset, PLARGE_INTEGER Length, ULONG Key)
+NTSTATUS NTAPI NtUnlockFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER Offset, PLARGE_INTEGER Length,
+                            ULONG Key)
 {
     IOP_ASYNC Async;
     NTSTATUS Status =
@@ -190,7 +194,8 @@ NTSTATUS NTAPI NtUnlockFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER
     return Status;
 }
 
-/* ---- Directories ------------------------------------------------------------------------------------------------------------ */
+/* ---- Directories
+ * ------------------------------------------------------------------------------------------------------------ */
 
 NTSTATUS NTAPI NtNotifyChangeDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
                                            PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, ULONG Filter, BOOLEAN Tree)
@@ -217,7 +222,8 @@ NTSTATUS NTAPI NtNotifyChangeDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_
     return IopSendAsync(&Async, Iosb);
 }
 
-/* ---- Extended attributes, quotas, volumes ------------------------------------------------------------------------------------- */
+/* ---- Extended attributes, quotas, volumes
+ * ------------------------------------------------------------------------------------- */
 
 /* docs: IoCheckEaBufferValidity: entries that lie in the buffer, each with a name that ends with zero. */
 NTSTATUS NTAPI IoCheckEaBufferValidity(PFILE_FULL_EA_INFORMATION Ea, ULONG Bytes, PULONG ErrorOffset)
@@ -226,7 +232,8 @@ NTSTATUS NTAPI IoCheckEaBufferValidity(PFILE_FULL_EA_INFORMATION Ea, ULONG Bytes
     for (ULONG Left = Bytes;;) {
         const ULONG Fixed = FIELD_OFFSET(FILE_FULL_EA_INFORMATION, EaName);
         *ErrorOffset = (ULONG)((PUCHAR)Ea - Start);
-        if (Left < Fixed + 1 || Left < Fixed + Ea->EaNameLength + 1u + Ea->EaValueLength || Ea->EaName[Ea->EaNameLength])
+        if (Left < Fixed + 1 || Left < Fixed + Ea->EaNameLength + 1u + Ea->EaValueLength ||
+            Ea->EaName[Ea->EaNameLength])
             return STATUS_EA_LIST_INCONSISTENT;
         ULONG Need = Fixed + Ea->EaNameLength + 1 + Ea->EaValueLength;
         if (!Ea->NextEntryOffset) {
@@ -295,8 +302,8 @@ static VOID IopFillQueryEa(PIO_STACK_LOCATION Stack, PVOID Context)
     Stack->Parameters.QueryEa.EaIndex = Query->Index;
 }
 
-NTSTATUS NTAPI NtQueryEaFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, BOOLEAN Single, PVOID List,
-                             ULONG ListBytes, PULONG Index, BOOLEAN Restart)
+NTSTATUS NTAPI NtQueryEaFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, BOOLEAN Single,
+                             PVOID List, ULONG ListBytes, PULONG Index, BOOLEAN Restart)
 {
     IOP_EA_QUERY Query = {.Bytes = Bytes,
                           .Flags = (Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0) |
@@ -340,8 +347,8 @@ static VOID IopFillQueryQuota(PIO_STACK_LOCATION Stack, PVOID Context)
     Stack->Parameters.QueryQuota.SidListLength = Query->ListBytes;
 }
 
-NTSTATUS NTAPI NtQueryQuotaInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, BOOLEAN Single,
-                                           PVOID List, ULONG ListBytes, PSID Start, BOOLEAN Restart)
+NTSTATUS NTAPI NtQueryQuotaInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes,
+                                           BOOLEAN Single, PVOID List, ULONG ListBytes, PSID Start, BOOLEAN Restart)
 {
     IOP_QUOTA_QUERY Query = {.Bytes = Bytes,
                              .Flags = (Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0),
@@ -384,8 +391,8 @@ NTSTATUS NTAPI NtSetVolumeInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, 
                                           FS_INFORMATION_CLASS Class)
 {
     IOP_VOLUME_SET Set = {Bytes, Class};
-    ULONG Least = Class == FileFsLabelInformation     ? sizeof(FILE_FS_LABEL_INFORMATION)
-                  : Class == FileFsControlInformation ? sizeof(FILE_FS_CONTROL_INFORMATION)
+    ULONG Least = Class == FileFsLabelInformation      ? sizeof(FILE_FS_LABEL_INFORMATION)
+                  : Class == FileFsControlInformation  ? sizeof(FILE_FS_CONTROL_INFORMATION)
                   : Class == FileFsObjectIdInformation ? sizeof(FILE_FS_OBJECTID_INFORMATION)
                                                        : 0;
     if (!Least)

@@ -4,11 +4,11 @@
  *
  * A file is known by the id its host side gives it; all openings share one FSD_FCB with the share access. Deletion
  * happens when the last file object is cleaned up. (docs: ZwCreateFile, IoCheckShareAccess)
- * As on Windows there are three devices: the disk, \Device\HarddiskVolume1, whose VPB is mounted from the beginning; the
- * file system's control device, \HostFiles, which is registered; and the volume's own without a name, to which filters
- * attach. (fsdctl.c has the controls, locks and the start.)
- * DIFFERS: no cache, so nothing is lazily written; no streams, links, extended attributes; a path is at most 1023 bytes of
- * UTF-8; attributes other than directory and read-only are kept for the run only.
+ * As on Windows there are three devices: the disk, \Device\HarddiskVolume1, whose VPB is mounted from the beginning;
+ * the file system's control device, \HostFiles, which is registered; and the volume's own without a name, to which
+ * filters attach. (fsdctl.c has the controls, locks and the start.) DIFFERS: no cache, so nothing is lazily written; no
+ * streams, links, extended attributes; a path is at most 1023 bytes of UTF-8; attributes other than directory and
+ * read-only are kept for the run only.
  */
 #include "nt.h"
 #include "io/fsd.h"
@@ -18,7 +18,7 @@
 struct door_file FsdRequest;
 #define FSD_BUCKETS 1024
 static LIST_ENTRY FsdFcbs[FSD_BUCKETS]; /* by id; made when first used */
-static UCHAR FsdBuffer[FSD_BUFFER]; /* the host may not touch pageable or closed memory */
+static UCHAR FsdBuffer[FSD_BUFFER];     /* the host may not touch pageable or closed memory */
 
 /* ---- The door ---------------------------------------------------------------------------------------------------- */
 
@@ -249,7 +249,8 @@ static BOOLEAN FsdOverwrites(ULONG Disposition)
 static VOID FsdSetAttributes(PFSD_FCB Fcb, ULONG Attributes)
 {
     RtlZeroMemory(&FsdRequest.stat, sizeof(FsdRequest.stat));
-    FsdRequest.stat.attributes = Attributes & FSD_KEPT_ATTRIBUTES ? Attributes & FSD_KEPT_ATTRIBUTES : FILE_ATTRIBUTE_NORMAL;
+    FsdRequest.stat.attributes =
+        Attributes & FSD_KEPT_ATTRIBUTES ? Attributes & FSD_KEPT_ATTRIBUTES : FILE_ATTRIBUTE_NORMAL;
     FsdRequest.stat.read_only = (Attributes & FILE_ATTRIBUTE_READONLY) != 0;
     if (NT_SUCCESS(FsdAskFcb(Fcb, DOOR_FILE_SET_STAT)))
         Fcb->ReadOnly = (Attributes & FILE_ATTRIBUTE_READONLY) != 0;
@@ -401,7 +402,8 @@ static NTSTATUS FsdCreateBody(PFSD_OPEN Open)
     else
         IoSetShareAccess(Open->Access, Open->Share, File, &Fcb->Share);
     if (Open->Information == FILE_CREATED)
-        FsdReport(Fcb->Path, Fcb->Directory ? FILE_NOTIFY_CHANGE_DIR_NAME : FILE_NOTIFY_CHANGE_FILE_NAME, FILE_ACTION_ADDED);
+        FsdReport(Fcb->Path, Fcb->Directory ? FILE_NOTIFY_CHANGE_DIR_NAME : FILE_NOTIFY_CHANGE_FILE_NAME,
+                  FILE_ACTION_ADDED);
     else if (Open->Information == FILE_OVERWRITTEN || Open->Information == FILE_SUPERSEDED)
         FsdReport(Fcb->Path, FILE_NOTIFY_CHANGE_SIZE | FILE_NOTIFY_CHANGE_LAST_WRITE, FILE_ACTION_MODIFIED);
     return Open->Oplock;
@@ -453,7 +455,8 @@ NTSTATUS NTAPI FsdCleanup(PDEVICE_OBJECT Device, PIRP Irp)
             Fcb->DeletePending = TRUE;
         if (--Fcb->Handles == 0 && Fcb->DeletePending && NT_SUCCESS(FsdAskFcb(Fcb, DOOR_FILE_REMOVE))) {
             if (Fcb->Directory) /* docs: who watches it learns that it goes */
-                FsRtlNotifyFullChangeDirectory(FsdNotifySync, &FsdNotifyList, Ccb, NULL, FALSE, FALSE, 0, NULL, NULL, NULL);
+                FsRtlNotifyFullChangeDirectory(FsdNotifySync, &FsdNotifyList, Ccb, NULL, FALSE, FALSE, 0, NULL, NULL,
+                                               NULL);
             FsdReport(Fcb->Path, Fcb->Directory ? FILE_NOTIFY_CHANGE_DIR_NAME : FILE_NOTIFY_CHANGE_FILE_NAME,
                       FILE_ACTION_REMOVED);
         }
@@ -580,7 +583,8 @@ NTSTATUS NTAPI FsdWrite(PDEVICE_OBJECT Device, PIRP Irp)
     Status = FsdMayTransfer(Fcb, Irp, TRUE);
     if (Status != STATUS_SUCCESS)
         return FsdFinish(Irp, Status, 0);
-    FsdRequest.flags = FsdCcbOf(Stack->FileObject) && FsdCcbOf(Stack->FileObject)->KeepsTimes ? DOOR_FILE_KEEP_TIMES : 0;
+    FsdRequest.flags =
+        FsdCcbOf(Stack->FileObject) && FsdCcbOf(Stack->FileObject)->KeepsTimes ? DOOR_FILE_KEEP_TIMES : 0;
     Status = FsdMove(Fcb, DOOR_FILE_WRITE, (UINT64)Offset.QuadPart, FsdMemoryOf(Irp), Bytes, &Done);
     if (Done) {
         BOOLEAN Grows = Offset.QuadPart + Done > Fcb->Header.FileSize.QuadPart;
@@ -588,7 +592,8 @@ NTSTATUS NTAPI FsdWrite(PDEVICE_OBJECT Device, PIRP Irp)
             Fcb->Header.FileSize.QuadPart = Offset.QuadPart + Done;
         FsdAdvance(Stack->FileObject, (UINT64)Offset.QuadPart + Done);
         Stack->FileObject->Flags |= FO_FILE_MODIFIED;
-        FsdReport(Fcb->Path, FILE_NOTIFY_CHANGE_LAST_WRITE | (Grows ? FILE_NOTIFY_CHANGE_SIZE : 0), FILE_ACTION_MODIFIED);
+        FsdReport(Fcb->Path, FILE_NOTIFY_CHANGE_LAST_WRITE | (Grows ? FILE_NOTIFY_CHANGE_SIZE : 0),
+                  FILE_ACTION_MODIFIED);
     }
     return FsdFinish(Irp, Status, NT_SUCCESS(Status) ? Done : 0);
 }

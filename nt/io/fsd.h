@@ -23,7 +23,7 @@ typedef struct _FSD_FCB {
 /* One file object's own part. */
 typedef struct _FSD_CCB {
     BOOLEAN DeleteOnClose, SharesTaken;
-    BOOLEAN KeepsTimes; /* docs: FILE_BASIC_INFORMATION: -1: what this handle does changes no times */
+    BOOLEAN KeepsTimes;     /* docs: FILE_BASIC_INFORMATION: -1: what this handle does changes no times */
     UNICODE_STRING Watched; /* the directory's name for its notifications; Buffer is ours */
     BOOLEAN ScanStarted;
     ULONG ScanIndex;

@@ -9,7 +9,8 @@ PNOTIFY_SYNC FsdNotifySync;
 LIST_ENTRY FsdNotifyList = {&FsdNotifyList, &FsdNotifyList};
 static PDEVICE_OBJECT FsdVolume;
 
-/* ---- Notification ---------------------------------------------------------------------------------------------------- */
+/* ---- Notification
+ * ---------------------------------------------------------------------------------------------------- */
 
 BOOLEAN FsdWiden(PCSTR Path, PUNICODE_STRING Name)
 {
@@ -40,7 +41,8 @@ VOID FsdReport(PCSTR Path, ULONG Filter, ULONG Action)
     ExpFree(Name.Buffer);
 }
 
-/* ---- Locks ------------------------------------------------------------------------------------------------------------ */
+/* ---- Locks
+ * ------------------------------------------------------------------------------------------------------------ */
 
 NTSTATUS NTAPI FsdLock(PDEVICE_OBJECT Device, PIRP Irp)
 {
@@ -51,7 +53,8 @@ NTSTATUS NTAPI FsdLock(PDEVICE_OBJECT Device, PIRP Irp)
     return Status == STATUS_SUCCESS ? FsRtlProcessFileLock(&Fcb->Lock, Irp, NULL) : FsdFinish(Irp, Status, 0);
 }
 
-/* ---- Controls ---------------------------------------------------------------------------------------------------------- */
+/* ---- Controls
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static BOOLEAN FsdIsOplockCode(ULONG Code)
 {
@@ -112,14 +115,16 @@ NTSTATUS NTAPI FsdControl(PDEVICE_OBJECT Device, PIRP Irp)
     return FsdFinish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
 }
 
-/* ---- Extended attributes ------------------------------------------------------------------------------------------------ */
+/* ---- Extended attributes
+ * ------------------------------------------------------------------------------------------------ */
 
 static NTSTATUS NTAPI FsdEa(PDEVICE_OBJECT Device, PIRP Irp)
 {
     return FsdFinish(Irp, STATUS_EAS_NOT_SUPPORTED, 0);
 }
 
-/* ---- Start ------------------------------------------------------------------------------------------------------------- */
+/* ---- Start
+ * ------------------------------------------------------------------------------------------------------------- */
 
 /* Opened for a look at the device itself. */
 static NTSTATUS NTAPI FsdDiskOpen(PDEVICE_OBJECT Device, PIRP Irp)
@@ -158,8 +163,7 @@ VOID FsdInitialize(VOID)
     Driver->MajorFunction[IRP_MJ_QUERY_EA] = FsdEa;
     Driver->MajorFunction[IRP_MJ_SET_EA] = FsdEa;
     FsdMakeDisk();
-    KI_ASSERT(NT_SUCCESS(
-        IoCreateDevice(Driver, 0, &Name, FILE_DEVICE_DISK_FILE_SYSTEM, 0, FALSE, &FsdControlDevice)));
+    KI_ASSERT(NT_SUCCESS(IoCreateDevice(Driver, 0, &Name, FILE_DEVICE_DISK_FILE_SYSTEM, 0, FALSE, &FsdControlDevice)));
     KI_ASSERT(NT_SUCCESS(IoCreateDevice(Driver, 0, NULL, FILE_DEVICE_DISK_FILE_SYSTEM, 0, FALSE, &FsdVolume)));
     FsdVolume->Flags &= ~DO_DEVICE_INITIALIZING;
     FsdVolume->StackSize = FsdDisk->StackSize + 1;

@@ -158,8 +158,8 @@ NTSTATUS NTAPI FsdQueryInformation(PDEVICE_OBJECT Device, PIRP Irp)
 
 /* ---- Set --------------------------------------------------------------------------------------------------------- */
 
-/* docs: FILE_BASIC_INFORMATION: 0 leaves a time, -1 leaves it for whatever else this handle does, less is no time; attributes
- * 0 stay, FILE_ATTRIBUTE_NORMAL alone means none. */
+/* docs: FILE_BASIC_INFORMATION: 0 leaves a time, -1 leaves it for whatever else this handle does, less is no time;
+ * attributes 0 stay, FILE_ATTRIBUTE_NORMAL alone means none. */
 static NTSTATUS FsdSetBasic(PFSD_FCB Fcb, PFSD_CCB Ccb, PFILE_BASIC_INFORMATION Basic, ULONG Had)
 {
     LONGLONG Time[4] = {Basic->CreationTime.QuadPart, Basic->LastAccessTime.QuadPart, Basic->LastWriteTime.QuadPart,
@@ -179,13 +179,15 @@ static NTSTATUS FsdSetBasic(PFSD_FCB Fcb, PFSD_CCB Ccb, PFILE_BASIC_INFORMATION 
     FsdRequest.stat.accessed = Time[1] > 0 ? (UINT64)Time[1] : 0;
     FsdRequest.stat.written = Time[2] > 0 ? (UINT64)Time[2] : 0;
     FsdRequest.stat.changed = Time[3] > 0 ? (UINT64)Time[3] : (UINT64)KiSystemTime();
-    FsdRequest.stat.attributes = Attributes & FSD_KEPT_ATTRIBUTES ? Attributes & FSD_KEPT_ATTRIBUTES : FILE_ATTRIBUTE_NORMAL;
+    FsdRequest.stat.attributes =
+        Attributes & FSD_KEPT_ATTRIBUTES ? Attributes & FSD_KEPT_ATTRIBUTES : FILE_ATTRIBUTE_NORMAL;
     FsdRequest.stat.read_only = (Attributes & FILE_ATTRIBUTE_READONLY) != 0;
     NTSTATUS Status = FsdAskFcb(Fcb, DOOR_FILE_SET_STAT);
     if (NT_SUCCESS(Status)) {
         Fcb->ReadOnly = (Attributes & FILE_ATTRIBUTE_READONLY) != 0;
-        FsdReport(Fcb->Path, FILE_NOTIFY_CHANGE_ATTRIBUTES | (Time[2] > 0 ? FILE_NOTIFY_CHANGE_LAST_WRITE : 0) |
-                                 (Time[0] > 0 ? FILE_NOTIFY_CHANGE_CREATION : 0),
+        FsdReport(Fcb->Path,
+                  FILE_NOTIFY_CHANGE_ATTRIBUTES | (Time[2] > 0 ? FILE_NOTIFY_CHANGE_LAST_WRITE : 0) |
+                      (Time[0] > 0 ? FILE_NOTIFY_CHANGE_CREATION : 0),
                   FILE_ACTION_MODIFIED);
     }
     return Status;
@@ -210,8 +212,8 @@ static NTSTATUS FsdSetDisposition(PFSD_FCB Fcb, BOOLEAN Delete)
     return STATUS_SUCCESS;
 }
 
-/* docs: IRP_MJ_SET_INFORMATION, SetFile.FileObject: the target's directory, which the I/O manager has opened; NULL: a bare
- * name in the same directory. */
+/* docs: IRP_MJ_SET_INFORMATION, SetFile.FileObject: the target's directory, which the I/O manager has opened; NULL: a
+ * bare name in the same directory. */
 static NTSTATUS FsdRenamePath(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, PFILE_OBJECT Target, PCHAR Path)
 {
     PCWSTR Name = Rename->FileName;
@@ -232,7 +234,8 @@ static NTSTATUS FsdRenamePath(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, PFI
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS FsdSetName(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, ULONG Room, PFILE_OBJECT Target, BOOLEAN Replace)
+static NTSTATUS FsdSetName(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, ULONG Room, PFILE_OBJECT Target,
+                           BOOLEAN Replace)
 {
     PCHAR Path;
     if (Room < FIELD_OFFSET(FILE_RENAME_INFORMATION, FileName) + Rename->FileNameLength)
@@ -295,9 +298,10 @@ NTSTATUS NTAPI FsdSetInformation(PDEVICE_OBJECT Device, PIRP Irp)
                             (*(PUCHAR)Buffer & FILE_RENAME_REPLACE_IF_EXISTS) != 0);
         break;
     case FileDispositionInformationEx: /* deleting a name that others have open is not done */
-        Status = ((PFILE_DISPOSITION_INFORMATION_EX)Buffer)->Flags & ~FILE_DISPOSITION_DELETE
-                     ? STATUS_NOT_SUPPORTED
-                     : FsdSetDisposition(Fcb, ((PFILE_DISPOSITION_INFORMATION_EX)Buffer)->Flags & FILE_DISPOSITION_DELETE);
+        Status =
+            ((PFILE_DISPOSITION_INFORMATION_EX)Buffer)->Flags & ~FILE_DISPOSITION_DELETE
+                ? STATUS_NOT_SUPPORTED
+                : FsdSetDisposition(Fcb, ((PFILE_DISPOSITION_INFORMATION_EX)Buffer)->Flags & FILE_DISPOSITION_DELETE);
         break;
     case FileValidDataLengthInformation: /* all of a file is valid always */
         Size = ((PFILE_VALID_DATA_LENGTH_INFORMATION)Buffer)->ValidDataLength.QuadPart;

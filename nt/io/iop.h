@@ -69,8 +69,8 @@ VOID IopInitializeTypes(VOID);
 /* ---- Devices -------------------------------------------------------------------------------------------------------
  */
 
-/* What DEVICE_OBJECT's DeviceObjectExtension points to. The first three fields are public; those up to Vpb lie where they
- * lie on Windows, because drivers are known to read them. */
+/* What DEVICE_OBJECT's DeviceObjectExtension points to. The first three fields are public; those up to Vpb lie where
+ * they lie on Windows, because drivers are known to read them. */
 typedef struct _IOP_DEVICE {
     CSHORT Type;
     USHORT Size;
@@ -88,8 +88,8 @@ typedef struct _IOP_DEVICE {
     UCHAR PowerState; /* DEVICE_POWER_STATE */
     UCHAR Spare;
     ULONG CreatedBy;
-    LIST_ENTRY PowerIrps;          /* of the lowest device of a stack: power requests, the first ones under way */
-    struct _PO_IDLE *Idle;         /* PoRegisterDeviceForIdleDetection */
+    LIST_ENTRY PowerIrps;           /* of the lowest device of a stack: power requests, the first ones under way */
+    struct _PO_IDLE *Idle;          /* PoRegisterDeviceForIdleDetection */
     struct _WMI_PROVIDER *Provider; /* IoWMIRegistrationControl */
     /* StartIo (startio.c), at DISPATCH_LEVEL: */
     BOOLEAN StartIoDeferred, StartIoNotCancelable; /* as the driver wants it */
@@ -127,15 +127,16 @@ PIRP IopAllocateIrp(CCHAR StackSize, PFILE_OBJECT File);
 NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb);
 VOID IopQueueThreadIrp(PIRP Irp);
 VOID IopThreadEnds(PETHREAD Thread);
-/* completion.c: the issuer's procedure or the file's port is told. TRUE: the IRP is the procedure's APC, which frees it. */
+/* completion.c: the issuer's procedure or the file's port is told. TRUE: the IRP is the procedure's APC, which frees
+ * it. */
 BOOLEAN IopTellEnd(PIRP Irp, PFILE_OBJECT File);
 NTSTATUS IopTieToPort(PFILE_OBJECT File, HANDLE Port, PVOID Key, KPROCESSOR_MODE Mode);
 VOID IopUntie(PFILE_OBJECT File);
 VOID IopInitializePorts(VOID);
 /* Buffers of a read or write as the device wants them. Event by handle is the caller's to set. */
 NTSTATUS IopSetTransfer(PIRP Irp, PDEVICE_OBJECT Device, PVOID Buffer, ULONG Bytes, BOOLEAN Read);
-/* In all of these the IRP's RequestorMode says whose addresses the buffers are: those of user mode are probed, and captured
- * with a status instead of an exception. */
+/* In all of these the IRP's RequestorMode says whose addresses the buffers are: those of user mode are probed, and
+ * captured with a status instead of an exception. */
 /* Buffers of a control request, by the method in its code. */
 NTSTATUS IopSetControl(PIRP Irp, PIO_STACK_LOCATION Stack, ULONG Code, PVOID In, ULONG InBytes, PVOID Out,
                        ULONG OutBytes);
@@ -159,8 +160,8 @@ typedef struct _IOP_OPEN {
     LARGE_INTEGER AllocationSize;
     BOOLEAN HaveAllocationSize;
     KPROCESSOR_MODE Mode; /* of the requestor */
-    PVOID Extra;        /* ECP_LIST */
-    PDEVICE_OBJECT Top; /* instead of the stack's top */
+    PVOID Extra;          /* ECP_LIST */
+    PDEVICE_OBJECT Top;   /* instead of the stack's top */
     PTXN_PARAMETER_BLOCK Transaction;
     IO_STATUS_BLOCK Iosb;
 } IOP_OPEN, *PIOP_OPEN;
@@ -187,7 +188,7 @@ PIOP_FILE_EXTENSION IopFileExtension(PFILE_OBJECT File);
 NTSTATUS IopMarkFile(PFILE_OBJECT File, PVOID Ecps, PDEVICE_OBJECT Top, PTXN_PARAMETER_BLOCK Transaction);
 /* Fixed part of an information class: less room than that is STATUS_INFO_LENGTH_MISMATCH. 0 = no such class. */
 ULONG IopClassBytes(FILE_INFORMATION_CLASS Class, BOOLEAN Set);
-extern PDEVICE_OBJECT FsdDisk; /* C:'s */
+extern PDEVICE_OBJECT FsdDisk;                                    /* C:'s */
 VOID IopInitializeFile(PFILE_OBJECT File, PDEVICE_OBJECT Device); /* of zeroed memory */
 
 /* A read or write by the file system's fast I/O routine, if it has one and agrees. FALSE: send a request. */

@@ -379,8 +379,8 @@ static NTSTATUS IopSetMode(PFILE_OBJECT File, ULONG Mode)
     return STATUS_SUCCESS;
 }
 
-/* docs: FILE_RENAME_INFORMATION: a name with a root directory or a full path: the I/O manager opens the directory it will
- * lie in, so that the file system finds it and share access holds. A bare name needs none. */
+/* docs: FILE_RENAME_INFORMATION: a name with a root directory or a full path: the I/O manager opens the directory it
+ * will lie in, so that the file system finds it and share access holds. A bare name needs none. */
 static NTSTATUS IopOpenTarget(PIOP_CALLER Caller, PFILE_RENAME_INFORMATION Rename, ULONG Bytes,
                               FILE_INFORMATION_CLASS Class, PHANDLE Handle, PFILE_OBJECT *Target)
 {
@@ -393,7 +393,8 @@ static NTSTATUS IopOpenTarget(PIOP_CALLER Caller, PFILE_RENAME_INFORMATION Renam
     Name = (UNICODE_STRING){(USHORT)Rename->FileNameLength, (USHORT)Rename->FileNameLength, Rename->FileName};
     if (!Rename->RootDirectory && Name.Buffer[0] != L'\\')
         return STATUS_SUCCESS;
-    InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, Rename->RootDirectory, NULL);
+    InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, Rename->RootDirectory,
+                               NULL);
     NTSTATUS Status = IoCreateFile(Handle, FILE_WRITE_DATA | SYNCHRONIZE, &Attributes, &Iosb, NULL, 0,
                                    FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN,
                                    FILE_OPEN_FOR_BACKUP_INTENT, NULL, 0, CreateFileTypeNone, NULL,
@@ -462,7 +463,8 @@ NTSTATUS NTAPI NtSetInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID 
         Stack->Parameters.SetFile.FileInformationClass = Class;
         Stack->Parameters.SetFile.FileObject = Target;
         if (Names)
-            Stack->Parameters.SetFile.ReplaceIfExists = (*(PUCHAR)Buffer & 1) != 0; /* a flag's bit 0 in the newer form */
+            Stack->Parameters.SetFile.ReplaceIfExists =
+                (*(PUCHAR)Buffer & 1) != 0; /* a flag's bit 0 in the newer form */
         Status = IopAskDevice(Caller.File, Irp, Buffer, Iosb);
     } else
         Status = STATUS_INSUFFICIENT_RESOURCES;

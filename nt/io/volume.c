@@ -1,11 +1,11 @@
 /*
  * File systems and volumes: registration, volume parameter blocks, mounting at the first open, verification.
  *
- * A device of a mass storage type has a VPB. Whoever opens something on it makes the I/O manager ask the registered file
- * systems, last registered first, whether they know the volume (IRP_MN_MOUNT_VOLUME); the one that does sets
- * Vpb->DeviceObject, and file objects on the device lead to the stack of that device from then on. Where nobody knows it,
- * the request goes to the device itself, as Windows' raw file system would do for the volume as a whole.
- * (docs: IoRegisterFileSystem, IRP_MN_MOUNT_VOLUME, IoVerifyVolume, VPB)
+ * A device of a mass storage type has a VPB. Whoever opens something on it makes the I/O manager ask the registered
+ * file systems, last registered first, whether they know the volume (IRP_MN_MOUNT_VOLUME); the one that does sets
+ * Vpb->DeviceObject, and file objects on the device lead to the stack of that device from then on. Where nobody knows
+ * it, the request goes to the device itself, as Windows' raw file system would do for the volume as a whole. (docs:
+ * IoRegisterFileSystem, IRP_MN_MOUNT_VOLUME, IoVerifyVolume, VPB)
  */
 #include "nt.h"
 
@@ -26,12 +26,14 @@ static LIST_ENTRY IopFileSystems = {&IopFileSystems, &IopFileSystems}; /* in the
 static LIST_ENTRY IopFsChanges = {&IopFsChanges, &IopFsChanges};
 static KSPIN_LOCK IopVpbLock;
 
-/* ---- Registration ---------------------------------------------------------------------------------------------------- */
+/* ---- Registration
+ * ---------------------------------------------------------------------------------------------------- */
 
 static VOID IopTellChange(PIOP_FS_CHANGE Change, PDEVICE_OBJECT Device, BOOLEAN Active)
 {
     VF_CALLBACK Callback;
-    IopEnter(&Callback, "DRIVER_FS_NOTIFICATION", "file system notification", (PVOID)(ULONG_PTR)Change->Routine, Device);
+    IopEnter(&Callback, "DRIVER_FS_NOTIFICATION", "file system notification", (PVOID)(ULONG_PTR)Change->Routine,
+             Device);
     Change->Routine(Device, Active);
     VfLeaveCallback(&Callback);
 }
@@ -113,7 +115,8 @@ VOID NTAPI IoUnregisterFsRegistrationChange(PDRIVER_OBJECT Driver, PDRIVER_FS_NO
     }
 }
 
-/* ---- Volume parameter blocks ------------------------------------------------------------------------------------------ */
+/* ---- Volume parameter blocks
+ * ------------------------------------------------------------------------------------------ */
 
 VOID IopMakeVpb(PDEVICE_OBJECT Device)
 {
@@ -153,7 +156,8 @@ VOID NTAPI IoReleaseVpbSpinLock(KIRQL Irql)
     KeReleaseSpinLock(&IopVpbLock, Irql);
 }
 
-/* ---- Mounting ---------------------------------------------------------------------------------------------------------- */
+/* ---- Mounting
+ * ---------------------------------------------------------------------------------------------------------- */
 
 static ULONG IopSystemTypeOf(PDEVICE_OBJECT Device)
 {
@@ -294,7 +298,8 @@ VOID NTAPI IoSetHardErrorOrVerifyDevice(PIRP Irp, PDEVICE_OBJECT Device)
         ((PETHREAD)Irp->Tail.Overlay.Thread)->DeviceToVerify = Device;
 }
 
-/* ---- Top-level requests ------------------------------------------------------------------------------------------------ */
+/* ---- Top-level requests
+ * ------------------------------------------------------------------------------------------------ */
 
 PIRP NTAPI IoGetTopLevelIrp(VOID)
 {
@@ -306,7 +311,8 @@ VOID NTAPI IoSetTopLevelIrp(PIRP Irp)
     PsGetCurrentThread()->TopLevelIrp = (ULONG_PTR)Irp;
 }
 
-/* ---- Which device is where ------------------------------------------------------------------------------------------- */
+/* ---- Which device is where
+ * ------------------------------------------------------------------------------------------- */
 
 static PDEVICE_OBJECT IopFileSystemOf(PFILE_OBJECT File)
 {
@@ -352,7 +358,8 @@ PGENERIC_MAPPING NTAPI IoGetFileObjectGenericMapping(VOID)
     return &IopFileType->Init.Mapping;
 }
 
-/* ---- Stream file objects ------------------------------------------------------------------------------------------------ */
+/* ---- Stream file objects
+ * ------------------------------------------------------------------------------------------------ */
 
 /* docs: IoCreateStreamFileObject: a file object that nobody has opened, for a file system's own use of the cache. The
  * last handle on it is gone from the beginning, so the file system gets IRP_MJ_CLEANUP at once. */
@@ -402,8 +409,8 @@ PFILE_OBJECT NTAPI IoCreateStreamFileObjectEx(PFILE_OBJECT File, PDEVICE_OBJECT 
 }
 
 /* docs: IoCreateStreamFileObjectEx2: with a device to send requests to, by the options. */
-NTSTATUS NTAPI IoCreateStreamFileObjectEx2(PIO_CREATE_STREAM_FILE_OPTIONS Options, PFILE_OBJECT File, PDEVICE_OBJECT Device,
-                                           PFILE_OBJECT *Result, PHANDLE Handle)
+NTSTATUS NTAPI IoCreateStreamFileObjectEx2(PIO_CREATE_STREAM_FILE_OPTIONS Options, PFILE_OBJECT File,
+                                           PDEVICE_OBJECT Device, PFILE_OBJECT *Result, PHANDLE Handle)
 {
     *Result = NULL;
     if (!Options || Options->Size < sizeof(*Options))
@@ -435,10 +442,11 @@ PFILE_OBJECT NTAPI IoCreateStreamFileObjectLite(PFILE_OBJECT File, PDEVICE_OBJEC
     return Stream;
 }
 
-/* ---- Paging ------------------------------------------------------------------------------------------------------------- */
+/* ---- Paging
+ * ------------------------------------------------------------------------------------------------------------- */
 
-/* The cache's and the memory manager's own transfers: whole pages, past the cache, at the level documented for the paging
- * path ("Dispatch Routine IRQL and Thread Context"). Waits. */
+/* The cache's and the memory manager's own transfers: whole pages, past the cache, at the level documented for the
+ * paging path ("Dispatch Routine IRQL and Thread Context"). Waits. */
 NTSTATUS IopPageTransfer(PFILE_OBJECT File, PMDL Mdl, LONGLONG Offset, BOOLEAN Write, PIO_STATUS_BLOCK Iosb)
 {
     PDEVICE_OBJECT Top = IoGetRelatedDeviceObject(File);

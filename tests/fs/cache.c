@@ -1,4 +1,5 @@
-/* The cache manager's routines one by one, over the test file system (docs: CcMapData, CcPinRead, CcSetFileSizes, ...). */
+/* The cache manager's routines one by one, over the test file system (docs: CcMapData, CcPinRead, CcSetFileSizes, ...).
+ */
 #include "testfs.h"
 
 static HANDLE File;
@@ -169,7 +170,8 @@ static VOID NTAPI FlushToLsn(PVOID Handle, LARGE_INTEGER Lsn)
 static VOID NTAPI CountDirty(PFILE_OBJECT Cached, PLARGE_INTEGER Offset, ULONG Length, PLARGE_INTEGER Oldest,
                              PLARGE_INTEGER Newest, PVOID Count, PVOID Unused)
 {
-    CHECK(Cached == Object && Offset->QuadPart == 0 && Length == PAGE_SIZE && Oldest->QuadPart == 5 && Newest->QuadPart == 9);
+    CHECK(Cached == Object && Offset->QuadPart == 0 && Length == PAGE_SIZE && Oldest->QuadPart == 5 &&
+          Newest->QuadPart == 9);
     ++*(PULONG)Count;
 }
 

@@ -33,7 +33,7 @@ static VOID runs_join_split_and_leave_holes(VOID)
     RUNS({0, 100, 20});
     CHECK(FsRtlAddLargeMcbEntry(&Mcb, 30, 500, 5));
     RUNS({0, 100, 20}, {20, -1, 10}, {30, 500, 5});
-    CHECK(FsRtlAddLargeMcbEntry(&Mcb, 32, 502, 1)); /* known already */
+    CHECK(FsRtlAddLargeMcbEntry(&Mcb, 32, 502, 1));  /* known already */
     CHECK(!FsRtlAddLargeMcbEntry(&Mcb, 32, 700, 1)); /* and contradicted */
     CHECK(!FsRtlAddLargeMcbEntry(&Mcb, 15, 500, 10));
     RUNS({0, 100, 20}, {20, -1, 10}, {30, 500, 5});

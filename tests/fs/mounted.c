@@ -6,7 +6,8 @@ static VOID the_first_open_mounts(VOID)
     HANDLE File;
     CHECK(StartFileSystem());
     CHECK(Disk->Vpb && !(Disk->Vpb->Flags & VPB_MOUNTED));
-    STATUS(Open(L"\\Device\\TestDisk\\none", GENERIC_READ, SHARED, FILE_OPEN, SYNC, &File), STATUS_OBJECT_NAME_NOT_FOUND);
+    STATUS(Open(L"\\Device\\TestDisk\\none", GENERIC_READ, SHARED, FILE_OPEN, SYNC, &File),
+           STATUS_OBJECT_NAME_NOT_FOUND);
     CHECK(Did.Mounts == 1 && (Disk->Vpb->Flags & VPB_MOUNTED) && Disk->Vpb->DeviceObject == Volume);
     OK(Open(L"\\Device\\TestDisk\\one", GENERIC_READ | GENERIC_WRITE, SHARED, FILE_CREATE, SYNC, &File));
     CHECK(Iosb.Information == FILE_CREATED && Did.Mounts == 1);

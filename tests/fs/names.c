@@ -1,4 +1,5 @@
-/* Names and patterns (docs: FsRtlDissectName, FsRtlIsNameInExpression, FsRtlIsFatDbcsLegal, FsRtlRemoveDotsFromPath). */
+/* Names and patterns (docs: FsRtlDissectName, FsRtlIsNameInExpression, FsRtlIsFatDbcsLegal, FsRtlRemoveDotsFromPath).
+ */
 #include "../io/test.h"
 
 static UNICODE_STRING U(PCWSTR Text)
@@ -25,9 +26,9 @@ static VOID names_are_taken_apart_at_backslashes(VOID)
 {
     static const struct {
         PCWSTR Name, First, Remaining;
-    } Rows[] = {{L"", L"", L""},          {L"\\", L"", L""},          {L"a", L"a", L""},
-                {L"\\abc", L"abc", L""},  {L"a\\b\\c", L"a", L"b\\c"}, {L"\\a\\", L"a", L""},
-                {L"\\\\a", L"", L"a"},    {L"a\\\\b", L"a", L"\\b"}};
+    } Rows[] = {{L"", L"", L""},         {L"\\", L"", L""},           {L"a", L"a", L""},
+                {L"\\abc", L"abc", L""}, {L"a\\b\\c", L"a", L"b\\c"}, {L"\\a\\", L"a", L""},
+                {L"\\\\a", L"", L"a"},   {L"a\\\\b", L"a", L"\\b"}};
     UNICODE_STRING First, Remaining;
     ANSI_STRING NarrowFirst, NarrowRemaining;
     for (ULONG i = 0; i < RTL_NUMBER_OF(Rows); i++) {
@@ -46,15 +47,13 @@ static VOID patterns_match_as_the_page_says(VOID)
         PCWSTR Pattern, Name;
         BOOLEAN Matches;
     } Rows[] = {
-        {L"", L"", TRUE},           {L"", L"a", FALSE},        {L"*", L"", FALSE},
-        {L"*", L"a", TRUE},         {L"*a", L"ba", TRUE},      {L"*a", L"ab", FALSE},
-        {L"a*b*c", L"aXbYc", TRUE}, {L"a*b*c", L"abbc", TRUE}, {L"a*b*c", L"ab", FALSE},
-        {L"?", L"a", TRUE},         {L"?", L"ab", FALSE},      {L"a?", L"a", FALSE},
-        {L"*.*", L"a", FALSE},      {L"*.*", L"a.b", TRUE},    {L"<.b", L"a.b", TRUE},
-        {L"<", L"abc", TRUE},       {L"<.c", L"a.b.c", TRUE},  {L"<c", L"a.b.c", FALSE},
-        {L"<\"*", L"a.b", TRUE},    {L"<\"*", L"ab", TRUE},    {L">>>", L"ab", TRUE},
-        {L">>>", L"abcd", FALSE},   {L">>>.b", L"a.b", TRUE},  {L"ab\"", L"ab", TRUE},
-        {L"ab\"", L"ab.", TRUE},    {L"ab\"c", L"abc", FALSE}, {L"A", L"a", FALSE},
+        {L"", L"", TRUE},         {L"", L"a", FALSE},        {L"*", L"", FALSE},         {L"*", L"a", TRUE},
+        {L"*a", L"ba", TRUE},     {L"*a", L"ab", FALSE},     {L"a*b*c", L"aXbYc", TRUE}, {L"a*b*c", L"abbc", TRUE},
+        {L"a*b*c", L"ab", FALSE}, {L"?", L"a", TRUE},        {L"?", L"ab", FALSE},       {L"a?", L"a", FALSE},
+        {L"*.*", L"a", FALSE},    {L"*.*", L"a.b", TRUE},    {L"<.b", L"a.b", TRUE},     {L"<", L"abc", TRUE},
+        {L"<.c", L"a.b.c", TRUE}, {L"<c", L"a.b.c", FALSE},  {L"<\"*", L"a.b", TRUE},    {L"<\"*", L"ab", TRUE},
+        {L">>>", L"ab", TRUE},    {L">>>", L"abcd", FALSE},  {L">>>.b", L"a.b", TRUE},   {L"ab\"", L"ab", TRUE},
+        {L"ab\"", L"ab.", TRUE},  {L"ab\"c", L"abc", FALSE}, {L"A", L"a", FALSE},
     };
     for (ULONG i = 0; i < RTL_NUMBER_OF(Rows); i++) {
         UNICODE_STRING Pattern = U(Rows[i].Pattern), Name = U(Rows[i].Name);
@@ -94,12 +93,11 @@ static VOID legal_names(VOID)
     static const struct {
         PCSTR Name;
         BOOLEAN Fat, Hpfs;
-    } Rows[] = {{"", FALSE, FALSE},          {"A", TRUE, TRUE},           {"ABCDEFGH.TXT", TRUE, TRUE},
-                {"ABCDEFGHI", FALSE, TRUE},  {"A.TEXT", FALSE, TRUE},     {"A.B.C", FALSE, TRUE},
-                {".A", FALSE, TRUE},         {"A.", FALSE, FALSE},        {"A ", FALSE, FALSE},
-                {"A .B", FALSE, TRUE},       {"A+B", FALSE, TRUE},        {"A*", FALSE, FALSE},
-                {"A:B", FALSE, FALSE},       {".", TRUE, TRUE},           {"..", TRUE, TRUE},
-                {"A\\B", FALSE, FALSE}};
+    } Rows[] = {
+        {"", FALSE, FALSE},      {"A", TRUE, TRUE},      {"ABCDEFGH.TXT", TRUE, TRUE}, {"ABCDEFGHI", FALSE, TRUE},
+        {"A.TEXT", FALSE, TRUE}, {"A.B.C", FALSE, TRUE}, {".A", FALSE, TRUE},          {"A.", FALSE, FALSE},
+        {"A ", FALSE, FALSE},    {"A .B", FALSE, TRUE},  {"A+B", FALSE, TRUE},         {"A*", FALSE, FALSE},
+        {"A:B", FALSE, FALSE},   {".", TRUE, TRUE},      {"..", TRUE, TRUE},           {"A\\B", FALSE, FALSE}};
     for (ULONG i = 0; i < RTL_NUMBER_OF(Rows); i++) {
         if (!CHECK(FsRtlIsFatDbcsLegal(A(Rows[i].Name), FALSE, FALSE, FALSE) == Rows[i].Fat) ||
             !CHECK(FsRtlIsHpfsDbcsLegal(A(Rows[i].Name), FALSE, FALSE, FALSE) == Rows[i].Hpfs))
@@ -139,8 +137,8 @@ static VOID dots_leave_a_path(VOID)
         RtlCopyMemory(Text, Rows[i].Path, Length);
         NTSTATUS Status = FsRtlRemoveDotsFromPath(Text, (USHORT)Length, &Bytes);
         UNICODE_STRING Got = {Bytes, Bytes, Text};
-        BOOLEAN Good = Rows[i].Result ? NT_SUCCESS(Status) && Is(&Got, Rows[i].Result)
-                                      : Status == STATUS_IO_REPARSE_DATA_INVALID;
+        BOOLEAN Good =
+            Rows[i].Result ? NT_SUCCESS(Status) && Is(&Got, Rows[i].Result) : Status == STATUS_IO_REPARSE_DATA_INVALID;
         if (!CHECK(Good))
             DbgPrint("    '%S' became '%wZ', 0x%08x\n", Rows[i].Path, &Got, Status);
     }

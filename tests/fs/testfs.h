@@ -1,10 +1,10 @@
 /*
- * A small file system driver over a RAM disk of its own, written as published file system drivers are: it is registered,
- * mounts its volume at the first open, caches its files and its directory through Cc, and leaves locks, notification and
- * oplocks to FsRtl. It counts and notes what the kernel asks of it.
+ * A small file system driver over a RAM disk of its own, written as published file system drivers are: it is
+ * registered, mounts its volume at the first open, caches its files and its directory through Cc, and leaves locks,
+ * notification and oplocks to FsRtl. It counts and notes what the kernel asks of it.
  *
- * The disk: 4 KiB that begin with "TESTFS01", 4 KiB of directory (64 entries of 64 bytes), then a slot of 64 KiB for each
- * of 16 files.
+ * The disk: 4 KiB that begin with "TESTFS01", 4 KiB of directory (64 entries of 64 bytes), then a slot of 64 KiB for
+ * each of 16 files.
  */
 #pragma once
 #include "../io/test.h"
@@ -62,7 +62,8 @@ static NTSTATUS Finish(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
     return Status;
 }
 
-/* ---- The disk --------------------------------------------------------------------------------------------------------- */
+/* ---- The disk
+ * --------------------------------------------------------------------------------------------------------- */
 
 static NTSTATUS DiskTransfer(PIRP Irp, PIO_STACK_LOCATION Stack)
 {
@@ -104,7 +105,8 @@ static NTSTATUS ToDisk(UCHAR Major, PMDL Mdl, LONGLONG Offset, ULONG Bytes)
     return Status;
 }
 
-/* ---- Locks for Cc ------------------------------------------------------------------------------------------------------ */
+/* ---- Locks for Cc
+ * ------------------------------------------------------------------------------------------------------ */
 
 static BOOLEAN NTAPI LockLazy(PVOID Context, BOOLEAN Wait)
 {
@@ -132,7 +134,8 @@ static VOID NTAPI UnlockFcb(PVOID Context)
 
 static CACHE_MANAGER_CALLBACKS Callbacks = {LockLazy, UnlockFcb, LockAhead, UnlockFcb};
 
-/* ---- Files ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Files
+ * ---------------------------------------------------------------------------------------------------------------- */
 
 static VOID InitializeFcb(PFCB Fcb, LONGLONG DiskOffset, ULONG Allocation, ULONG Size)
 {
@@ -226,7 +229,7 @@ static NTSTATUS CreateFile(PFILE_OBJECT File, PIO_STACK_LOCATION Stack, PIRP Irp
     WCHAR Text[20];
     PFCB Fcb = NULL;
     NTSTATUS Oplock = STATUS_SUCCESS; /* STATUS_OPLOCK_BREAK_IN_PROGRESS is a success */
-    if (!File->FileName.Length) /* the volume */
+    if (!File->FileName.Length)       /* the volume */
         return STATUS_SUCCESS;
     if (File->FileName.Length == sizeof(WCHAR)) { /* the directory, to watch it */
         File->FsContext = &DirectoryFcb;
@@ -317,7 +320,8 @@ static NTSTATUS Close(PIRP Irp, PFILE_OBJECT File)
     return Finish(Irp, STATUS_SUCCESS, 0);
 }
 
-/* ---- Read, write --------------------------------------------------------------------------------------------------------- */
+/* ---- Read, write
+ * --------------------------------------------------------------------------------------------------------- */
 
 static NTSTATUS Paging(PIRP Irp, PIO_STACK_LOCATION Stack, PFCB Fcb)
 {
@@ -407,8 +411,8 @@ static NTSTATUS WriteFile(PIRP Irp, PIO_STACK_LOCATION Stack, PFILE_OBJECT File,
     return Finish(Irp, STATUS_SUCCESS, Bytes);
 }
 
-static BOOLEAN NTAPI FastRead(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Bytes, BOOLEAN Wait, ULONG Key, PVOID Buffer,
-                              PIO_STATUS_BLOCK Status, PDEVICE_OBJECT Device)
+static BOOLEAN NTAPI FastRead(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Bytes, BOOLEAN Wait, ULONG Key,
+                              PVOID Buffer, PIO_STATUS_BLOCK Status, PDEVICE_OBJECT Device)
 {
     Did.FastReads++;
     return FsRtlCopyRead(File, Offset, Bytes, Wait, Key, Buffer, Status, Device);
@@ -422,8 +426,8 @@ static BOOLEAN NTAPI FastWrite(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG B
 }
 
 /* Asked when there are locks. */
-static BOOLEAN NTAPI FastCheck(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Bytes, BOOLEAN Wait, ULONG Key, BOOLEAN Read,
-                               PIO_STATUS_BLOCK Status, PDEVICE_OBJECT Device)
+static BOOLEAN NTAPI FastCheck(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Bytes, BOOLEAN Wait, ULONG Key,
+                               BOOLEAN Read, PIO_STATUS_BLOCK Status, PDEVICE_OBJECT Device)
 {
     LARGE_INTEGER Length = {.QuadPart = Bytes};
     PFCB Fcb = File->FsContext;
@@ -436,7 +440,8 @@ static FAST_IO_DISPATCH Fast = {.SizeOfFastIoDispatch = sizeof(Fast),
                                 .FastIoRead = FastRead,
                                 .FastIoWrite = FastWrite};
 
-/* ---- The rest --------------------------------------------------------------------------------------------------------- */
+/* ---- The rest
+ * --------------------------------------------------------------------------------------------------------- */
 
 static NTSTATUS SetInformation(PIRP Irp, PIO_STACK_LOCATION Stack, PFILE_OBJECT File, PFCB Fcb)
 {
@@ -577,7 +582,8 @@ static NTSTATUS NTAPI Dispatch(PDEVICE_OBJECT Device, PIRP Irp)
     return Status;
 }
 
-/* ---- Start and end ------------------------------------------------------------------------------------------------------ */
+/* ---- Start and end
+ * ------------------------------------------------------------------------------------------------------ */
 
 static BOOLEAN StartFileSystem(VOID)
 {
@@ -620,7 +626,8 @@ static VOID StopFileSystem(VOID)
     ExFreePool(DiskMemory);
 }
 
-/* ---- For the tests ------------------------------------------------------------------------------------------------------ */
+/* ---- For the tests
+ * ------------------------------------------------------------------------------------------------------ */
 
 static IO_STATUS_BLOCK Iosb;
 

@@ -16,7 +16,8 @@ static NTSTATUS OpenAs(PCWSTR Text, ULONG Access, ULONG Attributes, ULONG Share,
     OBJECT_ATTRIBUTES Object;
     RtlInitUnicodeString(&Name, Text);
     InitializeObjectAttributes(&Object, &Name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
-    return ZwCreateFile(Handle, Access | SYNCHRONIZE, &Object, &Iosb, NULL, Attributes, Share, Disposition, Options, NULL, 0);
+    return ZwCreateFile(Handle, Access | SYNCHRONIZE, &Object, &Iosb, NULL, Attributes, Share, Disposition, Options,
+                        NULL, 0);
 }
 
 static NTSTATUS Open(PCWSTR Text, ULONG Access, ULONG Share, ULONG Disposition, ULONG Options, PHANDLE Handle)
@@ -94,7 +95,8 @@ static VOID times_and_attributes_are_kept(VOID)
     OK(Open(L"\\??\\C:\\times", FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES, SHARED, FILE_OPEN, SYNC, &File));
     OK(ZwQueryInformationFile(File, &Iosb, &Got, sizeof(Got), FileBasicInformation));
     CHECK(Got.FileAttributes == (FILE_ATTRIBUTE_READONLY | FILE_ATTRIBUTE_SYSTEM));
-    CHECK(Got.CreationTime.QuadPart == Basic.CreationTime.QuadPart && Got.LastWriteTime.QuadPart == Basic.LastWriteTime.QuadPart);
+    CHECK(Got.CreationTime.QuadPart == Basic.CreationTime.QuadPart &&
+          Got.LastWriteTime.QuadPart == Basic.LastWriteTime.QuadPart);
     Basic = (FILE_BASIC_INFORMATION){.FileAttributes = FILE_ATTRIBUTE_NORMAL};
     OK(ZwSetInformationFile(File, &Iosb, &Basic, sizeof(Basic), FileBasicInformation));
     OK(ZwQueryInformationFile(File, &Iosb, &Got, sizeof(Got), FileBasicInformation));
@@ -120,7 +122,8 @@ static NTSTATUS Rename(HANDLE File, HANDLE Root, PCWSTR Text, BOOLEAN Replace)
 static VOID names_change(VOID)
 {
     HANDLE File, Directory, Other;
-    OK(Open(L"\\??\\C:\\dir", FILE_LIST_DIRECTORY | FILE_TRAVERSE, SHARED, FILE_CREATE, SYNC | FILE_DIRECTORY_FILE, &Directory));
+    OK(Open(L"\\??\\C:\\dir", FILE_LIST_DIRECTORY | FILE_TRAVERSE, SHARED, FILE_CREATE, SYNC | FILE_DIRECTORY_FILE,
+            &Directory));
     OK(Open(L"\\??\\C:\\old", GENERIC_WRITE | DELETE, SHARED, FILE_CREATE, SYNC, &File));
     OK(Rename(File, NULL, L"new", FALSE));
     OK(Rename(File, NULL, L"\\??\\C:\\dir\\full", FALSE));
@@ -145,8 +148,8 @@ static VOID the_target_directory_is_opened(VOID)
     OBJECT_ATTRIBUTES Object;
     PFILE_OBJECT File;
     InitializeObjectAttributes(&Object, &Name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
-    OK(IoCreateFile(&Target, FILE_READ_ATTRIBUTES | SYNCHRONIZE, &Object, &Iosb, NULL, 0, SHARED, FILE_OPEN, SYNC, NULL, 0,
-                    CreateFileTypeNone, NULL, IO_OPEN_TARGET_DIRECTORY));
+    OK(IoCreateFile(&Target, FILE_READ_ATTRIBUTES | SYNCHRONIZE, &Object, &Iosb, NULL, 0, SHARED, FILE_OPEN, SYNC, NULL,
+                    0, CreateFileTypeNone, NULL, IO_OPEN_TARGET_DIRECTORY));
     CHECK(Iosb.Information == FILE_DOES_NOT_EXIST);
     OK(ObReferenceObjectByHandle(Target, 0, *IoFileObjectType, KernelMode, (PVOID *)&File, NULL));
     CHECK(File->FileName.Length == 8 && !memcmp(File->FileName.Buffer, L"some", 8));
@@ -164,14 +167,15 @@ static VOID what_it_cannot_do_it_says(VOID)
     STATUS(ZwSetEaFile(File, &Iosb, &Ea, sizeof(Ea)), STATUS_EAS_NOT_SUPPORTED);
     STATUS(ZwQueryInformationFile(File, &Iosb, Buffer, sizeof(Buffer), FileAlternateNameInformation),
            STATUS_OBJECT_NAME_NOT_FOUND);
-    STATUS(ZwQueryInformationFile(File, &Iosb, Buffer, sizeof(Buffer), FileRenameInformation), STATUS_INVALID_INFO_CLASS);
+    STATUS(ZwQueryInformationFile(File, &Iosb, Buffer, sizeof(Buffer), FileRenameInformation),
+           STATUS_INVALID_INFO_CLASS);
     STATUS(ZwQueryInformationFile(File, &Iosb, Buffer, 3, FileStandardInformation), STATUS_INFO_LENGTH_MISMATCH);
     OK(ZwQueryInformationFile(File, &Iosb, Buffer, sizeof(Buffer), FileStreamInformation));
     CHECK(((PFILE_STREAM_INFORMATION)Buffer)->StreamSize.QuadPart == 8);
     STATUS(ZwFsControlFile(File, NULL, NULL, NULL, &Iosb, FSCTL_GET_REPARSE_POINT, NULL, 0, Buffer, sizeof(Buffer)),
            STATUS_NOT_A_REPARSE_POINT);
-    STATUS(ZwFsControlFile(File, NULL, NULL, NULL, &Iosb, CTL_CODE(FILE_DEVICE_FILE_SYSTEM, 999, METHOD_BUFFERED, 0), NULL, 0,
-                           Buffer, sizeof(Buffer)),
+    STATUS(ZwFsControlFile(File, NULL, NULL, NULL, &Iosb, CTL_CODE(FILE_DEVICE_FILE_SYSTEM, 999, METHOD_BUFFERED, 0),
+                           NULL, 0, Buffer, sizeof(Buffer)),
            STATUS_INVALID_DEVICE_REQUEST);
     OK(ZwClose(File));
 }
@@ -189,7 +193,8 @@ static VOID a_directory_is_watched(VOID)
            STATUS_PENDING);
     OK(Open(L"\\??\\C:\\dir\\watched", GENERIC_WRITE | DELETE, SHARED, FILE_CREATE, SYNC, &File));
     OK(ZwWaitForSingleObject(Event, FALSE, NULL));
-    CHECK(Change->Action == FILE_ACTION_ADDED && Change->FileNameLength == 22 && !memcmp(Change->FileName, L"dir\\watched", 22));
+    CHECK(Change->Action == FILE_ACTION_ADDED && Change->FileNameLength == 22 &&
+          !memcmp(Change->FileName, L"dir\\watched", 22));
     OK(ZwResetEvent(Event, NULL));
     STATUS(ZwNotifyChangeDirectoryFile(Directory, Event, NULL, NULL, &Told, Buffer, sizeof(Buffer),
                                        FILE_NOTIFY_CHANGE_FILE_NAME, TRUE),
@@ -210,7 +215,8 @@ static VOID a_directory_is_watched(VOID)
     OK(ZwClose(Event));
 }
 
-/* ---- A legacy filter --------------------------------------------------------------------------------------------------- */
+/* ---- A legacy filter
+ * --------------------------------------------------------------------------------------------------- */
 
 static PDEVICE_OBJECT Filter, Below;
 static ULONG Creates, Told;
@@ -270,8 +276,8 @@ static VOID a_filter_sees_what_goes_to_the_volume(VOID)
     CHECK(Creates == 1);
     OK(ZwClose(File));
     InitializeObjectAttributes(&Object, &Name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
-    OK(IoCreateFileSpecifyDeviceObjectHint(&File, GENERIC_READ | SYNCHRONIZE, &Object, &Iosb, NULL, 0, SHARED, FILE_OPEN, SYNC,
-                                           NULL, 0, CreateFileTypeNone, NULL, 0, Below));
+    OK(IoCreateFileSpecifyDeviceObjectHint(&File, GENERIC_READ | SYNCHRONIZE, &Object, &Iosb, NULL, 0, SHARED,
+                                           FILE_OPEN, SYNC, NULL, 0, CreateFileTypeNone, NULL, 0, Below));
     CHECK(Creates == 1); /* not past the filter */
     OK(ZwClose(File));
     IoDetachDevice(Below);

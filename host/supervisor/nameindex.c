@@ -1,0 +1,188 @@
+/* The names of a directory, see nameindex.h. A hash table with open addressing; a name taken away leaves "" in its
+ * place. */
+#define _GNU_SOURCE
+#include "supervisor/nameindex.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "supervisor/names.h"
+#include "supervisor/volume.h"
+
+static void index_clear(struct index *x)
+{
+    for (size_t i = 0; i < x->room; i++)
+        if (x->slot[i] && *x->slot[i])
+            free(x->slot[i]);
+    free(x->slot);
+    *x = (struct index){0};
+}
+
+/* Where a name is, or where it would go. */
+static size_t index_place(const struct index *x, const char *name)
+{
+    size_t i = names_hash(name) & (x->room - 1);
+
+    while (x->slot[i] && names_compare(x->slot[i], name) != 0)
+        i = (i + 1) & (x->room - 1);
+    return i;
+}
+
+static bool index_grow(struct index *x)
+{
+    struct index bigger = *x;
+
+    bigger.room = x->room ? 2 * x->room : 64;
+    bigger.used = 0;
+    bigger.slot = calloc(bigger.room, sizeof(*bigger.slot));
+    if (!bigger.slot)
+        return false;
+    for (size_t i = 0; i < x->room; i++)
+        if (x->slot[i] && *x->slot[i]) {
+            bigger.slot[index_place(&bigger, x->slot[i])] = x->slot[i];
+            bigger.used++;
+        }
+    free(x->slot);
+    *x = bigger;
+    return true;
+}
+
+static bool index_add(struct index *x, const char *name)
+{
+    size_t i;
+    char *copy;
+
+    if (2 * (x->used + 1) > x->room && !index_grow(x))
+        return false;
+    i = index_place(x, name);
+    copy = strdup(name);
+    if (!copy)
+        return false;
+    if (x->slot[i]) { /* of several that differ in case only the first in byte order counts */
+        bool first = strcmp(name, x->slot[i]) < 0;
+        x->ambiguous |= strcmp(name, x->slot[i]) != 0;
+        free(first ? x->slot[i] : copy);
+        x->slot[i] = first ? copy : x->slot[i];
+        return true;
+    }
+    x->used++;
+    x->slot[i] = copy;
+    return true;
+}
+
+static bool index_fresh(const struct index *x, const struct stat *st)
+{
+    return x->valid && x->inode == st->st_ino && x->device == st->st_dev && x->modified.tv_sec == st->st_mtim.tv_sec &&
+           x->modified.tv_nsec == st->st_mtim.tv_nsec;
+}
+
+/* The index for `dir`, read anew unless it still holds. */
+static bool index_make(struct index *x, int dir)
+{
+    struct stat st;
+    struct dirent *entry;
+    DIR *stream;
+    int copy;
+    bool good = true;
+
+    if (fstat(dir, &st) < 0)
+        return false;
+    if (index_fresh(x, &st))
+        return true;
+    index_clear(x);
+    copy = volume_open_below(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+    stream = copy >= 0 ? fdopendir(copy) : NULL;
+    while (good && stream && (entry = readdir(stream)))
+        if (names_valid(entry->d_name))
+            good = index_add(x, entry->d_name);
+    if (stream)
+        closedir(stream);
+    if (!good || !stream) {
+        index_clear(x);
+        return false;
+    }
+    if (!x->room && !index_grow(x))
+        return false;
+    x->valid = true;
+    x->device = st.st_dev;
+    x->inode = st.st_ino;
+    x->modified = st.st_mtim;
+    return true;
+}
+
+static bool index_is(const struct index *x, int dir, struct stat *st)
+{
+    return x->valid && fstat(dir, st) == 0 && st->st_ino == x->inode && st->st_dev == x->device;
+}
+
+/* We have made a name in `dir` ourselves. */
+static void made_in(struct index *x, int dir, const char *name)
+{
+    struct stat st;
+
+    if (!index_is(x, dir, &st))
+        return;
+    x->modified = st.st_mtim;
+    if (!index_add(x, name))
+        index_clear(x);
+}
+
+/* Or taken one away. */
+static void removed_from(struct index *x, int dir, const char *name)
+{
+    static char gone[1];
+    struct stat st;
+    size_t i;
+
+    if (!index_is(x, dir, &st))
+        return;
+    i = index_place(x, name);
+    if (x->ambiguous || !x->slot[i] || strcmp(x->slot[i], name) != 0) {
+        index_clear(x);
+        return;
+    }
+    free(x->slot[i]);
+    x->slot[i] = gone;
+    x->modified = st.st_mtim;
+}
+
+/* Where a name is on the host, NULL = nowhere. */
+const char *index_find(const struct index *x, const char *name)
+{
+    return x->slot[index_place(x, name)];
+}
+
+const struct index *index_of(struct indexes *all, int dir)
+{
+    struct stat st;
+    struct index *x = NULL;
+
+    if (fstat(dir, &st) < 0)
+        return NULL;
+    for (unsigned i = 0; i < INDEXES; i++)
+        if (index_is(&all->index[i], dir, &st))
+            x = &all->index[i];
+    if (!x)
+        x = &all->index[all->next++ % INDEXES];
+    return index_make(x, dir) ? x : NULL;
+}
+
+void index_made(struct indexes *all, int dir, const char *name)
+{
+    for (unsigned i = 0; i < INDEXES; i++)
+        made_in(&all->index[i], dir, name);
+}
+
+void index_removed(struct indexes *all, int dir, const char *name)
+{
+    for (unsigned i = 0; i < INDEXES; i++)
+        removed_from(&all->index[i], dir, name);
+}
+
+void indexes_clear(struct indexes *all)
+{
+    for (unsigned i = 0; i < INDEXES; i++)
+        index_clear(&all->index[i]);
+}
