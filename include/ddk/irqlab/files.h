@@ -1,6 +1,8 @@
 /* What ntifs.h of Windows 10's kit has and Debian's lacks: cache, file systems, information classes, security. */
 #pragma once
 
+#include <stdarg.h>
+
 /* ---- Information classes (docs: the structures' pages in ntifs.h) ---------------------------------------------------- */
 
 #ifndef _WINNT_
@@ -231,3 +233,28 @@ NTKERNELAPI BOOLEAN NTAPI SeAccessCheckFromStateEx(PSECURITY_DESCRIPTOR Security
                                                    PGENERIC_MAPPING GenericMapping, KPROCESSOR_MODE AccessMode,
                                                    PACCESS_MASK GrantedAccess, PNTSTATUS AccessStatus);
 NTKERNELAPI VOID NTAPI SeCaptureSubjectContextEx(PETHREAD Thread, PEPROCESS Process, PSECURITY_SUBJECT_CONTEXT SubjectContext);
+
+/* ---- For drivers alone: the kernel's own files see these where they are defined -------------------------------------------- */
+
+#ifndef _NTOSKRNL_
+NTSYSAPI VOID NTAPI RtlInitUTF8String(PUTF8_STRING DestinationString, PCSZ SourceString);
+NTSYSAPI NTSTATUS NTAPI RtlInitUTF8StringEx(PUTF8_STRING DestinationString, PCSZ SourceString);
+NTSYSAPI VOID NTAPI RtlFreeUTF8String(PUTF8_STRING Utf8String);
+NTSYSAPI NTSTATUS NTAPI RtlUTF8StringToUnicodeString(PUNICODE_STRING DestinationString, PUTF8_STRING SourceString,
+                                                     BOOLEAN AllocateDestinationString);
+NTSYSAPI NTSTATUS NTAPI RtlUnicodeStringToUTF8String(PUTF8_STRING DestinationString, PCUNICODE_STRING SourceString,
+                                                     BOOLEAN AllocateDestinationString);
+NTKERNELAPI NTSTATUS NTAPI FsRtlKernelFsControlFile(PFILE_OBJECT FileObject, ULONG FsControlCode, const VOID *InputBuffer,
+                                                    ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength,
+                                                    PULONG RetOutputBufferSize);
+NTKERNELAPI NTSTATUS NTAPI FsRtlQueryKernelEaFile(PFILE_OBJECT FileObject, PVOID ReturnedEaData, ULONG Length,
+                                                  BOOLEAN ReturnSingleEntry, PVOID EaList, ULONG EaListLength, PULONG EaIndex,
+                                                  BOOLEAN RestartScan, PULONG LengthReturned);
+NTKERNELAPI NTSTATUS NTAPI FsRtlSetKernelEaFile(PFILE_OBJECT FileObject, PVOID EaBuffer, ULONG Length);
+NTKERNELAPI NTSTATUS NTAPI FsRtlQueryInformationFile(PFILE_OBJECT FileObject, PVOID FileInformation, ULONG Length,
+                                                     FILE_INFORMATION_CLASS FileInformationClass, PULONG RetFileInformationSize);
+NTKERNELAPI NTSTATUS __cdecl WmiTraceMessage(TRACEHANDLE LoggerHandle, ULONG MessageFlags, LPGUID MessageGuid,
+                                             USHORT MessageNumber, ...);
+NTKERNELAPI NTSTATUS NTAPI WmiTraceMessageVa(TRACEHANDLE LoggerHandle, ULONG MessageFlags, LPGUID MessageGuid,
+                                             USHORT MessageNumber, va_list MessageArgList);
+#endif
