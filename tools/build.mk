@@ -60,6 +60,9 @@ $(B)/host/%.o: host/%.S
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c $< -o $@
 
+# .incbin is no dependency the compiler tells of
+$(B)/host/scenario/scripts.o: $(wildcard host/scenario/*.lua)
+
 $(B)/nt/ntoskrnl.exe: $(NTOBJ) $(B)/gen/ntoskrnl.def
 	ld.lld -m i386pep --subsystem native -e KiSystemStartup -shared --gc-sections --image-base 0x1a0000000000 \
 		--dynamicbase -o $@ $(NTOBJ) $(B)/gen/ntoskrnl.def --out-implib $(B)/nt/libntoskrnl.a

@@ -23,9 +23,15 @@ static inline struct scenario *self(lua_State *L)
 /* The machine has ended in a call: leave the script, whatever it would catch. Does not return. */
 int scenario_leave(lua_State *L);
 
-/* process.c: functions on user processes; and those of them that are written in Lua */
+/* What is written in Lua: the texts of the .lua files here, from the name to the name with _end (scripts.S). */
+extern const char scenario_pairs_lua[], scenario_pairs_lua_end[];
+extern const char scenario_process_lua[], scenario_process_lua_end[];
+
+/* Run one of them, before the script. Its functions stay; an error is raised. */
+int scenario_prelude(lua_State *L, const char *chunk, const char *text, const char *end);
+
+/* process.c: what process.lua stands on */
 void process_open(lua_State *L);
-void process_prelude(lua_State *L);
 void process_help(FILE *out);
 
 /* devices.c: functions on devices and power */

@@ -220,25 +220,13 @@ void scenario_help(FILE *out)
     process_help(out);
 }
 
-/* pairs in the order of the keys: numbers, then strings, then the rest as they come. */
-static const char prelude[] = "local next, sort, type, getmetatable = next, table.sort, type, getmetatable\n"
-                              "local rank = {number = 1, string = 2}\n"
-                              "local function before(a, b)\n"
-                              "  local x, y = rank[type(a)] or 3, rank[type(b)] or 3\n"
-                              "  if x ~= y then return x < y end\n"
-                              "  return x < 3 and a < b\n"
-                              "end\n"
-                              "function pairs(t)\n"
-                              "  local m = getmetatable(t)\n"
-                              "  if m and m.__pairs then return m.__pairs(t) end\n"
-                              "  local keys, i = {}, 0\n"
-                              "  for k in next, t do keys[#keys + 1] = k end\n"
-                              "  sort(keys, before)\n"
-                              "  return function()\n"
-                              "    repeat i = i + 1 until keys[i] == nil or t[keys[i]] ~= nil\n"
-                              "    return keys[i], t[keys[i]]\n"
-                              "  end, t, nil\n"
-                              "end\n";
+int scenario_prelude(lua_State *L, const char *chunk, const char *text, const char *end)
+{
+    if (luaL_loadbufferx(L, text, (size_t)(end - text), chunk, "t") != LUA_OK)
+        return lua_error(L);
+    lua_call(L, 0, 0);
+    return 0;
+}
 
 static void *allocate(void *context, void *block, size_t old, size_t bytes)
 {
@@ -290,9 +278,8 @@ static void open_sandbox(lua_State *L, uint64_t seed)
     lua_pushinteger(L, (lua_Integer)seed);
     lua_call(L, 1, 0);
     lua_settop(L, 0);
-    if (luaL_loadbufferx(L, prelude, sizeof prelude - 1, "=pairs", "t") == LUA_OK)
-        lua_call(L, 0, 0);
-    process_prelude(L);
+    scenario_prelude(L, "=pairs", scenario_pairs_lua, scenario_pairs_lua_end);
+    scenario_prelude(L, "=process", scenario_process_lua, scenario_process_lua_end);
 }
 
 struct script {
