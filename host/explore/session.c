@@ -38,6 +38,17 @@ static bool command(struct session *s, struct door_command *c)
     return !s->taking || keep_reply(s, c);
 }
 
+/* For registry_send: by a scenario, and outside what it asks. */
+static bool scenario_sends(void *context, struct door_command *c)
+{
+    return command(context, c);
+}
+
+static bool session_sends(void *context, struct door_command *c)
+{
+    return supervisor_command(((struct session *)context)->supervisor, c);
+}
+
 static struct door_command make_command(uint32_t code, const char *text, uint64_t value)
 {
     struct door_command c = {.code = code, .value = value}; /* the kernel's own limits for routines that do not return */
@@ -182,6 +193,12 @@ static void script_collect(void *context, uint32_t slot, struct door_call *call,
     calls_collect(context, slot, call, data);
 }
 
+static bool script_registry(void *context, const struct registry_stream *request, struct registry_stream *answer,
+                            uint32_t *status)
+{
+    return registry_send(scenario_sends, context, request, answer, status);
+}
+
 static bool script_print(void *context, unsigned index, struct scenario_print *print)
 {
     const struct session *s = context;
@@ -214,6 +231,7 @@ static bool play(struct session *s)
                                        .named = script_named,
                                        .call = script_call,
                                        .collect = script_collect,
+                                       .registry = script_registry,
                                        .print = script_print,
                                        .out = s->out,
                                        .seed = s->seed};
@@ -284,7 +302,7 @@ bool session_start(struct session *s, const struct supervisor_options *options, 
             return false;
         }
     uint32_t status = 0;
-    if (s->registry.size && (!registry_send(s->supervisor, &s->registry, NULL, &status) || status >= 0x80000000)) {
+    if (s->registry.size && (!registry_send(session_sends, s, &s->registry, NULL, &status) || status >= 0x80000000)) {
         const char *known = status_name(status);
         snprintf(why, 256, "the registry could not be set: 0x%08X%s%s", status, known ? " " : "", known ? known : "");
         return false;
@@ -300,7 +318,7 @@ static void save_registry(struct session *s)
     if (!s->save_registry || s->ended)
         return;
     bool good = registry_add(&request, DOOR_REGISTRY_EXPORT, NULL, 0, NULL, 0, 0, NULL, 0) &&
-                registry_send(s->supervisor, &request, &answer, &status) && status < 0x80000000 &&
+                registry_send(session_sends, s, &request, &answer, &status) && status < 0x80000000 &&
                 registry_write(&answer, s->save_registry);
     if (!good && s->remark)
         s->remark(s->context, "the registry could not be saved");

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include "door.h"
 
-struct supervisor;
-
 /* Records one behind the other, each padded to 8 bytes. Zeroed to begin with; free(bytes) in the end. */
 struct registry_stream {
     uint8_t *bytes;
@@ -55,6 +53,9 @@ bool registry_read(struct registry_stream *s, const char *argument, char why[256
 /* The keys and values of an export, as .reg text in UTF-16. */
 bool registry_write(const struct registry_stream *s, FILE *out);
 
+/* How a command goes to the machine; false: it has ended. */
+typedef bool registry_command_fn(void *context, struct door_command *command);
+
 /* Carry out a request in the machine, between two commands. answer may be NULL. False: the machine has ended. */
-bool registry_send(struct supervisor *s, const struct registry_stream *request, struct registry_stream *answer,
-                   uint32_t *status);
+bool registry_send(registry_command_fn *command, void *context, const struct registry_stream *request,
+                   struct registry_stream *answer, uint32_t *status);

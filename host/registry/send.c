@@ -1,13 +1,12 @@
 /* See registry.h: requests to a machine. */
 #include "registry/registry.h"
-#include "supervisor/supervisor.h"
 #include <string.h>
 
-static bool fetch(struct supervisor *s, struct registry_stream *answer, uint64_t bytes)
+static bool fetch(registry_command_fn *command, void *context, struct registry_stream *answer, uint64_t bytes)
 {
     while (answer->size < bytes) {
         struct door_command c = {.code = DOOR_COMMAND_REGISTRY_ANSWER, .value = answer->size};
-        if (!supervisor_command(s, &c))
+        if (!command(context, &c))
             return false;
         if (c.value > sizeof c.text || !c.value || !registry_append(answer, c.text, c.value))
             return true; /* as much as there is */
@@ -15,8 +14,8 @@ static bool fetch(struct supervisor *s, struct registry_stream *answer, uint64_t
     return true;
 }
 
-bool registry_send(struct supervisor *s, const struct registry_stream *request, struct registry_stream *answer,
-                   uint32_t *status)
+bool registry_send(registry_command_fn *command, void *context, const struct registry_stream *request,
+                   struct registry_stream *answer, uint32_t *status)
 {
     size_t at = 0;
     for (;;) {
@@ -26,13 +25,13 @@ bool registry_send(struct supervisor *s, const struct registry_stream *request, 
         if (part)
             memcpy(c.text, request->bytes + at, part);
         c.value = part | (last ? DOOR_REGISTRY_LAST : 0);
-        if (!supervisor_command(s, &c))
+        if (!command(context, &c))
             return false;
         *status = c.status;
         if (c.status >= 0x80000000)
             return true;
         if (last)
-            return !answer || fetch(s, answer, c.value);
+            return !answer || fetch(command, context, answer, c.value);
         at += part;
     }
 }

@@ -26,6 +26,7 @@ int scenario_leave(lua_State *L);
 /* What is written in Lua: the texts of the .lua files here, from the name to the name with _end (scripts.S). */
 extern const char scenario_pairs_lua[], scenario_pairs_lua_end[];
 extern const char scenario_process_lua[], scenario_process_lua_end[];
+extern const char scenario_registry_lua[], scenario_registry_lua_end[];
 
 /* Run one of them, before the script. Its functions stay; an error is raised. */
 int scenario_prelude(lua_State *L, const char *chunk, const char *text, const char *end);
@@ -33,6 +34,10 @@ int scenario_prelude(lua_State *L, const char *chunk, const char *text, const ch
 /* process.c: what process.lua stands on */
 void process_open(lua_State *L);
 void process_help(FILE *out);
+
+/* registry.c: what registry.lua stands on; __utf16 and __utf8 are there for the others too, until it has run */
+void registry_open(lua_State *L);
+void registry_help(FILE *out);
 
 /* devices.c: functions on devices and power */
 void devices_open(lua_State *L);

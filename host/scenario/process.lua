@@ -4,16 +4,7 @@ User processes for scenarios, and the machine's files through one of them. Two f
 ]]
 local call, collect, services = __call, __collect, __services
 __call, __collect, __services = nil, nil, nil
-local pack, unpack = string.pack, string.unpack
-
-local function utf16(text)
-  local out = {}
-  for _, c in utf8.codes(text) do
-    out[#out + 1] = c < 0x10000 and pack('<I2', c) or
-      pack('<I2I2', 0xd800 + (c - 0x10000 >> 10), 0xdc00 + (c - 0x10000 & 0x3ff))
-  end
-  return table.concat(out)
-end
+local pack, unpack, utf16 = string.pack, string.unpack, __utf16
 
 local Process = {}
 Process.__index = Process

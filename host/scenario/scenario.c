@@ -218,6 +218,7 @@ void scenario_help(FILE *out)
     expect_help(out);
     devices_help(out);
     process_help(out);
+    registry_help(out);
 }
 
 int scenario_prelude(lua_State *L, const char *chunk, const char *text, const char *end)
@@ -267,6 +268,7 @@ static void open_sandbox(lua_State *L, uint64_t seed)
     devices_open(L);
     expect_open(L);
     process_open(L);
+    registry_open(L);
     lua_getglobal(L, "string");
     lua_pushnil(L);
     lua_setfield(L, -2, "dump");
@@ -280,6 +282,7 @@ static void open_sandbox(lua_State *L, uint64_t seed)
     lua_settop(L, 0);
     scenario_prelude(L, "=pairs", scenario_pairs_lua, scenario_pairs_lua_end);
     scenario_prelude(L, "=process", scenario_process_lua, scenario_process_lua_end);
+    scenario_prelude(L, "=registry", scenario_registry_lua, scenario_registry_lua_end);
 }
 
 struct script {

@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include "door.h"
 
+struct registry_stream;
+
 /* What a driver has printed; the text without its newline. */
 struct scenario_print {
     const char *text;
@@ -33,6 +35,8 @@ struct scenario_machine {
     bool (*command)(void *context, uint32_t code, uint64_t *value, uint32_t *status);
     /* The same, with a name (of a device, of a power setting). */
     bool (*named)(void *context, uint32_t code, const char *name, uint64_t *value, uint32_t *status);
+    /* Operations on the registry (registry/registry.h). */
+    bool (*registry)(void *context, const struct registry_stream *request, struct registry_stream *answer, uint32_t *status);
     /* The lines printed so far, by their number; false: there is no such one. */
     bool (*print)(void *context, unsigned index, struct scenario_print *print);
     FILE *out;                                      /* where print goes */

@@ -12,3 +12,4 @@ scenario_\name\()_lua_end:
 
         script  pairs
         script  process
+        script  registry

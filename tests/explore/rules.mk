@@ -2,7 +2,7 @@
 TE := $(B)/tests/explore
 TE_DRIVERS := $(patsubst tests/explore/drivers/%.c,$(TE)/%.sys,$(wildcard tests/explore/drivers/*.c))
 TE_PARTS := $(wildcard host/base/*.c host/machine/*.c host/machine/*.S host/sandbox/*.c host/sandbox/*.S host/supervisor/*.c \
-	host/loader/*.c host/devices/*.c host/explore/*.c host/scenario/*.c host/registry/*.c)
+	host/loader/*.c host/devices/*.c host/explore/*.c host/scenario/*.c host/scenario/*.S host/registry/*.c)
 TE_OBJ := $(patsubst %.S,$(B)/%.o,$(patsubst %.c,$(B)/%.o,$(TE_PARTS)))
 
 $(TE)/%.sys: DRVCC += -Wno-multichar -Wno-array-bounds -Werror
