@@ -101,8 +101,10 @@ static void read_devices(lua_State *L, struct scenario_header *h)
     for (lua_Integer i = 1; lua_rawgeti(L, -1, i) != LUA_TNIL; i++, lua_pop(L, 1)) {
         size_t bytes = 0;
         const char *text = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &bytes) : NULL;
-        if (!text || !bytes || bytes >= HEADER_DEVICE || strlen(text) != bytes || h->devices == HEADER_DEVICES)
+        if (!text || !bytes || bytes >= HEADER_DEVICE || strlen(text) != bytes || h->devices == HEADER_DEVICES) {
             wrong(L, "machine: devices: %s is no device, or one too many", text ? text : "that");
+            return;
+        }
         memcpy(h->device[h->devices++], text, bytes + 1);
     }
     lua_pop(L, 1);

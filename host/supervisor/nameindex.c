@@ -63,8 +63,12 @@ static bool index_add(struct index *x, const char *name)
     if (x->slot[i]) { /* of several that differ in case only the first in byte order counts */
         bool first = strcmp(name, x->slot[i]) < 0;
         x->ambiguous |= strcmp(name, x->slot[i]) != 0;
-        free(first ? x->slot[i] : copy);
-        x->slot[i] = first ? copy : x->slot[i];
+        if (first) {
+            free(x->slot[i]);
+            x->slot[i] = copy;
+        } else {
+            free(copy);
+        }
         return true;
     }
     x->used++;

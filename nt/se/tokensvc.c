@@ -101,8 +101,11 @@ NTSTATUS NTAPI NtDuplicateToken(HANDLE ExistingHandle, ACCESS_MASK Access, POBJE
 /* One privilege as asked for. FALSE: the token does not hold it. */
 static BOOLEAN SepAdjustOne(PSEP_TOKEN Token, PLUID_AND_ATTRIBUTES To, PTOKEN_PRIVILEGES Before, ULONG Room)
 {
-    UINT64 Bit = SEP_BIT(To->Luid.LowPart), Old = Token->Enabled;
-    if (To->Luid.HighPart || To->Luid.LowPart >= 64 || !(Token->Present & Bit))
+    UINT64 Bit, Old = Token->Enabled;
+    if (To->Luid.HighPart || To->Luid.LowPart >= 64)
+        return FALSE;
+    Bit = SEP_BIT(To->Luid.LowPart);
+    if (!(Token->Present & Bit))
         return FALSE;
     if (To->Attributes & SE_PRIVILEGE_REMOVED) {
         Token->Present &= ~Bit;
