@@ -129,8 +129,7 @@ static void explain_rule(const struct contract_rule *rule)
     }
 }
 
-/* ---- Finding it
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Finding it -------------------------------------------------------------------------------------------------- */
 
 /* Walk everything that has a name. False from the visitor ends the walk. */
 static void each_name(bool (*visit)(void *context, const char *name), void *context)

@@ -35,8 +35,7 @@ static bool fail(struct parser *p, const char *what)
     return false;
 }
 
-/* ---- Characters
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Characters -------------------------------------------------------------------------------------------------- */
 
 static uint32_t peek(const struct parser *p)
 {
@@ -95,8 +94,7 @@ static bool hexadecimal(struct parser *p, unsigned most, uint32_t *value)
     return count && digit(peek(p)) < 0;
 }
 
-/* ---- Keys
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Keys -------------------------------------------------------------------------------------------------------- */
 
 static const struct {
     const char *name, *path;
@@ -156,8 +154,7 @@ static bool read_key(struct parser *p)
            fail(p, "too much for one registry");
 }
 
-/* ---- Values
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- Values ------------------------------------------------------------------------------------------------------ */
 
 /* "..." into scratch; *units of it. A string may go over several lines. */
 static bool quoted(struct parser *p, uint16_t *to, size_t *units)
@@ -283,8 +280,7 @@ static bool read_value(struct parser *p)
     return read_data(p, p->scratch, units);
 }
 
-/* ---- The text
- * ------------------------------------------------------------------------------------------------------------------ */
+/* ---- The text ---------------------------------------------------------------------------------------------------- */
 
 static bool read_header(struct parser *p)
 {

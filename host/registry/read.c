@@ -21,8 +21,7 @@ static bool tell(char why[256], const char *path, const char *what)
     return false;
 }
 
-/* ---- Hives
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Hives ------------------------------------------------------------------------------------------------------- */
 
 static bool hive_value(struct hive *v, hive_value_h value)
 {
@@ -76,8 +75,7 @@ bool registry_hive(struct registry_stream *s, const char *path, const char *key,
     return good;
 }
 
-/* ---- What was given
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- What was given ---------------------------------------------------------------------------------------------- */
 
 static uint8_t *read_all(const char *path, size_t *size, char why[256])
 {

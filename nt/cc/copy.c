@@ -27,8 +27,7 @@ static VOID CcpFail(CCP_PIECE *Piece, NTSTATUS Status)
     ExRaiseStatus(FsRtlNormalizeNtstatus(Status, STATUS_UNEXPECTED_IO_ERROR));
 }
 
-/* ---- Read
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Read -------------------------------------------------------------------------------------------------------- */
 
 BOOLEAN NTAPI CcCopyReadEx(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, ULONG Length, BOOLEAN Wait, PVOID Buffer,
                            PIO_STATUS_BLOCK Iosb, PETHREAD Issuer)
@@ -67,8 +66,7 @@ VOID NTAPI CcFastCopyRead(PFILE_OBJECT File, ULONG FileOffset, ULONG Length, ULO
     CcCopyRead(File, &Offset, Length, TRUE, Buffer, Iosb);
 }
 
-/* ---- Write
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Write ------------------------------------------------------------------------------------------------------- */
 
 /* Pages that are only written in part must hold the file's bytes first; those written as a whole need no read. */
 static NTSTATUS CcpReadyEdges(CCP_PIECE *Piece)
@@ -181,8 +179,7 @@ BOOLEAN NTAPI CcZeroData(PFILE_OBJECT File, PLARGE_INTEGER Start, PLARGE_INTEGER
     return TRUE;
 }
 
-/* ---- MDLs
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- MDLs -------------------------------------------------------------------------------------------------------- */
 
 static PCCP_VIEW CcpViewOfMdl(PCCP_MAP Map, PMDL Mdl)
 {

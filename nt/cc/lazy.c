@@ -32,8 +32,7 @@ VOID CcpWake(VOID)
     KeSetEvent(&CcpWork, IO_NO_INCREMENT, FALSE);
 }
 
-/* ---- How much may be dirty
- * ------------------------------------------------------------------------------------------- */
+/* ---- How much may be dirty --------------------------------------------------------------------------------------- */
 
 static BOOLEAN CcpMayDirty(PFILE_OBJECT File, ULONG Bytes)
 {
@@ -115,8 +114,7 @@ static VOID CcpPostDeferred(VOID)
     }
 }
 
-/* ---- Rounds
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Rounds ------------------------------------------------------------------------------------------------------ */
 
 /* docs: a write that fails for good loses its data, and the user is told ("delayed write failed"). */
 static VOID CcpGiveUp(PCCP_MAP Map, NTSTATUS Status)
@@ -233,8 +231,7 @@ VOID CcpInitialize(VOID)
     ObDereferenceObject(Thread);
 }
 
-/* ---- Read-ahead
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Read-ahead -------------------------------------------------------------------------------------------------- */
 
 typedef struct _CCP_AHEAD {
     WORK_QUEUE_ITEM Item;

@@ -7,8 +7,7 @@
 
 LIST_ENTRY CcpMaps = {&CcpMaps, &CcpMaps};
 
-/* ---- Made
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Made -------------------------------------------------------------------------------------------------------- */
 
 static PCCP_MAP CcpMakeMap(PFILE_OBJECT File, PCC_FILE_SIZES Sizes, BOOLEAN PinAccess,
                            PCACHE_MANAGER_CALLBACKS Callbacks, PVOID Context)
@@ -54,8 +53,7 @@ VOID NTAPI CcInitializeCacheMap(PFILE_OBJECT File, PCC_FILE_SIZES Sizes, BOOLEAN
     Map->OpenCount++;
 }
 
-/* ---- Sizes
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Sizes ------------------------------------------------------------------------------------------------------- */
 
 /* The bytes between the file's new end and the end of its page. */
 static VOID CcpZeroTail(PCCP_MAP Map, LONGLONG Size)
@@ -121,8 +119,7 @@ VOID CcpTellValidData(PCCP_MAP Map)
     IopCallAndWait(Top, Irp, &Iosb);
 }
 
-/* ---- Flush, purge
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Flush, purge ------------------------------------------------------------------------------------------------ */
 
 static LONGLONG CcpEndOf(PLARGE_INTEGER Offset, ULONG Length)
 {
@@ -182,8 +179,7 @@ VOID NTAPI CcCoherencyFlushAndPurgeCache(PSECTION_OBJECT_POINTERS Section, PLARG
         Iosb->Status = STATUS_CACHE_PAGE_LOCKED;
 }
 
-/* ---- Deleted
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Deleted ----------------------------------------------------------------------------------------------------- */
 
 VOID CcpDeleteMap(PCCP_MAP Map)
 {
@@ -253,8 +249,7 @@ BOOLEAN NTAPI CcUninitializeCacheMap(PFILE_OBJECT File, PLARGE_INTEGER Truncate,
     return FALSE;
 }
 
-/* ---- Attributes and questions
- * -------------------------------------------------------------------------------------------- */
+/* ---- Attributes and questions ------------------------------------------------------------------------------------ */
 
 VOID NTAPI CcSetAdditionalCacheAttributes(PFILE_OBJECT File, BOOLEAN NoReadAhead, BOOLEAN NoWriteBehind)
 {

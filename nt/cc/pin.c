@@ -42,8 +42,7 @@ static VOID CcpFreeBcb(PCCP_BCB Bcb)
     ExpFree(Bcb);
 }
 
-/* ---- Map
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Map --------------------------------------------------------------------------------------------------------- */
 
 BOOLEAN NTAPI CcMapData(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, ULONG Length, ULONG Flags, PVOID *Opaque,
                         PVOID *Buffer)
@@ -68,8 +67,7 @@ BOOLEAN NTAPI CcMapData(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, ULONG Leng
     return TRUE;
 }
 
-/* ---- Pin
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Pin --------------------------------------------------------------------------------------------------------- */
 
 static PCCP_BCB CcpFindBcb(PCCP_MAP Map, LONGLONG Offset, ULONG Length)
 {
@@ -201,8 +199,7 @@ BOOLEAN NTAPI CcPreparePinWrite(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, UL
     return TRUE;
 }
 
-/* ---- Dirty
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Dirty ------------------------------------------------------------------------------------------------------- */
 
 VOID NTAPI CcSetDirtyPinnedData(PVOID Opaque, PLARGE_INTEGER Lsn)
 {
@@ -290,8 +287,7 @@ LARGE_INTEGER NTAPI CcGetDirtyPages(PVOID LogHandle, PDIRTY_PAGE_ROUTINE Routine
     return Oldest;
 }
 
-/* ---- Unpin
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Unpin ------------------------------------------------------------------------------------------------------- */
 
 static VOID CcpUnpin(PCCP_BCB Bcb)
 {

@@ -118,8 +118,7 @@ BOOLEAN CcpIsReady(PCCP_MAP Map, LONGLONG Offset, ULONG Bytes)
     return TRUE;
 }
 
-/* ---- Transfers
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Transfers --------------------------------------------------------------------------------------------------- */
 
 /* Pages of ours as a paging request describes them: locked, and not "nonpaged pool". */
 PMDL CcpMakeMdl(PVOID Memory, ULONG Bytes)

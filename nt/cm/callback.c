@@ -44,8 +44,7 @@ static LIST_ENTRY CmpCallbacks = {&CmpCallbacks, &CmpCallbacks};
 static ULONG CmpCallbackCount;
 static ULONG64 CmpLastCookie = 0x01000000;
 
-/* ---- Altitudes: decimal numbers, whole part and fraction
- * -------------------------------------------------------------- */
+/* ---- Altitudes: decimal numbers, whole part and fraction --------------------------------------------------------- */
 
 static BOOLEAN CmpIsAltitude(PCUNICODE_STRING Text)
 {
@@ -89,8 +88,7 @@ static LONG CmpCompareAltitude(PCUNICODE_STRING One, PCUNICODE_STRING Other)
     }
 }
 
-/* ---- Registration
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Registration ------------------------------------------------------------------------------------------------ */
 
 static PCM_CALLBACK CmpFindCallback(LARGE_INTEGER Cookie)
 {
@@ -235,8 +233,7 @@ VOID NTAPI CmGetCallbackVersion(PULONG Major, PULONG Minor)
         *Minor = 0;
 }
 
-/* ---- Around an operation
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Around an operation ----------------------------------------------------------------------------------------- */
 
 static BOOLEAN CmpRemember(PCM_CALL Call)
 {
@@ -306,8 +303,7 @@ NTSTATUS CmpAfter(PCM_CALL Call, PVOID Object, NTSTATUS Status)
     return Status;
 }
 
-/* ---- For the callbacks
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- For the callbacks ------------------------------------------------------------------------------------------- */
 
 /* docs: CmSetCallbackObjectContext. */
 NTSTATUS NTAPI CmSetCallbackObjectContext(PVOID Object, PLARGE_INTEGER Cookie, PVOID NewContext, PVOID *OldContext)

@@ -150,16 +150,14 @@ NTSTATUS CmpFillValue(PCM_VALUE Value, ULONG Class, PVOID Buffer, ULONG Room, PU
 NTSTATUS CmpFillKey(PCM_KEY Key, struct _CM_TRANSACTION *Transaction, ULONG Class, PVOID Buffer, ULONG Room,
                     PULONG Returned);
 
-/* ---- Notification (notify.c)
- * ----------------------------------------------------------------------------------------- */
+/* ---- Notification (notify.c) ------------------------------------------------------------------------------------- */
 
 /* Key (or, for a name, one right below it) has changed. Filter: REG_NOTIFY_CHANGE_*. */
 VOID CmpNotify(PCM_KEY Key, ULONG Filter);
 VOID CmpWatchedKeyGoes(PCM_KEY Key); /* it is deleted */
 VOID CmpCloseWatch(PCM_KEY_BODY Body);
 
-/* ---- Callbacks (callback.c)
- * ------------------------------------------------------------------------------------------ */
+/* ---- Callbacks (callback.c) -------------------------------------------------------------------------------------- */
 
 struct _CM_CALLED;
 
@@ -185,8 +183,7 @@ BOOLEAN CmpBefore(PCM_CALL Call, PNTSTATUS Status);
 NTSTATUS CmpAfter(PCM_CALL Call, PVOID Object, NTSTATUS Status);
 VOID CmpContextsGo(PCM_KEY_BODY Body);
 
-/* ---- Transactions (transact.c)
- * ---------------------------------------------------------------------------------------- */
+/* ---- Transactions (transact.c) ----------------------------------------------------------------------------------- */
 
 /* Key may be changed in Transaction (or, NULL, outside of any): it becomes the key's owner. */
 NTSTATUS CmpOwn(PCM_KEY Key, struct _CM_TRANSACTION *Transaction);
@@ -202,8 +199,7 @@ VOID CmpDereferenceTransaction(struct _CM_TRANSACTION *Transaction);
 BOOLEAN CmpIsActive(struct _CM_TRANSACTION *Transaction);
 PVOID CmpTransactionObject(struct _CM_TRANSACTION *Transaction); /* KTRANSACTION */
 
-/* ---- Services that others build on
- * ------------------------------------------------------------------------------------ */
+/* ---- Services that others build on ------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI NtCreateKey(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, ULONG TitleIndex,
                            PUNICODE_STRING Class, ULONG Options, PULONG Disposition);

@@ -376,8 +376,7 @@ NTSTATUS CmpOpenBody(POBJECT_ATTRIBUTES Attributes, ACCESS_MASK Access, PCM_KEY_
     return Status;
 }
 
-/* ---- The key as a whole
- * ---------------------------------------------------------------------------------------------- */
+/* ---- The key as a whole ------------------------------------------------------------------------------------------ */
 
 /* docs: ZwDeleteKey: a key with subkeys stays (STATUS_CANNOT_DELETE). */
 static NTSTATUS CmpDelete(PCM_KEY_BODY Body)

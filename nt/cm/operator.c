@@ -12,8 +12,7 @@
 static PUCHAR CmpRequest, CmpAnswer;
 static ULONG CmpRequestBytes, CmpRequestRoom, CmpAnswerBytes, CmpAnswerRoom;
 
-/* ---- Streams
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Streams ----------------------------------------------------------------------------------------------------- */
 
 static BOOLEAN CmpAppend(PUCHAR *Buffer, PULONG Bytes, PULONG Room, const VOID *Data, ULONG More)
 {
@@ -61,8 +60,7 @@ static NTSTATUS CmpTell(ULONG Op, PCUNICODE_STRING Key, PCUNICODE_STRING Name, U
     return Good ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
 }
 
-/* ---- Finding the key
- * ----------------------------------------------------------------------------------------------------- */
+/* ---- Finding the key --------------------------------------------------------------------------------------------- */
 
 static const UNICODE_STRING CmpLinkValue = RTL_CONSTANT_STRING(L"SymbolicLinkValue");
 
@@ -116,8 +114,7 @@ static PCM_KEY CmpBehindLink(PCM_KEY Key, ULONG Depth)
     return CmpAtPath(&Target, FALSE, Depth + 1);
 }
 
-/* ---- Operations
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Operations -------------------------------------------------------------------------------------------------- */
 
 static NTSTATUS CmpDeleteTree(PCM_KEY Key)
 {

@@ -14,8 +14,7 @@
 #define RTL_QUERY_REGISTRY_TYPECHECK_SHIFT 24
 #endif
 
-/* ---- As the kernel's own
- * ---------------------------------------------------------------------------------------------- */
+/* ---- As the kernel's own ----------------------------------------------------------------------------------------- */
 
 /* These routines work for the kernel whoever the thread works for: what they open are the kernel's handles. Each
  * exported one begins and ends here, as the Zw forms of services do. */
@@ -442,8 +441,7 @@ NTSTATUS NTAPI RtlQueryRegistryValuesEx(ULONG RelativeTo, PCWSTR Path, PRTL_QUER
     return RtlQueryRegistryValues(RelativeTo, Path, Row, Context, Environment);
 }
 
-/* ---- One value in one of two keys
- * -------------------------------------------------------------------------------------- */
+/* ---- One value in one of two keys -------------------------------------------------------------------------------- */
 
 static NTSTATUS CmpReadInto(HANDLE Key, PUNICODE_STRING Name, ULONG Room, PULONG Type, PVOID Data, PULONG Bytes)
 {

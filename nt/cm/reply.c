@@ -70,8 +70,7 @@ NTSTATUS CmpFillValue(PCM_VALUE Value, ULONG Class, PVOID Buffer, ULONG Room, PU
     return CmpEndReply(&Reply, Returned);
 }
 
-/* ---- Keys
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Keys -------------------------------------------------------------------------------------------------------- */
 
 /* What KeyFullInformation and KeyCachedInformation tell of a key. While a transaction's marks are in it, sizes of what
  * is not seen count as well: they are upper bounds. */

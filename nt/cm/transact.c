@@ -60,8 +60,7 @@ VOID CmpForget(PCM_MARK Mark, PCM_KEY Parent)
         Parent->Owner = NULL;
 }
 
-/* ---- The end
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- The end ----------------------------------------------------------------------------------------------------- */
 
 static PCM_KEY CmpParentOf(PCM_MARK Mark)
 {
@@ -98,8 +97,7 @@ static VOID CmpEndTransaction(PTM_PARTICIPANT Participant, BOOLEAN Keep)
     CmpDereferenceTransaction(Transaction);
 }
 
-/* ---- Joining
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Joining ----------------------------------------------------------------------------------------------------- */
 
 VOID CmpReferenceTransaction(PCM_TRANSACTION Transaction)
 {

@@ -10,8 +10,7 @@
 
 static const UNICODE_STRING CmpNoName;
 
-/* ---- Setting and deleting
- * -------------------------------------------------------------------------------------------- */
+/* ---- Setting and deleting ---------------------------------------------------------------------------------------- */
 
 /* In a transaction the value there was stays for the others, and a new one stands beside it. */
 static NTSTATUS CmpSetInTransaction(PCM_KEY Key, PCUNICODE_STRING Name, ULONG Type, PVOID Data, ULONG Bytes,
@@ -103,8 +102,7 @@ NTSTATUS NTAPI NtDeleteValueKey(HANDLE Handle, PUNICODE_STRING Name)
     return Status;
 }
 
-/* ---- Values asked for
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Values asked for -------------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI NtQueryValueKey(HANDLE Handle, PUNICODE_STRING Name, KEY_VALUE_INFORMATION_CLASS Class, PVOID Buffer,
                                ULONG Room, PULONG Returned)
@@ -205,8 +203,7 @@ NTSTATUS NTAPI NtQueryMultipleValueKey(HANDLE Handle, PKEY_VALUE_ENTRY Entries, 
     return Status;
 }
 
-/* ---- Keys asked for
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Keys asked for ---------------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI NtEnumerateKey(HANDLE Handle, ULONG Index, KEY_INFORMATION_CLASS Class, PVOID Buffer, ULONG Room,
                               PULONG Returned)

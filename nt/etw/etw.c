@@ -30,8 +30,7 @@ static LIST_ENTRY EtwpRegistrations = {&EtwpRegistrations, &EtwpRegistrations};
 #define ETWP_DATA_MOST 128     /* descriptors of an event (docs: EtwWrite, MAX_EVENT_DATA_DESCRIPTORS) */
 #define ETWP_BYTES_MOST 0xff00 /* of an event */
 
-/* ---- Registration
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Registration ------------------------------------------------------------------------------------------------ */
 
 static PETW_REGISTRATION EtwpFind(REGHANDLE Handle)
 {
@@ -114,8 +113,7 @@ NTSTATUS NTAPI EtwSetInformation(REGHANDLE RegHandle, ULONG Class, PVOID Informa
     }
 }
 
-/* ---- Is it wanted
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Is it wanted ------------------------------------------------------------------------------------------------ */
 
 /* docs: EtwProviderEnabled: level 0 is always in; any keyword is wanted here. */
 static BOOLEAN EtwpWanted(UCHAR Level)
@@ -133,8 +131,7 @@ BOOLEAN NTAPI EtwEventEnabled(REGHANDLE RegHandle, PCEVENT_DESCRIPTOR Event)
     return EtwProviderEnabled(RegHandle, Event->Level, Event->Keyword);
 }
 
-/* ---- Writing
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Writing ----------------------------------------------------------------------------------------------------- */
 
 /* The record's copy of the event being written: no delivery point lies between filling and recording it. */
 static struct {
@@ -221,8 +218,7 @@ NTSTATUS NTAPI EtwWriteString(REGHANDLE RegHandle, UCHAR Level, ULONGLONG Keywor
     return EtwpWrite(RegHandle, &Event, ActivityId, NULL, 1, &Data);
 }
 
-/* ---- Activities
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Activities -------------------------------------------------------------------------------------------------- */
 
 static GUID EtwpNewActivity(VOID)
 {

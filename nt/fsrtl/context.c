@@ -70,8 +70,7 @@ VOID NTAPI FsRtlTeardownPerStreamContexts(PFSRTL_ADVANCED_FCB_HEADER Header)
         FsRtlpFreeContexts(&Header->FilterContexts);
 }
 
-/* ---- Files: the pointer leads to a list made with the first context
- * -------------------------------------------------- */
+/* ---- Files: the pointer leads to a list made with the first context ---------------------------------------------- */
 
 NTSTATUS NTAPI FsRtlInsertPerFileContext(PVOID *Pointer, PFSRTL_PER_FILE_CONTEXT Context)
 {
@@ -107,8 +106,7 @@ VOID NTAPI FsRtlTeardownPerFileContexts(PVOID *Pointer)
     *Pointer = NULL;
 }
 
-/* ---- File objects
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- File objects ------------------------------------------------------------------------------------------------ */
 
 NTSTATUS NTAPI FsRtlInsertPerFileObjectContext(PFILE_OBJECT File, PFSRTL_PER_FILEOBJECT_CONTEXT Context)
 {
@@ -133,8 +131,7 @@ PFSRTL_PER_FILEOBJECT_CONTEXT NTAPI FsRtlRemovePerFileObjectContext(PFILE_OBJECT
     return Extension ? (PVOID)FsRtlpTakeContext(&Extension->Contexts, Owner, Instance) : NULL;
 }
 
-/* ---- Extra create parameters
- * ------------------------------------------------------------------------------------------ */
+/* ---- Extra create parameters ------------------------------------------------------------------------------------- */
 
 #define FSRTLP_ECP_ACKNOWLEDGED 1
 #define FSRTLP_ECP_FROM_USER 2

@@ -61,8 +61,7 @@ static BOOLEAN FsRtlpGuard(BOOLEAN (*Routine)(PVOID), PVOID Context, PBOOLEAN Do
     return TRUE;
 }
 
-/* ---- Read
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Read -------------------------------------------------------------------------------------------------------- */
 
 typedef struct _FSRTLP_COPY {
     PFILE_OBJECT File;
@@ -148,8 +147,7 @@ BOOLEAN NTAPI FsRtlMdlReadCompleteDev(PFILE_OBJECT File, PMDL Chain, PDEVICE_OBJ
     return TRUE;
 }
 
-/* ---- Write
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Write ------------------------------------------------------------------------------------------------------- */
 
 /* docs: FsRtlCopyWrite: it may extend the file within its allocation; everything else takes a request. */
 static BOOLEAN FsRtlpBeginWrite(PFSRTLP_COPY Copy, ULONG Key, PBOOLEAN Extends)

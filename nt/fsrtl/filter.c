@@ -133,8 +133,7 @@ static NTSTATUS FsRtlpBase(PFS_FILTER_CALLBACK_DATA Data)
 #undef CALL
 }
 
-/* ---- Down and up
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Down and up ------------------------------------------------------------------------------------------------- */
 
 NTSTATUS FsRtlpFileOperation(PFILE_OBJECT File, UCHAR Operation, const FS_FILTER_PARAMETERS *Parameters)
 {

@@ -146,8 +146,7 @@ BOOLEAN NTAPI FsRtlCheckLockForWriteAccess(PFILE_LOCK Lock, PIRP Irp)
     return FsRtlpMayRequest(Lock, Irp, TRUE);
 }
 
-/* ---- The end of a request
- * --------------------------------------------------------------------------------------------- */
+/* ---- The end of a request ---------------------------------------------------------------------------------------- */
 
 static NTSTATUS FsRtlpEndLockIrp(PFILE_LOCK Lock, PVOID Context, PIRP Irp, NTSTATUS Status)
 {
@@ -226,8 +225,7 @@ static VOID NTAPI FsRtlpCancelLock(PDEVICE_OBJECT Device, PIRP Irp)
     FsRtlpEndLockIrp(Lock, Context, Irp, STATUS_CANCELLED);
 }
 
-/* ---- Lock
- * -------------------------------------------------------------------------------------------------------------- */
+/* ---- Lock -------------------------------------------------------------------------------------------------------- */
 
 static VOID FsRtlpWaitForLock(PFILE_LOCK Lock, PFSRTLP_LOCKS Locks, const FILE_LOCK_INFO *Info, PIRP Irp, PVOID Context)
 {
@@ -290,8 +288,7 @@ BOOLEAN NTAPI FsRtlPrivateLock(PFILE_LOCK Lock, PFILE_OBJECT File, PLARGE_INTEGE
     return TRUE;
 }
 
-/* ---- Unlock
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Unlock ------------------------------------------------------------------------------------------------------ */
 
 static VOID FsRtlpUnlock(PFILE_LOCK Lock, PFSRTLP_LOCK Held, PVOID Context)
 {
@@ -383,8 +380,7 @@ VOID NTAPI FsRtlUninitializeFileLock(PFILE_LOCK Lock)
     ExpFree(Locks);
 }
 
-/* ---- Requests
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 /* docs: FsRtlProcessFileLock: completes the request, or leaves it pending. */
 NTSTATUS NTAPI FsRtlProcessFileLock(PFILE_LOCK Lock, PIRP Irp, PVOID Context)
@@ -417,8 +413,7 @@ NTSTATUS NTAPI FsRtlProcessFileLock(PFILE_LOCK Lock, PIRP Irp, PVOID Context)
     return FsRtlpEndLockIrp(Lock, Context, Irp, Status);
 }
 
-/* ---- Questions
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Questions --------------------------------------------------------------------------------------------------- */
 
 /* docs: FsRtlGetNextFileLock: a copy, good until the next call. */
 PFILE_LOCK_INFO NTAPI FsRtlGetNextFileLock(PFILE_LOCK Lock, BOOLEAN Restart)

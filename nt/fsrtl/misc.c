@@ -4,8 +4,7 @@
 #include "nt.h"
 #include "ex/poolp.h"
 
-/* ---- Statuses
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Statuses ---------------------------------------------------------------------------------------------------- */
 
 /* docs: FsRtlIsNtstatusExpected: those that only a mistake raises are not. */
 BOOLEAN NTAPI FsRtlIsNtstatusExpected(NTSTATUS Status)
@@ -25,8 +24,7 @@ BOOLEAN NTAPI FsRtlIsTotalDeviceFailure(NTSTATUS Status)
     return !NT_SUCCESS(Status) && Status != STATUS_CRC_ERROR && Status != STATUS_DEVICE_DATA_ERROR;
 }
 
-/* ---- Pool
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Pool -------------------------------------------------------------------------------------------------------- */
 
 static PVOID FsRtlpAllocate(POOL_TYPE Type, SIZE_T Bytes, ULONG Tag, ULONG Stack, PVOID Caller)
 {
@@ -69,8 +67,7 @@ PERESOURCE NTAPI FsRtlAllocateResource(VOID)
     return &Shared[i];
 }
 
-/* ---- Deep stacks
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Deep stacks ------------------------------------------------------------------------------------------------- */
 
 typedef struct _FSRTLP_POSTED {
     WORK_QUEUE_ITEM Item;
@@ -112,8 +109,7 @@ VOID NTAPI FsRtlPostPagingFileStackOverflow(PVOID Context, PKEVENT Event, PFSRTL
     FsRtlpPostOverflow(Context, Event, Routine, HyperCriticalWorkQueue);
 }
 
-/* ---- Waits
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Waits ------------------------------------------------------------------------------------------------------- */
 
 static VOID NTAPI FsRtlpCancelWait(PDEVICE_OBJECT Device, PIRP Irp)
 {
@@ -154,8 +150,7 @@ NTSTATUS NTAPI FsRtlCancellableWaitForMultipleObjects(ULONG Count, PVOID Objects
     return FsRtlpWait(Count, Objects, Type, Timeout, Blocks, Irp);
 }
 
-/* ---- Files
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Files ------------------------------------------------------------------------------------------------------- */
 
 /* docs: FsRtlGetFileSize: of the file system, by a fast call or a request. */
 NTSTATUS NTAPI FsRtlGetFileSize(PFILE_OBJECT File, PLARGE_INTEGER Size)

@@ -3,8 +3,7 @@
  */
 #include "nt.h"
 
-/* ---- Without a device: the related one's
- * ------------------------------------------------------------------------------ */
+/* ---- Without a device: the related one's ------------------------------------------------------------------------- */
 
 BOOLEAN NTAPI FsRtlMdlRead(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Length, ULONG Key, PMDL *Chain,
                            PIO_STATUS_BLOCK Iosb)
@@ -40,8 +39,7 @@ VOID NTAPI FsRtlNotifyReportChange(PNOTIFY_SYNC Sync, PLIST_ENTRY List, PSTRING 
     FsRtlNotifyFullReportChange(Sync, List, Target, Target->Length - *NameLength, NULL, NULL, Match, 0, NULL);
 }
 
-/* ---- Requests
- * ----------------------------------------------------------------------------------------------------------- */
+/* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 static NTSTATUS FsRtlpControl(PFILE_OBJECT File, ULONG Code, PVOID In, ULONG InBytes, PVOID Out, ULONG OutBytes,
                               PULONG Returned)

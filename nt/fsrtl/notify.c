@@ -211,8 +211,7 @@ VOID NTAPI FsRtlNotifyFullChangeDirectory(PNOTIFY_SYNC Sync, PLIST_ENTRY List, P
                                      Subject, NULL);
 }
 
-/* ---- Reporting
- * ------------------------------------------------------------------------------------------------------- */
+/* ---- Reporting --------------------------------------------------------------------------------------------------- */
 
 /* Where in the target's name the part below the watched directory begins; -1 = it is not below. */
 static LONG FsRtlpBelow(PFSRTLP_WATCH Watch, PSTRING Target, USHORT NameOffset)

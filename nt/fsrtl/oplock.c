@@ -61,8 +61,7 @@ static PFSRTLP_OPLOCK FsRtlpOplockOf(POPLOCK Oplock)
     return Own;
 }
 
-/* ---- Keys
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Keys -------------------------------------------------------------------------------------------------------- */
 
 /* docs: FsRtlOplockKeysEqual. */
 BOOLEAN NTAPI FsRtlOplockKeysEqual(PFILE_OBJECT One, PFILE_OBJECT Two)
@@ -74,8 +73,7 @@ BOOLEAN NTAPI FsRtlOplockKeysEqual(PFILE_OBJECT One, PFILE_OBJECT Two)
            RtlCompareMemory(&First->OplockKey, &Second->OplockKey, sizeof(GUID)) == sizeof(GUID);
 }
 
-/* ---- Waiting
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Waiting ----------------------------------------------------------------------------------------------------- */
 
 static BOOLEAN FsRtlpIsBreaking(PFSRTLP_OPLOCK Oplock)
 {
@@ -169,8 +167,7 @@ static NTSTATUS FsRtlpBlock(PFSRTLP_OPLOCK Oplock)
     return STATUS_SUCCESS;
 }
 
-/* ---- Ends and breaks
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Ends and breaks --------------------------------------------------------------------------------------------- */
 
 static VOID FsRtlpDropHolder(PFSRTLP_HOLDER Holder)
 {
@@ -272,8 +269,7 @@ VOID NTAPI FsRtlUninitializeOplock(POPLOCK Opaque)
     ExpFree(Oplock);
 }
 
-/* ---- Asking
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Asking ------------------------------------------------------------------------------------------------------ */
 
 static NTSTATUS FsRtlpFinish(PIRP Irp, NTSTATUS Status)
 {
@@ -440,8 +436,7 @@ NTSTATUS NTAPI FsRtlOplockFsctrl(POPLOCK Oplock, PIRP Irp, ULONG Count)
     return FsRtlOplockFsctrlEx(Oplock, Irp, Count, 0);
 }
 
-/* ---- What an operation breaks
- * ---------------------------------------------------------------------------------------- */
+/* ---- What an operation breaks ------------------------------------------------------------------------------------ */
 
 #define FSRTLP_NOTHING 0x100 /* no break at all */
 #define QUIET_ACCESS (FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES | SYNCHRONIZE)
@@ -587,8 +582,7 @@ NTSTATUS NTAPI FsRtlOplockBreakH(POPLOCK Oplock, PIRP Irp, ULONG Flags, PVOID Co
     return FsRtlpCheck(Oplock, Irp, Flags, &Handles, Context, Completion, Post);
 }
 
-/* ---- Questions
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Questions --------------------------------------------------------------------------------------------------- */
 
 static BOOLEAN FsRtlpAnyHolder(POPLOCK Opaque, ULONG Bits)
 {

@@ -54,8 +54,7 @@ static VOID HalpFreeCommonBuffer(PDMA_ADAPTER DmaAdapter, ULONG Length, PHYSICAL
     HalpFreeBuffer(HalpAdapter(DmaAdapter), VirtualAddress);
 }
 
-/* ---- Map registers
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Map registers ----------------------------------------------------------------------------------------------- */
 
 PHALP_MAP HalpCreateMap(PHALP_ADAPTER Adapter, ULONG Count)
 {
@@ -181,8 +180,7 @@ static VOID HalpFreeMapRegisters(PDMA_ADAPTER DmaAdapter, PVOID MapRegisterBase,
         HalpDeleteMap(HalpAdapter(DmaAdapter), MapRegisterBase);
 }
 
-/* ---- The channel
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- The channel ------------------------------------------------------------------------------------------------- */
 
 /* DISPATCH_LEVEL. The adapter is the caller's; its routine says what becomes of it. */
 static VOID HalpRunChannel(PHALP_ADAPTER Adapter, const HALP_WAITER *Waiter, PHALP_MAP Map)
@@ -273,8 +271,7 @@ static ULONG HalpReadDmaCounter(PDMA_ADAPTER DmaAdapter)
     return 0; /* of the system's DMA controller: there is none */
 }
 
-/* ---- Scatter/gather
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Scatter/gather ---------------------------------------------------------------------------------------------- */
 
 ULONG HalpElements(PMDL Mdl, PVOID CurrentVa, ULONG Length)
 {
@@ -451,8 +448,7 @@ static NTSTATUS HalpBuildMdlFromScatterGatherList(PDMA_ADAPTER DmaAdapter, PSCAT
     return STATUS_SUCCESS;
 }
 
-/* ---- Adapters
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Adapters ---------------------------------------------------------------------------------------------------- */
 
 static VOID HalpReportInUse(PHALP_ADAPTER Adapter)
 {
@@ -563,8 +559,7 @@ PDMA_ADAPTER IoGetDmaAdapter(PDEVICE_OBJECT PhysicalDeviceObject, PDEVICE_DESCRI
     return Adapter ? &Adapter->Public : NULL;
 }
 
-/* ---- The older names
- * --------------------------------------------------------------------------------------------------- */
+/* ---- The older names --------------------------------------------------------------------------------------------- */
 
 PADAPTER_OBJECT HalGetAdapter(PDEVICE_DESCRIPTION DeviceDescription, PULONG NumberOfMapRegisters)
 {

@@ -137,8 +137,7 @@ VOID NTAPI IoCancelFileOpen(PDEVICE_OBJECT Device, PFILE_OBJECT File)
     File->Flags |= FO_FILE_OPEN_CANCELLED;
 }
 
-/* ---- Marks
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Marks ------------------------------------------------------------------------------------------------------- */
 
 static PIOP_FILE_EXTENSION IopMarks(PFILE_OBJECT File)
 {

@@ -5,8 +5,7 @@
  */
 #include "nt.h"
 
-/* ---- Fast I/O
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Fast I/O ---------------------------------------------------------------------------------------------------- */
 
 #define HAS(Fast, Routine)                                                                                             \
     ((Fast) && (Fast)->SizeOfFastIoDispatch > FIELD_OFFSET(FAST_IO_DISPATCH, Routine) && (Fast)->Routine)
@@ -34,8 +33,24 @@ BOOLEAN IopFastTransfer(PFILE_OBJECT File, PDEVICE_OBJECT Device, BOOLEAN Read, 
     return TRUE;
 }
 
-/* ---- Requests that may stay pending
- * ------------------------------------------------------------------------------------ */
+/* docs: FAST_IO_DISPATCH; DeviceIoControl: asked before a request is made, with the caller's own buffers, which the I/O manager has
+ * probed unless the code's method is METHOD_NEITHER. FALSE: send a request. */
+BOOLEAN IopFastControl(PFILE_OBJECT File, PDEVICE_OBJECT Device, ULONG Code, PVOID In, ULONG InBytes, PVOID Out,
+                       ULONG OutBytes, PIO_STATUS_BLOCK Result)
+{
+    PFAST_IO_DISPATCH Fast = Device->DriverObject->FastIoDispatch;
+    VF_CALLBACK Callback;
+    BOOLEAN Done;
+    if (!HAS(Fast, FastIoDeviceControl))
+        return FALSE;
+    IopEnter(&Callback, "FAST_IO_DISPATCH", "fast I/O of device %o", (PVOID)(ULONG_PTR)Fast->FastIoDeviceControl,
+             Device);
+    Done = Fast->FastIoDeviceControl(File, TRUE, In, InBytes, Out, OutBytes, Code, Result, Device);
+    VfLeaveCallback(&Callback);
+    return Done;
+}
+
+/* ---- Requests that may stay pending ------------------------------------------------------------------------------ */
 
 typedef struct _IOP_ASYNC {
     PFILE_OBJECT File;
@@ -101,8 +116,7 @@ static NTSTATUS IopSendAsync(PIOP_ASYNC Async, PIO_STATUS_BLOCK Iosb)
     return IopIssue(Async->Device, Async->Irp, Async->File, (Async->File->Flags & FO_SYNCHRONOUS_IO) != 0, Iosb);
 }
 
-/* ---- Byte range locks
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Byte range locks -------------------------------------------------------------------------------------------- */
 
 /* The file system looks at the length through a pointer until it has decided: it lies in memory that completion frees.
  */
@@ -194,8 +208,7 @@ NTSTATUS NTAPI NtUnlockFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER
     return Status;
 }
 
-/* ---- Directories
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Directories ------------------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI NtNotifyChangeDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
                                            PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, ULONG Filter, BOOLEAN Tree)
@@ -222,8 +235,7 @@ NTSTATUS NTAPI NtNotifyChangeDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_
     return IopSendAsync(&Async, Iosb);
 }
 
-/* ---- Extended attributes, quotas, volumes
- * ------------------------------------------------------------------------------------- */
+/* ---- Extended attributes, quotas, volumes ------------------------------------------------------------------------ */
 
 /* docs: IoCheckEaBufferValidity: entries that lie in the buffer, each with a name that ends with zero. */
 NTSTATUS NTAPI IoCheckEaBufferValidity(PFILE_FULL_EA_INFORMATION Ea, ULONG Bytes, PULONG ErrorOffset)

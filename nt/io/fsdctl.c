@@ -9,8 +9,7 @@ PNOTIFY_SYNC FsdNotifySync;
 LIST_ENTRY FsdNotifyList = {&FsdNotifyList, &FsdNotifyList};
 static PDEVICE_OBJECT FsdVolume;
 
-/* ---- Notification
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Notification ------------------------------------------------------------------------------------------------ */
 
 BOOLEAN FsdWiden(PCSTR Path, PUNICODE_STRING Name)
 {
@@ -41,8 +40,7 @@ VOID FsdReport(PCSTR Path, ULONG Filter, ULONG Action)
     ExpFree(Name.Buffer);
 }
 
-/* ---- Locks
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Locks ------------------------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI FsdLock(PDEVICE_OBJECT Device, PIRP Irp)
 {
@@ -53,8 +51,7 @@ NTSTATUS NTAPI FsdLock(PDEVICE_OBJECT Device, PIRP Irp)
     return Status == STATUS_SUCCESS ? FsRtlProcessFileLock(&Fcb->Lock, Irp, NULL) : FsdFinish(Irp, Status, 0);
 }
 
-/* ---- Controls
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Controls ---------------------------------------------------------------------------------------------------- */
 
 static BOOLEAN FsdIsOplockCode(ULONG Code)
 {
@@ -115,16 +112,14 @@ NTSTATUS NTAPI FsdControl(PDEVICE_OBJECT Device, PIRP Irp)
     return FsdFinish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
 }
 
-/* ---- Extended attributes
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Extended attributes ----------------------------------------------------------------------------------------- */
 
 static NTSTATUS NTAPI FsdEa(PDEVICE_OBJECT Device, PIRP Irp)
 {
     return FsdFinish(Irp, STATUS_EAS_NOT_SUPPORTED, 0);
 }
 
-/* ---- Start
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Start ------------------------------------------------------------------------------------------------------- */
 
 /* Opened for a look at the device itself. */
 static NTSTATUS NTAPI FsdDiskOpen(PDEVICE_OBJECT Device, PIRP Irp)

@@ -194,6 +194,8 @@ VOID IopInitializeFile(PFILE_OBJECT File, PDEVICE_OBJECT Device); /* of zeroed m
 /* A read or write by the file system's fast I/O routine, if it has one and agrees. FALSE: send a request. */
 BOOLEAN IopFastTransfer(PFILE_OBJECT File, PDEVICE_OBJECT Device, BOOLEAN Read, PVOID Buffer, ULONG Bytes,
                         PLARGE_INTEGER Offset, PULONG Key, PIO_STATUS_BLOCK Iosb);
+BOOLEAN IopFastControl(PFILE_OBJECT File, PDEVICE_OBJECT Device, ULONG Code, PVOID In, ULONG InBytes, PVOID Out,
+                       ULONG OutBytes, PIO_STATUS_BLOCK Result);
 
 /* Volumes (volume.c). */
 VOID IopMakeVpb(PDEVICE_OBJECT Device);

@@ -199,6 +199,29 @@ NTSTATUS NTAPI NtWriteFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVO
 
 /* ---- Control ----------------------------------------------------------------------------------------------------- */
 
+/* The driver's fast routine, if it has one and will. Not where the end is told by a procedure or a completion port. */
+static BOOLEAN IopControlledFast(PIOP_CALLER Caller, ULONG Code, PVOID In, ULONG InBytes, PVOID Out, ULONG OutBytes,
+                                 PIO_STATUS_BLOCK Iosb, NTSTATUS *Status)
+{
+    IO_STATUS_BLOCK Result = {0};
+    if (Caller->Apc || Caller->File->CompletionContext || !Caller->Device->DriverObject->FastIoDispatch)
+        return FALSE;
+    if (Caller->Mode != KernelMode && (Code & 3) != METHOD_NEITHER &&
+        (!NT_SUCCESS(*Status = MmProbeUser(In, InBytes, 1, FALSE)) ||
+         !NT_SUCCESS(*Status = MmProbeUser(Out, OutBytes, 1, (Code & 3) != METHOD_IN_DIRECT))))
+        return TRUE;
+    if (!IopFastControl(Caller->File, Caller->Device, Code, In, InBytes, Out, OutBytes, &Result))
+        return FALSE;
+    *Status = Result.Status;
+    if (Caller->Mode == KernelMode)
+        *Iosb = Result;
+    else
+        MmWriteUser(Iosb, &Result, sizeof(Result)); /* docs: the result is the service's own, too */
+    if (Caller->Event)
+        KeSetEvent(Caller->Event, IO_NO_INCREMENT, FALSE);
+    return TRUE;
+}
+
 static NTSTATUS IopControl(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
                            PIO_STATUS_BLOCK Iosb, ULONG Code, PVOID In, ULONG InBytes, PVOID Out, ULONG OutBytes)
 {
@@ -209,6 +232,9 @@ static NTSTATUS IopControl(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROU
         return Status;
     if (Caller.Mode != KernelMode && !IopHasAccess(Handle, Code >> 14 & 3)) /* FILE_READ_ACCESS, FILE_WRITE_ACCESS */
         return IopAbandon(&Caller, NULL, STATUS_ACCESS_DENIED);
+    if (Major == IRP_MJ_DEVICE_CONTROL &&
+        IopControlledFast(&Caller, Code, In, InBytes, Out, OutBytes, Iosb, &Status))
+        return IopAbandon(&Caller, NULL, Status);
     PIRP Irp = IopNewIrp(&Caller, Major, 0, &Stack);
     if (!Irp)
         return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);

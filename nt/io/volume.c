@@ -26,8 +26,7 @@ static LIST_ENTRY IopFileSystems = {&IopFileSystems, &IopFileSystems}; /* in the
 static LIST_ENTRY IopFsChanges = {&IopFsChanges, &IopFsChanges};
 static KSPIN_LOCK IopVpbLock;
 
-/* ---- Registration
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Registration ------------------------------------------------------------------------------------------------ */
 
 static VOID IopTellChange(PIOP_FS_CHANGE Change, PDEVICE_OBJECT Device, BOOLEAN Active)
 {
@@ -115,8 +114,7 @@ VOID NTAPI IoUnregisterFsRegistrationChange(PDRIVER_OBJECT Driver, PDRIVER_FS_NO
     }
 }
 
-/* ---- Volume parameter blocks
- * ------------------------------------------------------------------------------------------ */
+/* ---- Volume parameter blocks ------------------------------------------------------------------------------------- */
 
 VOID IopMakeVpb(PDEVICE_OBJECT Device)
 {
@@ -156,8 +154,7 @@ VOID NTAPI IoReleaseVpbSpinLock(KIRQL Irql)
     KeReleaseSpinLock(&IopVpbLock, Irql);
 }
 
-/* ---- Mounting
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Mounting ---------------------------------------------------------------------------------------------------- */
 
 static ULONG IopSystemTypeOf(PDEVICE_OBJECT Device)
 {
@@ -298,8 +295,7 @@ VOID NTAPI IoSetHardErrorOrVerifyDevice(PIRP Irp, PDEVICE_OBJECT Device)
         ((PETHREAD)Irp->Tail.Overlay.Thread)->DeviceToVerify = Device;
 }
 
-/* ---- Top-level requests
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Top-level requests ------------------------------------------------------------------------------------------ */
 
 PIRP NTAPI IoGetTopLevelIrp(VOID)
 {
@@ -311,8 +307,7 @@ VOID NTAPI IoSetTopLevelIrp(PIRP Irp)
     PsGetCurrentThread()->TopLevelIrp = (ULONG_PTR)Irp;
 }
 
-/* ---- Which device is where
- * ------------------------------------------------------------------------------------------- */
+/* ---- Which device is where --------------------------------------------------------------------------------------- */
 
 static PDEVICE_OBJECT IopFileSystemOf(PFILE_OBJECT File)
 {
@@ -358,8 +353,7 @@ PGENERIC_MAPPING NTAPI IoGetFileObjectGenericMapping(VOID)
     return &IopFileType->Init.Mapping;
 }
 
-/* ---- Stream file objects
- * ------------------------------------------------------------------------------------------------ */
+/* ---- Stream file objects ----------------------------------------------------------------------------------------- */
 
 /* docs: IoCreateStreamFileObject: a file object that nobody has opened, for a file system's own use of the cache. The
  * last handle on it is gone from the beginning, so the file system gets IRP_MJ_CLEANUP at once. */
@@ -442,8 +436,7 @@ PFILE_OBJECT NTAPI IoCreateStreamFileObjectLite(PFILE_OBJECT File, PDEVICE_OBJEC
     return Stream;
 }
 
-/* ---- Paging
- * ------------------------------------------------------------------------------------------------------------- */
+/* ---- Paging ------------------------------------------------------------------------------------------------------ */
 
 /* The cache's and the memory manager's own transfers: whole pages, past the cache, at the level documented for the
  * paging path ("Dispatch Routine IRQL and Thread Context"). Waits. */

@@ -503,8 +503,7 @@ VOID NTAPI PspUserThread(PVOID Context)
     PspExitThread(Thread->EndsWith);
 }
 
-/* ---- The operator's side
- * --------------------------------------------------------------------------------------------- */
+/* ---- The operator's side ----------------------------------------------------------------------------------------- */
 
 static PETHREAD PspThreadOfCall(PEPROCESS Process, ULONG Id)
 {

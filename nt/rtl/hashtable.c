@@ -111,8 +111,7 @@ VOID NTAPI RtlDeleteHashTable(PRTL_DYNAMIC_HASH_TABLE Table)
         ExFreePoolWithTag(Table, RTLP_TAG);
 }
 
-/* ---- Chains
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Chains ------------------------------------------------------------------------------------------------------ */
 
 /* The link before which an entry with Signature begins, enumerators passed over. */
 static PLIST_ENTRY RtlpPlace(PLIST_ENTRY Chain, ULONG_PTR Signature)
@@ -269,8 +268,7 @@ VOID NTAPI RtlEndWeakEnumerationHashTable(PRTL_DYNAMIC_HASH_TABLE Table, PRTL_DY
     RtlEndEnumerationHashTable(Table, Enumerator);
 }
 
-/* ---- Size
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Size -------------------------------------------------------------------------------------------------------- */
 
 /* Move what belongs to the bucket To from the chain From; enumerators stay. */
 static VOID RtlpSplit(PRTL_DYNAMIC_HASH_TABLE Table, PLIST_ENTRY From, ULONG ToIndex)

@@ -26,8 +26,7 @@ ULONGLONG FASTCALL KiUlonglongByteSwap(ULONGLONG Value)
     return __builtin_bswap64(Value);
 }
 
-/* ---- Strings
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Strings ----------------------------------------------------------------------------------------------------- */
 
 /* docs: RtlInitStringEx. */
 NTSTATUS NTAPI RtlInitStringEx(PSTRING String, PCSZ Text)
@@ -108,8 +107,7 @@ NTSTATUS NTAPI RtlUnicodeStringToUTF8String(PUTF8_STRING To, PCUNICODE_STRING Fr
     return Status;
 }
 
-/* ---- Large resources (docs: RtlIoEncodeMemIoResource and its relatives)
- * ---------------------------------------------- */
+/* ---- Large resources (docs: RtlIoEncodeMemIoResource and its relatives) ------------------------------------------ */
 
 /* Lengths above 4 GiB are told in units of 256, 64 KiB or 4 GiB, which the flags name. */
 static const struct {
@@ -221,8 +219,7 @@ ULONGLONG NTAPI RtlIoDecodeMemIoResource(PIO_RESOURCE_DESCRIPTOR Descriptor, PUL
     return RtlpGrow(Descriptor->u.Memory.Length, Flags);
 }
 
-/* ---- Facts
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Facts ------------------------------------------------------------------------------------------------------- */
 
 /* docs: RtlIsStateSeparationEnabled: the machine's operating system has one state. */
 BOOLEAN NTAPI RtlIsStateSeparationEnabled(VOID)

@@ -52,8 +52,7 @@ static NTSTATUS TmpKeepText(PUNICODE_STRING To, PUNICODE_STRING From)
     return STATUS_SUCCESS;
 }
 
-/* ---- The end of each
- * ------------------------------------------------------------------------------------------------- */
+/* ---- The end of each --------------------------------------------------------------------------------------------- */
 
 static VOID TmpDeleteTm(PVOID Object)
 {
@@ -151,8 +150,7 @@ VOID TmInitialize(VOID)
     TmEnlistmentObjectType = (PVOID)TmpEnlistmentType;
 }
 
-/* ---- Transaction managers
- * ---------------------------------------------------------------------------------------------- */
+/* ---- Transaction managers ---------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI NtCreateTransactionManager(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
                                           PUNICODE_STRING LogFileName, ULONG Options, ULONG CommitStrength)
@@ -187,8 +185,7 @@ NTSTATUS NTAPI NtOpenTransactionManager(PHANDLE Handle, ACCESS_MASK Access, POBJ
     return Id ? STATUS_TRANSACTIONMANAGER_NOT_FOUND : STATUS_INVALID_PARAMETER;
 }
 
-/* ---- Resource managers
- * ------------------------------------------------------------------------------------------------- */
+/* ---- Resource managers ------------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI NtCreateResourceManager(PHANDLE Handle, ACCESS_MASK Access, HANDLE TmHandle, LPGUID Id,
                                        POBJECT_ATTRIBUTES Attributes, ULONG Options, PUNICODE_STRING Description)
@@ -243,8 +240,7 @@ NTSTATUS NTAPI NtOpenResourceManager(PHANDLE Handle, ACCESS_MASK Access, HANDLE 
     return Status;
 }
 
-/* ---- Transactions
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Transactions ------------------------------------------------------------------------------------------------ */
 
 static VOID NTAPI TmpExpireItem(PVOID Context)
 {
@@ -311,8 +307,7 @@ NTSTATUS NTAPI NtOpenTransaction(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATT
     return Uow ? STATUS_TRANSACTION_NOT_FOUND : STATUS_INVALID_PARAMETER;
 }
 
-/* ---- Enlistments
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Enlistments ------------------------------------------------------------------------------------------------- */
 
 /* docs: ZwCreateEnlistment: who prepares must hear of the outcome. */
 static NTSTATUS TmpMayEnlist(PKTRANSACTION Transaction, ULONG Options, ULONG Mask)

@@ -24,8 +24,7 @@ static NTSTATUS TmpAt(PKENLISTMENT Enlistment, PLARGE_INTEGER Clock, NTSTATUS St
     return Status;
 }
 
-/* ---- Enlistments: Tm and Nt forms of each answer and order
- * ------------------------------------------------------------- */
+/* ---- Enlistments: Tm and Nt forms of each answer and order ------------------------------------------------------- */
 
 #define TMP_ENLISTMENT(Name, Access, Expression)                                                                       \
     NTSTATUS NTAPI Tm##Name(PKENLISTMENT Enlistment, PLARGE_INTEGER Clock)                                             \
@@ -75,8 +74,7 @@ NTSTATUS NTAPI TmRequestOutcomeEnlistment(PKENLISTMENT Enlistment, PLARGE_INTEGE
     return TmpAt(Enlistment, Clock, STATUS_SUCCESS);
 }
 
-/* ---- Recovery: volatile managers have nothing to recover
- * ----------------------------------------------------------------- */
+/* ---- Recovery: volatile managers have nothing to recover --------------------------------------------------------- */
 
 NTSTATUS NTAPI TmRecoverEnlistment(PKENLISTMENT Enlistment, PVOID Key)
 {
@@ -109,8 +107,7 @@ NTSTATUS NTAPI NtRecoverTransactionManager(HANDLE Handle)
     TMP_BY_HANDLE(Handle, TRANSACTIONMANAGER_RECOVER, TmpTmType, Tm, TmRecoverTransactionManager(Tm, NULL));
 }
 
-/* ---- Resource managers
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Resource managers ------------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI TmEnableCallbacks(PKRESOURCEMANAGER Rm, PTM_RM_NOTIFICATION Callback, PVOID Key)
 {
@@ -133,8 +130,7 @@ NTSTATUS NTAPI NtGetNotificationResourceManager(HANDLE Handle, PTRANSACTION_NOTI
                   TmpTake(Rm, Buffer, Bytes, Timeout, Returned));
 }
 
-/* ---- Transactions
- * --------------------------------------------------------------------------------------------------------------- */
+/* ---- Transactions ------------------------------------------------------------------------------------------------ */
 
 NTSTATUS NTAPI TmCommitTransaction(PKTRANSACTION Transaction, BOOLEAN Wait)
 {

@@ -86,8 +86,7 @@ extern POBJECT_TYPE TmpTmType, TmpRmType, TmpTransactionType, TmpEnlistmentType;
 VOID TmInitialize(VOID);
 GUID TmpNewGuid(VOID);
 
-/* ---- Protocol (protocol.c)
- * -------------------------------------------------------------------------------------------- */
+/* ---- Protocol (protocol.c) --------------------------------------------------------------------------------------- */
 
 NTSTATUS TmpCommit(PKTRANSACTION Transaction, BOOLEAN Wait);
 NTSTATUS TmpRollback(PKTRANSACTION Transaction, BOOLEAN Wait);
@@ -100,8 +99,7 @@ NTSTATUS TmpRollbackBy(PKENLISTMENT Enlistment);
 NTSTATUS TmpOrder(PKENLISTMENT Enlistment, TM_PHASE Phase);
 NTSTATUS TmpJoin(PKTRANSACTION Transaction, PTM_PARTICIPANT Participant);
 
-/* ---- Notifications (notify.c)
- * ----------------------------------------------------------------------------------------- */
+/* ---- Notifications (notify.c) ------------------------------------------------------------------------------------ */
 
 VOID TmpTell(PKENLISTMENT Enlistment, ULONG Notification);
 NTSTATUS TmpTake(PKRESOURCEMANAGER Rm, PTRANSACTION_NOTIFICATION Buffer, ULONG Bytes, PLARGE_INTEGER Timeout,

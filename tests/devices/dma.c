@@ -83,8 +83,7 @@ TEST(without_bus_mastering_there_is_no_dma)
     CloseCard(Card);
 }
 
-/* ---- Scatter/gather
- * -------------------------------------------------------------------------------------------------- */
+/* ---- Scatter/gather ---------------------------------------------------------------------------------------------- */
 
 typedef struct _GOT {
     ULONG Calls;
@@ -198,8 +197,7 @@ TEST(a_list_can_lie_in_the_drivers_memory)
     IoDeleteDevice(Device);
 }
 
-/* ---- Map registers
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Map registers ----------------------------------------------------------------------------------------------- */
 
 static PVOID MapBase;
 static ULONG ControlCalls;

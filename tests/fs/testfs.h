@@ -62,8 +62,7 @@ static NTSTATUS Finish(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
     return Status;
 }
 
-/* ---- The disk
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- The disk ---------------------------------------------------------------------------------------------------- */
 
 static NTSTATUS DiskTransfer(PIRP Irp, PIO_STACK_LOCATION Stack)
 {
@@ -105,8 +104,7 @@ static NTSTATUS ToDisk(UCHAR Major, PMDL Mdl, LONGLONG Offset, ULONG Bytes)
     return Status;
 }
 
-/* ---- Locks for Cc
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Locks for Cc ------------------------------------------------------------------------------------------------ */
 
 static BOOLEAN NTAPI LockLazy(PVOID Context, BOOLEAN Wait)
 {
@@ -134,8 +132,7 @@ static VOID NTAPI UnlockFcb(PVOID Context)
 
 static CACHE_MANAGER_CALLBACKS Callbacks = {LockLazy, UnlockFcb, LockAhead, UnlockFcb};
 
-/* ---- Files
- * ---------------------------------------------------------------------------------------------------------------- */
+/* ---- Files ------------------------------------------------------------------------------------------------------- */
 
 static VOID InitializeFcb(PFCB Fcb, LONGLONG DiskOffset, ULONG Allocation, ULONG Size)
 {
@@ -320,8 +317,7 @@ static NTSTATUS Close(PIRP Irp, PFILE_OBJECT File)
     return Finish(Irp, STATUS_SUCCESS, 0);
 }
 
-/* ---- Read, write
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Read, write ------------------------------------------------------------------------------------------------- */
 
 static NTSTATUS Paging(PIRP Irp, PIO_STACK_LOCATION Stack, PFCB Fcb)
 {
@@ -440,8 +436,7 @@ static FAST_IO_DISPATCH Fast = {.SizeOfFastIoDispatch = sizeof(Fast),
                                 .FastIoRead = FastRead,
                                 .FastIoWrite = FastWrite};
 
-/* ---- The rest
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- The rest ---------------------------------------------------------------------------------------------------- */
 
 static NTSTATUS SetInformation(PIRP Irp, PIO_STACK_LOCATION Stack, PFILE_OBJECT File, PFCB Fcb)
 {
@@ -582,8 +577,7 @@ static NTSTATUS NTAPI Dispatch(PDEVICE_OBJECT Device, PIRP Irp)
     return Status;
 }
 
-/* ---- Start and end
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- Start and end ----------------------------------------------------------------------------------------------- */
 
 static BOOLEAN StartFileSystem(VOID)
 {
@@ -626,8 +620,7 @@ static VOID StopFileSystem(VOID)
     ExFreePool(DiskMemory);
 }
 
-/* ---- For the tests
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- For the tests ----------------------------------------------------------------------------------------------- */
 
 static IO_STATUS_BLOCK Iosb;
 

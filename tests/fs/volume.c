@@ -215,8 +215,7 @@ static VOID a_directory_is_watched(VOID)
     OK(ZwClose(Event));
 }
 
-/* ---- A legacy filter
- * --------------------------------------------------------------------------------------------------- */
+/* ---- A legacy filter --------------------------------------------------------------------------------------------- */
 
 static PDEVICE_OBJECT Filter, Below;
 static ULONG Creates, Told;

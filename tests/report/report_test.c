@@ -366,8 +366,7 @@ static const char *json_value(const char *p)
     return digits && (digits == 1 || *p != '0') ? p + digits : NULL;
 }
 
-/* ---- Golden files
- * ---------------------------------------------------------------------------------------------------- */
+/* ---- Golden files ------------------------------------------------------------------------------------------------ */
 
 static void compare(const char *name, const char *kind, const char *text, size_t bytes)
 {
