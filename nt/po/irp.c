@@ -14,6 +14,7 @@
 
 typedef struct _PO_REQUEST {
     LIST_ENTRY Entry; /* in the list of Bottom */
+    LIST_ENTRY All;   /* in PopRequests, if a driver made it */
     PIRP Irp;
     PDEVICE_OBJECT Device, Top, Bottom; /* Device is who was named; all are referenced */
     UCHAR Minor;
@@ -31,11 +32,20 @@ typedef struct _PO_REQUEST {
     PNTSTATUS Status;
 } PO_REQUEST, *PPO_REQUEST;
 
+static LIST_ENTRY PopRequests = {&PopRequests, &PopRequests};
+
 static PDEVICE_OBJECT PopBottomOf(PDEVICE_OBJECT Device)
 {
     while (IopDeviceOf(Device)->AttachedTo)
         Device = IopDeviceOf(Device)->AttachedTo;
     return Device;
+}
+
+/* Who has the request now; NULL: nobody yet, or nobody any longer. */
+static PDEVICE_OBJECT PopHolderOf(PPO_REQUEST Request)
+{
+    PIRP Irp = Request->Irp;
+    return Irp->CurrentLocation <= Irp->StackCount ? IoGetCurrentIrpStackLocation(Irp)->DeviceObject : NULL;
 }
 
 /* ---- Watching ---------------------------------------------------------------------------------------------------- */
@@ -44,7 +54,7 @@ static VOID NTAPI PopBlocked(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Ar
 {
     PPO_REQUEST Request = Context;
     PIRP Irp = Request->Irp;
-    PDEVICE_OBJECT Holder = Irp->CurrentLocation <= Irp->StackCount ? IoGetCurrentIrpStackLocation(Irp)->DeviceObject : NULL;
+    PDEVICE_OBJECT Holder = PopHolderOf(Request);
     VfFinding("power.irp-blocked", DRIVER_POWER_STATE_FAILURE, 3, (UINT64)Request->Bottom, (UINT64)Request->Top, (UINT64)Irp);
     VfSubject("IRP_MJ_POWER");
     VfText("a driver has kept a power request for ten minutes");
@@ -119,6 +129,7 @@ static NTSTATUS NTAPI PopCompleted(PDEVICE_OBJECT Unused, PIRP Irp, PVOID Contex
     if (Request->Watched)
         KeCancelTimer(&Request->Timer);
     RemoveEntryList(&Request->Entry);
+    RemoveEntryList(&Request->All);
     PopCallRoutine(Request, &Iosb);
     if (Request->Status)
         *Request->Status = Iosb.Status;
@@ -161,6 +172,7 @@ static PPO_REQUEST PopMake(PDEVICE_OBJECT Device, UCHAR Minor, POWER_STATE_TYPE 
     if (!Request)
         return NULL;
     RtlZeroMemory(Request, sizeof(*Request));
+    InitializeListHead(&Request->All);
     Top = IoGetAttachedDeviceReference(Device);
     Request->Irp = IoAllocateIrp(Top->StackSize, FALSE);
     if (!Request->Irp) {
@@ -196,6 +208,7 @@ static VOID PopSubmit(PPO_REQUEST Request)
 {
     PDEVICE_OBJECT Bottom = Request->Bottom;
     InsertTailList(&IopDeviceOf(Bottom)->PowerIrps, &Request->Entry);
+    InsertTailList(&PopRequests, &Request->All);
     if (Request->Waits)
         PopSend(Request);
     else
@@ -288,14 +301,14 @@ BOOLEAN NTAPI PoQueryWatchdogTime(PDEVICE_OBJECT Pdo, PULONG SecondsRemaining)
     return FALSE;
 }
 
-/* docs: Bug Check 0x9F, parameter 1 = 1 */
+/* docs: Bug Check 0x9F, parameter 1 = 1: who has the request, whose routine it will call, the bottom that it has yet to reach. */
 VOID PopDeviceGoes(PDEVICE_OBJECT Device)
 {
-    PLIST_ENTRY Head = &IopDeviceOf(Device)->PowerIrps;
     PopForgetIdle(Device);
-    for (PLIST_ENTRY Entry = Head->Flink; Entry != Head; Entry = Entry->Flink) {
-        PPO_REQUEST Request = CONTAINING_RECORD(Entry, PO_REQUEST, Entry);
-        if (!Request->Sent || Request->Irp->CurrentLocation > Request->Irp->StackCount)
+    for (PLIST_ENTRY Entry = PopRequests.Flink; Entry != &PopRequests; Entry = Entry->Flink) {
+        PPO_REQUEST Request = CONTAINING_RECORD(Entry, PO_REQUEST, All);
+        PDEVICE_OBJECT Holder = PopHolderOf(Request);
+        if (!Holder || (Holder != Device && Request->Bottom != Device && (Request->Device != Device || !Request->Routine)))
             continue;
         VfFinding("power.request-outstanding", DRIVER_POWER_STATE_FAILURE, 1, (UINT64)Device, 0, 0);
         VfSubject("IoDeleteDevice");
