@@ -189,7 +189,7 @@ static bool read_drivers(struct given *g, const struct scenario_header *h, const
     return true;
 }
 
-/* "ID=x.sys,upper=y.sys": every driver named is one that was given. */
+/* "ID=x.sys,upper=dir/y.sys": every driver named is one that was given; the machine knows them by their file names. */
 static bool read_devices(struct given *g, const char *command)
 {
     for (int i = 0; i < g->devices.count; i++) {
@@ -206,9 +206,9 @@ static bool read_devices(struct given *g, const char *command)
                 part += 6;
             size_t n = strcspn(part, ",");
             bool ends = n >= 4 && !strncasecmp(part + n - 4, ".sys", 4);
-            snprintf(name, sizeof name, "%.*s%s", (int)(n < 200 ? n : 200), part, ends ? "" : ".sys");
-            if (!session_driver_named(&g->session, name)) {
-                fprintf(stderr, "irqlab: %s: --device: '%s': no driver %s was given\n", command, text, name);
+            snprintf(name, sizeof name, "%.*s%s", (int)n, part, ends ? "" : ".sys");
+            if (!session_driver_named(&g->session, symbols_base(name))) {
+                fprintf(stderr, "irqlab: %s: --device: '%s': no driver %s was given\n", command, text, symbols_base(name));
                 return false;
             }
             part = part[n] ? part + n : NULL;

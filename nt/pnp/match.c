@@ -23,11 +23,15 @@ static LIST_ENTRY PnpBindings = {&PnpBindings, &PnpBindings};
 /* "dir/x" -> "x.sys" */
 static BOOLEAN PnpDriverName(PCHAR To, PCSTR From, ULONG Length)
 {
+    PCSTR Base = From + Length;
     ULONG n = 0;
+    while (Base > From && Base[-1] != '/')
+        Base--;
+    Length -= (ULONG)(Base - From);
     if (!Length || Length > 58)
         return FALSE;
     for (; n < Length; n++)
-        To[n] = From[n];
+        To[n] = Base[n];
     To[n] = 0;
     if (n < 4 || _stricmp(To + n - 4, ".sys"))
         memcpy(To + n, ".sys", 5);
