@@ -170,13 +170,37 @@ BOOLEAN PnpIdentify(PDEVICE_NODE Node)
 
 /* ---- A bus's children -------------------------------------------------------------------------------------------- */
 
-static VOID PnpReportRelation(PDEVICE_NODE Bus, PDEVICE_OBJECT Pdo, ULONG SubCode, UINT64 P3, UINT64 P4, PCSTR Rule, PCSTR Text)
+/* The device of the bus's function driver, which has filled in the list. NULL: the bus is its own. */
+static PDEVICE_OBJECT PnpFunctionOf(PDEVICE_NODE Node)
 {
-    VfFinding(Rule, PNP_DETECTED_FATAL_ERROR, SubCode, SubCode == 8 ? (UINT64)Bus->Pdo : (UINT64)Pdo, P3, P4);
+    PDEVICE_OBJECT Device = Node->Service ? Node->Pdo->AttachedDevice : NULL;
+    for (; Device; Device = Device->AttachedDevice) {
+        PWSTR Name = wcsrchr(IopDriverOf(Device->DriverObject)->Public.ServiceKeyName.Buffer, L'\\');
+        if (Name && !_wcsicmp(Name + 1, Node->Service))
+            return Device;
+    }
+    return NULL;
+}
+
+/* There is nothing to point at but the routine that has answered. */
+static VOID PnpReportNull(PDEVICE_NODE Bus, ULONG Count, ULONG Index)
+{
+    PDEVICE_OBJECT Device = PnpFunctionOf(Bus);
+    VfFinding("pnp.null-pdo", PNP_DETECTED_FATAL_ERROR, 8, (UINT64)Bus->Pdo, Count, Index);
+    VfSubject("IRP_MN_QUERY_DEVICE_RELATIONS");
+    VfText("a bus driver returned a list of its devices in which one is NULL");
+    if (Device) {
+        UINT64 Frame = (UINT64)(ULONG_PTR)Device->DriverObject->MajorFunction[IRP_MJ_PNP] + 1;
+        VfNote(DOOR_NOTE_CALLER, VfStackOf(&Frame, 1), Device, "dispatch routine of device %o", "");
+    }
+    VfCommit();
+}
+
+static VOID PnpReportRelation(PDEVICE_OBJECT Pdo, PCSTR Text)
+{
     VfSubject("IRP_MN_QUERY_DEVICE_RELATIONS");
     VfText("%s", Text);
-    if (Pdo)
-        VfNote(DOOR_NOTE_OBJECT, IopDeviceOf(Pdo)->CreatedBy, Pdo, NULL, "The device was created at:");
+    VfNote(DOOR_NOTE_OBJECT, IopDeviceOf(Pdo)->CreatedBy, Pdo, NULL, "The device was created at:");
     VfCommit();
 }
 
@@ -185,20 +209,18 @@ static BOOLEAN PnpAcceptRelation(PDEVICE_NODE Bus, PDEVICE_RELATIONS Relations, 
 {
     PDEVICE_OBJECT Pdo = Relations->Objects[Index];
     if (!Pdo) {
-        PnpReportRelation(Bus, NULL, 8, Relations->Count, Index, "pnp.null-pdo",
-                          "a bus driver returned a list of its devices in which one is NULL");
+        PnpReportNull(Bus, Relations->Count, Index);
         return FALSE;
     }
     if (IopDeviceOf(Pdo)->DeletePending) {
-        PnpReportRelation(Bus, Pdo, 4, 0, 0, "pnp.deleted-pdo", "a bus driver reported a device that it had deleted before");
+        VfFinding("pnp.deleted-pdo", PNP_DETECTED_FATAL_ERROR, 4, (UINT64)Pdo, 0, 0);
+        PnpReportRelation(Pdo, "a bus driver reported a device that it had deleted before");
         return FALSE;
     }
     if (IopDeviceOf(Pdo)->AttachedTo) {
         VfFinding("pnp.relation-not-a-pdo", DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x248, 0, (UINT64)Pdo, 0);
-        VfSubject("IRP_MN_QUERY_DEVICE_RELATIONS");
-        VfText("a bus driver reported a device object that is attached to another one, so no physical device object");
-        VfNote(DOOR_NOTE_OBJECT, IopDeviceOf(Pdo)->CreatedBy, Pdo, NULL, "The device was created at:");
-        VfCommit();
+        PnpReportRelation(Pdo, "a bus driver reported a device object that is attached to another one, so no physical "
+                               "device object");
         return FALSE;
     }
     return TRUE;
@@ -209,8 +231,11 @@ static VOID PnpTakeRelations(PDEVICE_NODE Bus, PDEVICE_RELATIONS Relations)
     for (ULONG i = 0; i < Relations->Count; i++) {
         PDEVICE_OBJECT Pdo = Relations->Objects[i];
         PDEVICE_NODE Node;
-        if (!PnpAcceptRelation(Bus, Relations, i))
+        if (!PnpAcceptRelation(Bus, Relations, i)) {
+            if (Pdo)
+                ObfDereferenceObject(Pdo);
             continue;
+        }
         Node = PnpNodeOf(Pdo);
         if (!Node) {
             Node = PnpMakeNode(Bus, Pdo);

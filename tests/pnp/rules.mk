@@ -4,3 +4,5 @@ $(PNPTESTS): $(B)/tests/pnp/%.sys: tests/pnp/%.c tests/pnp/pnp.h tests/pnp/simpl
 	@mkdir -p $(@D)
 	$(DRVCC) -Iinclude/ddk $(DRVLD) -o $@ $< -L$(B)/nt/lib -lntoskrnl -lhal -lwmilib
 tests: $(PNPTESTS)
+# The twins of the rules about Plug and Play and power begin with the same headers.
+$(filter $(B)/tests/rules/pnp.% $(B)/tests/rules/power.%,$(RULEDRIVERS)): $(wildcard tests/pnp/*.h)
