@@ -110,6 +110,39 @@ bool pe_section_unmapped(const struct image_file *file, const struct pe_section 
     return strncmp(name, ".debug", 6) == 0 || name[0] == '/';
 }
 
+void image_unmapped(const struct image_file *file, uint64_t *from, uint64_t *to)
+{
+    uint32_t count;
+    uint64_t start = 0, end = 0; /* of the stretch that is growing: section after section in the file's order */
+    const struct pe_section *section = pe_sections(file, &count);
+
+    *from = *to = 0;
+    for (; count; count--, section++) {
+        if (section->raw_bytes == 0)
+            continue;
+        if (!pe_section_unmapped(file, section)) {
+            start = end = 0;
+            continue;
+        }
+        if (section->raw != end)
+            start = section->raw;
+        end = (uint64_t)section->raw + section->raw_bytes;
+        if (end - start > *to - *from) {
+            *from = start;
+            *to = end;
+        }
+    }
+    if (*to > file->size)
+        *from = *to = 0;
+    /* Nothing else may lie there, however the sections are arranged. */
+    for (section = pe_sections(file, &count); count && *to; count--, section++)
+        if (!pe_section_unmapped(file, section) && section->raw_bytes && section->raw < *to &&
+            (uint64_t)section->raw + section->raw_bytes > *from)
+            *from = *to = 0;
+    if (*from < file->header_bytes)
+        *from = *to = 0;
+}
+
 const void *image_at(const struct image_file *file, uint32_t rva, uint32_t bytes)
 {
     uint32_t count;

@@ -33,6 +33,12 @@ const void *image_at(const struct image_file *file, uint32_t rva, uint32_t bytes
  * built without -funwind-tables. Stack walks and exception handling through such code go wrong; worth a warning. */
 bool image_lacks_unwind(const struct image_file *file);
 
+/*
+ * The longest stretch of the file's bytes that holds nothing but sections which are never mapped (debugging information):
+ * [*from, *to), both 0 when there is none. A copy that is made only to be mapped can do without it.
+ */
+void image_unmapped(const struct image_file *file, uint64_t *from, uint64_t *to);
+
 /* Walk the imports in order. Start with a zeroed cursor; false = no more (or damaged: cursor->damaged is set). */
 struct image_import {
     uint32_t descriptor, index; /* the cursor's own */

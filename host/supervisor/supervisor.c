@@ -3,6 +3,7 @@
  * record now and then and look whether it is still alive.
  */
 #define _GNU_SOURCE
+#include "loader/image.h"
 #include "supervisor/supervisor.h"
 
 #include <errno.h>
@@ -111,19 +112,33 @@ static void serve_file(struct supervisor *s)
     memcpy(&s->channel->file, &request, sizeof(request));
 }
 
+/* Bytes [from, to) of an image, to their place in the file that the worker sees. */
+static bool copy_image(struct supervisor *s, const char *bytes, uint64_t from, uint64_t to)
+{
+    while (from < to) {
+        ssize_t n = pwrite(s->images_fd, bytes + from, to - from, (off_t)(s->images_end + from));
+        if (n <= 0)
+            return false;
+        from += (uint64_t)n;
+    }
+    return true;
+}
+
+/* Debugging information, most of the kernel's image, stays out where no check sum covers it: copying it would take as long as all the
+ * rest of a start. */
 static bool add_image(struct supervisor *s, const char *name, const void *bytes, uint64_t size)
 {
     uint32_t count = atomic_load(&s->directory->count);
     struct channel_image *entry = &s->directory->image[count];
+    uint64_t hole = 0, after = 0;
+    struct image_file file;
 
     if (count == CHANNEL_IMAGES || size > CHANNEL_IMAGES_BYTES - s->images_end || strlen(name) >= sizeof(entry->name))
         return false;
-    for (uint64_t done = 0; done < size;) {
-        ssize_t n = pwrite(s->images_fd, (const char *)bytes + done, size - done, (off_t)(s->images_end + done));
-        if (n <= 0)
-            return false;
-        done += (uint64_t)n;
-    }
+    if (image_parse(&file, bytes, size) && file.info.check_sum == 0)
+        image_unmapped(&file, &hole, &after);
+    if (!copy_image(s, bytes, 0, hole) || !copy_image(s, bytes, after, size))
+        return false;
     strcpy(entry->name, name);
     entry->offset = s->images_end;
     entry->bytes = size;
