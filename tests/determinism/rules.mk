@@ -1,9 +1,9 @@
 # The same driver in two builds, and the program itself built without optimisation (over the same kernel).
 TD := $(B)/tests/determinism
 $(TD)/driver.sys $(TD)/O0/driver.sys: DRVCC += -Wno-multichar -Wno-array-bounds -Werror
-$(TD)/O0/driver.sys: tests/determinism/driver.c $(B)/tests/libntoskrnl-all.a
+$(TD)/O0/driver.sys: tests/determinism/driver.c | $(DRVLIBS)
 	@mkdir -p $(@D)
-	$(DRVCC) -O0 $(DRVLD) -o $@ $< -lntoskrnl -lhal $(B)/tests/libntoskrnl-all.a
+	$(DRVCC) -O0 $(DRVLD) -o $@ $< -lntoskrnl -lhal | $(DRVLIBS)
 tests: $(TD)/driver.sys $(TD)/O0/driver.sys
 
 .PHONY: plain
