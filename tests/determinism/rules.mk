@@ -3,7 +3,7 @@ TD := $(B)/tests/determinism
 $(TD)/driver.sys $(TD)/O0/driver.sys: DRVCC += -Wno-multichar -Wno-array-bounds -Werror
 $(TD)/O0/driver.sys: tests/determinism/driver.c | $(DRVLIBS)
 	@mkdir -p $(@D)
-	$(DRVCC) -O0 $(DRVLD) -o $@ $< -lntoskrnl -lhal | $(DRVLIBS)
+	$(DRVCC) -O0 $(DRVLD) -o $@ $< -lntoskrnl -lhal
 tests: $(TD)/driver.sys $(TD)/O0/driver.sys
 
 .PHONY: plain
