@@ -442,6 +442,7 @@ enum door_event_type {
     DOOR_EVENT_IGNORED,   /* struct door_finding: what a free build does not look at */
     DOOR_EVENT_WMI = 64,  /* struct door_event_wmi */
     DOOR_EVENT_ETW = 32,  /* struct door_event_etw and the event's data */
+    DOOR_EVENT_IO = 33,   /* struct door_event_io */
 };
 
 enum door_etw_kind { DOOR_ETW_EVENT = 1, DOOR_ETW_MESSAGE /* WPP: provider and id alone */ };
@@ -454,6 +455,28 @@ struct door_event_etw {
     uint32_t bytes; /* of the data behind this structure */
     uint64_t keyword;
     uint8_t provider[16], activity[16], related[16];
+};
+
+enum door_io {
+    DOOR_IO_SENT = 1,  /* to a device: function, parameters, whose request it is */
+    DOOR_IO_RETURNED,  /* the device's dispatch routine: status */
+    DOOR_IO_COMPLETED, /* IoCompleteRequest, by the driver of the location where it stood: status and information */
+    DOOR_IO_ROUTINE,   /* a completion routine is called */
+    DOOR_IO_KEPT,      /* it returned STATUS_MORE_PROCESSING_REQUIRED */
+    DOOR_IO_BACK,      /* the result is with the issuer; process 0: whose thread is gone */
+};
+
+/* A step of a request. Fields that do not belong to what are 0. */
+struct door_event_io {
+    uint32_t what; /* enum door_io */
+    uint32_t irp;  /* its number: requests are numbered as they are first sent */
+    uint8_t major, minor, location, locations; /* location: 1 = the top one */
+    uint32_t status;
+    uint64_t information;
+    uint64_t routine;             /* address of the completion routine */
+    uint32_t code, input, output; /* control code, bytes */
+    uint32_t process;             /* 0 = no thread's request */
+    char driver[64], device[128]; /* "echo.sys", "\Device\Echo" or "" */
 };
 
 struct door_event {
@@ -557,6 +580,7 @@ struct door {
     uint32_t points;           /* 1 = accesses of drivers to memory are delivery points */
     uint32_t races;            /* what of them is reported: enum door_races */
     uint32_t trace_level;      /* events of providers up to this level are recorded; 0 = providers are not enabled */
+    uint32_t trace_io;         /* 1 = each step of a request is recorded */
     uint32_t force_integrity;  /* 1 = some callbacks are taken only from images linked with /INTEGRITYCHECK */
     uint32_t dry_run;          /* 1 = checked calls are checked, then not made: the contract tests */
     uint32_t os_major, os_minor, os_build;

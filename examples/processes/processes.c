@@ -1,6 +1,7 @@
 /*
- * A driver that looks at its callers' memory: the same address is another memory in each process (T4 of the talk), and a
- * process that crashes takes nobody else down (T5).
+ * A driver that looks at its callers: it runs in kernel mode, they in user mode, one of them as a 32-bit program (T1 of the
+ * talk); and at their memory: the same address is another memory in each process (T4), and a process that crashes takes
+ * nobody else down (T5).
  *
  *   irqlab run --scenario examples/processes/processes.lua build/examples/processes.sys
  */
@@ -27,6 +28,11 @@ static NTSTATUS NTAPI OpenClose(PDEVICE_OBJECT Device, PIRP Irp)
     return Finish(Irp, STATUS_SUCCESS);
 }
 
+static PCSTR ModeName(KPROCESSOR_MODE Mode)
+{
+    return Mode == KernelMode ? "kernel" : "user";
+}
+
 /* METHOD_NEITHER: the bare address, which means something only here, in the caller's context and below DISPATCH_LEVEL. */
 static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
 {
@@ -36,7 +42,8 @@ static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
     if (Stack->Parameters.DeviceIoControl.IoControlCode != IOCTL_LOOK)
         return Finish(Irp, STATUS_INVALID_DEVICE_REQUEST);
     ProbeForRead((PVOID)User, Stack->Parameters.DeviceIoControl.InputBufferLength, 1);
-    DbgPrint("process %u, address 0x%p: \"%s\"\n", (ULONG)(ULONG_PTR)PsGetCurrentProcessId(), User, User);
+    DbgPrint("process %u, %s program in %s mode, address 0x%p: \"%s\"\n", (ULONG)(ULONG_PTR)PsGetCurrentProcessId(),
+             IoIs32bitProcess(Irp) ? "32-bit" : "64-bit", ModeName(Irp->RequestorMode), User, User);
     return Finish(Irp, STATUS_SUCCESS);
 }
 
@@ -54,6 +61,8 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
     if (!NT_SUCCESS(Status))
         return Status;
     IoCreateSymbolicLink(&LinkName, &DeviceName);
+    DbgPrint("process %u, the driver in %s mode, its code at 0x%p\n", (ULONG)(ULONG_PTR)PsGetCurrentProcessId(),
+             ModeName(ExGetPreviousMode()), (PVOID)(ULONG_PTR)Control);
     Driver->MajorFunction[IRP_MJ_CREATE] = Driver->MajorFunction[IRP_MJ_CLEANUP] = Driver->MajorFunction[IRP_MJ_CLOSE] = OpenClose;
     Driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = Control;
     Driver->DriverUnload = Unload;

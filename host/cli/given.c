@@ -94,17 +94,25 @@ static bool read_registry(struct given *g, const char *command)
     return good;
 }
 
-/* etw or etw:LEVEL */
+/* etw or etw:LEVEL, io, or both with a comma */
 static bool read_trace(struct given *g, const char *command)
 {
-    uint64_t level = 255;
-    if (!g->trace)
-        return true;
-    bool good = !strncmp(g->trace, "etw", 3) &&
-                (!g->trace[3] || (g->trace[3] == ':' && options_number(g->trace + 4, &level) && level >= 1 && level <= 255));
+    bool good = true;
+    for (const char *at = g->trace; at && good; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+        char word[16] = "";
+        uint64_t level = 255;
+        size_t length = strcspn(at, ",");
+        if (length < sizeof word)
+            memcpy(word, at, length);
+        if (!strcmp(word, "io"))
+            g->machine.trace_io = true;
+        else if ((good = !strcmp(word, "etw") || (!strncmp(word, "etw:", 4) && options_number(word + 4, &level) &&
+                                                  level >= 1 && level <= 255)))
+            g->machine.trace_level = (uint32_t)level;
+    }
     if (!good)
-        fprintf(stderr, "irqlab: %s: --trace: '%s' is not etw or etw:LEVEL with a level from 1 to 255\n", command, g->trace);
-    g->machine.trace_level = (uint32_t)level;
+        fprintf(stderr, "irqlab: %s: --trace: '%s' is not io, etw or etw:LEVEL with a level from 1 to 255\n", command,
+                g->trace);
     return good;
 }
 

@@ -68,8 +68,8 @@ struct given {
          .help = "where symbols are looked for first (then beside the driver)", .repeats = true},                                           \
         {"--registry", OPTION_TEXT, GIVEN_AT(type, registry), "[KEY=]FILE",                                            \
          .help = "a .reg text or a hive to begin with", .repeats = true},                                              \
-        {"--trace", OPTION_TEXT, GIVEN_AT(type, trace), "etw[:LEVEL]",                                                 \
-         .help = "enable event providers, record their events up to LEVEL 1-255 (255)", .repeats = true},              \
+        {"--trace", OPTION_TEXT, GIVEN_AT(type, trace), "etw[:LEVEL],io",                                              \
+         .help = "enable event providers, record their events up to LEVEL 1-255 (255); each step of a request", .repeats = true}, \
         {"--full-stacks", OPTION_FLAG, GIVEN_AT(type, full_stacks), NULL, .help = "show the kernel's frames too"},     \
         {"--no-color", OPTION_FLAG, GIVEN_AT(type, no_color), NULL,                                                    \
          .help = "no colours (also: NO_COLOR, or no terminal)"}

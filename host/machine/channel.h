@@ -40,7 +40,7 @@ struct channel_directory {
 struct channel_machine {
     uint32_t processors, stop_on_finding, free_build, special_pool, dry_run, force_integrity;
     uint32_t points, races; /* see struct door */
-    uint32_t trace_level;
+    uint32_t trace_level, trace_io;
     uint32_t os_major, os_minor, os_build;
     uint32_t watchdog_ms; /* 0 = none */
     uint32_t debugger, boot_images;

@@ -237,6 +237,7 @@ void door_fill(void)
         .points = options->points,
         .races = options->races,
         .trace_level = options->trace_level,
+        .trace_io = options->trace_io,
         .dry_run = options->dry_run,
         .os_major = options->os_major,
         .os_minor = options->os_minor,

@@ -245,6 +245,11 @@ void report_event(void *context, const struct door_event *event, const void *pay
             on_stop(r, event, finding);
         free(finding);
         break;
+    case DOOR_EVENT_IO:
+        release_missing(r);
+        lines_flush(r->lines);
+        trace_io_show(&r->json, r->options.out, r->options.color, r->options.symbols, event, payload);
+        break;
     case DOOR_EVENT_ETW:
         release_missing(r);
         lines_flush(r->lines);

@@ -33,16 +33,20 @@ static void hex(char *text, const uint8_t *data, size_t bytes)
     text[2 * bytes] = 0;
 }
 
-static void line(FILE *out, bool color, const struct door_event *event, const struct door_event_etw *e,
-                 const uint8_t *data)
+void trace_head(FILE *out, bool color, const struct door_event *event)
 {
-    char provider[GUID_TEXT], level[40], text[SHOWN * 2 + 1];
-    guid_text(provider, e->provider);
+    char level[40];
     words_level_short(level, sizeof level, event->irql);
     int pad = (int)(sizeof "DISPATCH" - 1) - (int)strlen(level);
     fprintf(out, "%s[%5llu.%06u cpu%u %s]%s%*s ", color ? "\033[2m" : "", (unsigned long long)(event->time / 10000000),
             (unsigned)(event->time / 10 % 1000000), event->processor, level, color ? "\033[0m" : "", pad > 0 ? pad : 0,
             "");
+}
+
+static void line(FILE *out, const struct door_event_etw *e, const uint8_t *data)
+{
+    char provider[GUID_TEXT], text[SHOWN * 2 + 1];
+    guid_text(provider, e->provider);
     fprintf(out, "%s {%s} id %u", e->kind == DOOR_ETW_MESSAGE ? "wpp" : "etw", provider, e->id);
     if (e->kind == DOOR_ETW_EVENT)
         fprintf(out, " version %u level %u opcode %u task %u keyword 0x%llx", e->version, e->level, e->opcode, e->task,
@@ -64,7 +68,8 @@ void trace_show(struct json *json, FILE *out, bool color, const struct door_even
     char text[GUID_TEXT];
     if (bytes < sizeof *e || e->bytes != bytes - sizeof *e)
         return;
-    line(out, color, event, e, data);
+    trace_head(out, color, event);
+    line(out, e, data);
     char *digits = malloc(2 * (size_t)e->bytes + 1);
     if (!digits)
         return;

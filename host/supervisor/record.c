@@ -51,6 +51,10 @@ static bool clean(struct door_event *event, void *payload)
     case DOOR_EVENT_UNIMAGE:
         TERMINATE(((struct door_event_image *)payload)->name);
         return event->payload == sizeof(struct door_event_image);
+    case DOOR_EVENT_IO:
+        TERMINATE(((struct door_event_io *)payload)->driver);
+        TERMINATE(((struct door_event_io *)payload)->device);
+        return event->payload == sizeof(struct door_event_io);
     case DOOR_EVENT_ETW:
         return event->payload >= sizeof(struct door_event_etw) &&
                ((struct door_event_etw *)payload)->bytes == event->payload - sizeof(struct door_event_etw);

@@ -22,6 +22,7 @@ struct supervisor_options {
     bool points;             /* accesses of drivers to memory are delivery points */
     uint32_t races;          /* enum door_races */
     uint32_t trace_level;    /* events of drivers' providers are recorded up to this level; 0 = none */
+    bool trace_io;           /* each step of a request is recorded */
     uint32_t benigns;        /* places they are not reported of */
     struct door_benign benign[DOOR_BENIGN];
     uint32_t os_major, os_minor, os_build;

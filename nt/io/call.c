@@ -116,7 +116,12 @@ NTSTATUS FASTCALL IofCallDriver(PDEVICE_OBJECT Device, PIRP Irp)
     if (Stack->MajorFunction == IRP_MJ_PNP || Stack->MajorFunction == IRP_MJ_POWER)
         PnpCheckCall(Irp, Stack, Device);
     Stack->DeviceObject = Device;
-    return IopDispatch(Device, Irp, Stack);
+    if (!KiDoor->trace_io)
+        return IopDispatch(Device, Irp, Stack);
+    ULONG Number = IopTraceSent(Device, Irp, Stack);
+    NTSTATUS Status = IopDispatch(Device, Irp, Stack);
+    IopTraceReturned(Number, Device, Status);
+    return Status;
 }
 
 /* What a driver answers for major functions it left alone. */
@@ -186,6 +191,7 @@ VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR Boost)
     if (!IopMayComplete(Irp))
         return;
     PIO_STACK_LOCATION First = Irp->Tail.Overlay.CurrentStackLocation;
+    ULONG Traced = KiDoor->trace_io ? IopTraceCompleted(Irp) : 0;
     if (Irp->CurrentLocation <= Irp->StackCount &&
         (First->MajorFunction == IRP_MJ_PNP || First->MajorFunction == IRP_MJ_POWER))
         PnpCheckCompletion(Irp, First);
@@ -203,8 +209,13 @@ VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR Boost)
             RtlZeroMemory((PUCHAR)Stack + FIELD_OFFSET(IO_STACK_LOCATION, DeviceObject),
                           sizeof(*Stack) - FIELD_OFFSET(IO_STACK_LOCATION, DeviceObject));
             Stack->Control = 0;
-            if (IopCallCompletion(Routine, Device, Irp, Context) == STATUS_MORE_PROCESSING_REQUIRED)
+            if (Traced)
+                IopTraceRoutine(Traced, DOOR_IO_ROUTINE, Routine);
+            if (IopCallCompletion(Routine, Device, Irp, Context) == STATUS_MORE_PROCESSING_REQUIRED) {
+                if (Traced)
+                    IopTraceRoutine(Traced, DOOR_IO_KEPT, Routine);
                 return;
+            }
         } else if (Irp->PendingReturned && Irp->CurrentLocation <= Irp->StackCount)
             IoMarkIrpPending(Irp);
     }

@@ -29,6 +29,14 @@ VOID IopOperator(PVOID Context);
 PVOID IopAllocate(SIZE_T Bytes, ULONG Tag, ULONG Stack);
 VOID IopFree(PVOID Memory);
 
+/* trace.c: when KiDoor->trace_io is set. IopTraceSent and IopTraceCompleted return the request's number, never 0. */
+ULONG IopTraceSent(PDEVICE_OBJECT Device, PIRP Irp, PIO_STACK_LOCATION Stack);
+VOID IopTraceReturned(ULONG Number, PDEVICE_OBJECT Device, NTSTATUS Status);
+ULONG IopTraceCompleted(PIRP Irp);
+VOID IopTraceRoutine(ULONG Number, ULONG What, PVOID Routine);
+VOID IopTraceBack(PIRP Irp, PETHREAD Issuer); /* Issuer NULL: its thread is gone */
+VOID IopTraceForget(PIRP Irp);
+
 /* ---- Drivers -------------------------------------------------------------------------------------------------------
  */
 

@@ -21,6 +21,8 @@ VOID IopFree(PVOID Memory)
 
 VOID NTAPI IoInitializeIrp(PIRP Irp, USHORT Size, CCHAR StackSize)
 {
+    if (KiDoor->trace_io)
+        IopTraceForget(Irp);
     RtlZeroMemory(Irp, Size);
     Irp->Type = IO_TYPE_IRP;
     Irp->Size = Size;
@@ -82,6 +84,8 @@ VOID NTAPI IoFreeIrp(PIRP Irp)
         IopReportFree(Irp, 2, "an IRP that still belongs to the thread that issued it");
         return;
     }
+    if (KiDoor->trace_io)
+        IopTraceForget(Irp);
     Irp->Type = 0;
     IopFree(Irp);
 }
@@ -158,7 +162,7 @@ static BOOLEAN IopSignal(PIRP Irp, PFILE_OBJECT File)
     return Kept;
 }
 
-static VOID IopFinish(PIRP Irp, PFILE_OBJECT File)
+static VOID IopFinish(PIRP Irp, PFILE_OBJECT File, PETHREAD Issuer)
 {
     if (Irp->Flags & IRP_BUFFERED_IO) {
         if ((Irp->Flags & IRP_INPUT_OPERATION) && !NT_ERROR(Irp->IoStatus.Status) &&
@@ -173,6 +177,8 @@ static VOID IopFinish(PIRP Irp, PFILE_OBJECT File)
             IopFree(Irp->AssociatedIrp.SystemBuffer);
     }
     IopFreeMdls(Irp);
+    if (KiDoor->trace_io)
+        IopTraceBack(Irp, Issuer);
     if (!IsListEmpty(&Irp->ThreadListEntry)) {
         RemoveEntryList(&Irp->ThreadListEntry);
         InitializeListHead(&Irp->ThreadListEntry);
@@ -187,7 +193,7 @@ static VOID IopFinish(PIRP Irp, PFILE_OBJECT File)
 
 static VOID NTAPI IopFinishApc(PKAPC Apc, PKNORMAL_ROUTINE *Normal, PVOID *Context, PVOID *File, PVOID *Unused)
 {
-    IopFinish(CONTAINING_RECORD(Apc, IRP, Tail.Apc), *File);
+    IopFinish(CONTAINING_RECORD(Apc, IRP, Tail.Apc), *File, PsGetCurrentThread());
 }
 
 /* The thread has ended before its request: nobody wants the result. */
@@ -198,7 +204,7 @@ static VOID NTAPI IopFinishRundown(PKAPC Apc)
     Irp->Flags &= ~IRP_INPUT_OPERATION;
     Irp->UserIosb = NULL;
     Irp->Overlay.AsynchronousParameters.UserApcRoutine = NULL;
-    IopFinish(Irp, File);
+    IopFinish(Irp, File, NULL);
 }
 
 /* Called by IofCompleteRequest once no completion routine is left. */
@@ -208,6 +214,8 @@ VOID IopEndRequest(PIRP Irp, CCHAR Boost)
     PFILE_OBJECT File = Irp->Tail.Overlay.OriginalFileObject;
     if ((Irp->Flags & IOP_ISSUER_WAITS) || (Irp->Flags & IOP_PAGING) == IOP_PAGING) {
         PKEVENT Event = Irp->UserEvent;
+        if (KiDoor->trace_io)
+            IopTraceBack(Irp, Thread);
         *Irp->UserIosb = Irp->IoStatus;
         KeSetEvent(Event, Boost, FALSE);
         return;
@@ -235,7 +243,7 @@ VOID IopEndRequest(PIRP Irp, CCHAR Boost)
     BOOLEAN Deferred = (Irp->Flags & IRP_DEFER_IO_COMPLETION) && !Irp->PendingReturned;
     if (Thread == PsGetCurrentThread() && Irql < DISPATCH_LEVEL &&
         (Deferred || (Irql == PASSIVE_LEVEL && !Thread->Tcb.SpecialApcDisable))) {
-        IopFinish(Irp, File);
+        IopFinish(Irp, File, Thread);
         return;
     }
     KeInitializeApc(&Irp->Tail.Apc, &Thread->Tcb, Irp->ApcEnvironment, IopFinishApc, IopFinishRundown, NULL, KernelMode,

@@ -1,0 +1,6 @@
+local p = expect(launch("client.exe"))
+local h = expect(p:open([[\??\Echo]]))
+expect(p:control(h, 0x222000, "hello", 64), 0)
+expect(p:control(h, 0x222004, "hello", 64), 0xC0000010)
+p:close(h)
+p:exit()
