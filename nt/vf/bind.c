@@ -16,6 +16,7 @@
 typedef struct _VF_THUNK {
     const VF_CONTRACT *Contract; /* NULL: a missing import */
     UINT64 Target;
+    UINT64 Enter;                /* where the thunk goes on behind its checks */
     PCSTR Name;                  /* "module!name" of a missing one */
 } VF_THUNK;
 
@@ -127,6 +128,7 @@ static VOID VfWriteThunk(ULONG Number, const VF_CONTRACT *Contract, UINT64 Targe
     EMIT(0x65, 0xff, 0x0c, 0x25, BYTES4(DOOR_PCR_BUDGET)); /* dec dword gs:[budget] */
     EMIT(0x74, 0);                                         /* jz deliver */
     Budget = Code;
+    VfThunks[Number].Enter = VfThunkBase + (UINT64)(Code - VfThunkMemory);
     if (!strncmp(Contract->Name, "Zw", 2) && !KiDoor->dry_run) { /* a call of kernel mode, also on a user thread */
         EMIT(0x65, 0x48, 0x8b, 0x04, 0x25, BYTES4(FIELD_OFFSET(KI_PROCESSOR, CurrentThread)));  /* mov rax, gs:[thread] */
         EMIT(0x80, 0xb8, BYTES4(FIELD_OFFSET(struct _KTHREAD, PreviousMode)), KernelMode); /* cmp byte [rax+mode], 0 */
@@ -269,7 +271,7 @@ UINT64 VfThunkCheck(ULONG Number, ULONG Reason, CONTEXT *Context)
         VfCheckLevel(Thunk->Contract, Context);
     if (Reason != VF_LEVEL_REASON || --KiProcessor()->Budget == 0) /* this way the thunk has not counted the call */
         KiDeliver();
-    return KiDoor->dry_run ? (UINT64)VfReturnZero : Thunk->Target;
+    return Thunk->Enter;
 }
 
 /* ---- Binding ------------------------------------------------------------------------------------------------------- */

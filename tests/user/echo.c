@@ -23,6 +23,26 @@ static NTSTATUS NTAPI OpenClose(PDEVICE_OBJECT Device, PIRP Irp)
     return Finish(Irp, STATUS_SUCCESS, 0);
 }
 
+/* Its own requests, as kernel mode whatever the thread: none of many may be taken for the program's. */
+static NTSTATUS AskMyself(VOID)
+{
+    UCHAR In[16] = {1}, Out[16];
+    OBJECT_ATTRIBUTES Attributes;
+    IO_STATUS_BLOCK Iosb;
+    HANDLE File;
+    NTSTATUS Status;
+
+    InitializeObjectAttributes(&Attributes, &DeviceName, OBJ_KERNEL_HANDLE, NULL, NULL);
+    Status = ZwOpenFile(&File, GENERIC_READ | SYNCHRONIZE, &Attributes, &Iosb, 0, FILE_SYNCHRONOUS_IO_NONALERT);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    for (ULONG i = 0; i < 3000 && NT_SUCCESS(Status); i++)
+        Status = ZwDeviceIoControlFile(File, NULL, NULL, NULL, &Iosb, CODE(0, METHOD_BUFFERED), In, sizeof(In), Out,
+                                       sizeof(Out));
+    ZwClose(File);
+    return Status;
+}
+
 static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
@@ -43,6 +63,8 @@ static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
         ProbeForWrite(Irp->UserBuffer, Out, 1);
         RtlMoveMemory(Irp->UserBuffer, Stack->Parameters.DeviceIoControl.Type3InputBuffer, Bytes);
         return Finish(Irp, STATUS_SUCCESS, Bytes);
+    case CODE(3, METHOD_BUFFERED):
+        return Finish(Irp, AskMyself(), 0);
     default:
         return Finish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     }

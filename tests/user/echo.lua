@@ -9,6 +9,7 @@ for n, method in ipairs{0, 2, 3} do
   local status, out, information = p:control(h, code, "hello, world " .. n, 64)
   assert(status == 0 and out == "hello, world " .. n and information == #out)
 end
+assert(p:control(h, 0x22 << 16 | 0x803 << 2, "", 0) == 0, "a driver's own requests on the program's thread")
 assert(p:open("\\??\\Nothing") == nil)
 assert(p:close(h) == 0)
 assert(p:close(h) == 0xC0000008)
