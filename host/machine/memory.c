@@ -51,8 +51,16 @@ static bool is_device(uint64_t pa, uint64_t bytes)
     return pa % DOOR_PAGE == 0 && pa - DOOR_DEVICE_PA < DOOR_DEVICE_BYTES && bytes <= DOOR_DEVICE_BYTES - (pa - DOOR_DEVICE_PA);
 }
 
+/* Second views and windows into user memory are touched right away, and seldom in part: one call for all pages in place of a
+ * fault for each. */
+static int populated(uint64_t va)
+{
+    return va < DOOR_USER_END || (va >= DOOR_MAPPING_BASE && va < DOOR_PROCESSOR_BASE) ? MAP_POPULATE : 0;
+}
+
 int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection)
 {
+    int flags = MAP_SHARED | MAP_FIXED | populated(va);
     long at;
 
     check_range("map", va, bytes);
@@ -64,8 +72,7 @@ int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection)
     } else if (!is_physical(pa, bytes)) {
         machine_internal("map: no physical memory at %X, %X bytes", pa, bytes, 0);
     }
-    at = sandbox_syscall(SYS_mmap, (long)va, (long)bytes, protection_of(protection), MAP_SHARED | MAP_FIXED,
-                         CHANNEL_FD_RAM, (long)pa);
+    at = sandbox_syscall(SYS_mmap, (long)va, (long)bytes, protection_of(protection), flags, CHANNEL_FD_RAM, (long)pa);
     if ((uint64_t)at == va && machine.snapshots)
         extents_map(va, pa, bytes, protection);
     return result((uint64_t)at == va ? 0 : at);

@@ -130,7 +130,10 @@ static void memory_calls(struct writer *w, const struct sandbox_rules *rules)
 
     need_range(w, rules->high);
     need_bits(w, 2, PROT_READ | PROT_WRITE | PROT_EXEC);
-    need_argument(w, 3, MAP_SHARED | MAP_FIXED);
+    load(w, low_of(3));
+    emit(w, BPF_ALU | BPF_AND | BPF_K, ~(uint32_t)MAP_POPULATE, 0, 0);
+    need(w, MAP_SHARED | MAP_FIXED);
+    need_word(w, high_of(3), 0);
     need_argument(w, 4, (uint64_t)rules->ram);
     call_end(w, call);
 

@@ -10,7 +10,7 @@
 #include "nt.h"
 #include "mm/page.h"
 
-#define MI_DISCARD_PAGES 256 /* a free of at least this many pages gives the memory back to the host */
+#define MI_DISCARD_PAGES 2048 /* a free of at least this many pages gives the memory back to the host */
 
 PMI_PAGE MiPages;
 UINT64 MiPageCount;
