@@ -50,6 +50,11 @@ const char *guard_check(struct supervisor *s)
 
     if (s->debugger)
         return NULL;
+    if (s->answered) { /* here and not with each answer: it asks the host for the worker's processor time */
+        s->answered = false;
+        guard_reset(s);
+        return NULL;
+    }
     if (progress != s->progress) {
         s->progress = progress;
         guard_reset(s);

@@ -36,6 +36,7 @@ struct supervisor {
     struct supervisor_end end;
 
     /* guard.c: signs of life */
+    bool answered; /* since the guard looked last */
     uint64_t progress, quiet_cpu, last_cpu, idle_polls, watchdog_ns;
 
     uint8_t event[CHANNEL_EVENT + sizeof(struct door_finding)] __attribute__((aligned(8)));

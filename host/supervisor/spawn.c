@@ -14,6 +14,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -93,10 +94,12 @@ static void __attribute__((noreturn)) become_worker(const struct supervisor *s, 
 
 bool spawn_worker(struct supervisor *s, char why[256])
 {
+    const struct timeval look = {.tv_usec = 100000}; /* then the guard looks at the worker */
     int pair[2];
     pid_t parent = getpid();
 
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0 ||
+        setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &look, sizeof(look)) < 0) {
         snprintf(why, 256, "cannot make a socket pair: %s", strerror(errno));
         return false;
     }

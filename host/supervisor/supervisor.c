@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +19,6 @@
 #include <unistd.h>
 
 #include "supervisor/part.h"
-
-#define POLL_MS 100
 
 /* ---- The end ------------------------------------------------------------------------------------------------- */
 
@@ -97,7 +94,7 @@ static void halted(struct supervisor *s)
 
 static void answer(struct supervisor *s)
 {
-    guard_reset(s);
+    s->answered = true;
     if (send(s->wake, "a", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1 && errno != EPIPE && errno != ECONNRESET)
         crashed(s, "the worker does not read its answers");
 }
@@ -197,21 +194,6 @@ static void serve_request(struct supervisor *s)
     }
 }
 
-static void receive(struct supervisor *s)
-{
-    char byte;
-    ssize_t n = recv(s->wake, &byte, 1, 0);
-
-    if (n < 0 && errno == EINTR)
-        return;
-    if (n <= 0)
-        reap(s);
-    else if (byte == 'r')
-        serve_request(s);
-    else if (byte != 'e') /* some of the record is to be read, which follows anyway */
-        crashed(s, "the worker said something that has no meaning");
-}
-
 static volatile sig_atomic_t interrupted;
 
 void supervisor_interrupt(void)
@@ -219,25 +201,36 @@ void supervisor_interrupt(void)
     interrupted = 1;
 }
 
+/* The socket's own time-out (spawn.c) ends the wait now and then. */
+static void receive(struct supervisor *s)
+{
+    char byte;
+    ssize_t n = recv(s->wake, &byte, 1, 0);
+    const char *reason;
+
+    if (interrupted) {
+        crashed(s, "interrupted");
+        return;
+    }
+    if (n < 0 && errno == EINTR)
+        return;
+    if (n < 0 && errno == EAGAIN) {
+        reason = guard_check(s);
+        if (reason)
+            crashed(s, reason);
+    } else if (n <= 0)
+        reap(s);
+    else if (byte == 'r')
+        serve_request(s);
+    else if (byte != 'e') /* some of the record is to be read, which follows anyway */
+        crashed(s, "the worker said something that has no meaning");
+}
+
 /* Serve until the kernel asks for a command or the machine has ended. */
 static void serve(struct supervisor *s)
 {
     while (!s->asked && !s->ended) {
-        struct pollfd wait = {.fd = s->wake, .events = POLLIN};
-        int ready = poll(&wait, 1, POLL_MS);
-        const char *reason;
-
-        if (interrupted) {
-            crashed(s, "interrupted");
-            return;
-        }
-        if (ready > 0) {
-            receive(s);
-        } else if (ready == 0) {
-            reason = guard_check(s);
-            if (reason)
-                crashed(s, reason);
-        }
+        receive(s);
         if (!s->ended && !record_drain(s))
             crashed(s, "the event record is damaged");
     }
