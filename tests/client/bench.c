@@ -1,12 +1,19 @@
-/* Round trips of a client; prints microseconds and MB/s. */
+/*
+ * Round trips of a client, and those that tests/bench/trip.c makes inside the machine. usage: bench [pool]: "pool": only the
+ * client's own, of a machine with special pool. Ends with 1 if a target is missed that this host could meet.
+ */
 #define _GNU_SOURCE
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "irqlab-client.h"
+#include "../bench/trip.h"
 
 #define CODE(number, method) CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800 + (number), method, FILE_ANY_ACCESS)
 
@@ -42,40 +49,123 @@ static double pipe_round_trip(int rounds)
     return each;
 }
 
-int main(void)
+enum { ROUNDS = 20000, LARGE = 1 << 20, LARGE_ROUNDS = 200, BATCHES = 5, INSIDE = 50000 };
+static char in[LARGE], out[LARGE];
+static int missed;
+
+static void row(const char *what, double value, const char *unit, double target, double limit, const char *limit_name)
 {
-    enum { ROUNDS = 20000, LARGE = 1 << 20, LARGE_ROUNDS = 200, BATCHES = 5 };
-    static char in[LARGE], out[LARGE];
-    double least = 1e9, most = 0, pipes = 1e9, copies;
+    const char *verdict = target < 0 ? "" : value <= target ? "met" : limit > target ? "(host)" : "MISSED";
+    printf("%-40s %9.2f %-3s  ", what, value, unit);
+    if (target < 0)
+        printf("%16s", "");
+    else
+        printf("%9.1f %-6s", target, verdict);
+    printf("  %9.2f %-4s %-34s %7.2f\n", limit, unit, limit_name, value / limit);
+    missed |= *verdict == 'M';
+}
+
+static double control(HANDLE device)
+{
     DWORD bytes;
-    HANDLE h = CreateFileA("\\\\.\\Echo", GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
-    if (h == INVALID_HANDLE_VALUE)
-        return 1;
-    memset(in, 'x', sizeof in);
-    for (int b = 0; b < BATCHES; b++) {
-        double begin = now(), each, p;
-        for (int i = 0; i < ROUNDS; i++)
-            if (!DeviceIoControl(h, CODE(0, METHOD_BUFFERED), in, 16, out, 16, &bytes, NULL) || bytes != 16)
-                return 1;
-        each = (now() - begin) / ROUNDS;
-        least = each < least ? each : least;
-        p = pipe_round_trip(ROUNDS);
-        pipes = p < pipes ? p : pipes;
-        begin = now();
-        for (int i = 0; i < LARGE_ROUNDS; i++)
-            if (!DeviceIoControl(h, CODE(1, METHOD_OUT_DIRECT), in, LARGE, out, LARGE, &bytes, NULL) || bytes != LARGE)
-                return 1;
-        each = LARGE_ROUNDS * (double)LARGE / (now() - begin);
-        most = each > most ? each : most;
-    }
+    double begin = now();
+    for (int i = 0; i < ROUNDS; i++)
+        if (!DeviceIoControl(device, CODE(0, METHOD_BUFFERED), in, 16, out, 16, &bytes, NULL) || bytes != 16)
+            exit(1);
+    return (now() - begin) / ROUNDS;
+}
+
+static double direct(HANDLE device)
+{
+    DWORD bytes;
+    double begin = now();
+    for (int i = 0; i < LARGE_ROUNDS; i++)
+        if (!DeviceIoControl(device, CODE(1, METHOD_OUT_DIRECT), in, LARGE, out, LARGE, &bytes, NULL) || bytes != LARGE)
+            exit(1);
+    return LARGE_ROUNDS * (double)LARGE / (now() - begin);
+}
+
+static double copies(void)
+{
     double begin = now();
     for (int i = 0; i < LARGE_ROUNDS; i++) {
         memcpy(out, in, LARGE);
         __asm__ volatile("" ::"r"(out) : "memory");
     }
-    copies = LARGE_ROUNDS * (double)LARGE / (now() - begin);
-    printf("client: control of 16 bytes, there and back  %7.2f us   (a byte through two pipes: %.2f us)\n", least, pipes);
-    printf("client: 1 MiB in and out, direct I/O         %7.0f MB/s (one copy of it: %.0f MB/s)\n", most, copies);
-    CloseHandle(h);
-    return 0;
+    return LARGE_ROUNDS * (double)LARGE / (now() - begin);
+}
+
+static double system_call(void)
+{
+    double begin = now();
+    for (int i = 0; i < INSIDE; i++)
+        syscall(SYS_getppid);
+    return (now() - begin) / INSIDE;
+}
+
+/* One of Trip's loops: what 3N rounds take beyond N. */
+static double inside(HANDLE device, HANDLE other, DWORD code)
+{
+    TRIP trip = {.File = (unsigned)(uintptr_t)other}; /* the first one is busy with this request */
+    char room[TRIP_ROOM];
+    double took[2];
+    DWORD bytes;
+    for (int i = 0; i < 2; i++) {
+        trip.Count = i ? 3 * INSIDE : INSIDE;
+        double begin = now();
+        if (!DeviceIoControl(device, code, &trip, sizeof trip, room, sizeof room, &bytes, NULL))
+            exit((fprintf(stderr, "Trip %x: error %u\n", (unsigned)code, (unsigned)GetLastError()), 1));
+        took[i] = now() - begin;
+    }
+    return (took[1] - took[0]) / (2 * INSIDE);
+}
+
+static HANDLE device(const char *name)
+{
+    HANDLE h = CreateFileA(name, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+    if (h == INVALID_HANDLE_VALUE)
+        exit((fprintf(stderr, "%s: error %u\n", name, (unsigned)GetLastError()), 1));
+    return h;
+}
+
+static void least(double *so_far, double value)
+{
+    if (!*so_far || value < *so_far)
+        *so_far = value;
+}
+
+static void most(double *so_far, double value)
+{
+    if (value > *so_far)
+        *so_far = value;
+}
+
+int main(int argc, char **argv)
+{
+    bool pool = argc > 1 && !strcmp(argv[1], "pool");
+    double trip = 0, driver = 0, program = 0, pipes = 0, calls = 0, mb = 0, copy = 0;
+    HANDLE echo = device("\\\\.\\Echo"), loops = device("\\\\.\\Trip"), other = device("\\\\.\\Trip");
+    memset(in, 'x', sizeof in);
+    for (int b = 0; b < BATCHES; b++) {
+        least(&trip, control(echo));
+        least(&pipes, pipe_round_trip(ROUNDS));
+        if (pool)
+            continue;
+        least(&driver, inside(loops, other, TRIP_AS_DRIVER));
+        least(&program, inside(loops, other, TRIP_AS_PROGRAM));
+        least(&calls, system_call());
+        most(&mb, direct(echo));
+        most(&copy, copies());
+    }
+    row(pool ? "the same with special pool" : "control of 16 bytes from a host process", trip, "us", pool ? -1 : 10, pipes,
+        "byte through two pipes, there and back");
+    if (!pool) {
+        row("control of 16 bytes by a driver", driver, "us", 1, calls, "system call");
+        row("control of 16 bytes by a user thread", program, "us", 1, calls, "system call");
+        row("1 MiB in and out, direct I/O, host process", mb / 1000, "GB/s", -1, copy / 1000, "one copy of it");
+    }
+    CloseHandle(other);
+    CloseHandle(loops);
+    CloseHandle(echo);
+    return missed;
 }
