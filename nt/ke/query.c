@@ -113,6 +113,27 @@ VOID KeQueryNodeActiveAffinity(USHORT NodeNumber, PGROUP_AFFINITY Affinity, PUSH
         *Count = (USHORT)__builtin_popcountll(Active);
 }
 
+/* docs: KeQueryNodeActiveProcessorCount: of all groups; zero for a number that no node has. */
+ULONG KeQueryNodeActiveProcessorCount(USHORT NodeNumber)
+{
+    USHORT Count;
+
+    KeQueryNodeActiveAffinity(NodeNumber, NULL, &Count);
+    return Count;
+}
+
+/* docs: KeQueryNodeActiveAffinity2: an affinity for each group that the node has processors in. */
+NTSTATUS KeQueryNodeActiveAffinity2(USHORT NodeNumber, PGROUP_AFFINITY Affinities, USHORT Count, PUSHORT Required)
+{
+    if (NodeNumber > KeQueryHighestNodeNumber())
+        return STATUS_INVALID_PARAMETER;
+    *Required = 1;
+    if (Count < 1)
+        return STATUS_BUFFER_TOO_SMALL;
+    KeQueryNodeActiveAffinity(NodeNumber, &Affinities[0], NULL);
+    return STATUS_SUCCESS;
+}
+
 /* Where the next record goes, as far as there is room. */
 typedef struct _KI_RELATIONS {
     PUCHAR Buffer;

@@ -26,6 +26,26 @@ TEST(four_processors_are_active)
     CHECK_IS(KeGetCurrentProcessorNumberEx(NULL), KeGetCurrentProcessorNumber());
 }
 
+TEST(one_node_has_them_all)
+{
+    GROUP_AFFINITY Affinity[2];
+    USHORT Count = 99;
+
+    CHECK_IS(KeQueryNodeActiveProcessorCount(0), MANY);
+    CHECK_IS(KeQueryNodeActiveProcessorCount(1), 0);
+    CHECK_IS(KeQueryNodeActiveProcessorCount(0xffff), 0);
+    RtlFillMemory(Affinity, sizeof(Affinity), 0xaa);
+    CHECK_IS(KeQueryNodeActiveAffinity2(0, Affinity, 2, &Count), STATUS_SUCCESS);
+    CHECK_IS(Count, 1);
+    CHECK_IS(Affinity[0].Mask, (1 << MANY) - 1);
+    CHECK_IS(Affinity[0].Group, 0);
+    CHECK_IS(Affinity[1].Mask, 0xaaaaaaaaaaaaaaaa); /* no more than there is */
+    Count = 99;
+    CHECK_IS(KeQueryNodeActiveAffinity2(0, NULL, 0, &Count), STATUS_BUFFER_TOO_SMALL);
+    CHECK_IS(Count, 1);
+    CHECK_IS(KeQueryNodeActiveAffinity2(1, Affinity, 2, &Count), STATUS_INVALID_PARAMETER);
+}
+
 TEST(a_dpc_runs_on_its_target_processor)
 {
     KDPC Dpc[MANY];
@@ -218,7 +238,8 @@ TEST(an_idle_processor_takes_a_ready_thread)
     EndThread(Thread);
 }
 
-CHECK_DRIVER(T(four_processors_are_active), T(a_dpc_runs_on_its_target_processor), T(flush_waits_for_all_processors),
+CHECK_DRIVER(T(four_processors_are_active), T(one_node_has_them_all), T(a_dpc_runs_on_its_target_processor),
+             T(flush_waits_for_all_processors),
              T(a_timer_dpc_runs_on_its_target_processor), T(affinity_is_kept),
              T(set_affinity_gives_the_old_one_to_revert_to), T(a_spin_lock_excludes_the_other_processors),
              T(dispatch_level_does_not_stop_other_processors), T(dpcs_on_all_processors_share_a_lock),
