@@ -161,11 +161,13 @@ static BOOLEAN IopAwait(UINT64 Index, UINT64 Time)
     KPRIORITY Own = KeSetPriorityThread(KeGetCurrentThread(), 1);
     NTSTATUS Status = STATUS_SUCCESS;
 
+    KiSetPatience(KeGetCurrentThread(), Index < DOOR_CALLS);
     while (NT_SUCCESS(Status) && Status != STATUS_TIMEOUT && !(Index < DOOR_CALLS && PspCallIsDone((ULONG)Index))) {
         Status = KeWaitForSingleObject(&PspCallDone, Executive, KernelMode, FALSE, &End);
         if (Index == DOOR_CALLS)
             break;
     }
+    KiSetPatience(KeGetCurrentThread(), FALSE);
     KeSetPriorityThread(KeGetCurrentThread(), Own);
     return Status != STATUS_TIMEOUT;
 }

@@ -66,6 +66,11 @@ VOID KiSetTimeLimit(UINT64 Limit, UINT64 Busy, PCSTR What)
     KiTimeLimitWhat = What;
 }
 
+BOOLEAN KiIsWithinLimit(UINT64 Time)
+{
+    return !KiTimeLimit || Time < KiTimeLimit;
+}
+
 static VOID KiReportLimit(BOOLEAN Busy)
 {
     KiTimeLimit = KiBusyLeft = 0;

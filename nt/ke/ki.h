@@ -295,6 +295,7 @@ static inline VOID KiLowerIrql(KIRQL NewIrql)
 /* What, a driver's routine, must be done at the virtual time Limit (100 ns since boot; 0 = never), and before the processors
  * have been busy for Busy more (0 = any time); else a finding. */
 VOID KiSetTimeLimit(UINT64 Limit, UINT64 Busy, PCSTR What);
+BOOLEAN KiIsWithinLimit(UINT64 Time);
 
 /* Make a thread whose stack is at MmCreateKernelStack's slot; it does not run before KiReadyThread. StackBase may lie below
  * the slot's end when the caller keeps something there. SystemRoutine must not return. */
@@ -406,6 +407,9 @@ VOID KiInitializeTimers(VOID);
 BOOLEAN KiInsertTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, ULONG Stack);
 BOOLEAN KiRemoveTimer(PKTIMER Timer);
 UINT64 KiNextDueTime(VOID); /* (UINT64)-1 = none */
+/* How long the thread waits is not the driver's world but the operator's: no schedule picks that timer as the next one. */
+VOID KiSetPatience(PKTHREAD Thread, BOOLEAN Patience);
+BOOLEAN KiTimerBeforePatience(VOID);
 BOOLEAN KiTurnTimers(BOOLEAN Awake); /* find what is due now; TRUE = something is. Awake: the processor was not asleep */
 VOID KiExpireTimers(VOID);
 extern LIST_ENTRY KiExpired; /* timers that are due, in order; still "inserted" for their owners */

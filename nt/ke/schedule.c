@@ -68,6 +68,15 @@ static ULONG KiListProcessors(PKI_PROCESSOR Self, KI_OPTION *Options, ULONG Coun
     return Count;
 }
 
+/* Is there a next timer or device that a schedule may let come at once? The patience of whoever waits for the driver (the
+ * operator, the limit of a run) is none: that the code is slow must not look as if it did not return. */
+static BOOLEAN KiCanLetTimePass(VOID)
+{
+    UINT64 Next = KiNextEvent();
+
+    return Next != (UINT64)-1 && KiIsWithinLimit(Next) && (Next == HalNextDeviceTime() || KiTimerBeforePatience());
+}
+
 static ULONG KiListOptions(PKI_PROCESSOR Self, KI_OPTION *Options, BOOLEAN Timers)
 {
     ULONG Count = 1;
@@ -78,7 +87,7 @@ static ULONG KiListOptions(PKI_PROCESSOR Self, KI_OPTION *Options, BOOLEAN Timer
     if (Self->Irql < DISPATCH_LEVEL && Thread != Self->IdleThread && !IsListEmpty(&Self->Ready[Thread->Priority]))
         Options[Count++] = (KI_OPTION){KiOtherThread, Self, CONTAINING_RECORD(Self->Ready[Thread->Priority].Flink,
                                                                               struct _KTHREAD, ReadyListEntry)};
-    if (Timers && KiNextEvent() != (UINT64)-1)
+    if (Timers && KiCanLetTimePass())
         Options[Count++] = (KI_OPTION){KiNextTimer, Self, &Ki};
     return Count;
 }
@@ -205,7 +214,7 @@ static VOID KiLetTimePass(VOID)
     do {
         Device = HalNextDeviceTime() == KiNextEvent();
         KiAdvanceTo(KiNextEvent());
-    } while (!KiTurnTimers(FALSE) && !Device && KiNextEvent() != (UINT64)-1);
+    } while (!KiTurnTimers(FALSE) && !Device && KiCanLetTimePass());
     KiDispatchPending();
 }
 

@@ -28,6 +28,7 @@ static LIST_ENTRY KiNoWake;  /* KI_LONG_TIMERs set that wait for somebody awake 
 /* KTIMER.Processor: zero for an ordinary timer, else whether it is a KI_LONG_TIMER, which of the spacings it is
  * rounded to (1-based), and by how much this expiry was put off. */
 #define KI_TIMER_LONG 0x80000000u
+#define KI_TIMER_PATIENCE 0x40000000u /* see KiSetPatience */
 #define KI_TIMER_SPACING(Timer) ((Timer)->Processor >> 24 & 7)
 #define KI_TIMER_DELAY(Timer) ((Timer)->Processor & 0xffffff)
 
@@ -84,6 +85,30 @@ UINT64 KiNextDueTime(VOID)
     Level = __builtin_ctz(KiWheelLevels);
     Slot = __builtin_ctzll(KiWheelBits[Level]);
     return (((KiWheelTime >> (6 * Level)) & ~63ull) | Slot) << (6 * Level);
+}
+
+VOID KiSetPatience(PKTHREAD Thread, BOOLEAN Patience)
+{
+    Thread->Timer.Processor = Patience ? KI_TIMER_PATIENCE : 0;
+}
+
+/* Is a timer set that expires before anybody's patience ends? The first list that is not empty has the earliest timers. */
+BOOLEAN KiTimerBeforePatience(VOID)
+{
+    UINT64 Due[2] = {(UINT64)-1, (UINT64)-1}; /* the earliest of ordinary timers; of patience */
+    PLIST_ENTRY Head = &KiExpired;
+
+    if (IsListEmpty(Head) && KiWheelLevels) {
+        ULONG Level = __builtin_ctz(KiWheelLevels);
+        Head = &KiWheel[Level][__builtin_ctzll(KiWheelBits[Level])];
+    }
+    for (PLIST_ENTRY Entry = Head->Flink; Entry != Head; Entry = Entry->Flink) {
+        PKTIMER Timer = CONTAINING_RECORD(Entry, KTIMER, TimerListEntry);
+        UINT64 *Earliest = &Due[(Timer->Processor & KI_TIMER_PATIENCE) != 0];
+        if ((UINT64)Timer->DueTime.QuadPart < *Earliest)
+            *Earliest = (UINT64)Timer->DueTime.QuadPart;
+    }
+    return Due[0] < Due[1];
 }
 
 /* Turn the wheel to Time: what is due goes to KiExpired, in order. */
