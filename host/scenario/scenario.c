@@ -203,7 +203,7 @@ static const struct {
     {"advance", call_advance, "advance(seconds)", "let that much virtual time pass"},
     {"load", call_load, "load(driver)", "load a driver of the command line again; returns the NTSTATUS"},
     {"unload", call_unload, "unload(driver)", "unload it; returns the NTSTATUS"},
-    {"snapshot", call_snapshot, "snapshot()", "irqlab explore --from scenario: the schedules begin here"},
+    {"snapshot", call_snapshot, "snapshot()", "irqlab explore --snapshot scenario: the schedules begin here"},
     {"expect_bugcheck", call_expect_bugcheck, "expect_bugcheck(code)", "the run is to end in this bug check, e.g. 0xA"},
     {"print", call_print, "print(...)", "show values"},
     {"tostring", call_tostring, "tostring(value)", "as in Lua, without addresses"},

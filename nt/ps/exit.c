@@ -77,7 +77,9 @@ DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
     SepThreadGoes(Thread);
     if (Last)
         PspCleanProcess(Process);
-    PspAnswerLast(Thread);
+    PspAnswerLast(&Thread->LastCall);
+    if (Last)
+        PspAnswerLast(&Process->LastCall);
     Thread->Terminating = TRUE;
     KiTerminateThread(Status, PspReap);
 }

@@ -41,6 +41,7 @@ typedef struct _EPROCESS {
     ULONG Sequence;  /* among the processes of this boot */
     SIZE_T Quota[2]; /* nonpaged, paged pool */
     BOOLEAN Ending, Announced, Exited;
+    PVOID LastCall; /* that ended it, when no thread of its own made it */
     ULONG LiveThreads; /* that have not begun to end */
     struct _ETHREAD *FirstThread; /* not referenced: an address to compare with */
 } EPROCESS;
@@ -140,7 +141,7 @@ VOID PspEndProcess(PEPROCESS Process, NTSTATUS Status);
 /* user.c: what a user thread does */
 VOID NTAPI PspUserThread(PVOID Context);
 VOID PspForgetCalls(PETHREAD Thread);
-VOID PspAnswerLast(PETHREAD Thread);
+VOID PspAnswerLast(PVOID *LastCall);
 
 /* notify.c */
 /* The routines may refuse a new process: their status. Created FALSE: it ends. */

@@ -445,14 +445,14 @@ static VOID PspAnswer(ULONG Index, const struct door_call *Call)
     KeSetEvent(&PspCallDone, IO_NO_INCREMENT, FALSE);
 }
 
-/* The call that ended its thread is answered when that has gone. */
-VOID PspAnswerLast(PETHREAD Thread)
+/* The call that ended its thread, or a process, is answered when that has gone. */
+VOID PspAnswerLast(PVOID *LastCall)
 {
-    PPSP_CALL Call = Thread->LastCall;
+    PPSP_CALL Call = *LastCall;
 
     if (!Call)
         return;
-    Thread->LastCall = NULL;
+    *LastCall = NULL;
     PspAnswer(Call->Index, &Call->Call);
     ExpFree(Call);
 }
@@ -517,6 +517,31 @@ static PETHREAD PspThreadOfCall(PEPROCESS Process, ULONG Id)
     return NULL;
 }
 
+static PPSP_CALL PspKeepCall(ULONG Index, const struct door_call *Given)
+{
+    PPSP_CALL Call = ExpTryAllocate(sizeof(*Call), 'laCP');
+
+    if (Call) {
+        Call->Index = Index;
+        Call->Call = *Given;
+    }
+    return Call;
+}
+
+/* An exception that nobody handles: at once, whatever the threads wait for. The answer comes when the process has gone. */
+static NTSTATUS PspCrash(PEPROCESS Process, ULONG Index, struct door_call *Given)
+{
+    if (Process->Exited || Process->LastCall)
+        return STATUS_PROCESS_IS_TERMINATING;
+    Given->status = STATUS_SUCCESS;
+    Given->apcs = 0;
+    Process->LastCall = PspKeepCall(Index, Given);
+    if (!Process->LastCall)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    PspEndProcess(Process, (NTSTATUS)Given->argument[0]);
+    return STATUS_SUCCESS;
+}
+
 static NTSTATUS PspPost(ULONG Index, struct door_call *Given)
 {
     PEPROCESS Process = PspFindProcess(Given->process);
@@ -530,16 +555,14 @@ static NTSTATUS PspPost(ULONG Index, struct door_call *Given)
         ObfDereferenceObject(Process);
         return NT_SUCCESS(Status) ? STATUS_ALERTED : Status;
     }
-    if (Given->kind == DOOR_CALL_RAISE) { /* at once, whatever its threads wait for */
-        PspEndProcess(Process, (NTSTATUS)Given->argument[0]);
+    if (Given->kind == DOOR_CALL_RAISE) {
+        NTSTATUS Status = PspCrash(Process, Index, Given);
         ObfDereferenceObject(Process);
-        return STATUS_ALERTED;
+        return Status;
     }
     Thread = PspThreadOfCall(Process, Given->thread);
-    Call = Thread ? ExpTryAllocate(sizeof(*Call), 'laCP') : NULL;
+    Call = Thread ? PspKeepCall(Index, Given) : NULL;
     if (Call) {
-        Call->Index = Index;
-        Call->Call = *Given;
         InsertTailList(&Thread->Calls, &Call->Entry);
         KeSetEvent(&Thread->Work, IO_NO_INCREMENT, FALSE);
     }
