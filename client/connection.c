@@ -74,7 +74,8 @@ static void watch_ends(void)
 {
     struct sigaction ours = {.sa_handler = on_fault, .sa_flags = SA_NODEFER | SA_ONSTACK}, theirs;
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
-        if (!sigaction(faults[i].number, NULL, &theirs) && theirs.sa_handler == SIG_DFL && !(theirs.sa_flags & SA_SIGINFO))
+        if (!sigaction(faults[i].number, NULL, &theirs) && theirs.sa_handler == SIG_DFL &&
+            !(theirs.sa_flags & SA_SIGINFO))
             sigaction(faults[i].number, &ours, NULL);
     on_exit(on_exit_call, NULL);
 }
@@ -99,7 +100,8 @@ static int receive_area(int fd)
     } control;
     char byte;
     struct iovec part = {&byte, 1};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t n;
     do
         n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);

@@ -76,8 +76,12 @@ static void object_in(struct link *l, uint64_t at, const WCHAR *name, size_t byt
         uint16_t name_length, name_room;
         uint32_t pad3;
         uint64_t buffer;
-    } object = {.length = 48, .attributes = 0x40, .name = bytes ? at + 48 : 0, .name_length = (uint16_t)bytes,
-                .name_room = (uint16_t)bytes, .buffer = at + sizeof object};
+    } object = {.length = 48,
+                .attributes = 0x40,
+                .name = bytes ? at + 48 : 0,
+                .name_length = (uint16_t)bytes,
+                .name_room = (uint16_t)bytes,
+                .buffer = at + sizeof object};
     request_in(l, at, &object, sizeof object);
     if (bytes)
         request_in(l, at + sizeof object, name, bytes);
@@ -85,8 +89,8 @@ static void object_in(struct link *l, uint64_t at, const WCHAR *name, size_t byt
 
 /* ---- Opening and closing ------------------------------------------------------------------------------------------------ */
 
-HANDLE CreateFileW(LPCWSTR name, DWORD access, DWORD share, LPSECURITY_ATTRIBUTES security, DWORD disposition, DWORD flags,
-                   HANDLE pattern)
+HANDLE CreateFileW(LPCWSTR name, DWORD access, DWORD share, LPSECURITY_ATTRIBUTES security, DWORD disposition,
+                   DWORD flags, HANDLE pattern)
 {
     static const uint32_t dispositions[] = {0, 2, 5, 1, 3, 4}; /* FILE_CREATE, OVERWRITE_IF, OPEN, OPEN_IF, OVERWRITE */
     WCHAR full[NAME];
@@ -97,7 +101,9 @@ HANDLE CreateFileW(LPCWSTR name, DWORD access, DWORD share, LPSECURITY_ATTRIBUTE
         return INVALID_HANDLE_VALUE;
     size_t bytes = name ? nt_name(name, full) : 0;
     if (disposition < CREATE_NEW || disposition > TRUNCATE_EXISTING || !bytes) {
-        last_error = bytes ? ERROR_INVALID_PARAMETER : name && *name ? 206 /* ERROR_FILENAME_EXCED_RANGE */ : ERROR_PATH_NOT_FOUND;
+        last_error = bytes           ? ERROR_INVALID_PARAMETER
+                     : name && *name ? 206 /* ERROR_FILENAME_EXCED_RANGE */
+                                     : ERROR_PATH_NOT_FOUND;
         return INVALID_HANDLE_VALUE;
     }
     uint64_t options = flags & FILE_FLAG_BACKUP_SEMANTICS ? 0x4000 : 0x40;
@@ -122,13 +128,14 @@ HANDLE CreateFileW(LPCWSTR name, DWORD access, DWORD share, LPSECURITY_ATTRIBUTE
     uint64_t value, information;
     memcpy(&value, handle, 8);
     memcpy(&information, (const char *)iosb + 8, 8);
-    bool was_there = (disposition == CREATE_ALWAYS && information == 3) || (disposition == OPEN_ALWAYS && information == 1);
+    bool was_there =
+        (disposition == CREATE_ALWAYS && information == 3) || (disposition == OPEN_ALWAYS && information == 1);
     last_error = was_there ? ERROR_ALREADY_EXISTS : 0;
     return (HANDLE)(uintptr_t)value;
 }
 
-HANDLE CreateFileA(LPCSTR name, DWORD access, DWORD share, LPSECURITY_ATTRIBUTES security, DWORD disposition, DWORD flags,
-                   HANDLE pattern)
+HANDLE CreateFileA(LPCSTR name, DWORD access, DWORD share, LPSECURITY_ATTRIBUTES security, DWORD disposition,
+                   DWORD flags, HANDLE pattern)
 {
     WCHAR wide[NAME + 1];
     size_t n = name ? widen(name, wide, NAME) : 0;
@@ -195,16 +202,18 @@ static NTSTATUS send_transfer(struct link *l, const struct transfer *t)
 {
     uint64_t event = t->overlapped ? (uint64_t)(uintptr_t)t->overlapped->hEvent & ~1ull : 0;
     /* docs: GetQueuedCompletionStatus: an event handle with its lowest bit set keeps the packet from the port. */
-    uint64_t context = t->overlapped && !((uintptr_t)t->overlapped->hEvent & 1) ? (uint64_t)(uintptr_t)t->overlapped : 0;
+    uint64_t context =
+        t->overlapped && !((uintptr_t)t->overlapped->hEvent & 1) ? (uint64_t)(uintptr_t)t->overlapped : 0;
     uint64_t file = (uint64_t)(uintptr_t)t->file;
     switch (t->service) {
     case DOOR_SERVICE_DeviceIoControlFile:
-        return request_go(l, 10, file, event, 0ull, context, t->iosb, (uint64_t)t->code, t->at_in, (uint64_t)t->in_bytes, t->at_out,
-                          (uint64_t)t->out_bytes);
+        return request_go(l, 10, file, event, 0ull, context, t->iosb, (uint64_t)t->code, t->at_in,
+                          (uint64_t)t->in_bytes, t->at_out, (uint64_t)t->out_bytes);
     case DOOR_SERVICE_WriteFile:
         return request_go(l, 9, file, event, 0ull, context, t->iosb, t->at_in, (uint64_t)t->in_bytes, t->offset, 0ull);
     default:
-        return request_go(l, 9, file, event, 0ull, context, t->iosb, t->at_out, (uint64_t)t->out_bytes, t->offset, 0ull);
+        return request_go(l, 9, file, event, 0ull, context, t->iosb, t->at_out, (uint64_t)t->out_bytes, t->offset,
+                          0ull);
     }
 }
 
@@ -221,7 +230,8 @@ static bool put_transfer(struct link *l, struct transfer *t, uint64_t base)
     request_begin(l, t->service);
     /* METHOD_IN_DIRECT and METHOD_NEITHER may look at what is in the output buffer. */
     bool control = !file && t->out && (t->code & 1);
-    return request_in(l, t->iosb, start, sizeof start) && (!t->in_bytes || !t->in || request_in(l, t->at_in, t->in, t->in_bytes)) &&
+    return request_in(l, t->iosb, start, sizeof start) &&
+           (!t->in_bytes || !t->in || request_in(l, t->at_in, t->in, t->in_bytes)) &&
            (!control || !t->out_bytes || request_in(l, t->at_out, t->out, t->out_bytes));
 }
 
@@ -250,7 +260,8 @@ static bool transfer_now(struct link *l, struct transfer *t)
             memcpy(&status, iosb, 4);
     }
     memcpy(result, iosb, 16);
-    bool warned = status < 0 && (uint32_t)status < 0xC0000000; /* docs: DeviceIoControl: ERROR_MORE_DATA comes with data */
+    bool warned =
+        status < 0 && (uint32_t)status < 0xC0000000; /* docs: DeviceIoControl: ERROR_MORE_DATA comes with data */
     uint64_t bytes = status >= 0 || warned ? result[1] : 0;
     if (out && bytes)
         memcpy(t->out, out, bytes < t->out_bytes ? bytes : t->out_bytes);
@@ -307,21 +318,35 @@ static BOOL transfer(struct transfer *t)
 
 BOOL ReadFile(HANDLE file, LPVOID buffer, DWORD bytes, LPDWORD done, LPOVERLAPPED overlapped)
 {
-    return transfer(&(struct transfer){.service = DOOR_SERVICE_ReadFile, .file = file, .out = buffer, .out_bytes = bytes,
-                                       .done = done, .overlapped = overlapped});
+    return transfer(&(struct transfer){.service = DOOR_SERVICE_ReadFile,
+                                       .file = file,
+                                       .out = buffer,
+                                       .out_bytes = bytes,
+                                       .done = done,
+                                       .overlapped = overlapped});
 }
 
 BOOL WriteFile(HANDLE file, LPCVOID buffer, DWORD bytes, LPDWORD done, LPOVERLAPPED overlapped)
 {
-    return transfer(&(struct transfer){.service = DOOR_SERVICE_WriteFile, .file = file, .in = buffer, .in_bytes = bytes,
-                                       .done = done, .overlapped = overlapped});
+    return transfer(&(struct transfer){.service = DOOR_SERVICE_WriteFile,
+                                       .file = file,
+                                       .in = buffer,
+                                       .in_bytes = bytes,
+                                       .done = done,
+                                       .overlapped = overlapped});
 }
 
 BOOL DeviceIoControl(HANDLE device, DWORD code, LPVOID in, DWORD in_bytes, LPVOID out, DWORD out_bytes, LPDWORD done,
                      LPOVERLAPPED overlapped)
 {
-    return transfer(&(struct transfer){.service = DOOR_SERVICE_DeviceIoControlFile, .file = device, .code = code, .in = in,
-                                       .in_bytes = in_bytes, .out = out, .out_bytes = out_bytes, .done = done,
+    return transfer(&(struct transfer){.service = DOOR_SERVICE_DeviceIoControlFile,
+                                       .file = device,
+                                       .code = code,
+                                       .in = in,
+                                       .in_bytes = in_bytes,
+                                       .out = out,
+                                       .out_bytes = out_bytes,
+                                       .done = done,
                                        .overlapped = overlapped});
 }
 

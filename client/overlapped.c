@@ -165,7 +165,8 @@ static BOOL cancel(HANDLE file, enum door_service service, uint64_t which)
         return FALSE;
     request_begin(l, service);
     uint64_t iosb = place(l, PLACE_IOSB), handle = (uint64_t)(uintptr_t)file;
-    bool good = settle(service == DOOR_SERVICE_CancelIoFile ? request_go(l, 2, handle, iosb) : request_go(l, 3, handle, which, iosb));
+    bool good = settle(service == DOOR_SERVICE_CancelIoFile ? request_go(l, 2, handle, iosb)
+                                                            : request_go(l, 3, handle, which, iosb));
     pending_collect();
     return good;
 }

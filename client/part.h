@@ -11,7 +11,8 @@
 #include "irqlab-client.h"
 
 #define HIDDEN __attribute__((visibility("hidden")))
-#define LOST ((NTSTATUS)0xC000000E) /* the machine is gone: STATUS_NO_SUCH_DEVICE, told as ERROR_NOT_READY by the flag below */
+#define LOST                                                                                                           \
+    ((NTSTATUS)0xC000000E) /* the machine is gone: STATUS_NO_SUCH_DEVICE, told as ERROR_NOT_READY by the flag below */
 
 struct link {
     int fd;
@@ -62,7 +63,7 @@ struct pending {
     uint64_t bytes;
 };
 HIDDEN void pending_add(struct pending *p);
-HIDDEN void pending_collect(void); /* look at all of them */
+HIDDEN void pending_collect(void);                                  /* look at all of them */
 HIDDEN uint64_t pending_iosb(HANDLE file, LPOVERLAPPED overlapped); /* 0: there is no such request */
 
 HIDDEN extern __thread DWORD last_error;

@@ -72,5 +72,6 @@ BOOL PostQueuedCompletionStatus(HANDLE port, DWORD bytes, ULONG_PTR key, LPOVERL
     if (!l)
         return FALSE;
     request_begin(l, DOOR_SERVICE_SetIoCompletion);
-    return settle(request_go(l, 5, (uint64_t)(uintptr_t)port, (uint64_t)key, (uint64_t)(uintptr_t)overlapped, 0ull, (uint64_t)bytes));
+    return settle(request_go(l, 5, (uint64_t)(uintptr_t)port, (uint64_t)key, (uint64_t)(uintptr_t)overlapped, 0ull,
+                             (uint64_t)bytes));
 }

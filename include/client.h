@@ -13,15 +13,16 @@
 #include "door.h"
 
 #define CLIENT_VERSION (0x10000u | DOOR_SERVICE_COUNT) /* services go by number */
-#define CLIENT_ENVIRONMENT "IRQLAB_SOCKET" /* path of the socket */
+#define CLIENT_ENVIRONMENT "IRQLAB_SOCKET"             /* path of the socket */
 #define CLIENT_DATA (4ull << 20)
 
 /* What the client's byte asks for. */
 enum client_request {
-    CLIENT_ATTACH = 'a', /* first: `process` = 0 launches one (data: image name, command line, each with its zero), else a
+    CLIENT_ATTACH =
+        'a',           /* first: `process` = 0 launches one (data: image name, command line, each with its zero), else a
                             further thread of that process. Reply: process, thread, stack */
-    CLIENT_CALL = 'c',   /* kind, service, argument, copies, data -> status, value, argument[0..1], data */
-    CLIENT_END = 'e',    /* the process ends with `status`; no reply */
+    CLIENT_CALL = 'c', /* kind, service, argument, copies, data -> status, value, argument[0..1], data */
+    CLIENT_END = 'e',  /* the process ends with `status`; no reply */
 };
 #define CLIENT_REPLY 'r'
 

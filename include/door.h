@@ -31,24 +31,24 @@
 #define DOOR_STACK_BASE 0x0000180000000000ull  /* kernel stacks, one slot each */
 #define DOOR_IMAGE_BASE 0x00001a0000000000ull  /* kernel modules, drivers, thunks: 2 GiB, so that rel32 reaches */
 #define DOOR_IMAGE_END 0x00001a0080000000ull
-#define DOOR_MAPPING_BASE 0x00001c0000000000ull /* MDL and device mappings */
+#define DOOR_MAPPING_BASE 0x00001c0000000000ull   /* MDL and device mappings */
 #define DOOR_PROCESSOR_BASE 0x00001e0000000000ull /* one processor area each */
 #define DOOR_SHARED_DATA 0x00001e8000000000ull    /* the page drivers know as 0xFFFFF78000000000 */
 #define DOOR_KERNEL_END 0x0000200000000000ull
 
 #define DOOR_PROCESSORS 64
 #define DOOR_PROCESSOR_BYTES 0x4000ull
-#define DOOR_STACK_SLOT 0x10000ull   /* address space of one stack */
-#define DOOR_STACK_USABLE 0x6000ull  /* 24 KiB, what Windows gives; the rest of the slot is guarded */
+#define DOOR_STACK_SLOT 0x10000ull     /* address space of one stack */
+#define DOOR_STACK_USABLE 0x6000ull    /* 24 KiB, what Windows gives; the rest of the slot is guarded */
 #define DOOR_STACK_PA 0x10000000000ull /* physical address of stack slot 0: stacks lie above RAM in the RAM file */
 #define DOOR_DEVICE_PA 0xf000000000ull /* physical addresses of device memory; above any RAM */
 #define DOOR_DEVICE_BYTES 0x1000000ull
 
 /* Fields of a processor area (GS base) that the host, patched driver code and thunks reach. */
-#define DOOR_PCR_IRQL 0x50            /* u8: current IRQL */
+#define DOOR_PCR_IRQL 0x50             /* u8: current IRQL */
 #define DOOR_PCR_INTERRUPT_FLAG 0x1000 /* u32: 1 = interrupts enabled (RFLAGS.IF) */
-#define DOOR_PCR_BUDGET 0x1004        /* u32: calls left until the next delivery point is taken */
-#define DOOR_PCR_POINTS 0x1008        /* u64: delivery points taken; the watchdog's sign of life */
+#define DOOR_PCR_BUDGET 0x1004         /* u32: calls left until the next delivery point is taken */
+#define DOOR_PCR_POINTS 0x1008         /* u64: delivery points taken; the watchdog's sign of life */
 
 enum door_error {
     DOOR_OK,
@@ -86,7 +86,7 @@ enum door_vector {
     DOOR_TRAP_FAST_FAIL = 0x29,
     DOOR_TRAP_ASSERT = 0x2c,
     DOOR_TRAP_DEBUG_SERVICE = 0x2d,
-    DOOR_TRAP_WRITE_CR8 = 0x100,  /* address: the new value; Rip behind the instruction, as for those below */
+    DOOR_TRAP_WRITE_CR8 = 0x100, /* address: the new value; Rip behind the instruction, as for those below */
     DOOR_TRAP_ENABLE_INTERRUPTS = 0x101,
     DOOR_TRAP_HALT = 0x102,
     DOOR_TRAP_PAUSE = 0x103,
@@ -120,14 +120,14 @@ struct door_section {
 };
 
 struct door_image {
-    uint32_t status;        /* NTSTATUS that Windows gives for this file; 0 = loadable */
-    char reason[160];       /* one sentence when status is not 0 */
+    uint32_t status;  /* NTSTATUS that Windows gives for this file; 0 = loadable */
+    char reason[160]; /* one sentence when status is not 0 */
     uint64_t preferred_base;
-    uint32_t bytes;         /* SizeOfImage */
-    uint32_t extra_bytes;   /* room wanted behind the image for patched code */
-    uint32_t entry;         /* rva, 0 = none */
+    uint32_t bytes;       /* SizeOfImage */
+    uint32_t extra_bytes; /* room wanted behind the image for patched code */
+    uint32_t entry;       /* rva, 0 = none */
     uint32_t check_sum, time_stamp;
-    uint32_t dll_characteristics; /* IMAGE_DLLCHARACTERISTICS_* */
+    uint32_t dll_characteristics;  /* IMAGE_DLLCHARACTERISTICS_* */
     uint32_t unwind, unwind_bytes; /* .pdata, rva */
     uint32_t section_count;
     struct door_section section[DOOR_IMAGE_SECTIONS];
@@ -141,15 +141,16 @@ struct door_image {
  * not decode them in search of an epilogue. Nor is a jmp from the image into that range an epilogue's tail jump.
  */
 struct door_stub {
-    uint32_t rva;      /* of an instruction of moved code */
-    uint32_t original; /* rva of the instruction it stands for, or of the one behind that when it has been carried out */
-    uint32_t pushed;   /* bytes by which RSP is lower here than it was in the original */
+    uint32_t rva; /* of an instruction of moved code */
+    uint32_t
+        original;    /* rva of the instruction it stands for, or of the one behind that when it has been carried out */
+    uint32_t pushed; /* bytes by which RSP is lower here than it was in the original */
 };
 
 struct door_stubs {
     uint32_t count;
-    uint32_t first;      /* rva of the entries: ascending struct door_stub */
-    uint64_t target[4];  /* what moved code calls: write_cr8, enable_interrupts, pause, access */
+    uint32_t first;     /* rva of the entries: ascending struct door_stub */
+    uint64_t target[4]; /* what moved code calls: write_cr8, enable_interrupts, pause, access */
 };
 
 /*
@@ -159,8 +160,8 @@ struct door_stubs {
 enum door_access_flags {
     DOOR_ACCESS_READ = 1,
     DOOR_ACCESS_WRITE = 2,
-    DOOR_ACCESS_ATOMIC = 4,   /* locked */
-    DOOR_ACCESS_UPDATE = 8,   /* a store of what was made from this place's former value, loaded shortly before */
+    DOOR_ACCESS_ATOMIC = 4,    /* locked */
+    DOOR_ACCESS_UPDATE = 8,    /* a store of what was made from this place's former value, loaded shortly before */
     DOOR_ACCESS_REPEATED = 16, /* original RCX times */
 };
 
@@ -175,20 +176,20 @@ struct door_access {
 
 /* One import being bound; the kernel decides what the importer's table shall hold. */
 struct door_import {
-    uint64_t importer;    /* base address of the importing image */
-    const char *module;   /* as the importer names it, e.g. "ntoskrnl.exe" */
-    const char *name;     /* NULL when imported by ordinal */
+    uint64_t importer;  /* base address of the importing image */
+    const char *module; /* as the importer names it, e.g. "ntoskrnl.exe" */
+    const char *name;   /* NULL when imported by ordinal */
     uint32_t ordinal;
-    uint64_t exporter;    /* base address of the image that has it, after forwarders; 0 = does not exist here */
-    uint64_t target;      /* its address; 0 = does not exist here */
+    uint64_t exporter; /* base address of the image that has it, after forwarders; 0 = does not exist here */
+    uint64_t target;   /* its address; 0 = does not exist here */
 };
 
 /* ---- Files of volumes ------------------------------------------------------------------------------------------ */
 
 enum door_file_op {
-    DOOR_FILE_OPEN,     /* path, flags -> handle, stat */
+    DOOR_FILE_OPEN, /* path, flags -> handle, stat */
     DOOR_FILE_CLOSE,
-    DOOR_FILE_READ,     /* handle, offset, buffer, bytes -> bytes */
+    DOOR_FILE_READ, /* handle, offset, buffer, bytes -> bytes */
     DOOR_FILE_WRITE,
     DOOR_FILE_STAT,     /* handle -> stat */
     DOOR_FILE_SET_SIZE, /* handle, offset = the new size */
@@ -201,10 +202,10 @@ enum door_file_op {
 };
 
 enum door_file_flags {
-    DOOR_FILE_CREATE = 1,     /* make it when missing */
-    DOOR_FILE_EXCLUSIVE = 2,  /* fail when present */
+    DOOR_FILE_CREATE = 1,    /* make it when missing */
+    DOOR_FILE_EXCLUSIVE = 2, /* fail when present */
     DOOR_FILE_TRUNCATE = 4,
-    DOOR_FILE_DIRECTORY = 8,  /* with CREATE: make a directory; else: must be one */
+    DOOR_FILE_DIRECTORY = 8, /* with CREATE: make a directory; else: must be one */
     DOOR_FILE_WRITABLE = 16,
     DOOR_FILE_REPLACE = 32,
     DOOR_FILE_KEEP_TIMES = 64, /* WRITE: the file's times stay as they are */
@@ -215,14 +216,15 @@ struct door_stat {
     uint64_t created, accessed, written, changed; /* 100 ns since 1601, virtual for files the machine wrote */
     uint64_t id;
     uint32_t directory, read_only;
-    uint32_t attributes; /* FILE_ATTRIBUTE_ archive, hidden, system, temporary, not content indexed; as set, for this run */
+    uint32_t
+        attributes; /* FILE_ATTRIBUTE_ archive, hidden, system, temporary, not content indexed; as set, for this run */
     uint32_t reserved;
 };
 
 /* Paths: UTF-8, '/' between components, no leading '/', relative to the volume; letter case does not count. */
 struct door_file {
     uint32_t op, flags;
-    uint32_t volume; /* 0 = C: */
+    uint32_t volume;  /* 0 = C: */
     uint32_t created; /* out, OPEN: 1 = it was made now */
     uint64_t handle;
     uint64_t offset;
@@ -259,10 +261,10 @@ struct door_pick {
 /* In memory both sides see. The host fills the first part before DOOR_COMMAND_SCHEDULE. */
 struct door_schedule {
     uint32_t strategy;
-    uint32_t every;  /* calls of a driver into the kernel from one delivery point to the next */
+    uint32_t every; /* calls of a driver into the kernel from one delivery point to the next */
     uint64_t seed;
-    uint32_t depth;  /* PCT */
-    uint32_t length; /* PCT: points to expect */
+    uint32_t depth;   /* PCT */
+    uint32_t length;  /* PCT: points to expect */
     uint32_t stop_at; /* point at which the kernel tells what could happen (DOOR_EVENT_NOTE); 0 = none, 1 = the first */
     uint32_t debugger; /* and then executes a breakpoint */
     uint32_t plan_picks;
@@ -270,8 +272,8 @@ struct door_schedule {
 
     uint32_t points; /* met so far */
     uint32_t made_picks;
-    uint32_t flows;  /* PCT: threads, DPCs and so on told apart so far */
-    uint32_t unmet;  /* replay: a pick of the plan was not possible where it should have been */
+    uint32_t flows; /* PCT: threads, DPCs and so on told apart so far */
+    uint32_t unmet; /* replay: a pick of the plan was not possible where it should have been */
     struct door_pick made[DOOR_MADE_PICKS];
     uint8_t possible[DOOR_POINTS]; /* of each point */
 };
@@ -280,48 +282,50 @@ struct door_schedule {
 
 /* A thread of the System process asks for the next command, carries it out, and says how it went. */
 enum door_command_code {
-    DOOR_COMMAND_LOAD = 1,    /* text: file name of the image, e.g. "stuck.sys"; reply value: base address */
-    DOOR_COMMAND_UNLOAD = 2,  /* text: the same name; "" = every driver still loaded, last loaded first */
-    DOOR_COMMAND_ADVANCE = 3, /* value: let this much virtual time pass, in 100 ns */
-    DOOR_COMMAND_END = 4,     /* stop the machine cleanly */
-    DOOR_COMMAND_SCHEDULE = 5, /* begin the schedule that door.schedule tells */
-    DOOR_COMMAND_NMI = 6,           /* value: processor; a non-maskable interrupt */
-    DOOR_COMMAND_MACHINE_CHECK = 7, /* value: processor; an error that cannot be corrected */
-    DOOR_COMMAND_PROFILE_TICK = 8,  /* value: processor; its performance counters overflow */
-    DOOR_COMMAND_POWER = 9,         /* value: 0 = the mains fail, 1 = they are back */
+    DOOR_COMMAND_LOAD = 1,           /* text: file name of the image, e.g. "stuck.sys"; reply value: base address */
+    DOOR_COMMAND_UNLOAD = 2,         /* text: the same name; "" = every driver still loaded, last loaded first */
+    DOOR_COMMAND_ADVANCE = 3,        /* value: let this much virtual time pass, in 100 ns */
+    DOOR_COMMAND_END = 4,            /* stop the machine cleanly */
+    DOOR_COMMAND_SCHEDULE = 5,       /* begin the schedule that door.schedule tells */
+    DOOR_COMMAND_NMI = 6,            /* value: processor; a non-maskable interrupt */
+    DOOR_COMMAND_MACHINE_CHECK = 7,  /* value: processor; an error that cannot be corrected */
+    DOOR_COMMAND_PROFILE_TICK = 8,   /* value: processor; its performance counters overflow */
+    DOOR_COMMAND_POWER = 9,          /* value: 0 = the mains fail, 1 = they are back */
     DOOR_COMMAND_ADD_PROCESSOR = 10, /* one more starts; reply value: how many there are */
-    DOOR_COMMAND_CALL = 11,  /* value: index of a call in door.user; go on until it is done, or until `limit` has passed
+    DOOR_COMMAND_CALL = 11, /* value: index of a call in door.user; go on until it is done, or until `limit` has passed
                                 (STATUS_TIMEOUT: it is posted and goes on whenever the machine does) */
-    DOOR_COMMAND_POST = 12,  /* value: the same; it is posted, nothing runs yet */
-    DOOR_COMMAND_SERVE = 13, /* value: virtual time that may pass, 0 = none: run what can run now. Ends as soon as a posted
+    DOOR_COMMAND_POST = 12, /* value: the same; it is posted, nothing runs yet */
+    DOOR_COMMAND_SERVE =
+        13, /* value: virtual time that may pass, 0 = none: run what can run now. Ends as soon as a posted
                                 call is done. Reply value: the calls done since the command before */
     DOOR_COMMAND_REGISTRY = 48, /* text: a part of a stream of struct door_registry; value: its bytes, with the last one
                                    DOOR_REGISTRY_LAST: carry it out. Reply value: bytes of the answer, a stream too */
     DOOR_COMMAND_REGISTRY_ANSWER = 49, /* value: from which byte on; reply: text, value: bytes there */
     DOOR_COMMAND_TEST = 40, /* text: "driver.sys!Routine", an exported routine to be called; status: what it returned */
     DOOR_COMMAND_DEVICE = 64, /* value: enum door_device; text: a device */
-    DOOR_COMMAND_SYSTEM_POWER = 65,  /* value: the system state to go to (2 = S1 ... 5 = hibernation), and back; 6: off */
+    DOOR_COMMAND_SYSTEM_POWER =
+        65, /* value: the system state to go to (2 = S1 ... 5 = hibernation), and back; 6: off */
     DOOR_COMMAND_POWER_SETTING = 66, /* text: a setting's name or GUID; value: its value */
 };
 
 /* Named by its instance path, the beginning of one, or a hardware id. */
 enum door_device {
-    DOOR_DEVICE_BIND,      /* text: "ID[=DRIVER][,upper=DRIVER][,lower=DRIVER]"; a root device comes with its driver */
-    DOOR_DEVICE_ARRIVES,   /* the same, at once; or a device that was removed and is still there */
-    DOOR_DEVICE_REMOVE,    /* asks first */
-    DOOR_DEVICE_SURPRISE,  /* it is pulled out */
+    DOOR_DEVICE_BIND,     /* text: "ID[=DRIVER][,upper=DRIVER][,lower=DRIVER]"; a root device comes with its driver */
+    DOOR_DEVICE_ARRIVES,  /* the same, at once; or a device that was removed and is still there */
+    DOOR_DEVICE_REMOVE,   /* asks first */
+    DOOR_DEVICE_SURPRISE, /* it is pulled out */
     DOOR_DEVICE_EJECT,
     DOOR_DEVICE_REBALANCE, /* stopped and started */
     DOOR_DEVICE_PAGING,    /* a paging file is put on it */
     DOOR_DEVICE_NO_PAGING,
-    DOOR_DEVICE_PROFILE,   /* no device: the hardware profile changes */
+    DOOR_DEVICE_PROFILE, /* no device: the hardware profile changes */
 };
 
 struct door_command {
     uint32_t code;
-    uint32_t status;  /* reply: NTSTATUS */
-    uint64_t value;   /* argument, reply */
-    uint64_t limit;   /* virtual time the command may take, in 100 ns, 0 = any */
+    uint32_t status; /* reply: NTSTATUS */
+    uint64_t value;  /* argument, reply */
+    uint64_t limit;  /* virtual time the command may take, in 100 ns, 0 = any */
     char text[512];
 };
 
@@ -330,13 +334,13 @@ struct door_command {
 #define DOOR_REGISTRY_LAST 0x10000
 
 enum door_registry_op {
-    DOOR_REGISTRY_CREATE = 1,   /* a key with all above it; in an answer: the key */
-    DOOR_REGISTRY_SET,          /* a value; in an answer: the value */
+    DOOR_REGISTRY_CREATE = 1, /* a key with all above it; in an answer: the key */
+    DOOR_REGISTRY_SET,        /* a value; in an answer: the value */
     DOOR_REGISTRY_DELETE_VALUE,
-    DOOR_REGISTRY_DELETE_KEY,   /* with all below it */
-    DOOR_REGISTRY_GET,          /* a value -> SET */
-    DOOR_REGISTRY_LIST,         /* a key's subkeys and values -> CREATE and SET, without paths */
-    DOOR_REGISTRY_EXPORT,       /* a key and all below it that is not volatile -> CREATE and SET, with paths */
+    DOOR_REGISTRY_DELETE_KEY, /* with all below it */
+    DOOR_REGISTRY_GET,        /* a value -> SET */
+    DOOR_REGISTRY_LIST,       /* a key's subkeys and values -> CREATE and SET, without paths */
+    DOOR_REGISTRY_EXPORT,     /* a key and all below it that is not volatile -> CREATE and SET, with paths */
 };
 
 /* Behind it: key and name in UTF-16, data; then padding to a multiple of 8. Keys are below \REGISTRY ("MACHINE\SYSTEM"). */
@@ -352,6 +356,7 @@ struct door_registry {
  * user mode waits for a call: it makes the program's accesses to its own memory (copies before), enters the kernel by a
  * system service, and makes the accesses to the results (copies after). See docs/user-mode.md.
  */
+/* clang-format off */
 #define DOOR_SERVICES(X)                                                                                              \
     X(Close) X(CreateFile) X(OpenFile) X(ReadFile) X(WriteFile) X(DeviceIoControlFile) X(FsControlFile)               \
     X(CancelIoFile) X(CancelIoFileEx) X(FlushBuffersFile) X(QueryInformationFile) X(SetInformationFile)               \
@@ -363,12 +368,13 @@ struct door_registry {
     X(MapViewOfSection) X(UnmapViewOfSection) X(QuerySection) X(OpenProcess) X(OpenThread) X(TerminateProcess)        \
     X(TerminateThread) X(QueryInformationProcess) X(QueryInformationThread) X(SetInformationProcess)                  \
     X(SetInformationThread) X(QuerySystemInformation)
+/* clang-format on */
 
 enum door_service {
 #define DOOR_SERVICE_NUMBER(Name) DOOR_SERVICE_##Name,
     DOOR_SERVICES(DOOR_SERVICE_NUMBER)
 #undef DOOR_SERVICE_NUMBER
-    DOOR_SERVICE_COUNT
+        DOOR_SERVICE_COUNT
 };
 
 enum door_call_kind {
@@ -468,8 +474,8 @@ enum door_io {
 
 /* A step of a request. Fields that do not belong to what are 0. */
 struct door_event_io {
-    uint32_t what; /* enum door_io */
-    uint32_t irp;  /* its number: requests are numbered as they are first sent */
+    uint32_t what;                             /* enum door_io */
+    uint32_t irp;                              /* its number: requests are numbered as they are first sent */
     uint8_t major, minor, location, locations; /* location: 1 = the top one */
     uint32_t status;
     uint64_t information;
@@ -480,13 +486,13 @@ struct door_event_io {
 };
 
 struct door_event {
-    uint32_t bytes; /* of this header and the payload, a multiple of 8 */
+    uint32_t bytes;   /* of this header and the payload, a multiple of 8 */
     uint32_t payload; /* exact bytes of the payload */
     uint16_t type;
     uint8_t processor;
     uint8_t irql;
     uint32_t thread; /* id, 0 = none */
-    uint64_t time; /* 100 ns since boot */
+    uint64_t time;   /* 100 ns since boot */
 };
 
 struct door_event_image {
@@ -527,8 +533,8 @@ struct door_note {
     uint32_t frames;
     uint64_t frame[DOOR_FRAMES];
     uint64_t object;
-    char text[160];   /* "The timer was set at:" */
-    char origin[64];  /* "DPC of timer %o" */
+    char text[160];  /* "The timer was set at:" */
+    char origin[64]; /* "DPC of timer %o" */
 };
 
 struct door_finding {
@@ -575,23 +581,23 @@ struct door {
      * the boot images follow one behind the other. */
     uint32_t processors;
     uint32_t stop_on_finding;
-    uint32_t free_build;       /* 1 = what a free build of Windows has no check for is ignored */
-    uint32_t special_pool;     /* 1 = guard pages around blocks (the default), 0 = red zones only */
-    uint32_t points;           /* 1 = accesses of drivers to memory are delivery points */
-    uint32_t races;            /* what of them is reported: enum door_races */
-    uint32_t trace_level;      /* events of providers up to this level are recorded; 0 = providers are not enabled */
-    uint32_t trace_io;         /* 1 = each step of a request is recorded */
-    uint32_t force_integrity;  /* 1 = some callbacks are taken only from images linked with /INTEGRITYCHECK */
-    uint32_t dry_run;          /* 1 = checked calls are checked, then not made: the contract tests */
+    uint32_t free_build;      /* 1 = what a free build of Windows has no check for is ignored */
+    uint32_t special_pool;    /* 1 = guard pages around blocks (the default), 0 = red zones only */
+    uint32_t points;          /* 1 = accesses of drivers to memory are delivery points */
+    uint32_t races;           /* what of them is reported: enum door_races */
+    uint32_t trace_level;     /* events of providers up to this level are recorded; 0 = providers are not enabled */
+    uint32_t trace_io;        /* 1 = each step of a request is recorded */
+    uint32_t force_integrity; /* 1 = some callbacks are taken only from images linked with /INTEGRITYCHECK */
+    uint32_t dry_run;         /* 1 = checked calls are checked, then not made: the contract tests */
     uint32_t os_major, os_minor, os_build;
-    uint32_t xstate_bytes;     /* XSAVE area this processor needs */
+    uint32_t xstate_bytes; /* XSAVE area this processor needs */
     uint64_t xstate_mask;
     uint64_t ram_bytes, ram_used;
     uint64_t seed;
-    uint64_t boot_time;        /* 100 ns since 1601, a constant of the machine, not the host's clock */
-    uint64_t image_next;       /* first free address in the image range */
-    uint32_t fsgsbase;         /* 1 = wrgsbase may be used in place of processor_select */
-    uint32_t image_count;      /* the boot images, in load order */
+    uint64_t boot_time;   /* 100 ns since 1601, a constant of the machine, not the host's clock */
+    uint64_t image_next;  /* first free address in the image range */
+    uint32_t fsgsbase;    /* 1 = wrgsbase may be used in place of processor_select */
+    uint32_t image_count; /* the boot images, in load order */
     struct door_event_image image[4];
 
     /* Virtual time, 100 ns since boot. The kernel advances it; the host reads it for rdtsc and adds a tick a read. */
@@ -601,30 +607,30 @@ struct door {
 
     /* Memory. Addresses and sizes are page multiples inside the kernel or user range. Device memory can be mapped too; each
      * access to it then reaches the device. */
-    int (DOOR_CALL *map)(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection);
-    int (DOOR_CALL *unmap)(uint64_t va, uint64_t bytes);
-    int (DOOR_CALL *protect)(uint64_t va, uint64_t bytes, uint32_t protection);
-    int (DOOR_CALL *discard)(uint64_t pa, uint64_t bytes); /* contents become zero, memory goes back to the host */
+    int(DOOR_CALL *map)(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection);
+    int(DOOR_CALL *unmap)(uint64_t va, uint64_t bytes);
+    int(DOOR_CALL *protect)(uint64_t va, uint64_t bytes, uint32_t protection);
+    int(DOOR_CALL *discard)(uint64_t pa, uint64_t bytes); /* contents become zero, memory goes back to the host */
     /* Map `count` stack slots from `slot` on and close everything but the top DOOR_STACK_USABLE of each. */
-    int (DOOR_CALL *stacks)(uint64_t slot, uint64_t count);
+    int(DOOR_CALL *stacks)(uint64_t slot, uint64_t count);
 
-    void (DOOR_CALL *processor_select)(uint64_t area); /* GS base */
+    void(DOOR_CALL *processor_select)(uint64_t area); /* GS base */
 
     /* Images. source: file name as given to LOAD, or a path on volume 0. The id is small and positive. */
-    int (DOOR_CALL *image_open)(const char *source, uint32_t from_volume, uint32_t *id, struct door_image *image);
+    int(DOOR_CALL *image_open)(const char *source, uint32_t from_volume, uint32_t *id, struct door_image *image);
     /* Fill [va, va + bytes + extra_bytes), which the kernel has mapped read-write: copy, relocate, bind (calling
      * door_up.bind), patch, set section protections. */
-    int (DOOR_CALL *image_map)(uint32_t id, uint64_t va, const char *name, struct door_image *image);
-    int (DOOR_CALL *image_forget)(uint64_t va); /* no more exports, no more traps from it */
-    uint64_t (DOOR_CALL *image_export)(uint64_t va, const char *name); /* 0 = has none; va 0 = all kernel modules */
+    int(DOOR_CALL *image_map)(uint32_t id, uint64_t va, const char *name, struct door_image *image);
+    int(DOOR_CALL *image_forget)(uint64_t va);                        /* no more exports, no more traps from it */
+    uint64_t(DOOR_CALL *image_export)(uint64_t va, const char *name); /* 0 = has none; va 0 = all kernel modules */
 
-    int (DOOR_CALL *file)(struct door_file *request);
-    void (DOOR_CALL *record)(const struct door_event *event, const void *payload);
-    void (DOOR_CALL *operator_next)(struct door_command *command); /* in: the reply to the previous one, code 0 = none */
-    uint32_t (DOOR_CALL *port)(uint32_t port, uint32_t bytes, uint32_t write, uint32_t value);
+    int(DOOR_CALL *file)(struct door_file *request);
+    void(DOOR_CALL *record)(const struct door_event *event, const void *payload);
+    void(DOOR_CALL *operator_next)(struct door_command *command); /* in: the reply to the previous one, code 0 = none */
+    uint32_t(DOOR_CALL *port)(uint32_t port, uint32_t bytes, uint32_t write, uint32_t value);
     /* Let the devices do what is due by now. */
-    void (DOOR_CALL *device_run)(struct door_interrupts *interrupts);
-    __attribute__((noreturn)) void (DOOR_CALL *halt)(uint32_t how, const char *why);
+    void(DOOR_CALL *device_run)(struct door_interrupts *interrupts);
+    __attribute__((noreturn)) void(DOOR_CALL *halt)(uint32_t how, const char *why);
 
     struct door_up *up;
     struct door_schedule *schedule;
@@ -635,11 +641,11 @@ struct door {
 
 /* Host -> kernel. */
 struct door_up {
-    uint64_t trap;              /* code address; see struct door_trap */
-    uint64_t resume;            /* code address: RCX = struct door_trap *, continues what was interrupted */
+    uint64_t trap;   /* code address; see struct door_trap */
+    uint64_t resume; /* code address: RCX = struct door_trap *, continues what was interrupted */
     /* For patched code, called in place of the instruction; the argument of write_cr8 was pushed before the call. All
      * registers are kept; flags too, save by write_cr8. */
     uint64_t write_cr8, enable_interrupts, pause;
     uint64_t access; /* see struct door_access */
-    uint64_t (DOOR_CALL *bind)(const struct door_import *import);
+    uint64_t(DOOR_CALL *bind)(const struct door_import *import);
 };

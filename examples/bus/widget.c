@@ -101,7 +101,8 @@ static NTSTATUS NTAPI Pnp(PDEVICE_OBJECT Device, PIRP Irp)
 /* ---- Power: the device's state follows the system's (docs: "Handling a System Set-Power IRP in a Device Power Policy
  * Owner") ---------------------------------------------------------------------------------------------------------- */
 
-static VOID NTAPI DeviceStateSet(PDEVICE_OBJECT Device, UCHAR Minor, POWER_STATE State, PVOID Context, PIO_STATUS_BLOCK Iosb)
+static VOID NTAPI DeviceStateSet(PDEVICE_OBJECT Device, UCHAR Minor, POWER_STATE State, PVOID Context,
+                                 PIO_STATUS_BLOCK Iosb)
 {
     PIRP SystemIrp = Context;
     struct widget *Widget = Device->DeviceExtension;
@@ -124,8 +125,7 @@ static NTSTATUS NTAPI SystemStateSet(PDEVICE_OBJECT Device, PIRP Irp, PVOID Cont
             IoMarkIrpPending(Irp);
         return STATUS_CONTINUE_COMPLETION;
     }
-    State.DeviceState =
-        Stack->Parameters.Power.State.SystemState == PowerSystemWorking ? PowerDeviceD0 : PowerDeviceD3;
+    State.DeviceState = Stack->Parameters.Power.State.SystemState == PowerSystemWorking ? PowerDeviceD0 : PowerDeviceD3;
     Status = PoRequestPowerIrp(Widget->self, Stack->MinorFunction, State, DeviceStateSet, Irp, NULL);
     if (Status == STATUS_PENDING)
         return STATUS_MORE_PROCESSING_REQUIRED;

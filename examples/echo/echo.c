@@ -18,9 +18,12 @@
 #include <ntddk.h>
 
 /* In no header of Debian's that goes with <ntddk.h>. */
-NTHALAPI ULONG NTAPI HalGetBusDataByOffset(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Offset, ULONG Length);
-NTHALAPI ULONG NTAPI HalSetBusDataByOffset(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Offset, ULONG Length);
-NTHALAPI ULONG NTAPI HalGetInterruptVector(INTERFACE_TYPE Type, ULONG Bus, ULONG Level, ULONG Vector, PKIRQL Irql, PKAFFINITY Affinity);
+NTHALAPI ULONG NTAPI HalGetBusDataByOffset(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Offset,
+                                           ULONG Length);
+NTHALAPI ULONG NTAPI HalSetBusDataByOffset(BUS_DATA_TYPE Type, ULONG Bus, ULONG Slot, PVOID Buffer, ULONG Offset,
+                                           ULONG Length);
+NTHALAPI ULONG NTAPI HalGetInterruptVector(INTERFACE_TYPE Type, ULONG Bus, ULONG Level, ULONG Vector, PKIRQL Irql,
+                                           PKAFFINITY Affinity);
 
 #define IOCTL_ECHO CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800, METHOD_BUFFERED, FILE_ANY_ACCESS)
 #define CARD_LINE 11
@@ -37,10 +40,11 @@ typedef struct _ECHO {
     PDMA_ADAPTER Adapter;
     PUCHAR Memory; /* that driver and card share: the first half goes to the card, the second comes from it */
     PHYSICAL_ADDRESS Logical;
-    ULONG Status;  /* of the card; by the service routine for the DPC */
+    ULONG Status; /* of the card; by the service routine for the DPC */
 } ECHO, *PECHO;
 
-static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Echo"), LinkName = RTL_CONSTANT_STRING(L"\\??\\Echo");
+static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Echo"),
+                      LinkName = RTL_CONSTANT_STRING(L"\\??\\Echo");
 
 static ULONG CardSlot(void)
 {
@@ -139,8 +143,12 @@ static NTSTATUS NTAPI OpenOrClose(PDEVICE_OBJECT Device, PIRP Irp)
 static NTSTATUS OpenCard(PDEVICE_OBJECT Device)
 {
     PECHO Echo = Device->DeviceExtension;
-    DEVICE_DESCRIPTION Description = {.Version = DEVICE_DESCRIPTION_VERSION, .Master = TRUE, .ScatterGather = TRUE,
-                                      .Dma32BitAddresses = TRUE, .Dma64BitAddresses = TRUE, .InterfaceType = PCIBus,
+    DEVICE_DESCRIPTION Description = {.Version = DEVICE_DESCRIPTION_VERSION,
+                                      .Master = TRUE,
+                                      .ScatterGather = TRUE,
+                                      .Dma32BitAddresses = TRUE,
+                                      .Dma64BitAddresses = TRUE,
+                                      .InterfaceType = PCIBus,
                                       .MaximumLength = 2 * LARGEST};
     USHORT Enable = PCI_ENABLE_MEMORY_SPACE | PCI_ENABLE_BUS_MASTER;
     ULONG Bar[2], Registers, Vector;
@@ -161,7 +169,8 @@ static NTSTATUS OpenCard(PDEVICE_OBJECT Device)
     Vector = HalGetInterruptVector(PCIBus, 0, CARD_LINE, CARD_LINE, &Irql, &Affinity);
     Echo->Card[CONTROL] = CONTROL_RESET;
     Echo->Card[CONTROL] = CONTROL_INTERRUPT;
-    return IoConnectInterrupt(&Echo->Interrupt, Serve, Device, NULL, Vector, Irql, Irql, LevelSensitive, TRUE, Affinity, FALSE);
+    return IoConnectInterrupt(&Echo->Interrupt, Serve, Device, NULL, Vector, Irql, Irql, LevelSensitive, TRUE, Affinity,
+                              FALSE);
 }
 
 static VOID CloseCard(PECHO Echo)
@@ -188,7 +197,8 @@ static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
 {
     PDEVICE_OBJECT Device;
-    NTSTATUS Status = IoCreateDevice(Driver, sizeof(ECHO), &DeviceName, FILE_DEVICE_UNKNOWN, FILE_DEVICE_SECURE_OPEN, FALSE, &Device);
+    NTSTATUS Status =
+        IoCreateDevice(Driver, sizeof(ECHO), &DeviceName, FILE_DEVICE_UNKNOWN, FILE_DEVICE_SECURE_OPEN, FALSE, &Device);
 
     UNREFERENCED_PARAMETER(RegistryPath);
     if (!NT_SUCCESS(Status))

@@ -33,8 +33,8 @@ static VOID NTAPI OnProcess(PEPROCESS Process, HANDLE Id, PPS_CREATE_NOTIFY_INFO
     UNREFERENCED_PARAMETER(Process);
     PAGED_CODE();
     if (!Info) {
-        DbgPrint("guard: process %u ends with status 0x%08x (level %u)\n", (ULONG)(ULONG_PTR)Id, PsGetProcessExitStatus(Process),
-                 KeGetCurrentIrql());
+        DbgPrint("guard: process %u ends with status 0x%08x (level %u)\n", (ULONG)(ULONG_PTR)Id,
+                 PsGetProcessExitStatus(Process), KeGetCurrentIrql());
         return;
     }
     InterlockedIncrement(&Seen);

@@ -16,8 +16,8 @@
 typedef enum _KAPC_ENVIRONMENT { OriginalApcEnvironment } KAPC_ENVIRONMENT;
 typedef VOID KKERNEL_ROUTINE(PKAPC Apc, PKNORMAL_ROUTINE *Routine, PVOID *Context, PVOID *Argument1, PVOID *Argument2);
 NTKERNELAPI VOID NTAPI KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment,
-                                       KKERNEL_ROUTINE *KernelRoutine, PVOID RundownRoutine, PKNORMAL_ROUTINE NormalRoutine,
-                                       KPROCESSOR_MODE Mode, PVOID Context);
+                                       KKERNEL_ROUTINE *KernelRoutine, PVOID RundownRoutine,
+                                       PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode, PVOID Context);
 NTKERNELAPI BOOLEAN NTAPI KeInsertQueueApc(PKAPC Apc, PVOID Argument1, PVOID Argument2, KPRIORITY Increment);
 
 /* The counters' overflow handler, as Windows 10 has it; the headers here are older. */
@@ -45,7 +45,22 @@ typedef struct _RUNG {
     volatile UCHAR Seen;
 } RUNG;
 
-enum { Nmi, Profile, PowerKernel, PowerDriver, Ipi, ClockKernel, ClockDriver, Synch, Device, Dpc, Apc, Threaded, Work, Entry };
+enum {
+    Nmi,
+    Profile,
+    PowerKernel,
+    PowerDriver,
+    Ipi,
+    ClockKernel,
+    ClockDriver,
+    Synch,
+    Device,
+    Dpc,
+    Apc,
+    Threaded,
+    Work,
+    Entry
+};
 
 static RUNG Ladder[] = {
     [Nmi] = {"HIGH_LEVEL", 15, "HIGH", "NMI callback", NOT_REACHED},
@@ -129,7 +144,8 @@ static VOID Climb(VOID)
     ExQueueWorkItem(&WorkItem, DelayedWorkQueue);
     KeInitializeThreadedDpc(&ThreadedDpc, OnDpc, (PVOID)Threaded);
     KeInsertQueueDpc(&ThreadedDpc, NULL, NULL);
-    KeInitializeApc(&ApcObject, (PKTHREAD)KeGetCurrentThread(), OriginalApcEnvironment, OnApc, NULL, NULL, KernelMode, NULL);
+    KeInitializeApc(&ApcObject, (PKTHREAD)KeGetCurrentThread(), OriginalApcEnvironment, OnApc, NULL, NULL, KernelMode,
+                    NULL);
     KeInsertQueueApc(&ApcObject, NULL, NULL, 0);
     KeInitializeTimer(&Timer);
     KeInitializeDpc(&TimerDpc, OnDpc, (PVOID)ClockDriver);
@@ -159,14 +175,16 @@ static VOID NTAPI Unload(PDRIVER_OBJECT DriverObject)
         PCSTR Seen = i == PowerKernel || i == ClockKernel ? "-" : i == Device ? "not connected" : "not reached";
         if (Rung->Seen != NOT_REACHED)
             Seen = Names[Rung->Seen & 15];
-        DbgPrint("%-15s %2s  %-15s %-43s %s\n", Rung->Level, *Rung->Level ? Names[Rung->Value] : "", Rung->Talk, Rung->Source, Seen);
+        DbgPrint("%-15s %2s  %-15s %-43s %s\n", Rung->Level, *Rung->Level ? Names[Rung->Value] : "", Rung->Talk,
+                 Rung->Source, Seen);
     }
 }
 
 /* What is registered, for the sources from outside. */
 static NTSTATUS Register(VOID)
 {
-    OVERFLOW_LIST List = {2, {{ResourceTypeSingle, 0, {.CounterIndex = 0}}, {ResourceTypeOverflow, 0, {.Handler = OnOverflow}}}};
+    OVERFLOW_LIST List = {
+        2, {{ResourceTypeSingle, 0, {.CounterIndex = 0}}, {ResourceTypeOverflow, 0, {.Handler = OnOverflow}}}};
     UNICODE_STRING Name = RTL_CONSTANT_STRING(L"\\Callback\\PowerState");
     OBJECT_ATTRIBUTES Attributes;
     NTSTATUS Status;

@@ -9,7 +9,8 @@
 
 #define IOCTL_LOOK CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800, METHOD_NEITHER, FILE_READ_ACCESS | FILE_WRITE_ACCESS)
 
-static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Looker"), LinkName = RTL_CONSTANT_STRING(L"\\??\\Looker");
+static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Looker"),
+                      LinkName = RTL_CONSTANT_STRING(L"\\??\\Looker");
 
 static NTSTATUS Finish(PIRP Irp, NTSTATUS Status)
 {
@@ -63,7 +64,8 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
     IoCreateSymbolicLink(&LinkName, &DeviceName);
     DbgPrint("process %u, the driver in %s mode, its code at 0x%p\n", (ULONG)(ULONG_PTR)PsGetCurrentProcessId(),
              ModeName(ExGetPreviousMode()), (PVOID)(ULONG_PTR)Control);
-    Driver->MajorFunction[IRP_MJ_CREATE] = Driver->MajorFunction[IRP_MJ_CLEANUP] = Driver->MajorFunction[IRP_MJ_CLOSE] = OpenClose;
+    Driver->MajorFunction[IRP_MJ_CREATE] = Driver->MajorFunction[IRP_MJ_CLEANUP] = Driver->MajorFunction[IRP_MJ_CLOSE] =
+        OpenClose;
     Driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = Control;
     Driver->DriverUnload = Unload;
     return STATUS_SUCCESS;

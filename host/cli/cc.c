@@ -27,17 +27,18 @@ struct toolchain {
 
 /* -mno-stack-arg-probe: frames beyond a page need no helper of a library; the guard below a kernel stack is wide. */
 #define COMMON                                                                                                         \
-    "-O2 -g -Wall -ffreestanding -fno-strict-aliasing -fno-stack-protector -mno-stack-arg-probe -mno-red-zone "         \
+    "-O2 -g -Wall -ffreestanding -fno-strict-aliasing -fno-stack-protector -mno-stack-arg-probe -mno-red-zone "        \
     "-D_WIN32_WINNT=0x0A00 -DNTDDI_VERSION=0x0A000008 -D_AMD64_ -D_WIN64 -D_KERNEL_MODE=1 "
 #define CLANG                                                                                                          \
-    COMMON "-fms-extensions -funwind-tables -Wno-unknown-pragmas -Wno-ignored-attributes -Wno-pragma-pack "             \
+    COMMON "-fms-extensions -funwind-tables -Wno-unknown-pragmas -Wno-ignored-attributes -Wno-pragma-pack "            \
            "-Wno-inconsistent-dllimport -Wno-microsoft-anon-tag -Wno-four-char-constants -Wno-multichar "              \
            "-fno-exceptions -fno-rtti -fno-threadsafe-statics -Wno-writable-strings -Wno-c++11-narrowing "
 #define MINGW_LINK "-nostdlib -shared -Wl,--subsystem,native -Wl,--entry,%E -Wl,--dynamicbase -L%L"
 
 static const struct toolchain toolchains[] = {
     {"clang", "clang", "clang and lld",
-     "--target=x86_64-w64-mingw32 " CLANG "-gdwarf-4 -isystem %D -isystem %W -isystem %W/ddk", "-fuse-ld=lld " MINGW_LINK},
+     "--target=x86_64-w64-mingw32 " CLANG "-gdwarf-4 -isystem %D -isystem %W -isystem %W/ddk",
+     "-fuse-ld=lld " MINGW_LINK},
     {"gcc", "x86_64-w64-mingw32-gcc", "gcc-mingw-w64-x86-64",
      COMMON "-gdwarf-4 -Wno-multichar -Wno-array-bounds -Wno-unknown-pragmas -isystem %D -isystem %W/ddk", MINGW_LINK},
     {"msvc", "clang", "clang and lld",
@@ -107,11 +108,21 @@ static bool add_line(struct build *b, const char *line)
             const char *place = NULL;
             if (*line == '%')
                 switch (line[1]) {
-                case 'D': place = b->headers; break;
-                case 'W': place = SYSTEM_HEADERS; break;
-                case 'L': place = b->libraries; break;
-                case 'E': place = b->entry; break;
-                case 'P': place = b->database; break;
+                case 'D':
+                    place = b->headers;
+                    break;
+                case 'W':
+                    place = SYSTEM_HEADERS;
+                    break;
+                case 'L':
+                    place = b->libraries;
+                    break;
+                case 'E':
+                    place = b->entry;
+                    break;
+                case 'P':
+                    place = b->database;
+                    break;
                 }
             if (place) {
                 used += (size_t)snprintf(word + used, sizeof word - used, "%s", place);
@@ -164,8 +175,8 @@ static bool is_source(const char *path)
 /* Options of compilers whose value is the next word. */
 static bool takes_next(const char *text)
 {
-    static const char *const names[] = {"-I", "-D", "-U", "-L", "-l", "-include", "-isystem", "-imacros", "-x", "-Xlinker",
-                                        "-Xclang", "-MF", "-MT", "-MQ", "-idirafter", "-iquote"};
+    static const char *const names[] = {"-I", "-D",       "-U",      "-L",  "-l",  "-include", "-isystem",   "-imacros",
+                                        "-x", "-Xlinker", "-Xclang", "-MF", "-MT", "-MQ",      "-idirafter", "-iquote"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(text, names[i]))
             return true;

@@ -13,8 +13,10 @@ int command_client(int argc, char **argv)
     int at = 0;
     if (argc && (!strcmp(argv[0], "--help") || !strcmp(argv[0], "-h"))) {
         puts("usage: irqlab client [--socket SOCKET] PROGRAM [ARGUMENTS]\n\n"
-             "Runs a program that uses libirqlab-client as a user process of the machine that `irqlab run --serve SOCKET`\n"
-             "runs. The program finds the machine by the environment variable " CLIENT_ENVIRONMENT ", which this sets.\n"
+             "Runs a program that uses libirqlab-client as a user process of the machine that `irqlab run --serve "
+             "SOCKET`\n"
+             "runs. The program finds the machine by the environment variable " CLIENT_ENVIRONMENT
+             ", which this sets.\n"
              "Exit status: the program's.");
         return COMMAND_CLEAN;
     }

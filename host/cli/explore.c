@@ -47,7 +47,8 @@ static const struct option table[] = {
      .help = "functions and variables whose races are meant (as DRIVER!NAME, NAME or DRIVER+0xOFFSET)"},
     {"--budget", OPTION_TEXT, offsetof(struct explore, budget), "TIME|N",
      .help = "real time, or number of schedules, after which to end (60s)"},
-    {"--jobs", OPTION_NUMBER, offsetof(struct explore, jobs), "N", .help = "processes (one for each processor)", 1, 1024},
+    {"--jobs", OPTION_NUMBER, offsetof(struct explore, jobs), "N", .help = "processes (one for each processor)", 1,
+     1024},
     {"--shard", OPTION_TEXT, offsetof(struct explore, shard), "I/N",
      .help = "do the I-th of N parts of the work; together they are the whole"},
     {"--out", OPTION_TEXT, offsetof(struct explore, out), "DIR", .help = "where the records go (.)"},
@@ -69,8 +70,8 @@ static bool read_shard(struct pool *p, const char *text)
     p->shards = 1;
     if (!text)
         return true;
-    if (strspn(text, "0123456789/") != strlen(text) || sscanf(text, "%6u/%6u%n", &i, &n, &end) != 2 || text[end] || !i ||
-        i > n)
+    if (strspn(text, "0123456789/") != strlen(text) || sscanf(text, "%6u/%6u%n", &i, &n, &end) != 2 || text[end] ||
+        !i || i > n)
         return bad("--shard", text, "a part such as 3/8");
     p->shard = i - 1;
     p->shards = n;
@@ -356,7 +357,8 @@ static void help(void)
          "timer goes on, decided at each call a driver makes. A report for each mistake found, and a record of it\n"
          "for irqlab replay and irqlab shrink.\n");
     options_help(table);
-    puts("\nsearch:2 makes every run in which the order differs from the ordinary one in at most two places; pct:2 finds\n"
+    puts("\nsearch:2 makes every run in which the order differs from the ordinary one in at most two places; pct:2 "
+         "finds\n"
          "a mistake that takes two events in a certain order with a probability it states, up to 99 %.\n"
          "Exit status: 0 clean, 1 findings or a driver that did not start, 2 usage or bad input,\n"
          "3 the driver called something that does not exist here, 70 internal error.");

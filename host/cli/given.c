@@ -106,8 +106,8 @@ static bool read_trace(struct given *g, const char *command)
             memcpy(word, at, length);
         if (!strcmp(word, "io"))
             g->machine.trace_io = true;
-        else if ((good = !strcmp(word, "etw") || (!strncmp(word, "etw:", 4) && options_number(word + 4, &level) &&
-                                                  level >= 1 && level <= 255)))
+        else if ((good = !strcmp(word, "etw") ||
+                         (!strncmp(word, "etw:", 4) && options_number(word + 4, &level) && level >= 1 && level <= 255)))
             g->machine.trace_level = (uint32_t)level;
     }
     if (!good)
@@ -216,7 +216,8 @@ static bool read_devices(struct given *g, const char *command)
             bool ends = n >= 4 && !strncasecmp(part + n - 4, ".sys", 4);
             snprintf(name, sizeof name, "%.*s%s", (int)n, part, ends ? "" : ".sys");
             if (!session_driver_named(&g->session, symbols_base(name))) {
-                fprintf(stderr, "irqlab: %s: --device: '%s': no driver %s was given\n", command, text, symbols_base(name));
+                fprintf(stderr, "irqlab: %s: --device: '%s': no driver %s was given\n", command, text,
+                        symbols_base(name));
                 return false;
             }
             part = part[n] ? part + n : NULL;
@@ -276,8 +277,9 @@ int given_read(struct given *g, const char *command, int count, char **paths)
         fprintf(stderr, "irqlab: %s: which driver? (irqlab %s [OPTIONS] DRIVER.sys...)\n", command, command);
         return COMMAND_USAGE;
     }
-    if (!read_os(g, command) || !read_trace(g, command) || !read_registry(g, command) || !read_disk(g, command) || (g->volume && !input_directory(g->volume)) ||
-        (g->symbols && !input_directory(g->symbols)) || (!g->volume && !check_temporary()))
+    if (!read_os(g, command) || !read_trace(g, command) || !read_registry(g, command) || !read_disk(g, command) ||
+        (g->volume && !input_directory(g->volume)) || (g->symbols && !input_directory(g->symbols)) ||
+        (!g->volume && !check_temporary()))
         return COMMAND_USAGE;
     if ((g->drivers && !input_directory(g->drivers)) || !read_drivers(g, &header, command, count, paths))
         return COMMAND_USAGE;

@@ -64,8 +64,7 @@ bool recorded_make(struct record *r, const struct given *g)
     r->drivers = (unsigned)s->drivers;
     ok &= put_path(r->scenario.path, RECORD_PATH, g->scenario) && put_path(r->volume, RECORD_PATH, g->volume) &&
           put_path(r->os, sizeof r->os, g->os) && put_path(r->trace, sizeof r->trace, g->trace) &&
-          put_path(r->registry, RECORD_PATH, g->registry) &&
-          put_path(r->benign, RECORD_PATH, g->benign);
+          put_path(r->registry, RECORD_PATH, g->registry) && put_path(r->benign, RECORD_PATH, g->benign);
     if (g->scenario)
         digest_of(g->script.bytes, g->script.size, r->scenario.hash);
     ok &= put_path(r->disk.path, RECORD_PATH, g->disk) && (!g->disk || digest_file(g->disk_path, r->disk.hash));
@@ -115,8 +114,8 @@ static bool check_version(const struct record *r, const char *path, const char *
 {
     char kernel[DIGEST_HEX], why[160];
     if (strcmp(r->irqlab, IRQLAB_VERSION) || r->door != DOOR_VERSION) {
-        snprintf(why, sizeof why, "was made by irqlab %s, door %llu; this is irqlab " IRQLAB_VERSION ", door %d", r->irqlab,
-                 (unsigned long long)r->door, DOOR_VERSION);
+        snprintf(why, sizeof why, "was made by irqlab %s, door %llu; this is irqlab " IRQLAB_VERSION ", door %d",
+                 r->irqlab, (unsigned long long)r->door, DOOR_VERSION);
         return complain(path, why);
     }
     if (!digest_kernel(kernel_dir, kernel))
@@ -186,7 +185,8 @@ static bool check_files(const struct record *r, const struct given *g, const cha
     if (g->disk && (!digest_file(g->disk_path, hex) || strcmp(hex, r->disk.hash)))
         return complain(path, "is of a disk with other contents");
     digest_of(g->script.bytes, g->script.size, hex);
-    return !g->scenario || !strcmp(hex, r->scenario.hash) || complain(path, "is of another scenario than this file has now");
+    return !g->scenario || !strcmp(hex, r->scenario.hash) ||
+           complain(path, "is of another scenario than this file has now");
 }
 
 int recorded_given(struct record *r, struct given *g, const char *path, const char *command, int count, char **paths)

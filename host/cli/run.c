@@ -82,7 +82,8 @@ static bool operate(struct session *s, void *context)
         s->refused = true;
     } else if (alive && r->serve.program && status && s->remark) {
         char text[128];
-        snprintf(text, sizeof text, WIFEXITED(status) ? "the client ended with status %d" : "the client ended by signal %d",
+        snprintf(text, sizeof text,
+                 WIFEXITED(status) ? "the client ended with status %d" : "the client ended by signal %d",
                  WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status));
         s->remark(s->context, text);
         s->failed = true;
@@ -107,13 +108,12 @@ static int prepare(struct run *r, const struct options *options, char **argv)
     }
     if (r->serve.program || r->serve.socket) {
         r->given.session.operate = operate;
-        r->given.session.operator = r;
+        r->given.session.operator= r;
     }
     r->given.session.test = r->given.test;
     if (!read_schedule(r))
         return COMMAND_USAGE;
-    if ((r->json_path && !(r->json = input_create(r->json_path))) ||
-        (r->record && !(record = input_create(r->record))))
+    if ((r->json_path && !(r->json = input_create(r->json_path))) || (r->record && !(record = input_create(r->record))))
         return COMMAND_USAGE;
     if (r->save_registry && !(r->given.session.save_registry = input_create(r->save_registry)))
         return COMMAND_USAGE;

@@ -143,8 +143,8 @@ static bool shrink_plan(struct shrink *s, const char *path)
 {
     record_schedule(&s->r, &s->e->begin);
     if (!explorer_run(s->e) || !has_cause(s)) {
-        fprintf(stderr, "irqlab: internal error in irqlab " IRQLAB_VERSION ": the run of %s was not repeated%s%s\n", path,
-                *s->e->why ? ": " : "", s->e->why);
+        fprintf(stderr, "irqlab: internal error in irqlab " IRQLAB_VERSION ": the run of %s was not repeated%s%s\n",
+                path, *s->e->why ? ": " : "", s->e->why);
         return false;
     }
     if (s->e->met.made_picks < DOOR_MADE_PICKS) {
@@ -178,8 +178,8 @@ static int finish(struct shrink *s, const char *path)
     memcpy(smaller.events, run.events, sizeof smaller.events);
     if (!recorded_write(&smaller, out))
         return COMMAND_INTERNAL;
-    printf("irqlab: shrunk: %u pick%s of %u, %llu.%07llu s of %llu.%07llu s, in %lu runs\nirqlab: record: %s\n", s->picks,
-           s->picks == 1 ? "" : "s", picks, (unsigned long long)(smaller.time / 10000000),
+    printf("irqlab: shrunk: %u pick%s of %u, %llu.%07llu s of %llu.%07llu s, in %lu runs\nirqlab: record: %s\n",
+           s->picks, s->picks == 1 ? "" : "s", picks, (unsigned long long)(smaller.time / 10000000),
            (unsigned long long)(smaller.time % 10000000), (unsigned long long)(s->r.time / 10000000),
            (unsigned long long)(s->r.time % 10000000), s->runs, out);
     return status;

@@ -36,20 +36,27 @@ struct testing {
 
 static const struct option table[] = {
     {"--list", OPTION_FLAG, offsetof(struct testing, list), NULL, .help = "name the tests and run none"},
-    {"--filter", OPTION_TEXT, offsetof(struct testing, filter), "PATTERN", .help = "only those whose name has this in it (* and ? as in a shell)"},
+    {"--filter", OPTION_TEXT, offsetof(struct testing, filter), "PATTERN",
+     .help = "only those whose name has this in it (* and ? as in a shell)"},
     {"--last-failed", OPTION_FLAG, offsetof(struct testing, last_failed), NULL,
      .help = "only those that failed the last time (" STATE_FILE ")"},
-    {"--jobs", OPTION_NUMBER, offsetof(struct testing, jobs), "N", .help = "tests at a time (as many as processors)", 1, 256},
-    {"--repeat", OPTION_NUMBER, offsetof(struct testing, repeat), "N", .help = "each N times, with seeds one apart (1)", 1, 100000},
+    {"--jobs", OPTION_NUMBER, offsetof(struct testing, jobs), "N", .help = "tests at a time (as many as processors)", 1,
+     256},
+    {"--repeat", OPTION_NUMBER, offsetof(struct testing, repeat), "N", .help = "each N times, with seeds one apart (1)",
+     1, 100000},
     {"--junit", OPTION_TEXT, offsetof(struct testing, junit), "FILE", .help = "write the results there as JUnit XML"},
     {"--drivers", OPTION_TEXT, offsetof(struct testing, folder), "DIR",
      .help = "where scenarios' drivers lie (their own folder is looked into first)"},
-    {"--cpus", OPTION_NUMBER, offsetof(struct testing, cpus), "N", .help = "processors of the machines (1, or what a scenario says)", 1, 64},
-    {"--seed", OPTION_NUMBER, offsetof(struct testing, seed), "N", .help = "the source of everything random (0, or what a scenario says)"},
-    {"--schedule", OPTION_TEXT, offsetof(struct testing, schedule), "STRATEGY", .help = "as irqlab run has it: in-order, random or pct:DEPTH"},
-    {"--on-finding", OPTION_CHOICE, offsetof(struct testing, on_finding), NULL, .help = "stop at the first finding, or report it and go on",
-     0, 0, "stop continue"},
-    {"--timeout", OPTION_TIME, offsetof(struct testing, limit), "TIME", .help = "of the host, for one test (60s)", 10000, 864000000000},
+    {"--cpus", OPTION_NUMBER, offsetof(struct testing, cpus), "N",
+     .help = "processors of the machines (1, or what a scenario says)", 1, 64},
+    {"--seed", OPTION_NUMBER, offsetof(struct testing, seed), "N",
+     .help = "the source of everything random (0, or what a scenario says)"},
+    {"--schedule", OPTION_TEXT, offsetof(struct testing, schedule), "STRATEGY",
+     .help = "as irqlab run has it: in-order, random or pct:DEPTH"},
+    {"--on-finding", OPTION_CHOICE, offsetof(struct testing, on_finding), NULL,
+     .help = "stop at the first finding, or report it and go on", 0, 0, "stop continue"},
+    {"--timeout", OPTION_TIME, offsetof(struct testing, limit), "TIME", .help = "of the host, for one test (60s)",
+     10000, 864000000000},
     {0},
 };
 
@@ -275,8 +282,12 @@ static int worst(const struct testing *t)
 
 static int run_all(struct testing *t, const char *state)
 {
-    struct execution e = {.jobs = (unsigned)t->jobs, .limit = (double)t->limit / 1e7, .command = make_command, .began = on_began,
-                          .ended = on_ended, .context = t};
+    struct execution e = {.jobs = (unsigned)t->jobs,
+                          .limit = (double)t->limit / 1e7,
+                          .command = make_command,
+                          .began = on_began,
+                          .ended = on_ended,
+                          .context = t};
     t->terminal = isatty(1);
     bool whole = execute(&e, t->tests.test, t->tests.tests);
     if (t->terminal)
@@ -284,7 +295,8 @@ static int run_all(struct testing *t, const char *state)
     for (size_t i = 0; i < t->tests.tests; i++)
         if (t->tests.test[i].ran && test_verdict(&t->tests.test[i]))
             repeat_failure(&t->tests.test[i]);
-    printf("%s%zu passed, %zu failed%s\n", t->failed ? "\n" : "", t->done - t->failed, t->failed, whole ? "" : ", interrupted");
+    printf("%s%zu passed, %zu failed%s\n", t->failed ? "\n" : "", t->done - t->failed, t->failed,
+           whole ? "" : ", interrupted");
     write_state(t, state);
     int status = worst(t);
     if (t->junit_file) {
@@ -312,9 +324,11 @@ static int run_parsed(struct testing *t, int count, char **paths)
             puts(t->tests.test[i].name);
     int status = t->list ? COMMAND_CLEAN : COMMAND_USAGE;
     if (!t->tests.tests) {
-        fprintf(stderr, "irqlab: test: no test%s%s%s\n", t->filter ? " has '" : "", t->filter ? t->filter : "", t->filter ? "' in its name" : " there");
+        fprintf(stderr, "irqlab: test: no test%s%s%s\n", t->filter ? " has '" : "", t->filter ? t->filter : "",
+                t->filter ? "' in its name" : " there");
         status = COMMAND_USAGE;
-    } else if (!t->list && collect_repeat(&t->tests, (unsigned)t->repeat) && (!t->junit || (t->junit_file = input_create(t->junit))))
+    } else if (!t->list && collect_repeat(&t->tests, (unsigned)t->repeat) &&
+               (!t->junit || (t->junit_file = input_create(t->junit))))
         status = run_all(t, state);
     free(state);
     return status;
@@ -322,10 +336,11 @@ static int run_parsed(struct testing *t, int count, char **paths)
 
 static void help(void)
 {
-    puts("usage: irqlab test [OPTIONS] PATH...\n\n"
-         "Runs scenarios (*.lua) and in-machine tests (exported routines named Test* of drivers), each in a machine of\n"
-         "its own, and repeats at the end what failed. A folder stands for all that is in it. A driver that exports no\n"
-         "test is loaded before each in-machine test, and scenarios may name it.\n");
+    puts(
+        "usage: irqlab test [OPTIONS] PATH...\n\n"
+        "Runs scenarios (*.lua) and in-machine tests (exported routines named Test* of drivers), each in a machine of\n"
+        "its own, and repeats at the end what failed. A folder stands for all that is in it. A driver that exports no\n"
+        "test is loaded before each in-machine test, and scenarios may name it.\n");
     options_help(table);
     puts("\nExit status: 0 all passed, 1 some failed, 2 usage or bad input, 3 something does not exist here,\n"
          "70 internal error.");
@@ -334,7 +349,8 @@ static void help(void)
 int command_test(int argc, char **argv)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    struct testing t = {.jobs = processors > 0 ? (uint64_t)processors : 1, .repeat = 1, .limit = 600000000, .seed = UINT64_MAX};
+    struct testing t = {
+        .jobs = processors > 0 ? (uint64_t)processors : 1, .repeat = 1, .limit = 600000000, .seed = UINT64_MAX};
     struct options options = {.command = "test", .table = table, .values = &t};
     if (!options_parse(&options, argc, argv))
         return COMMAND_USAGE;

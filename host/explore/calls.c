@@ -40,7 +40,8 @@ static void move_data(const struct door_call *call, bool out, uint8_t *to, const
         memcpy(to, from, call->bytes);
     for (uint32_t i = 0; i < call->copies && i < DOOR_CALL_COPIES; i++) {
         const struct door_copy *copy = &call->copy[i];
-        if ((copy->when != DOOR_COPY_IN) == out && copy->offset <= call->bytes && copy->bytes <= call->bytes - copy->offset)
+        if ((copy->when != DOOR_COPY_IN) == out && copy->offset <= call->bytes &&
+            copy->bytes <= call->bytes - copy->offset)
             memcpy(to + copy->offset, from + copy->offset, copy->bytes);
     }
 }

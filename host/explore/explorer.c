@@ -50,7 +50,7 @@ static bool make_machine(struct explorer *e)
         return false;
     if (!session_reach(s)) {
         snprintf(e->why, sizeof e->why, "%.255s",
-                 *s->error                                           ? s->error
+                 *s->error ? s->error
                  : s->from == SESSION_SCENARIO && !s->stopped && !s->failed && !s->refused
                      ? "the scenario never calls snapshot()"
                      : "the drivers do not come to where the schedules begin");

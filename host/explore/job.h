@@ -29,11 +29,11 @@ enum job_answer_kind { JOB_FOUND, JOB_DONE, JOB_FAILED };
 struct job_answer {
     enum job_answer_kind kind;
     uint64_t unit;
-    uint64_t runs;     /* FOUND: before this one in the unit; DONE: in all */
-    uint64_t children; /* DONE, unit 0: first picks */
+    uint64_t runs;          /* FOUND: before this one in the unit; DONE: in all */
+    uint64_t children;      /* DONE, unit 0: first picks */
     uint32_t points, flows; /* the largest so far in this unit */
-    bool cut;          /* DONE: the unit was not finished */
-    bool beyond;       /* DONE: a run had more points than are kept */
+    bool cut;               /* DONE: the unit was not finished */
+    bool beyond;            /* DONE: a run had more points than are kept */
     bool missing, internal;
     struct cause cause;
     uint64_t hash; /* FOUND: of the events */
@@ -41,21 +41,21 @@ struct job_answer {
     uint32_t strategy, depth, length, picks;
     uint64_t seed;
     uint64_t number; /* of the run, where runs have numbers; 0 = the one without picks */
-    char why[256]; /* FAILED */
+    char why[256];   /* FAILED */
 };
 
 /* Shared by all processes of an exploration. */
 struct job_shared {
-    _Atomic int stop;       /* finish as soon as possible */
-    _Atomic int abandoned;  /* runs under way are torn off: they are no runs */
-    _Atomic uint64_t runs;  /* for the progress line only */
+    _Atomic int stop;      /* finish as soon as possible */
+    _Atomic int abandoned; /* runs under way are torn off: they are no runs */
+    _Atomic uint64_t runs; /* for the progress line only */
 };
 
 struct job {
     struct strategy strategy;
     uint64_t seed;
-    uint32_t shard, shards;   /* 0-based */
-    uint64_t deadline;        /* CLOCK_MONOTONIC, ns; 0 = none */
+    uint32_t shard, shards; /* 0-based */
+    uint64_t deadline;      /* CLOCK_MONOTONIC, ns; 0 = none */
     struct job_shared *shared;
     int in, out;
 };

@@ -33,14 +33,14 @@ struct pool_state {
     struct job_shared *shared;
     struct process *process;
     uint64_t began;
-    uint64_t stopping; /* since when; 0 = not */
-    uint64_t next_unit;   /* to be handed out */
-    uint64_t next_merge;  /* to be merged */
-    uint64_t children;    /* of the root */
-    uint32_t bound;       /* search: of the units being handed out */
-    uint64_t next_child;  /* or number of the next run */
-    bool all_out;         /* no more units to hand out */
-    bool enough;          /* what follows in order is not wanted */
+    uint64_t stopping;   /* since when; 0 = not */
+    uint64_t next_unit;  /* to be handed out */
+    uint64_t next_merge; /* to be merged */
+    uint64_t children;   /* of the root */
+    uint32_t bound;      /* search: of the units being handed out */
+    uint64_t next_child; /* or number of the next run */
+    bool all_out;        /* no more units to hand out */
+    bool enough;         /* what follows in order is not wanted */
     uint64_t enough_unit, enough_runs;
     struct {
         uint64_t first_unit, last_unit; /* units of a bound */
@@ -234,9 +234,19 @@ static void keep(struct pool *p, const struct job_answer *a, struct door_pick *p
         free(pick);
         return;
     }
-    *f = (struct pool_found){.unit = a->unit, .run = a->runs, .cause = a->cause, .missing = a->missing,
-                             .internal = a->internal, .hash = a->hash, .strategy = a->strategy, .depth = a->depth,
-                             .length = a->length, .picks = a->picks, .seed = a->seed, .number = a->number, .pick = pick};
+    *f = (struct pool_found){.unit = a->unit,
+                             .run = a->runs,
+                             .cause = a->cause,
+                             .missing = a->missing,
+                             .internal = a->internal,
+                             .hash = a->hash,
+                             .strategy = a->strategy,
+                             .depth = a->depth,
+                             .length = a->length,
+                             .picks = a->picks,
+                             .seed = a->seed,
+                             .number = a->number,
+                             .pick = pick};
     for (at = &p->found; *at && before((*at)->unit, (*at)->run, f); at = &(*at)->next)
         ;
     f->next = *at;

@@ -23,22 +23,22 @@ struct pool {
     const struct supervisor_options *machine;
     struct strategy strategy;
     uint64_t seed;
-    uint32_t shard, shards;   /* 0-based */
+    uint32_t shard, shards; /* 0-based */
     unsigned jobs;
-    uint64_t most;            /* runs, 0 = any number; of a search in this shard, else in all shards */
-    uint64_t time;            /* ns, 0 = any */
-    double chance;            /* PCT: enough when a mistake would have been found with this probability; 0 = never */
+    uint64_t most; /* runs, 0 = any number; of a search in this shard, else in all shards */
+    uint64_t time; /* ns, 0 = any */
+    double chance; /* PCT: enough when a mistake would have been found with this probability; 0 = never */
     void (*progress)(void *context, const struct pool *pool, uint64_t ns); /* now and then; NULL = nobody looks */
     void *context;
     int (*interrupted)(void);
 
     /* The outcome: */
     uint64_t runs;
-    uint32_t complete;    /* search: bounds up to this one less 1 are complete */
-    bool exhausted;       /* search: there are no more schedules at all */
-    uint64_t last_runs;   /* search: runs with the bound that is not complete */
+    uint32_t complete;      /* search: bounds up to this one less 1 are complete */
+    bool exhausted;         /* search: there are no more schedules at all */
+    uint64_t last_runs;     /* search: runs with the bound that is not complete */
     uint32_t points, flows; /* the largest of any run */
-    bool beyond;          /* some points of long runs were left out */
+    bool beyond;            /* some points of long runs were left out */
     bool missing, internal;
     struct pool_found *found; /* by unit and run */
     unsigned found_count;

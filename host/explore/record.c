@@ -13,9 +13,18 @@ static const struct row {
     size_t offset, room;
     uint64_t max;
 } rows[] = {
-#define ROW_NUMBER(name, field, most) {name, NUMBER, offsetof(struct record, field), 0, most}
-#define ROW_TEXT(name, field) {name, TEXT, offsetof(struct record, field), sizeof((struct record *)0)->field, 0}
-#define ROW_HASH(name, field) {name, HASH, offsetof(struct record, field), DIGEST_HEX, 0}
+#define ROW_NUMBER(name, field, most)                                                                                  \
+    {                                                                                                                  \
+        name, NUMBER, offsetof(struct record, field), 0, most                                                          \
+    }
+#define ROW_TEXT(name, field)                                                                                          \
+    {                                                                                                                  \
+        name, TEXT, offsetof(struct record, field), sizeof((struct record *)0)->field, 0                               \
+    }
+#define ROW_HASH(name, field)                                                                                          \
+    {                                                                                                                  \
+        name, HASH, offsetof(struct record, field), DIGEST_HEX, 0                                                      \
+    }
     ROW_TEXT("irqlab", irqlab),
     ROW_NUMBER("door", door, UINT32_MAX),
     ROW_HASH("kernel", kernel),

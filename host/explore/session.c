@@ -51,7 +51,8 @@ static bool session_sends(void *context, struct door_command *c)
 
 static struct door_command make_command(uint32_t code, const char *text, uint64_t value)
 {
-    struct door_command c = {.code = code, .value = value}; /* the kernel's own limits for routines that do not return */
+    struct door_command c = {.code = code,
+                             .value = value}; /* the kernel's own limits for routines that do not return */
     snprintf(c.text, sizeof c.text, "%s", text);
     return c;
 }

@@ -40,11 +40,12 @@ struct session {
     const char *scenario, *script; /* file name, text; NULL = none, then: */
     size_t script_bytes;
     const char *test; /* an exported routine of the last driver, called instead; NULL = none */
-    bool (*operate)(struct session *s, void *context); /* somebody else does, false: the machine has ended; NULL = none */
+    bool (*operate)(struct session *s,
+                    void *context); /* somebody else does, false: the machine has ended; NULL = none */
     void *operator;
     uint64_t time; /* to let pass, 100 ns */
     uint64_t seed;
-    FILE *out;     /* where the scenario prints */
+    FILE *out;                            /* where the scenario prints */
     struct registry_stream registry;      /* what the registry begins with besides its own */
     FILE *save_registry;                  /* where it is written before the end, NULL = nowhere */
     const struct door_schedule *schedule; /* NULL = in order */

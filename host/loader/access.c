@@ -186,7 +186,8 @@ static void describe(const struct patch_work *w, const struct operand *o, uint32
     if (!write || read || o->insn.mnemonic != ZYDIS_MNEMONIC_MOV)
         return;
     if (from->type == ZYDIS_OPERAND_TYPE_REGISTER && bit_of(from->reg.value) && from->reg.value != ZYDIS_REGISTER_AH &&
-        from->reg.value != ZYDIS_REGISTER_BH && from->reg.value != ZYDIS_REGISTER_CH && from->reg.value != ZYDIS_REGISTER_DH)
+        from->reg.value != ZYDIS_REGISTER_BH && from->reg.value != ZYDIS_REGISTER_CH &&
+        from->reg.value != ZYDIS_REGISTER_DH)
         access->value = (uint8_t)__builtin_ctz(bit_of(from->reg.value));
     else if (from->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
         access->value = DOOR_VALUE_CONSTANT;
@@ -221,12 +222,13 @@ bool patch_put_access(struct patch_work *w, uint32_t rva)
 {
     struct operand o;
     struct door_access access;
-    static const uint8_t count[] = {0x65, 0x8b, 0x0c, 0x25, DOOR_PCR_BUDGET & 0xff, DOOR_PCR_BUDGET >> 8, 0, 0, /* mov ecx, gs: */
-                                    0x8d, 0x49, 0xff,                                       /* lea ecx, [rcx - 1] */
-                                    0x65, 0x89, 0x0c, 0x25, DOOR_PCR_BUDGET & 0xff, DOOR_PCR_BUDGET >> 8, 0, 0, /* mov gs:, ecx */
-                                    0xe3, 0x02,                                             /* jrcxz over the jump */
-                                    0xeb, 0x00,                                             /* jmp to the pop */
-                                    0x48, 0x8b, 0x0c, 0x24};                                /* mov rcx, [rsp] */
+    static const uint8_t count[] = {
+        0x65, 0x8b, 0x0c, 0x25, DOOR_PCR_BUDGET & 0xff, DOOR_PCR_BUDGET >> 8, 0, 0, /* mov ecx, gs: */
+        0x8d, 0x49, 0xff,                                                           /* lea ecx, [rcx - 1] */
+        0x65, 0x89, 0x0c, 0x25, DOOR_PCR_BUDGET & 0xff, DOOR_PCR_BUDGET >> 8, 0, 0, /* mov gs:, ecx */
+        0xe3, 0x02,                                                                 /* jrcxz over the jump */
+        0xeb, 0x00,                                                                 /* jmp to the pop */
+        0x48, 0x8b, 0x0c, 0x24};                                                    /* mov rcx, [rsp] */
     if (!decode(w, rva, &o) || !o.memory)
         return false;
     describe(w, &o, rva, &access);

@@ -157,7 +157,8 @@ static uint32_t padding_at(const struct patch_work *w, uint32_t rva)
 static bool stub_from(struct patch_work *w, const struct patch_found *f, uint32_t begin, bool calls)
 {
     uint32_t end = f->rva + f->length, padding;
-    bool last; /* the site itself may be a call or a jump through memory: it returns, if at all, to the byte behind it */
+    bool
+        last; /* the site itself may be a call or a jump through memory: it returns, if at all, to the byte behind it */
     patch_insn insn;
 
     if (!patch_decode(w, f->rva, end, &insn) || !patch_movable(w, &insn, f->rva, &last))
@@ -277,7 +278,8 @@ static void open_stubs(struct patch_work *w)
 {
     const struct door_up *up = w->mapper->up;
     uint32_t rva = w->file->info.bytes, bytes = w->file->info.extra_bytes;
-    struct door_stubs head = {.first = rva + bytes, .target = {up->write_cr8, up->enable_interrupts, up->pause, up->access}};
+    struct door_stubs head = {.first = rva + bytes,
+                              .target = {up->write_cr8, up->enable_interrupts, up->pause, up->access}};
 
     w->out = w->out_end = rva;
     if (bytes == 0)

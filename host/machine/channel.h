@@ -72,7 +72,8 @@ enum channel_disk { CHANNEL_DISK_READ, CHANNEL_DISK_WRITE, CHANNEL_DISK_FLUSH };
  */
 enum channel_command { CHANNEL_SNAPSHOT = 0x1000, CHANNEL_RESTORE = 0x1001 };
 
-#define CHANNEL_LOST "the machine's snapshot is lost" /* why, of a halt instead of going back: more has changed than is kept */
+#define CHANNEL_LOST                                                                                                   \
+    "the machine's snapshot is lost" /* why, of a halt instead of going back: more has changed than is kept */
 
 #define CHANNEL_BATCH 128
 

@@ -159,8 +159,7 @@ bool extents_difference(const struct extent *to, uint32_t n, extents_change_fn *
         struct extent now = piece(&list[i], i < count, pos, &next), then = piece(&to[j], j < n, pos, &next);
 
         now.end = then.end = next;
-        if ((now.va || then.va) &&
-            (now.va != then.va || now.pa != then.pa || now.protection != then.protection) &&
+        if ((now.va || then.va) && (now.va != then.va || now.pa != then.pa || now.protection != then.protection) &&
             !change(now.va ? &now : NULL, then.va ? &then : NULL))
             return false;
         pos = next;

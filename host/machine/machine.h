@@ -78,7 +78,7 @@ enum stacks_fault {
 enum stacks_fault stacks_fault(uint64_t address);
 bool stacks_prepare(uint64_t low, uint64_t high); /* open the guard if need be; false: not all on one mapped stack */
 bool stacks_restore(const uint64_t *word, uint64_t now); /* a word snapshot_touch was told of: as it was again */
-uint64_t stacks_emergency(void);                  /* top of a stack for traps that find none */
+uint64_t stacks_emergency(void);                         /* top of a stack for traps that find none */
 
 /* images.c */
 void images_boot(void);      /* map the boot images; fills the door's image fields */

@@ -48,7 +48,8 @@ static int result(long error)
 
 static bool is_device(uint64_t pa, uint64_t bytes)
 {
-    return pa % DOOR_PAGE == 0 && pa - DOOR_DEVICE_PA < DOOR_DEVICE_BYTES && bytes <= DOOR_DEVICE_BYTES - (pa - DOOR_DEVICE_PA);
+    return pa % DOOR_PAGE == 0 && pa - DOOR_DEVICE_PA < DOOR_DEVICE_BYTES &&
+           bytes <= DOOR_DEVICE_BYTES - (pa - DOOR_DEVICE_PA);
 }
 
 /* Second views and windows into user memory are touched right away, and seldom in part: one call for all pages in place of a

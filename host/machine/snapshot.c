@@ -29,17 +29,17 @@
 
 #define PARTS 32
 #define PARTS_BYTES (4u << 20)
-#define RUNS 65536       /* stretches of pages in the RAM file */
+#define RUNS 65536 /* stretches of pages in the RAM file */
 #define TOUCHES 16384
-#define GIVE_BACK 64     /* new pages in one stretch from which on they are given back, not zeroed */
+#define GIVE_BACK 64 /* new pages in one stretch from which on they are given back, not zeroed */
 #define COPY_BYTES (4ull << 30)
 #define STACK_BYTES (1ull << 38) /* of stack slots, at most: 4 million */
 
 struct part {
     uint8_t *at;
-    size_t bytes;           /* of an entry, when it is a table */
-    const uint32_t *count;  /* NULL = no table */
-    uint64_t saved;         /* offset in saved_parts */
+    size_t bytes;          /* of an entry, when it is a table */
+    const uint32_t *count; /* NULL = no table */
+    uint64_t saved;        /* offset in saved_parts */
     uint32_t saved_entries;
 };
 

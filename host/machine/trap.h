@@ -70,9 +70,10 @@ bool shared_finish(struct trap *t);                 /* the step after it; true: 
 void shared_cancel(struct trap *t);                 /* anything else came instead of that step */
 
 /* register.c: accesses to device memory. */
-bool register_fault(struct trap *t, uint64_t address); /* true: the instruction is under way, or something was delivered */
-bool register_finish(struct trap *t);                  /* the step after it; true: it was ours */
-void register_cancel(struct trap *t);                  /* anything else came instead of that step */
+bool register_fault(struct trap *t,
+                    uint64_t address); /* true: the instruction is under way, or something was delivered */
+bool register_finish(struct trap *t);  /* the step after it; true: it was ours */
+void register_cancel(struct trap *t);  /* anything else came instead of that step */
 
 /* watchdog.c */
 void watchdog_start(void);

@@ -39,7 +39,8 @@ struct finding {
     char parameter_place[4][160];             /* "stuck.sys!TimerDpc+0x2c" where a parameter lies in an image */
     const char *rule_text, *rule_more;        /* NULL = none; more: conditions, to follow after "; " */
     const char *instead_lead, *instead;       /* "let the DPC ", "queue a work item..."; instead NULL = none */
-    int place, place_outer; /* frames of place_note: the innermost of the driver's own sources; its real function; -1 = none */
+    int place,
+        place_outer; /* frames of place_note: the innermost of the driver's own sources; its real function; -1 = none */
     unsigned place_note;
     unsigned note_count;
     struct finding_note note[DOOR_NOTES];

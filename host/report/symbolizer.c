@@ -78,8 +78,7 @@ static void become_symbolizer(const char *path, int in, int out)
         _exit(127);
     close_range(3, ~0u, 0);
     signal(SIGPIPE, SIG_DFL);
-    execl(path, "llvm-symbolizer", "--relative-address", "--inlines", "--functions=short",
-          "--verbose", (char *)NULL);
+    execl(path, "llvm-symbolizer", "--relative-address", "--inlines", "--functions=short", "--verbose", (char *)NULL);
     _exit(127);
 }
 
@@ -152,8 +151,7 @@ static void read_key(const char *text, struct symbolizer_frame *frame)
         snprintf(frame->file, sizeof frame->file, "%.511s", text + sizeof file - 1);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (!strncmp(text, numbers[i].key, strlen(numbers[i].key)))
-            *(uint32_t *)((char *)frame + numbers[i].at) =
-                (uint32_t)strtoul(text + strlen(numbers[i].key), NULL, 10);
+            *(uint32_t *)((char *)frame + numbers[i].at) = (uint32_t)strtoul(text + strlen(numbers[i].key), NULL, 10);
 }
 
 /* A frame is complete when the next begins: keep it if it says anything. */

@@ -294,7 +294,8 @@ unsigned symbols_resolve(struct symbols *s, uint64_t address, enum symbols_addre
     if (kind == SYMBOLS_RETURN || (kind == SYMBOLS_GUESS && symtab_returns_here(table, rva)))
         lookup = rva - 1;
     unsigned count = ask(s, m, lookup, told);
-    if (kind != SYMBOLS_EXACT && rva && starts_function(table, rva - 1)) /* no call returns there: the routine is meant */
+    if (kind != SYMBOLS_EXACT && rva &&
+        starts_function(table, rva - 1)) /* no call returns there: the routine is meant */
         count = whole_function(told, count);
     for (unsigned i = 0; i < (count ? count : 1); i++) {
         frames[i] = (struct symbols_frame){.module = keep(s, m->name), .offset = rva, .driver = m->driver};

@@ -15,10 +15,12 @@ static const struct {
 } verbs[] = {
     {"device_arrives", DOOR_DEVICE_ARRIVES, "device_arrives(device)",
      "a device as --device names it appears, or one that was removed comes back"},
-    {"device_removed", DOOR_DEVICE_REMOVE, "device_removed(device)", "remove it in good order: its drivers are asked first"},
+    {"device_removed", DOOR_DEVICE_REMOVE, "device_removed(device)",
+     "remove it in good order: its drivers are asked first"},
     {"device_vanishes", DOOR_DEVICE_SURPRISE, "device_vanishes(device)", "it is pulled out"},
     {"device_ejected", DOOR_DEVICE_EJECT, "device_ejected(device)", "the user ejects it"},
-    {"device_rebalanced", DOOR_DEVICE_REBALANCE, "device_rebalanced(device)", "stop it and start it with resources assigned anew"},
+    {"device_rebalanced", DOOR_DEVICE_REBALANCE, "device_rebalanced(device)",
+     "stop it and start it with resources assigned anew"},
     {"device_paged_to", DOOR_DEVICE_PAGING, "device_paged_to(device)", "a paging file is put on it"},
     {"device_not_paged_to", DOOR_DEVICE_NO_PAGING, "device_not_paged_to(device)", "the paging file is taken away"},
 };

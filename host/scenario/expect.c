@@ -154,9 +154,12 @@ static const struct {
     lua_CFunction call;
     const char *shape, *help;
 } functions[] = {
-    {"expect", call_expect, "expect(value[, wanted[, what]])", "the value is true, or equal to the wanted one; returns it"},
-    {"expect_print", call_expect_print, "expect_print(pattern)", "a driver has printed such a line (Lua's patterns); returns how many"},
-    {"expect_level", call_expect_level, "expect_level(level, pattern)", "there are such lines, all printed at this level (PASSIVE, APC, DISPATCH, 0 to 15)"},
+    {"expect", call_expect, "expect(value[, wanted[, what]])",
+     "the value is true, or equal to the wanted one; returns it"},
+    {"expect_print", call_expect_print, "expect_print(pattern)",
+     "a driver has printed such a line (Lua's patterns); returns how many"},
+    {"expect_level", call_expect_level, "expect_level(level, pattern)",
+     "there are such lines, all printed at this level (PASSIVE, APC, DISPATCH, 0 to 15)"},
     {"prints", call_prints, "prints()", "all that drivers have printed: text, level, cpu, time"},
 };
 

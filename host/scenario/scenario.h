@@ -30,17 +30,18 @@ struct scenario_machine {
     bool (*load)(void *context, const char *name, uint32_t *status);
     bool (*unload)(void *context, const char *name, uint32_t *status);
     bool (*known)(void *context, const char *name); /* a driver given on the command line? */
-    bool (*snapshot)(void *context); /* here exploration begins */
+    bool (*snapshot)(void *context);                /* here exploration begins */
     /* A command without a name (enum door_command_code); *value: its argument, then its reply. */
     bool (*command)(void *context, uint32_t code, uint64_t *value, uint32_t *status);
     /* The same, with a name (of a device, of a power setting). */
     bool (*named)(void *context, uint32_t code, const char *name, uint64_t *value, uint32_t *status);
     /* Operations on the registry (registry/registry.h). */
-    bool (*registry)(void *context, const struct registry_stream *request, struct registry_stream *answer, uint32_t *status);
+    bool (*registry)(void *context, const struct registry_stream *request, struct registry_stream *answer,
+                     uint32_t *status);
     /* The lines printed so far, by their number; false: there is no such one. */
     bool (*print)(void *context, unsigned index, struct scenario_print *print);
-    FILE *out;                                      /* where print goes */
-    uint64_t seed;                                  /* of math.random */
+    FILE *out;     /* where print goes */
+    uint64_t seed; /* of math.random */
     /* Calls of user processes, see explore/calls.h. */
     bool (*call)(void *context, struct door_call *call, uint8_t *data, bool wait, uint64_t limit, uint32_t *slot);
     void (*collect)(void *context, uint32_t slot, struct door_call *call, uint8_t *data);
@@ -48,7 +49,7 @@ struct scenario_machine {
 
 struct scenario_result {
     char error[512]; /* "" = ran to its end, or until the machine ended; else one line, "file.lua:3: what" */
-    bool unmet; /* error says which expectation is not */
+    bool unmet;      /* error says which expectation is not */
     bool expects_bugcheck;
     uint32_t bugcheck;
 };

@@ -58,7 +58,8 @@ static bool send_area(int socket, int fd)
     } control = {0};
     char byte = CLIENT_REPLY;
     struct iovec part = {&byte, 1};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
@@ -79,7 +80,8 @@ void guest_welcome(struct server *s)
         return;
     struct client_area *area = MAP_FAILED;
     event.data.ptr = g;
-    bool good = g && trusted(fd, &pid) && (memory = make_area(&area)) >= 0 && !epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event);
+    bool good =
+        g && trusted(fd, &pid) && (memory = make_area(&area)) >= 0 && !epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event);
     if (good) {
         area->version = CLIENT_VERSION;
         good = send_area(fd, memory);
@@ -196,7 +198,8 @@ static bool attach(struct server *s, struct guest *g, bool *good)
         g->area->thread = g->thread;
         g->area->stack = c.argument[1];
     }
-    g->area->status = c.state == DOOR_CALL_DONE ? c.status : 0xC00000B5; /* STATUS_IO_TIMEOUT: a callback keeps the launch */
+    g->area->status =
+        c.state == DOOR_CALL_DONE ? c.status : 0xC00000B5; /* STATUS_IO_TIMEOUT: a callback keeps the launch */
     reply(g);
     return true;
 }

@@ -36,11 +36,11 @@ struct server {
     struct guest guest[GUESTS];
     struct orphan orphan[GUESTS];
     uint8_t *scrap; /* CLIENT_DATA bytes, for what nobody reads */
-    uint64_t idle; /* virtual time that has brought nothing */
+    uint64_t idle;  /* virtual time that has brought nothing */
 };
 
 /* guest.c. False: the machine has ended. */
-void guest_welcome(struct server *s);             /* somebody connects */
+void guest_welcome(struct server *s);               /* somebody connects */
 bool guest_hear(struct server *s, struct guest *g); /* its socket has something, or is closed */
 bool guest_look(struct server *s, struct guest *g); /* is its call done? */
 bool guest_end(struct server *s, struct guest *g, uint32_t status);

@@ -20,9 +20,9 @@
 
 #include "serve/part.h"
 
-#define STEP 100000000ull /* 10 s of virtual time at once */
-#define PATIENCE 3000 /* ms */
-#define BEAT 5 /* ms: time's own pace while some wait and others compute */
+#define STEP 100000000ull         /* 10 s of virtual time at once */
+#define PATIENCE 3000             /* ms */
+#define BEAT 5                    /* ms: time's own pace while some wait and others compute */
 #define IDLE (3600ull * 10000000) /* without anything: programs that wait for each other */
 
 static bool fail(struct server *s, const char *what)
@@ -49,7 +49,8 @@ static bool open_socket(struct server *s)
     strcpy(address.sun_path, s->path);
     s->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     mode_t mask = umask(077);
-    bool good = s->listener >= 0 && !bind(s->listener, (struct sockaddr *)&address, sizeof address) && !listen(s->listener, 64);
+    bool good =
+        s->listener >= 0 && !bind(s->listener, (struct sockaddr *)&address, sizeof address) && !listen(s->listener, 64);
     umask(mask);
     if (!good) {
         fail(s, s->path);
@@ -85,8 +86,8 @@ static bool open_server(struct server *s, int signals)
     for (int i = 0; i < GUESTS; i++)
         s->guest[i].fd = -1;
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
-    return (s->epoll >= 0 || fail(s, "epoll")) && open_socket(s) && watch(s, s->listener, &s->listener) && watch(s, signals, s) &&
-           (!s->serve->program || start_program(s));
+    return (s->epoll >= 0 || fail(s, "epoll")) && open_socket(s) && watch(s, s->listener, &s->listener) &&
+           watch(s, signals, s) && (!s->serve->program || start_program(s));
 }
 
 /* Who has a call that is not done, and who computes. */

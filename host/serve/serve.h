@@ -16,8 +16,8 @@ struct serve {
     const char *socket;  /* path; made, and removed at the end. NULL: one in a folder of our own */
     const char *program; /* a command for sh that is started with the socket's path in its environment; NULL = none */
     /* out: */
-    int program_status;  /* of waitpid */
-    char error[256];     /* "" = none */
+    int program_status; /* of waitpid */
+    char error[256];    /* "" = none */
 };
 
 /* Serve until the program has ended, or SIGINT or SIGTERM, or the machine's end. False: the machine has ended. */

@@ -17,19 +17,19 @@ struct supervisor_options {
     bool stop_on_finding;
     bool free_build; /* what a free build of Windows does not look at is a remark */
     bool special_pool;
-    bool force_integrity;    /* see struct door */
+    bool force_integrity; /* see struct door */
     bool dry_run;
-    bool points;             /* accesses of drivers to memory are delivery points */
-    uint32_t races;          /* enum door_races */
-    uint32_t trace_level;    /* events of drivers' providers are recorded up to this level; 0 = none */
-    bool trace_io;           /* each step of a request is recorded */
-    uint32_t benigns;        /* places they are not reported of */
+    bool points;          /* accesses of drivers to memory are delivery points */
+    uint32_t races;       /* enum door_races */
+    uint32_t trace_level; /* events of drivers' providers are recorded up to this level; 0 = none */
+    bool trace_io;        /* each step of a request is recorded */
+    uint32_t benigns;     /* places they are not reported of */
     struct door_benign benign[DOOR_BENIGN];
     uint32_t os_major, os_minor, os_build;
-    const char *kernel_dir;  /* where ntoskrnl.exe and hal.dll lie */
-    const char *volume_dir;  /* host directory that is C:, NULL = an empty one made and removed by the supervisor */
-    bool scratch;            /* changes of volume and disk do not stay: it gets copies */
-    const char *disk_path;   /* image file of the disk, NULL = no disk */
+    const char *kernel_dir; /* where ntoskrnl.exe and hal.dll lie */
+    const char *volume_dir; /* host directory that is C:, NULL = an empty one made and removed by the supervisor */
+    bool scratch;           /* changes of volume and disk do not stay: it gets copies */
+    const char *disk_path;  /* image file of the disk, NULL = no disk */
     bool disk_read_only;
     const char *record_path; /* write the raw event record here as well, NULL = don't */
     uint32_t watchdog_ms;    /* CPU time without a delivery point before the watchdog stops the machine; 0 = 2000 */

@@ -61,7 +61,8 @@ static uint8_t *spread(const struct image_file *file)
 
 static bool is_test(const char *name)
 {
-    return !strncmp(name, "Test", 4) && (name[4] == '_' || (name[4] >= 'A' && name[4] <= 'Z') || (name[4] >= '0' && name[4] <= '9'));
+    return !strncmp(name, "Test", 4) &&
+           (name[4] == '_' || (name[4] >= 'A' && name[4] <= 'Z') || (name[4] >= '0' && name[4] <= '9'));
 }
 
 /* The tests that a driver exports. *found: how many; -1 = the file is no image. */
@@ -115,7 +116,8 @@ static bool add_folder(struct collection *c, const char *path, int depth)
     int count = scandir(path, &entry, NULL, alphasort);
     bool good = count >= 0 && depth < DEPTH;
     if (!good)
-        fprintf(stderr, "irqlab: test: %s: %s\n", path, count < 0 ? strerror(errno) : "folders within folders without end");
+        fprintf(stderr, "irqlab: test: %s: %s\n", path,
+                count < 0 ? strerror(errno) : "folders within folders without end");
     for (int i = 0; i < count; i++) {
         char *inside = NULL;
         struct stat st;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 struct test {
-    char *name;    /* the path as given; of an in-machine test "path!TestRoutine" */
+    char *name; /* the path as given; of an in-machine test "path!TestRoutine" */
     char *path;
     char *routine; /* NULL: a scenario */
     unsigned seed; /* added to the seed: which repetition this is */

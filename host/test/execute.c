@@ -62,7 +62,8 @@ static bool start(const struct execution *e, struct job *job, struct test *test)
         test->status = 2;
         return false;
     }
-    *job = (struct job){.test = test, .output = memfd_create("irqlab-test", MFD_CLOEXEC), .process = -1, .began = now()};
+    *job =
+        (struct job){.test = test, .output = memfd_create("irqlab-test", MFD_CLOEXEC), .process = -1, .began = now()};
     job->pid = job->output < 0 ? -1 : fork();
     if (job->pid == 0)
         become(command, job->output);

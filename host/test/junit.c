@@ -40,8 +40,9 @@ static size_t character(const unsigned char *text, size_t left)
             return 0;
         value = value << 6 | (text[i] & 0x3f);
     }
-    bool allowed = value >= 0x20 ? value < 0xd800 || (value > 0xdfff && value != 0xfffe && value != 0xffff && value <= 0x10ffff)
-                                 : value == '\t' || value == '\n' || value == '\r';
+    bool allowed = value >= 0x20
+                       ? value < 0xd800 || (value > 0xdfff && value != 0xfffe && value != 0xffff && value <= 0x10ffff)
+                       : value == '\t' || value == '\n' || value == '\r';
     return allowed && value >= least[bytes] ? bytes : 0;
 }
 
@@ -98,9 +99,11 @@ void junit_write(FILE *out, const struct test *tests, size_t count)
         seconds += tests[i].seconds;
     }
     fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", out);
-    fprintf(out, "<testsuites tests=\"%zu\" failures=\"%u\" errors=\"%u\" time=\"%.3f\">\n", count, failures, errors, seconds);
-    fprintf(out, "  <testsuite name=\"irqlab\" tests=\"%zu\" failures=\"%u\" errors=\"%u\" skipped=\"%u\" time=\"%.3f\">\n", count,
-            failures, errors, skipped, seconds);
+    fprintf(out, "<testsuites tests=\"%zu\" failures=\"%u\" errors=\"%u\" time=\"%.3f\">\n", count, failures, errors,
+            seconds);
+    fprintf(out,
+            "  <testsuite name=\"irqlab\" tests=\"%zu\" failures=\"%u\" errors=\"%u\" skipped=\"%u\" time=\"%.3f\">\n",
+            count, failures, errors, skipped, seconds);
     for (size_t i = 0; i < count; i++)
         write_case(out, &tests[i]);
     fputs("  </testsuite>\n</testsuites>\n", out);

@@ -32,11 +32,10 @@ POBJECT_TYPE *ExWindowStationObjectType, *ExDesktopObjectType;
 
 static VOID ExpCreateWindowTypes(VOID)
 {
-    ExWindowStationObjectType = (PVOID)ObpCreateType(&(OB_TYPE_INIT){.Name = L"WindowStation",
-                                                                     .ValidAccess = 0xF037F,
-                                                                     .Mapping = {0x20303, 0x2001C, 0x20060, 0xF037F}});
-    ExDesktopObjectType = (PVOID)ObpCreateType(&(OB_TYPE_INIT){
-        .Name = L"Desktop", .ValidAccess = 0xF01FF, .Mapping = {0x20041, 0x200BE, 0x20100, 0xF01FF}});
+    ExWindowStationObjectType = (PVOID)ObpCreateType(&(OB_TYPE_INIT){
+        .Name = L"WindowStation", .ValidAccess = 0xF037F, .Mapping = {0x20303, 0x2001C, 0x20060, 0xF037F}});
+    ExDesktopObjectType = (PVOID)ObpCreateType(
+        &(OB_TYPE_INIT){.Name = L"Desktop", .ValidAccess = 0xF01FF, .Mapping = {0x20041, 0x200BE, 0x20100, 0xF01FF}});
 }
 
 VOID ExpInitializeCallbacks(VOID)

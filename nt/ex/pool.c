@@ -84,7 +84,8 @@ PUCHAR ExpDamageOf(PEX_BLOCK Block)
     if (Block->Flags & EX_BLOCK_TRACKED)
         return ExpSlabDamageOf(Block);
     Start = Block->Address & ~(DOOR_PAGE - 1);
-    End = MiPageOfView(Block->Address, &Physical)->Use == MiUseBig ? Start + Block->Pages * DOOR_PAGE : Start + DOOR_PAGE;
+    End =
+        MiPageOfView(Block->Address, &Physical)->Use == MiUseBig ? Start + Block->Pages * DOOR_PAGE : Start + DOOR_PAGE;
     Bad = ExpCheck(ExpLinear(Start), Block->Address - Start, EX_FILL_ZONE);
     return Bad ? Bad : ExpCheck(ExpLinear(Block->Address) + Block->Bytes, End - Behind, EX_FILL_ZONE);
 }

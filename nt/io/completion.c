@@ -32,18 +32,19 @@ static VOID IopDeletePort(PVOID Body)
 
 VOID IopInitializePorts(VOID)
 {
-    IopPortType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"IoCompletion",
-                                                .BodyBytes = sizeof(KQUEUE),
-                                                .ValidAccess = 0x1F0003,
-                                                .Waitable = TRUE,
-                                                .Mapping = {STANDARD_RIGHTS_READ | IOP_PORT_QUERY,
-                                                            STANDARD_RIGHTS_WRITE | IOP_PORT_MODIFY,
-                                                            STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, 0x1F0003},
-                                                .Delete = IopDeletePort});
+    IopPortType = ObpCreateType(
+        &(OB_TYPE_INIT){.Name = L"IoCompletion",
+                        .BodyBytes = sizeof(KQUEUE),
+                        .ValidAccess = 0x1F0003,
+                        .Waitable = TRUE,
+                        .Mapping = {STANDARD_RIGHTS_READ | IOP_PORT_QUERY, STANDARD_RIGHTS_WRITE | IOP_PORT_MODIFY,
+                                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, 0x1F0003},
+                        .Delete = IopDeletePort});
 }
 
 /* Undocumented, exported: as NtSetIoCompletion, with the port's pointer. */
-NTSTATUS NTAPI IoSetIoCompletion(PVOID Port, PVOID Key, PVOID Context, NTSTATUS Status, ULONG_PTR Information, BOOLEAN Quota)
+NTSTATUS NTAPI IoSetIoCompletion(PVOID Port, PVOID Key, PVOID Context, NTSTATUS Status, ULONG_PTR Information,
+                                 BOOLEAN Quota)
 {
     PIOP_PACKET Packet = ExpTryAllocate(sizeof(*Packet), IOP_TAG_PACKET);
 
@@ -143,7 +144,8 @@ NTSTATUS NTAPI NtSetIoCompletion(HANDLE Handle, PVOID Key, PVOID Context, NTSTAT
     return Status;
 }
 
-NTSTATUS NTAPI NtRemoveIoCompletion(HANDLE Handle, PVOID *Key, PVOID *Context, PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER Timeout)
+NTSTATUS NTAPI NtRemoveIoCompletion(HANDLE Handle, PVOID *Key, PVOID *Context, PIO_STATUS_BLOCK Iosb,
+                                    PLARGE_INTEGER Timeout)
 {
     PVOID Port;
     PLIST_ENTRY Entry;
@@ -153,7 +155,8 @@ NTSTATUS NTAPI NtRemoveIoCompletion(HANDLE Handle, PVOID *Key, PVOID *Context, P
         return Status;
     Entry = KeRemoveQueue(Port, ExGetPreviousMode(), Timeout);
     Status = (NTSTATUS)(LONG_PTR)Entry;
-    if (Status != STATUS_TIMEOUT && Status != STATUS_USER_APC && Status != STATUS_ABANDONED && Status != STATUS_ALERTED) {
+    if (Status != STATUS_TIMEOUT && Status != STATUS_USER_APC && Status != STATUS_ABANDONED &&
+        Status != STATUS_ALERTED) {
         PIOP_PACKET Packet = CONTAINING_RECORD(Entry, IOP_PACKET, Entry);
         *Key = Packet->Key;
         *Context = Packet->Context;

@@ -36,7 +36,8 @@ VOID NTAPI IoDeleteController(PCONTROLLER_OBJECT Controller)
     ObfDereferenceObject(Controller);
 }
 
-static IO_ALLOCATION_ACTION IopControl(PCONTROLLER_OBJECT Controller, PDEVICE_OBJECT Device, PDRIVER_CONTROL Routine, PVOID Context)
+static IO_ALLOCATION_ACTION IopControl(PCONTROLLER_OBJECT Controller, PDEVICE_OBJECT Device, PDRIVER_CONTROL Routine,
+                                       PVOID Context)
 {
     IO_ALLOCATION_ACTION Action;
     VF_CALLBACK Callback;
@@ -47,7 +48,8 @@ static IO_ALLOCATION_ACTION IopControl(PCONTROLLER_OBJECT Controller, PDEVICE_OB
 }
 
 /* docs: IoAllocateController: at once when it is free, else when whoever has it frees it. DISPATCH_LEVEL. */
-VOID NTAPI IoAllocateController(PCONTROLLER_OBJECT Controller, PDEVICE_OBJECT Device, PDRIVER_CONTROL Routine, PVOID Context)
+VOID NTAPI IoAllocateController(PCONTROLLER_OBJECT Controller, PDEVICE_OBJECT Device, PDRIVER_CONTROL Routine,
+                                PVOID Context)
 {
     Device->Queue.Wcb.DeviceRoutine = (PVOID)(ULONG_PTR)Routine;
     Device->Queue.Wcb.DeviceContext = Context;
@@ -105,23 +107,20 @@ static const struct {
 } IopAdapters[] = {{Isa, "Isa"}, {Eisa, "Eisa"}, {PCIBus, "Multifunction"}, {MicroChannel, "MicroChannel"}};
 
 static const PCSTR IopControllers[] = {
-    [DiskController] = "DiskController",
-    [SerialController] = "SerialController",
-    [ParallelController] = "ParallelController",
-    [PointerController] = "PointerController",
-    [KeyboardController] = "KeyboardController",
-    [DisplayController] = "DisplayController",
+    [DiskController] = "DiskController",         [SerialController] = "SerialController",
+    [ParallelController] = "ParallelController", [PointerController] = "PointerController",
+    [KeyboardController] = "KeyboardController", [DisplayController] = "DisplayController",
 };
 
 static PCSTR IopPeripheral(CONFIGURATION_TYPE Type)
 {
-    return Type == DiskPeripheral              ? "DiskPeripheral"
-           : Type == FloppyDiskPeripheral      ? "FloppyDiskPeripheral"
-           : Type == KeyboardPeripheral        ? "KeyboardPeripheral"
-           : Type == PointerPeripheral         ? "PointerPeripheral"
-           : Type == MonitorPeripheral         ? "MonitorPeripheral"
-           : Type == PrinterPeripheral         ? "PrinterPeripheral"
-                                               : NULL;
+    return Type == DiskPeripheral         ? "DiskPeripheral"
+           : Type == FloppyDiskPeripheral ? "FloppyDiskPeripheral"
+           : Type == KeyboardPeripheral   ? "KeyboardPeripheral"
+           : Type == PointerPeripheral    ? "PointerPeripheral"
+           : Type == MonitorPeripheral    ? "MonitorPeripheral"
+           : Type == PrinterPeripheral    ? "PrinterPeripheral"
+                                          : NULL;
 }
 
 typedef struct _IOP_SEARCH {
@@ -226,11 +225,14 @@ static NTSTATUS IopSearchBus(PIOP_SEARCH Search, PCWSTR Bus)
 /* The tree below HARDWARE\DESCRIPTION\System, which firmware fills in; here the user's registry may. Nothing found:
  * STATUS_OBJECT_NAME_NOT_FOUND. */
 NTSTATUS NTAPI IoQueryDeviceDescription(PINTERFACE_TYPE BusType, PULONG BusNumber, PCONFIGURATION_TYPE ControllerType,
-                                        PULONG ControllerNumber, PCONFIGURATION_TYPE PeripheralType, PULONG PeripheralNumber,
-                                        PIO_QUERY_DEVICE_ROUTINE CalloutRoutine, PVOID Context)
+                                        PULONG ControllerNumber, PCONFIGURATION_TYPE PeripheralType,
+                                        PULONG PeripheralNumber, PIO_QUERY_DEVICE_ROUTINE CalloutRoutine, PVOID Context)
 {
-    IOP_SEARCH Search = {.Routine = CalloutRoutine, .Context = Context, .Controller = ControllerType,
-                         .ControllerNumber = ControllerNumber, .Peripheral = PeripheralType,
+    IOP_SEARCH Search = {.Routine = CalloutRoutine,
+                         .Context = Context,
+                         .Controller = ControllerType,
+                         .ControllerNumber = ControllerNumber,
+                         .Peripheral = PeripheralType,
                          .PeripheralNumber = PeripheralNumber};
     if (!CalloutRoutine || !BusType)
         return STATUS_NOT_IMPLEMENTED; /* docs: without a bus type nothing can be found */
@@ -291,7 +293,8 @@ static BOOLEAN IopConflicts(PCM_RESOURCE_LIST List, PDRIVER_OBJECT Driver, PDEVI
     return PnpRoot && PnpIsTaken(List);
 }
 
-static NTSTATUS IopClaim(PDRIVER_OBJECT Driver, PDEVICE_OBJECT Device, PCM_RESOURCE_LIST List, BOOLEAN Override, PBOOLEAN Conflict)
+static NTSTATUS IopClaim(PDRIVER_OBJECT Driver, PDEVICE_OBJECT Device, PCM_RESOURCE_LIST List, BOOLEAN Override,
+                         PBOOLEAN Conflict)
 {
     PIOP_CLAIM Claim;
     if (List && List->Count && IopConflicts(List, Driver, Device)) {
@@ -308,9 +311,10 @@ static NTSTATUS IopClaim(PDRIVER_OBJECT Driver, PDEVICE_OBJECT Device, PCM_RESOU
     return STATUS_SUCCESS;
 }
 
-NTSTATUS NTAPI IoReportResourceUsage(PUNICODE_STRING DriverClassName, PDRIVER_OBJECT DriverObject, PCM_RESOURCE_LIST DriverList,
-                                     ULONG DriverListSize, PDEVICE_OBJECT DeviceObject, PCM_RESOURCE_LIST DeviceList,
-                                     ULONG DeviceListSize, BOOLEAN OverrideConflict, PBOOLEAN ConflictDetected)
+NTSTATUS NTAPI IoReportResourceUsage(PUNICODE_STRING DriverClassName, PDRIVER_OBJECT DriverObject,
+                                     PCM_RESOURCE_LIST DriverList, ULONG DriverListSize, PDEVICE_OBJECT DeviceObject,
+                                     PCM_RESOURCE_LIST DeviceList, ULONG DeviceListSize, BOOLEAN OverrideConflict,
+                                     PBOOLEAN ConflictDetected)
 {
     NTSTATUS Status = STATUS_SUCCESS;
     *ConflictDetected = FALSE;
@@ -321,17 +325,19 @@ NTSTATUS NTAPI IoReportResourceUsage(PUNICODE_STRING DriverClassName, PDRIVER_OB
     return Status;
 }
 
-NTSTATUS NTAPI IoReportResourceForDetection(PDRIVER_OBJECT DriverObject, PCM_RESOURCE_LIST DriverList, ULONG DriverListSize,
-                                            PDEVICE_OBJECT DeviceObject, PCM_RESOURCE_LIST DeviceList, ULONG DeviceListSize,
+NTSTATUS NTAPI IoReportResourceForDetection(PDRIVER_OBJECT DriverObject, PCM_RESOURCE_LIST DriverList,
+                                            ULONG DriverListSize, PDEVICE_OBJECT DeviceObject,
+                                            PCM_RESOURCE_LIST DeviceList, ULONG DeviceListSize,
                                             PBOOLEAN ConflictDetected)
 {
-    return IoReportResourceUsage(NULL, DriverObject, DriverList, DriverListSize, DeviceObject, DeviceList, DeviceListSize, FALSE,
-                                 ConflictDetected);
+    return IoReportResourceUsage(NULL, DriverObject, DriverList, DriverListSize, DeviceObject, DeviceList,
+                                 DeviceListSize, FALSE, ConflictDetected);
 }
 
 /* docs: IoAssignResources: a list that satisfies the requirements is claimed and returned; NULL takes the claim back. */
-NTSTATUS NTAPI IoAssignResources(PUNICODE_STRING RegistryPath, PUNICODE_STRING DriverClassName, PDRIVER_OBJECT DriverObject,
-                                 PDEVICE_OBJECT DeviceObject, PIO_RESOURCE_REQUIREMENTS_LIST RequestedResources,
+NTSTATUS NTAPI IoAssignResources(PUNICODE_STRING RegistryPath, PUNICODE_STRING DriverClassName,
+                                 PDRIVER_OBJECT DriverObject, PDEVICE_OBJECT DeviceObject,
+                                 PIO_RESOURCE_REQUIREMENTS_LIST RequestedResources,
                                  PCM_RESOURCE_LIST *AllocatedResources)
 {
     PCM_RESOURCE_LIST Raw = NULL, Given;

@@ -168,7 +168,8 @@ static VOID IopCallUnload(PVOID Context)
 {
     PIOP_JOB Job = Context;
     VF_CALLBACK Callback;
-    IopEnter(&Callback, "DRIVER_UNLOAD", "called to unload the driver", (PVOID)(ULONG_PTR)Job->Driver->DriverUnload, NULL);
+    IopEnter(&Callback, "DRIVER_UNLOAD", "called to unload the driver", (PVOID)(ULONG_PTR)Job->Driver->DriverUnload,
+             NULL);
     Job->Driver->DriverUnload(Job->Driver);
     VfLeaveCallback(&Callback);
     Job->NothingLeft = IopCheckLeft(Job->Driver); /* at once: what is still queued must not get the chance to run */

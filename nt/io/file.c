@@ -144,10 +144,11 @@ static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Acc
         return STATUS_NO_SUCH_DEVICE;
     if ((Device->Flags & DO_EXCLUSIVE) && Device->ReferenceCount && !Open->Related)
         return STATUS_ACCESS_DENIED;
-    Status = IopCheckOpenAccess(
-        Device, !Rest->Length && !Open->Related,
-        Open->ObjectAttributes & OBJ_FORCE_ACCESS_CHECK || (Open->Flags & IO_FORCE_ACCESS_CHECK) ? UserMode : Open->Mode,
-        &Access);
+    Status = IopCheckOpenAccess(Device, !Rest->Length && !Open->Related,
+                                Open->ObjectAttributes & OBJ_FORCE_ACCESS_CHECK || (Open->Flags & IO_FORCE_ACCESS_CHECK)
+                                    ? UserMode
+                                    : Open->Mode,
+                                &Access);
     if (!NT_SUCCESS(Status))
         return Status;
     Device->ReferenceCount++;

@@ -16,7 +16,7 @@ NTSTATUS IopRunTest(PCSTR What);
 NTSTATUS IopLoadService(PCWSTR Service, PCSTR FileName, BOOLEAN FromVolume, PDRIVER_OBJECT *Driver);
 NTSTATUS IopUnloadService(PCWSTR Service);
 VOID IopDriverIdle(PDRIVER_OBJECT Driver); /* one of its devices is no longer open, or attached to */
-NTSTATUS IopUnloadDriver(PCSTR FileName); /* "" = all, last loaded first */
+NTSTATUS IopUnloadDriver(PCSTR FileName);  /* "" = all, last loaded first */
 /* The first thread of the machine: asks the host for commands until END. */
 VOID IopOperator(PVOID Context);
 
@@ -114,8 +114,8 @@ VOID IopCancelShutdown(PDEVICE_OBJECT Device);
 /* Security of devices and files (security.c): the methods of their types; a referenced descriptor for a new device; what a
  * caller of Mode is granted that opens a device, or a file on it (Rest not empty). */
 NTSTATUS IopDeviceSecurity(PVOID Body, SECURITY_OPERATION_CODE Operation, PSECURITY_INFORMATION What,
-                           PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Objects, POOL_TYPE Pool,
-                           PGENERIC_MAPPING Mapping);
+                           PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Objects,
+                           POOL_TYPE Pool, PGENERIC_MAPPING Mapping);
 NTSTATUS IopFileSecurity(PVOID Body, SECURITY_OPERATION_CODE Operation, PSECURITY_INFORMATION What,
                          PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Objects, POOL_TYPE Pool,
                          PGENERIC_MAPPING Mapping);

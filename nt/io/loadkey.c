@@ -94,7 +94,8 @@ static NTSTATUS IopLoadFromKey(HANDLE Key, PCWSTR Service)
         RtlpFormat(Text + At, sizeof(Text) - At, ".sys");
     }
     NTSTATUS Status = IopLoadService(Service, Text, TRUE, &Driver);
-    if (Status != STATUS_OBJECT_NAME_NOT_FOUND && Status != STATUS_OBJECT_PATH_NOT_FOUND && Status != STATUS_NO_SUCH_FILE)
+    if (Status != STATUS_OBJECT_NAME_NOT_FOUND && Status != STATUS_OBJECT_PATH_NOT_FOUND &&
+        Status != STATUS_NO_SUCH_FILE)
         return Status;
     PCSTR Name = strrchr(Text, '/') ? strrchr(Text, '/') + 1 : Text;
     NTSTATUS Offered = IopLoadService(Service, Name, FALSE, &Driver);

@@ -100,8 +100,8 @@ static NTSTATUS IopControlDisk(PDEVICE_OBJECT Device, ULONG Code, PVOID Out, ULO
     IO_STATUS_BLOCK Iosb = {0};
     KEVENT Event;
     KeInitializeEvent(&Event, NotificationEvent, FALSE);
-    return IopRequest(IoBuildDeviceIoControlRequest(Code, Device, NULL, 0, Out, Bytes, FALSE, &Event, &Iosb), Device, &Event,
-                      &Iosb);
+    return IopRequest(IoBuildDeviceIoControlRequest(Code, Device, NULL, 0, Out, Bytes, FALSE, &Event, &Iosb), Device,
+                      &Event, &Iosb);
 }
 
 static NTSTATUS IopOpenDisk(PDEVICE_OBJECT Device, PIOP_DISK Disk)
@@ -115,8 +115,7 @@ static NTSTATUS IopOpenDisk(PDEVICE_OBJECT Device, PIOP_DISK Disk)
         return STATUS_INVALID_BUFFER_SIZE;
     Disk->Device = Device;
     Disk->Sector = Geometry.BytesPerSector;
-    Disk->Sectors =
-        (UINT64)Geometry.Cylinders.QuadPart * Geometry.TracksPerCylinder * Geometry.SectorsPerTrack;
+    Disk->Sectors = (UINT64)Geometry.Cylinders.QuadPart * Geometry.TracksPerCylinder * Geometry.SectorsPerTrack;
     if (NT_SUCCESS(IopControlDisk(Device, IOCTL_DISK_GET_LENGTH_INFO, &Length, sizeof(Length))))
         Disk->Sectors = (UINT64)Length.Length.QuadPart / Disk->Sector;
     return STATUS_SUCCESS;
@@ -149,8 +148,8 @@ typedef struct _IOP_LIST {
     PARTITION_INFORMATION Entry[4 * IOP_TABLES];
 } IOP_LIST, *PIOP_LIST;
 
-static VOID IopAddEntry(PIOP_LIST List, PIOP_DISK Disk, const IOP_MBR_ENTRY *From, UINT64 Base, UINT64 Extended, BOOLEAN InChain,
-                        PULONG Number)
+static VOID IopAddEntry(PIOP_LIST List, PIOP_DISK Disk, const IOP_MBR_ENTRY *From, UINT64 Base, UINT64 Extended,
+                        BOOLEAN InChain, PULONG Number)
 {
     PPARTITION_INFORMATION To = &List->Entry[List->Count++];
     UINT64 First = (IopIsExtended(From->Type) && InChain ? Extended : Base) + From->First;
@@ -210,8 +209,8 @@ NTSTATUS FASTCALL IoReadPartitionTable(PDEVICE_OBJECT Device, ULONG SectorSize, 
     NTSTATUS Status = List ? IopReadMbr(&Disk, List) : STATUS_INSUFFICIENT_RESOURCES;
     *PartitionBuffer = NULL;
     if (NT_SUCCESS(Status)) {
-        Layout = ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(*Layout) + List->Count * sizeof(Layout->PartitionEntry[0]),
-                                       IOP_DISK_TAG);
+        Layout = ExAllocatePoolWithTag(NonPagedPoolNx,
+                                       sizeof(*Layout) + List->Count * sizeof(Layout->PartitionEntry[0]), IOP_DISK_TAG);
         Status = Layout ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
     }
     if (Layout) {
@@ -256,7 +255,8 @@ static NTSTATUS IopReadGpt(PIOP_DISK Disk, UINT64 Sector, PIOP_GPT *Header, PIOP
     Crc = Gpt->HeaderCrc;
     Gpt->HeaderCrc = 0;
     if (memcmp(Gpt->Magic, "EFI PART", 8) || Gpt->HeaderBytes < sizeof(*Gpt) || Gpt->HeaderBytes > Disk->Sector ||
-        IopCrc(Gpt, Gpt->HeaderBytes) != Crc || Gpt->EntryBytes != sizeof(IOP_GPT_ENTRY) || !Gpt->Count || Gpt->Count > 1024) {
+        IopCrc(Gpt, Gpt->HeaderBytes) != Crc || Gpt->EntryBytes != sizeof(IOP_GPT_ENTRY) || !Gpt->Count ||
+        Gpt->Count > 1024) {
         IopFree(Gpt);
         return STATUS_DISK_CORRUPT_ERROR;
     }
@@ -297,7 +297,8 @@ static NTSTATUS IopLayoutOfGpt(PIOP_DISK Disk, PDRIVE_LAYOUT_INFORMATION_EX *Res
         Status = IopReadGpt(Disk, Disk->Sectors - 1, &Gpt, &Entries);
     if (!NT_SUCCESS(Status))
         return Status;
-    Layout = ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(*Layout) + Gpt->Count * sizeof(Layout->PartitionEntry[0]), IOP_DISK_TAG);
+    Layout = ExAllocatePoolWithTag(NonPagedPoolNx, sizeof(*Layout) + Gpt->Count * sizeof(Layout->PartitionEntry[0]),
+                                   IOP_DISK_TAG);
     if (Layout) {
         RtlZeroMemory(Layout, sizeof(*Layout) + Gpt->Count * sizeof(Layout->PartitionEntry[0]));
         Layout->PartitionStyle = PARTITION_STYLE_GPT;
@@ -414,8 +415,8 @@ static VOID IopChs(UINT64 Sector, ULONG PerTrack, ULONG Heads, UCHAR Chs[3])
 }
 
 /* The list's entries four by four: the first table is the disk's, the others lie where the extended entry before says. */
-NTSTATUS FASTCALL IoWritePartitionTable(PDEVICE_OBJECT Device, ULONG SectorSize, ULONG SectorsPerTrack, ULONG NumberOfHeads,
-                                        PDRIVE_LAYOUT_INFORMATION Layout)
+NTSTATUS FASTCALL IoWritePartitionTable(PDEVICE_OBJECT Device, ULONG SectorSize, ULONG SectorsPerTrack,
+                                        ULONG NumberOfHeads, PDRIVE_LAYOUT_INFORMATION Layout)
 {
     IOP_DISK Disk = {.Device = Device, .Sector = SectorSize < 512 ? 512 : SectorSize};
     UINT64 Sector = 0, Extended = 0;
@@ -466,7 +467,8 @@ NTSTATUS FASTCALL IoWritePartitionTable(PDEVICE_OBJECT Device, ULONG SectorSize,
     return Status;
 }
 
-NTSTATUS FASTCALL IoSetPartitionInformation(PDEVICE_OBJECT Device, ULONG SectorSize, ULONG PartitionNumber, ULONG PartitionType)
+NTSTATUS FASTCALL IoSetPartitionInformation(PDEVICE_OBJECT Device, ULONG SectorSize, ULONG PartitionNumber,
+                                            ULONG PartitionType)
 {
     PDRIVE_LAYOUT_INFORMATION Layout;
     DISK_GEOMETRY Geometry = {0};
@@ -480,8 +482,9 @@ NTSTATUS FASTCALL IoSetPartitionInformation(PDEVICE_OBJECT Device, ULONG SectorS
             Layout->PartitionEntry[i].RewritePartition = Found = TRUE;
         }
     IopControlDisk(Device, IOCTL_DISK_GET_DRIVE_GEOMETRY, &Geometry, sizeof(Geometry));
-    Status = Found ? IoWritePartitionTable(Device, SectorSize, Geometry.SectorsPerTrack, Geometry.TracksPerCylinder, Layout)
-                   : STATUS_BAD_DEVICE_TYPE;
+    Status =
+        Found ? IoWritePartitionTable(Device, SectorSize, Geometry.SectorsPerTrack, Geometry.TracksPerCylinder, Layout)
+              : STATUS_BAD_DEVICE_TYPE;
     ExFreePool(Layout);
     return Status;
 }
@@ -586,7 +589,8 @@ static NTSTATUS IopWriteLayoutMbr(PIOP_DISK Disk, PDRIVE_LAYOUT_INFORMATION_EX L
                                                          .RewritePartition = From->RewritePartition};
     }
     IopControlDisk(Disk->Device, IOCTL_DISK_GET_DRIVE_GEOMETRY, &Geometry, sizeof(Geometry));
-    Status = IoWritePartitionTable(Disk->Device, Disk->Sector, Geometry.SectorsPerTrack, Geometry.TracksPerCylinder, Old);
+    Status =
+        IoWritePartitionTable(Disk->Device, Disk->Sector, Geometry.SectorsPerTrack, Geometry.TracksPerCylinder, Old);
     ExpFree(Old);
     return Status;
 }
@@ -602,7 +606,8 @@ NTSTATUS NTAPI IoWritePartitionTableEx(PDEVICE_OBJECT Device, PDRIVE_LAYOUT_INFO
     return Layout->PartitionStyle == PARTITION_STYLE_MBR ? IopWriteLayoutMbr(&Disk, Layout) : STATUS_NOT_SUPPORTED;
 }
 
-NTSTATUS NTAPI IoSetPartitionInformationEx(PDEVICE_OBJECT Device, ULONG PartitionNumber, struct _SET_PARTITION_INFORMATION_EX *Set)
+NTSTATUS NTAPI IoSetPartitionInformationEx(PDEVICE_OBJECT Device, ULONG PartitionNumber,
+                                           struct _SET_PARTITION_INFORMATION_EX *Set)
 {
     IOP_DISK Disk;
     PDRIVE_LAYOUT_INFORMATION_EX Layout;
@@ -611,8 +616,9 @@ NTSTATUS NTAPI IoSetPartitionInformationEx(PDEVICE_OBJECT Device, ULONG Partitio
     if (!NT_SUCCESS(Status))
         return Status;
     if (Set->PartitionStyle == PARTITION_STYLE_MBR)
-        return IopIsGpt(&Disk) ? STATUS_INVALID_PARAMETER
-                               : IoSetPartitionInformation(Device, Disk.Sector, PartitionNumber, Set->Mbr.PartitionType);
+        return IopIsGpt(&Disk)
+                   ? STATUS_INVALID_PARAMETER
+                   : IoSetPartitionInformation(Device, Disk.Sector, PartitionNumber, Set->Mbr.PartitionType);
     Status = IoReadPartitionTableEx(Device, &Layout);
     if (!NT_SUCCESS(Status))
         return Status;

@@ -77,8 +77,8 @@ static ACCESS_MASK IopAccessOfClass(FILE_INFORMATION_CLASS Class, BOOLEAN Set)
     }
 }
 
-NTSTATUS NTAPI IoCheckFunctionAccess(ACCESS_MASK Granted, UCHAR Major, UCHAR Minor, ULONG ControlCode, PVOID InformationClass,
-                                     PVOID FsInformationClass)
+NTSTATUS NTAPI IoCheckFunctionAccess(ACCESS_MASK Granted, UCHAR Major, UCHAR Minor, ULONG ControlCode,
+                                     PVOID InformationClass, PVOID FsInformationClass)
 {
     ACCESS_MASK Need = 0;
     switch (Major) {

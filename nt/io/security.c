@@ -19,8 +19,9 @@ PSECURITY_DESCRIPTOR IopDefaultSecurity(DEVICE_TYPE Type)
         RtlSetOwnerSecurityDescriptor(&Open, SeExports->SeAliasAdminsSid, FALSE);
         RtlSetGroupSecurityDescriptor(&Open, SeExports->SeLocalSystemSid, FALSE);
         RtlSetDaclSecurityDescriptor(&Open, TRUE, Storage ? SePublicDefaultDacl : SePublicOpenDacl, FALSE);
-        if (!NT_SUCCESS(SepAssign(NULL, &Open, NULL, FALSE, SEF_AVOID_OWNER_CHECK, SepPrimaryToken(PsInitialSystemProcess),
-                                  &IopFileType->Init.Mapping, PagedPool, &New)))
+        if (!NT_SUCCESS(SepAssign(NULL, &Open, NULL, FALSE, SEF_AVOID_OWNER_CHECK,
+                                  SepPrimaryToken(PsInitialSystemProcess), &IopFileType->Init.Mapping, PagedPool,
+                                  &New)))
             return NULL;
         ObLogSecurityDescriptor(New, &Shared[Storage], 1); /* kept */
         SeDeassignSecurity(&New);
@@ -31,8 +32,8 @@ PSECURITY_DESCRIPTOR IopDefaultSecurity(DEVICE_TYPE Type)
 }
 
 NTSTATUS IopDeviceSecurity(PVOID Body, SECURITY_OPERATION_CODE Operation, PSECURITY_INFORMATION What,
-                           PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Objects, POOL_TYPE Pool,
-                           PGENERIC_MAPPING Mapping)
+                           PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Objects,
+                           POOL_TYPE Pool, PGENERIC_MAPPING Mapping)
 {
     PDEVICE_OBJECT Device = Body;
     switch (Operation) {

@@ -232,8 +232,7 @@ static NTSTATUS IopControl(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROU
         return Status;
     if (Caller.Mode != KernelMode && !IopHasAccess(Handle, Code >> 14 & 3)) /* FILE_READ_ACCESS, FILE_WRITE_ACCESS */
         return IopAbandon(&Caller, NULL, STATUS_ACCESS_DENIED);
-    if (Major == IRP_MJ_DEVICE_CONTROL &&
-        IopControlledFast(&Caller, Code, In, InBytes, Out, OutBytes, Iosb, &Status))
+    if (Major == IRP_MJ_DEVICE_CONTROL && IopControlledFast(&Caller, Code, In, InBytes, Out, OutBytes, Iosb, &Status))
         return IopAbandon(&Caller, NULL, Status);
     PIRP Irp = IopNewIrp(&Caller, Major, 0, &Stack);
     if (!Irp)

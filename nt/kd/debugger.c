@@ -6,8 +6,8 @@
 
 PUCHAR KdComPortInUse = NULL;
 
-NTSTATUS NTAPI KdChangeOption(KD_OPTION Option, ULONG InBufferBytes, PVOID InBuffer, ULONG OutBufferBytes, PVOID OutBuffer,
-                              PULONG OutBufferNeeded)
+NTSTATUS NTAPI KdChangeOption(KD_OPTION Option, ULONG InBufferBytes, PVOID InBuffer, ULONG OutBufferBytes,
+                              PVOID OutBuffer, PULONG OutBufferNeeded)
 {
     return STATUS_DEBUGGER_INACTIVE;
 }

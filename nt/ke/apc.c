@@ -24,7 +24,8 @@ VOID KiInitializeApcStates(PKTHREAD Thread, PKPROCESS Process)
 }
 
 VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, PKKERNEL_ROUTINE KernelRoutine,
-                     PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode, PVOID Context)
+                     PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode,
+                     PVOID Context)
 {
     RtlZeroMemory(Apc, sizeof(*Apc));
     Apc->Type = ApcObject;
@@ -119,7 +120,8 @@ VOID KiEndUserWaits(PKTHREAD Thread)
 /* At APC_LEVEL. The object may be gone when it returns. */
 VOID KiCallApcKernelRoutine(PKAPC Apc, PKNORMAL_ROUTINE *Normal, PVOID *Context, PVOID *Argument1, PVOID *Argument2)
 {
-    VF_CALLBACK Callback = {.Contract = "KKERNEL_ROUTINE", .What = "kernel APC %o", .Object = Apc, .Routine = (PVOID)Apc->KernelRoutine};
+    VF_CALLBACK Callback = {
+        .Contract = "KKERNEL_ROUTINE", .What = "kernel APC %o", .Object = Apc, .Routine = (PVOID)Apc->KernelRoutine};
 
     VfEnterCallback(&Callback);
     Apc->KernelRoutine(Apc, Normal, Context, Argument1, Argument2);

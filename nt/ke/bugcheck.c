@@ -79,7 +79,8 @@ static VOID KiRunReason(PKBUGCHECK_REASON_CALLBACK_RECORD Record)
 static VOID KiRunBugCheckCallbacks(VOID)
 {
     while (!IsListEmpty(&KiBugCheckCallbacks)) {
-        PKBUGCHECK_CALLBACK_RECORD Record = CONTAINING_RECORD(RemoveHeadList(&KiBugCheckCallbacks), KBUGCHECK_CALLBACK_RECORD, Entry);
+        PKBUGCHECK_CALLBACK_RECORD Record =
+            CONTAINING_RECORD(RemoveHeadList(&KiBugCheckCallbacks), KBUGCHECK_CALLBACK_RECORD, Entry);
         Record->State = BufferStarted;
         Record->CallbackRoutine(Record->Buffer, Record->Length);
         Record->State = BufferFinished;

@@ -19,7 +19,8 @@ typedef struct _KI_CHANGE_CALLBACK {
 
 static LIST_ENTRY KiChangeCallbacks = {&KiChangeCallbacks, &KiChangeCallbacks};
 
-static NTSTATUS KiCallChange(PKI_CHANGE_CALLBACK Entry, ULONG Number, KE_PROCESSOR_CHANGE_NOTIFY_STATE State, NTSTATUS Status)
+static NTSTATUS KiCallChange(PKI_CHANGE_CALLBACK Entry, ULONG Number, KE_PROCESSOR_CHANGE_NOTIFY_STATE State,
+                             NTSTATUS Status)
 {
     KE_PROCESSOR_CHANGE_NOTIFY_CONTEXT Change = {
         .State = State, .NtNumber = Number, .Status = Status, .ProcNumber = {.Number = (UCHAR)Number}};
@@ -91,7 +92,8 @@ NTSTATUS KiAddProcessor(VOID)
 
 /* ---- What drivers import ----------------------------------------------------------------------------------------- */
 
-PVOID KeRegisterProcessorChangeCallback(PPROCESSOR_CALLBACK_FUNCTION CallbackFunction, PVOID CallbackContext, ULONG Flags)
+PVOID KeRegisterProcessorChangeCallback(PPROCESSOR_CALLBACK_FUNCTION CallbackFunction, PVOID CallbackContext,
+                                        ULONG Flags)
 {
     PKI_CHANGE_CALLBACK Entry;
 

@@ -125,7 +125,8 @@ PKTHREAD KiFindElsewhere(PKI_PROCESSOR Processor)
 {
     for (ULONG i = 1; i < KiDoor->processors; i++) {
         PKI_PROCESSOR Other = KiProcessorBlock((Processor->Number + i) % KiDoor->processors);
-        if ((!Other->Idle || Other->DpcRoutineActive) && Other->ReadySummary && (KiFirstReady(Other)->Affinity >> Processor->Number & 1))
+        if ((!Other->Idle || Other->DpcRoutineActive) && Other->ReadySummary &&
+            (KiFirstReady(Other)->Affinity >> Processor->Number & 1))
             return KiFirstReady(Other);
     }
     return NULL;
@@ -267,8 +268,8 @@ static VOID KiThreadStartup(PVOID Context)
     KiInternalError("a system routine returned");
 }
 
-VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PVOID StackBase, PKSTART_ROUTINE SystemRoutine,
-                        PVOID SystemContext)
+VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PVOID StackBase,
+                        PKSTART_ROUTINE SystemRoutine, PVOID SystemContext)
 {
     RtlZeroMemory(Thread, sizeof(*Thread));
     Thread->Header.Type = ThreadObject;

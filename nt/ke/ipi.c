@@ -19,7 +19,7 @@ static struct {
     BOOLEAN Released; /* all have come: call */
     PKIPI_BROADCAST_WORKER Routine;
     ULONG_PTR Context;
-    ULONG Stack;      /* who called KeIpiGenericCall */
+    ULONG Stack; /* who called KeIpiGenericCall */
     ULONG Arrived, Done;
 } KiCall;
 
@@ -38,7 +38,8 @@ static VOID KiReportNoEnd(PCSTR Rule, ULONG Code, UINT64 P1, PCSTR Text, PCSTR N
 static VOID KiIpiWait(VOID)
 {
     if (!KiSpinOnce())
-        KiReportNoEnd("ipi.not-taken", 0x101, 0, "a processor does not take the interprocessor interrupt, and never will",
+        KiReportNoEnd("ipi.not-taken", 0x101, 0,
+                      "a processor does not take the interprocessor interrupt, and never will",
                       "KeIpiGenericCall was called at:", KiCall.Stack);
 }
 
@@ -132,11 +133,11 @@ typedef struct _KI_DPC_CALL {
 } KI_DPC_CALL, *PKI_DPC_CALL;
 
 /* One at a time: two calls would wait for each other's processors. */
-static KEVENT KiDpcCallFree = {.Header = {.Type = EventSynchronizationObject,
-                                          .Size = sizeof(KEVENT) / sizeof(ULONG),
-                                          .SignalState = 1,
-                                          .WaitListHead = {&KiDpcCallFree.Header.WaitListHead,
-                                                           &KiDpcCallFree.Header.WaitListHead}}};
+static KEVENT KiDpcCallFree = {
+    .Header = {.Type = EventSynchronizationObject,
+               .Size = sizeof(KEVENT) / sizeof(ULONG),
+               .SignalState = 1,
+               .WaitListHead = {&KiDpcCallFree.Header.WaitListHead, &KiDpcCallFree.Header.WaitListHead}}};
 
 static VOID KiDpcCallWait(PKI_DPC_CALL Call)
 {

@@ -22,8 +22,8 @@ typedef enum _KI_LEVEL_CAUSE {
 typedef struct _KI_RAISE {
     KI_LEVEL_CAUSE Cause;
     KIRQL From;
-    UINT64 Site;    /* return address in the code that asked */
-    PVOID Object;   /* the lock */
+    UINT64 Site;  /* return address in the code that asked */
+    PVOID Object; /* the lock */
 } KI_RAISE;
 
 /* Locks held, in the order of acquisition; those beyond the most are not followed. */
@@ -41,26 +41,26 @@ struct _VF_CALLBACK;
 typedef struct _KI_PROCESSOR {
     /* The first page has Windows' KPCR and the public head of KPRCB (which starts at 0x180). */
     UINT64 TebFields[3];
-    struct _KI_PROCESSOR *Self;   /* gs:[18h] */
-    PVOID CurrentPrcb;            /* gs:[20h] */
+    struct _KI_PROCESSOR *Self; /* gs:[18h] */
+    PVOID CurrentPrcb;          /* gs:[20h] */
     PVOID LockArray;
-    PVOID Used_Self;              /* gs:[30h] TEB of the current user thread */
+    PVOID Used_Self; /* gs:[30h] TEB of the current user thread */
     PVOID IdtBase;
     UINT64 Unused[2];
-    KIRQL Irql;                   /* gs:[50h] */
+    KIRQL Irql; /* gs:[50h] */
     UCHAR SecondLevelCacheAssociativity, ObsoleteNumber, Fill0;
     ULONG Unused0[3];
     USHORT MajorVersion, MinorVersion;
     ULONG StallScaleFactor;
     UCHAR Fill1[0x180 - 0x68];
-    ULONG MxCsr;                  /* gs:[180h], Prcb */
-    UCHAR LegacyNumber;           /* gs:[184h] */
+    ULONG MxCsr;        /* gs:[180h], Prcb */
+    UCHAR LegacyNumber; /* gs:[184h] */
     UCHAR ReservedMustBeZero, InterruptRequest, IdleHalt;
     struct _KTHREAD *CurrentThread; /* gs:[188h] */
     struct _KTHREAD *NextThread;
     struct _KTHREAD *IdleThread;
     UCHAR NestingLevel, ClockOwner, PendingTickFlags, PendingTick;
-    ULONG Number;                 /* gs:[1A4h] */
+    ULONG Number; /* gs:[1A4h] */
     UCHAR Fill2[0x1000 - 0x1a8];
 
     /* From here on ours. The first three are known to the host (door.h). */
@@ -68,36 +68,36 @@ typedef struct _KI_PROCESSOR {
     volatile ULONG Budget;
     volatile UINT64 Points;
 
-    ULONG PendingLevels;          /* bit n: an interrupt of level n waits to be delivered */
-    BOOLEAN Idle;                 /* the idle thread runs and found nothing to do */
+    ULONG PendingLevels; /* bit n: an interrupt of level n waits to be delivered */
+    BOOLEAN Idle;        /* the idle thread runs and found nothing to do */
     BOOLEAN DpcRoutineActive;
     BOOLEAN QuantumEnd;
     UCHAR Spare;
-    ULONG SpinLocksHeld;          /* by this processor */
-    UINT64 SuspendedStack;        /* RSP while another processor runs */
+    ULONG SpinLocksHeld;   /* by this processor */
+    UINT64 SuspendedStack; /* RSP while another processor runs */
 
     LIST_ENTRY DpcList;
     ULONG DpcCount;
-    ULONG ReadySummary;           /* bit n: Ready[n] is not empty */
+    ULONG ReadySummary; /* bit n: Ready[n] is not empty */
     LIST_ENTRY Ready[32];
 
-    KI_RAISE Raise[16];           /* by level: the raise that brought the processor there */
+    KI_RAISE Raise[16];            /* by level: the raise that brought the processor there */
     struct _VF_CALLBACK *Callback; /* innermost callback that runs as a DPC or above DISPATCH_LEVEL */
     PVOID DpcStackBase;
-    struct _KTHREAD *DeadThread;   /* ended; its stack goes once another thread runs */
+    struct _KTHREAD *DeadThread; /* ended; its stack goes once another thread runs */
     VOID (*ReapRoutine)(struct _KTHREAD *Thread);
-    KI_HELD Held;                  /* spin locks */
+    KI_HELD Held; /* spin locks */
 
     /* DPCs (dpc.c, threaded.c, watchdog.c). */
-    PKDPC ActiveDpc;               /* whose routine runs; an address to compare with, the object may be gone */
+    PKDPC ActiveDpc; /* whose routine runs; an address to compare with, the object may be gone */
     PKDPC ActiveThreadedDpc;
     LIST_ENTRY ThreadedDpcList;
-    KEVENT ThreadedDpcEvent;       /* the processor's DPC thread waits for it */
-    UINT64 DpcTime;                /* virtual time the present DPC has taken */
-    UINT64 RaisedTime;             /* virtual time spent at DISPATCH_LEVEL or above since it was last below */
+    KEVENT ThreadedDpcEvent; /* the processor's DPC thread waits for it */
+    UINT64 DpcTime;          /* virtual time the present DPC has taken */
+    UINT64 RaisedTime;       /* virtual time spent at DISPATCH_LEVEL or above since it was last below */
 
-    ULONG IpiRequests;             /* KI_IPI_*: which of the sources that share the level asked */
-    BOOLEAN InUnmaskable;          /* an NMI or machine check is being handled: no other comes in */
+    ULONG IpiRequests;    /* KI_IPI_*: which of the sources that share the level asked */
+    BOOLEAN InUnmaskable; /* an NMI or machine check is being handled: no other comes in */
 } KI_PROCESSOR, *PKI_PROCESSOR;
 
 C_ASSERT(FIELD_OFFSET(KI_PROCESSOR, Irql) == DOOR_PCR_IRQL);
@@ -157,7 +157,11 @@ typedef enum _KOBJECTS {
     ThreadedDpcObject = 24,
 } KOBJECTS;
 
-typedef enum _KAPC_ENVIRONMENT { OriginalApcEnvironment, AttachedApcEnvironment, CurrentApcEnvironment } KAPC_ENVIRONMENT;
+typedef enum _KAPC_ENVIRONMENT {
+    OriginalApcEnvironment,
+    AttachedApcEnvironment,
+    CurrentApcEnvironment
+} KAPC_ENVIRONMENT;
 
 /* ---- Threads and processes ------------------------------------------------------------------------------------- */
 
@@ -186,7 +190,7 @@ struct _KTHREAD {
     SCHAR Priority, BasePriority;
     UCHAR Quantum;
     KAFFINITY Affinity;
-    ULONG Processor; /* where it runs or last ran */
+    ULONG Processor;      /* where it runs or last ran */
     ULONG IdealProcessor; /* KI_NO_IDEAL: nobody has chosen one */
     LIST_ENTRY ReadyListEntry;
 
@@ -200,10 +204,10 @@ struct _KTHREAD {
     ULONG WaitCount;
     PKWAIT_BLOCK WaitBlockList;
     KWAIT_BLOCK WaitBlock[THREAD_WAIT_OBJECTS + 1];
-    KTIMER Timer; /* time-out and delay */
-    struct _KQUEUE *Queue;  /* it belongs to: the one it last took an entry from */
+    KTIMER Timer;              /* time-out and delay */
+    struct _KQUEUE *Queue;     /* it belongs to: the one it last took an entry from */
     LIST_ENTRY QueueListEntry; /* in that queue's ThreadListHead */
-    PLIST_ENTRY QueueEntry; /* what the queue gave it while it waited */
+    PLIST_ENTRY QueueEntry;    /* what the queue gave it while it waited */
 
     /* APCs. KernelApcDisable < 0: in a critical region; SpecialApcDisable < 0: in a guarded region. */
     union {
@@ -212,10 +216,10 @@ struct _KTHREAD {
         };
         ULONG CombinedApcDisable;
     };
-    KAPC_STATE ApcState;      /* of the process the thread is in now */
-    KAPC_STATE SavedApcState; /* of its own, while it is attached to another */
+    KAPC_STATE ApcState;            /* of the process the thread is in now */
+    KAPC_STATE SavedApcState;       /* of its own, while it is attached to another */
     PKAPC_STATE ApcStatePointer[2]; /* by environment: its own process, the one attached to */
-    UCHAR ApcStateIndex;      /* 1 = it is attached */
+    UCHAR ApcStateIndex;            /* 1 = it is attached */
     BOOLEAN ApcQueueable;
 
     PKPROCESS Process;
@@ -231,12 +235,12 @@ struct _KTHREAD {
     ULONG ResourceCount;
     BOOLEAN SystemThread;
     BOOLEAN StackPinned; /* KeSetKernelStackSwapEnable(FALSE) */
-    BOOLEAN UserEnds; /* it is to end as soon as it is back in user mode: waits of UserMode end at once */
+    BOOLEAN UserEnds;    /* it is to end as soon as it is back in user mode: waits of UserMode end at once */
     PVOID Teb;
 };
 
-C_ASSERT(FIELD_OFFSET(struct _KTHREAD, KernelStack) == 0x40); /* context.S */
-C_ASSERT(FIELD_OFFSET(struct _KTHREAD, PreviousMode) == 0x48);  /* entry.S */
+C_ASSERT(FIELD_OFFSET(struct _KTHREAD, KernelStack) == 0x40);  /* context.S */
+C_ASSERT(FIELD_OFFSET(struct _KTHREAD, PreviousMode) == 0x48); /* entry.S */
 
 #define KI_NO_IDEAL 0x80
 
@@ -299,8 +303,8 @@ BOOLEAN KiIsWithinLimit(UINT64 Time);
 
 /* Make a thread whose stack is at MmCreateKernelStack's slot; it does not run before KiReadyThread. StackBase may lie below
  * the slot's end when the caller keeps something there. SystemRoutine must not return. */
-VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PVOID StackBase, PKSTART_ROUTINE SystemRoutine,
-                        PVOID SystemContext);
+VOID KiInitializeThread(PKTHREAD Thread, PKPROCESS Process, UINT64 StackSlot, PVOID StackBase,
+                        PKSTART_ROUTINE SystemRoutine, PVOID SystemContext);
 VOID KiReadyThread(PKTHREAD Thread);
 /* A finding if the current thread, about to end, owns a mutex. Inside its callback. */
 VOID KiCheckMutexes(PKTHREAD Thread);
@@ -325,7 +329,8 @@ VOID KiExportKeQueryTickCount(PLARGE_INTEGER TickCount);
 
 /* Exported by Windows, declared by no public header. */
 VOID KeInitializeApc(PKAPC Apc, PKTHREAD Thread, KAPC_ENVIRONMENT Environment, PKKERNEL_ROUTINE KernelRoutine,
-                     PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode, PVOID Context);
+                     PKRUNDOWN_ROUTINE RundownRoutine, PKNORMAL_ROUTINE NormalRoutine, KPROCESSOR_MODE Mode,
+                     PVOID Context);
 BOOLEAN KeInsertQueueApc(PKAPC Apc, PVOID SystemArgument1, PVOID SystemArgument2, KPRIORITY Increment);
 BOOLEAN KeRemoveQueueApc(PKAPC Apc);
 
@@ -350,7 +355,8 @@ extern ULONG KiSpinRounds;
 /* schedule.c */
 #define KI_EVERY 1000 /* calls between two delivery points, unless a schedule says otherwise */
 BOOLEAN KiHasWork(PKI_PROCESSOR Processor);
-PKI_PROCESSOR KiNextBusy(PKI_PROCESSOR Self); /* the schedule's choice among the others that have work; NULL = none has */
+PKI_PROCESSOR
+KiNextBusy(PKI_PROCESSOR Self); /* the schedule's choice among the others that have work; NULL = none has */
 VOID KiBeginSchedule(VOID);
 BOOLEAN KiPicksTimers(VOID); /* a strategy other than in order is at work */
 
@@ -368,8 +374,8 @@ static inline VOID KiNoteRaise(KIRQL OldIrql, KIRQL NewIrql, KI_LEVEL_CAUSE Caus
 /* dispatch.c (DISPATCH_LEVEL unless said otherwise) */
 VOID KiInitializeDispatcher(VOID);
 VOID KiInitializeProcessorDispatcher(ULONG Number);
-VOID KiExitDispatcher(KIRQL OldIrql);  /* take the thread switch that became due, then lower */
-LONG KiSwapThread(VOID);               /* the current thread stops here; returns its WaitStatus */
+VOID KiExitDispatcher(KIRQL OldIrql); /* take the thread switch that became due, then lower */
+LONG KiSwapThread(VOID);              /* the current thread stops here; returns its WaitStatus */
 PKTHREAD KiFindElsewhere(PKI_PROCESSOR Processor);
 VOID KiPreempt(VOID);
 VOID KiQuantumEnd(VOID);
@@ -410,7 +416,8 @@ UINT64 KiNextDueTime(VOID); /* (UINT64)-1 = none */
 /* How long the thread waits is not the driver's world but the operator's: no schedule picks that timer as the next one. */
 VOID KiSetPatience(PKTHREAD Thread, BOOLEAN Patience);
 BOOLEAN KiTimerBeforePatience(VOID);
-BOOLEAN KiTurnTimers(BOOLEAN Awake); /* find what is due now; TRUE = something is. Awake: the processor was not asleep */
+BOOLEAN
+KiTurnTimers(BOOLEAN Awake); /* find what is due now; TRUE = something is. Awake: the processor was not asleep */
 VOID KiExpireTimers(VOID);
 extern LIST_ENTRY KiExpired; /* timers that are due, in order; still "inserted" for their owners */
 static inline BOOLEAN KiTimersPending(VOID)
@@ -445,7 +452,7 @@ VOID KiCallDpc(PKDPC Dpc, PCSTR What);
 VOID KiStartDpcThreads(VOID);
 VOID KiStartDpcThread(PKI_PROCESSOR Processor);
 VOID KiWakeDpcThread(PKI_PROCESSOR Processor); /* DISPATCH_LEVEL, on that processor */
-extern BOOLEAN KiThreadedDpcs; /* FALSE: they run as ordinary ones */
+extern BOOLEAN KiThreadedDpcs;                 /* FALSE: they run as ordinary ones */
 
 /* watchdog.c: virtual time has been spent by the running processor */
 VOID KiChargeTime(UINT64 Duration);

@@ -12,9 +12,10 @@ static VOID KiPowerDpcRoutine(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID A
 }
 
 static KDPC KiPowerDpc = {.Type = DpcObject, .Importance = HighImportance, .DeferredRoutine = KiPowerDpcRoutine};
-KEVENT KiPowerEvent = {.Header = {.Type = EventSynchronizationObject,
-                                  .Size = sizeof(KEVENT) / sizeof(ULONG),
-                                  .WaitListHead = {&KiPowerEvent.Header.WaitListHead, &KiPowerEvent.Header.WaitListHead}}};
+KEVENT KiPowerEvent = {
+    .Header = {.Type = EventSynchronizationObject,
+               .Size = sizeof(KEVENT) / sizeof(ULONG),
+               .WaitListHead = {&KiPowerEvent.Header.WaitListHead, &KiPowerEvent.Header.WaitListHead}}};
 
 BOOLEAN KiMains = TRUE; /* set by the operator before the interrupt */
 

@@ -140,8 +140,8 @@ typedef struct _KI_RELATIONS {
     ULONG Room, Used;
 } KI_RELATIONS;
 
-static PSYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX KiAddRelation(KI_RELATIONS *Relations, LOGICAL_PROCESSOR_RELATIONSHIP Kind,
-                                                              ULONG Bytes)
+static PSYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX KiAddRelation(KI_RELATIONS *Relations,
+                                                              LOGICAL_PROCESSOR_RELATIONSHIP Kind, ULONG Bytes)
 {
     static SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX Nowhere;
     PSYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX Record = &Nowhere;
@@ -166,7 +166,8 @@ static VOID KiAddProcessors(KI_RELATIONS *Relations, LOGICAL_PROCESSOR_RELATIONS
 
 static VOID KiAddGroup(KI_RELATIONS *Relations)
 {
-    PSYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX Record = KiAddRelation(Relations, RelationGroup, sizeof(GROUP_RELATIONSHIP));
+    PSYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX Record =
+        KiAddRelation(Relations, RelationGroup, sizeof(GROUP_RELATIONSHIP));
 
     Record->Group.MaximumGroupCount = Record->Group.ActiveGroupCount = 1;
     Record->Group.GroupInfo[0].MaximumProcessorCount = DOOR_PROCESSORS;

@@ -85,8 +85,9 @@ static ULONG KiListOptions(PKI_PROCESSOR Self, KI_OPTION *Options, BOOLEAN Timer
     Options[0] = (KI_OPTION){KiGoOn, Self, KiFlowOf(Self)};
     Count = KiListProcessors(Self, Options, Count);
     if (Self->Irql < DISPATCH_LEVEL && Thread != Self->IdleThread && !IsListEmpty(&Self->Ready[Thread->Priority]))
-        Options[Count++] = (KI_OPTION){KiOtherThread, Self, CONTAINING_RECORD(Self->Ready[Thread->Priority].Flink,
-                                                                              struct _KTHREAD, ReadyListEntry)};
+        Options[Count++] =
+            (KI_OPTION){KiOtherThread, Self,
+                        CONTAINING_RECORD(Self->Ready[Thread->Priority].Flink, struct _KTHREAD, ReadyListEntry)};
     if (Timers && KiCanLetTimePass())
         Options[Count++] = (KI_OPTION){KiNextTimer, Self, &Ki};
     return Count;
@@ -156,15 +157,17 @@ static VOID KiTellOption(const KI_OPTION *Option, ULONG Number, BOOLEAN Picked)
     PKTHREAD Thread = Option->Processor->CurrentThread;
     BOOLEAN IsThread = Flow == Thread || Flow == Option->Processor->NextThread || Option->Kind == KiOtherThread;
     PVF_CALLBACK Callback = IsThread ? ((PKTHREAD)Flow)->Callback : NULL;
-    UINT64 Place = Callback ? (UINT64)Callback->Routine : IsThread ? (UINT64)((PKTHREAD)Flow)->StartRoutine : (UINT64)Flow;
+    UINT64 Place = Callback   ? (UINT64)Callback->Routine
+                   : IsThread ? (UINT64)((PKTHREAD)Flow)->StartRoutine
+                              : (UINT64)Flow;
     PMI_IMAGE Image = MmImageOf(Place);
     CHAR What[96];
 
     if (Option->Kind == KiNextTimer)
         RtlpFormat(What, sizeof(What), "the next timer");
     else if (Image)
-        RtlpFormat(What, sizeof(What), "%s %s+0x%I64x on processor %u", IsThread ? "thread" : "callback of", Image->Name,
-                   Place - Image->Base, Option->Processor->Number);
+        RtlpFormat(What, sizeof(What), "%s %s+0x%I64x on processor %u", IsThread ? "thread" : "callback of",
+                   Image->Name, Place - Image->Base, Option->Processor->Number);
     else
         RtlpFormat(What, sizeof(What), "%s on processor %u", IsThread ? "a thread of the system" : "a callback",
                    Option->Processor->Number);

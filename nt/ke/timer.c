@@ -23,7 +23,7 @@ static UINT64 KiWheelBits[KI_LEVELS];
 static ULONG KiWheelLevels; /* bit k: level k is not empty */
 static UINT64 KiWheelTime;
 LIST_ENTRY KiExpired;
-static LIST_ENTRY KiNoWake;  /* KI_LONG_TIMERs set that wait for somebody awake */
+static LIST_ENTRY KiNoWake; /* KI_LONG_TIMERs set that wait for somebody awake */
 
 /* KTIMER.Processor: zero for an ordinary timer, else whether it is a KI_LONG_TIMER, which of the spacings it is
  * rounded to (1-based), and by how much this expiry was put off. */

@@ -31,8 +31,11 @@ static VOID KiDescribeAccess(UINT64 Address, ULONG Error, PCSTR What)
         RtlpFormat(Where, sizeof(Where), "user address 0x%llx", Address);
     else
         RtlpFormat(Where, sizeof(Where), "address 0x%llx", Address);
-    VfText("%s of %s at %s", (Error & 16) ? "execution" : (Error & 2) ? "write" : "read", Where,
-           VfLevelName(KiReadCr8()));
+    VfText("%s of %s at %s",
+           (Error & 16)  ? "execution"
+           : (Error & 2) ? "write"
+                         : "read",
+           Where, VfLevelName(KiReadCr8()));
 }
 
 /* A fault that nobody can repair and no handler may see. */
@@ -85,22 +88,27 @@ static VOID KiUnhandled(PEXCEPTION_RECORD Record, PCONTEXT Context)
 {
     BOOLEAN InThread = !KiProcessor()->DpcRoutineActive && KiReadCr8() < DISPATCH_LEVEL;
     BOOLEAN Access = Record->ExceptionCode == STATUS_ACCESS_VIOLATION && Record->NumberParameters >= 2;
-    PEPROCESS Owner = Access && Record->ExceptionInformation[1] < DOOR_USER_END ? MmOtherOwner(Record->ExceptionInformation[1]) : NULL;
+    PEPROCESS Owner = Access && Record->ExceptionInformation[1] < DOOR_USER_END
+                          ? MmOtherOwner(Record->ExceptionInformation[1])
+                          : NULL;
 
     if (InThread)
-        VfFinding(Owner ? "memory.user-of-another-process" : "driver.exception", 0x7E, (UINT64)(ULONG)Record->ExceptionCode | 0xffffffff00000000ull,
-                  (UINT64)Record->ExceptionAddress, (UINT64)Record, (UINT64)Context);
+        VfFinding(Owner ? "memory.user-of-another-process" : "driver.exception", 0x7E,
+                  (UINT64)(ULONG)Record->ExceptionCode | 0xffffffff00000000ull, (UINT64)Record->ExceptionAddress,
+                  (UINT64)Record, (UINT64)Context);
     else
         VfFinding("driver.exception", 0x1E, (UINT64)(ULONG)Record->ExceptionCode | 0xffffffff00000000ull,
                   (UINT64)Record->ExceptionAddress, Record->ExceptionInformation[0], Record->ExceptionInformation[1]);
     if (Owner)
         VfText("%s of 0x%llx, user memory of process %u (%s), in the context of process %u (%s)",
                Record->ExceptionInformation[0] ? "write" : "read", Record->ExceptionInformation[1],
-               (ULONG)(UINT64)Owner->UniqueProcessId, Owner->ImageFileName, (ULONG)(UINT64)PspCurrentProcess()->UniqueProcessId,
-               PspCurrentProcess()->ImageFileName);
+               (ULONG)(UINT64)Owner->UniqueProcessId, Owner->ImageFileName,
+               (ULONG)(UINT64)PspCurrentProcess()->UniqueProcessId, PspCurrentProcess()->ImageFileName);
     else if (Access)
         VfText("unhandled access violation: %s of 0x%llx",
-               Record->ExceptionInformation[0] == 8 ? "execution" : Record->ExceptionInformation[0] ? "write" : "read",
+               Record->ExceptionInformation[0] == 8 ? "execution"
+               : Record->ExceptionInformation[0]    ? "write"
+                                                    : "read",
                Record->ExceptionInformation[1]);
     else
         VfText("unhandled exception 0x%08x", Record->ExceptionCode);
@@ -141,7 +149,8 @@ static VOID KiPageFault(struct door_trap *Trap)
         return;
     /* A bad user address below DISPATCH_LEVEL is an exception that the driver may handle; a bad kernel address never is. */
     if (Irql < DISPATCH_LEVEL && Trap->address < DOOR_KERNEL_BASE)
-        KiRaiseTrap(Trap, Trap->address < DOOR_USER_END ? MiFaultStatus : STATUS_ACCESS_VIOLATION, 2, Operation, Trap->address);
+        KiRaiseTrap(Trap, Trap->address < DOOR_USER_END ? MiFaultStatus : STATUS_ACCESS_VIOLATION, 2, Operation,
+                    Trap->address);
     else
         KiFaultFinding(Trap, What, Stack);
 }
@@ -223,8 +232,8 @@ VOID KiTrapDispatch(struct door_trap *Trap)
         break;
     case DOOR_TRAP_FLOAT:
     case DOOR_TRAP_SIMD:
-        KiRaiseTrap(Trap, Trap->vector == DOOR_TRAP_SIMD ? STATUS_FLOAT_MULTIPLE_TRAPS : STATUS_FLOAT_INVALID_OPERATION, 0,
-                    0, 0);
+        KiRaiseTrap(Trap, Trap->vector == DOOR_TRAP_SIMD ? STATUS_FLOAT_MULTIPLE_TRAPS : STATUS_FLOAT_INVALID_OPERATION,
+                    0, 0, 0);
         break;
     case DOOR_TRAP_ASSERT:
         KiRaiseTrap(Trap, STATUS_ASSERTION_FAILURE, 0, 0, 0);
@@ -242,7 +251,8 @@ VOID KiTrapDispatch(struct door_trap *Trap)
         KiSimpleFinding(Trap, "driver.system-call", 0x1E, 0, "the driver made a system call of the host");
         break;
     case DOOR_TRAP_WATCHDOG:
-        KiSimpleFinding(Trap, "driver.spins", 0x133, 0, "the driver runs in a loop that never lets anything else happen");
+        KiSimpleFinding(Trap, "driver.spins", 0x133, 0,
+                        "the driver runs in a loop that never lets anything else happen");
         break;
     default:
         KiTrappedInstruction(Trap);

@@ -14,8 +14,8 @@
 static VOID KiReportWatchdog(UINT64 Kind, UINT64 Spent, UINT64 Limit)
 {
     VfFinding(Kind ? "irql.raised-too-long" : "dpc.too-long", 0x133, Kind, Spent / KI_TICK, Limit / KI_TICK, 0);
-    VfText("%s for more than %llu s of virtual time", Kind ? "the level stays at DISPATCH_LEVEL or above" : "a DPC routine runs",
-           Limit / 10000000);
+    VfText("%s for more than %llu s of virtual time",
+           Kind ? "the level stays at DISPATCH_LEVEL or above" : "a DPC routine runs", Limit / 10000000);
     VfNoteCaller(NULL);
     VfNoteLevel();
     VfCommit();

@@ -89,9 +89,9 @@ NTSTATUS MmLoadImage(PCSTR Source, PCSTR Name, BOOLEAN FromVolume, PMI_IMAGE *Im
 VOID MmUnloadImage(PMI_IMAGE Image);
 UINT64 MiReserveImageSpace(UINT64 Bytes); /* addresses in the image range, never given back; 0 = none left */
 VOID MmDiscardInit(PMI_IMAGE Image);
-PMI_IMAGE MmImageOf(UINT64 Address); /* NULL = in none */
+PMI_IMAGE MmImageOf(UINT64 Address);             /* NULL = in none */
 BOOLEAN MmVerifyCallbackFunction(PVOID Routine); /* may it be registered where Windows wants a signed image */
-extern LIST_ENTRY MiImages;          /* in load order */
+extern LIST_ENTRY MiImages;                      /* in load order */
 
 /* Called by pool and stacks: is Address on the stack of Thread, or of any thread. */
 static inline BOOLEAN MiIsStack(UINT64 Address)

@@ -230,7 +230,8 @@ static NTSTATUS MiFlushSegment(PMI_SEGMENT Segment, UINT64 Start, UINT64 End, PU
     if (!Segment->File || Segment->Image || !NT_SUCCESS(MiFileSize(Segment->File, &Size)))
         return STATUS_SUCCESS;
     MiCloseUserWindows(); /* the next write is seen */
-    for (UINT64 Offset = Start & ~(DOOR_PAGE - 1); Offset < End && Offset < (UINT64)Size && NT_SUCCESS(Status); Offset += DOOR_PAGE) {
+    for (UINT64 Offset = Start & ~(DOOR_PAGE - 1); Offset < End && Offset < (UINT64)Size && NT_SUCCESS(Status);
+         Offset += DOOR_PAGE) {
         UINT64 *Entry = MiSegmentEntry(Segment, Offset, FALSE);
         ULONG Bytes = (UINT64)Size - Offset < DOOR_PAGE ? (ULONG)((UINT64)Size - Offset) : (ULONG)DOOR_PAGE;
         if (!Entry || !MI_ENTRY_PHYSICAL(*Entry) || !((*Entry & MI_DIRTY) || Segment->SystemViews))
@@ -249,7 +250,8 @@ static NTSTATUS MiFileSize(PFILE_OBJECT File, PLONGLONG Size)
 {
     FILE_STANDARD_INFORMATION Information;
     ULONG Returned;
-    NTSTATUS Status = IoQueryFileInformation(File, FileStandardInformation, sizeof(Information), &Information, &Returned);
+    NTSTATUS Status =
+        IoQueryFileInformation(File, FileStandardInformation, sizeof(Information), &Information, &Returned);
 
     *Size = NT_SUCCESS(Status) ? Information.EndOfFile.QuadPart : 0;
     return Status;
@@ -461,7 +463,8 @@ static ULONG MiFileAccess(ULONG Protection)
 }
 
 NTSTATUS NTAPI NtCreateSection(PHANDLE SectionHandle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
-                               PLARGE_INTEGER MaximumSize, ULONG Protection, ULONG AllocationAttributes, HANDLE FileHandle)
+                               PLARGE_INTEGER MaximumSize, ULONG Protection, ULONG AllocationAttributes,
+                               HANDLE FileHandle)
 {
     UINT64 Bytes = MaximumSize ? (UINT64)MaximumSize->QuadPart : 0;
     PFILE_OBJECT File = NULL;
@@ -469,8 +472,8 @@ NTSTATUS NTAPI NtCreateSection(PHANDLE SectionHandle, ACCESS_MASK Access, POBJEC
     NTSTATUS Status = STATUS_SUCCESS;
 
     if (FileHandle)
-        Status = ObReferenceObjectByHandle(FileHandle, MiFileAccess(Protection), IopFileType, ExGetPreviousMode(), (PVOID *)&File,
-                                           NULL);
+        Status = ObReferenceObjectByHandle(FileHandle, MiFileAccess(Protection), IopFileType, ExGetPreviousMode(),
+                                           (PVOID *)&File, NULL);
     if (NT_SUCCESS(Status))
         Status = MiMakeSection(File, Bytes, Protection, AllocationAttributes, &Section);
     if (File)
@@ -484,19 +487,21 @@ NTSTATUS NTAPI NtOpenSection(PHANDLE SectionHandle, ACCESS_MASK Access, POBJECT_
 }
 
 /* Undocumented, used by file systems: as ZwCreateSection, with a pointer for a handle; File may take the handle's place. */
-NTSTATUS NTAPI MmCreateSection(PVOID *SectionObject, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, PLARGE_INTEGER MaximumSize,
-                               ULONG Protection, ULONG AllocationAttributes, HANDLE FileHandle, PFILE_OBJECT File)
+NTSTATUS NTAPI MmCreateSection(PVOID *SectionObject, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
+                               PLARGE_INTEGER MaximumSize, ULONG Protection, ULONG AllocationAttributes,
+                               HANDLE FileHandle, PFILE_OBJECT File)
 {
     PMI_SECTION Section;
     NTSTATUS Status = STATUS_SUCCESS;
 
     if (!File && FileHandle)
-        Status = ObReferenceObjectByHandle(FileHandle, MiFileAccess(Protection), IopFileType, ExGetPreviousMode(), (PVOID *)&File,
-                                           NULL);
+        Status = ObReferenceObjectByHandle(FileHandle, MiFileAccess(Protection), IopFileType, ExGetPreviousMode(),
+                                           (PVOID *)&File, NULL);
     else if (File)
         ObfReferenceObject(File);
     if (NT_SUCCESS(Status))
-        Status = MiMakeSection(File, MaximumSize ? (UINT64)MaximumSize->QuadPart : 0, Protection, AllocationAttributes, &Section);
+        Status = MiMakeSection(File, MaximumSize ? (UINT64)MaximumSize->QuadPart : 0, Protection, AllocationAttributes,
+                               &Section);
     if (File)
         ObfDereferenceObject(File);
     *SectionObject = NT_SUCCESS(Status) ? Section : NULL;
@@ -531,7 +536,8 @@ static NTSTATUS MiMapView(PMI_SECTION Section, PMI_SPACE Space, UINT64 *Base, UI
     if (*Offset >= Section->Bytes || *Bytes > Section->Bytes - *Offset)
         return STATUS_INVALID_VIEW_SIZE;
     Size = ((*Bytes ? *Bytes : Section->Bytes - *Offset) + DOOR_PAGE - 1) & ~(DOOR_PAGE - 1);
-    if (!Start && Image && Section->Segment->PreferredBase >= Space->Low && Section->Segment->PreferredBase + Size < Space->High &&
+    if (!Start && Image && Section->Segment->PreferredBase >= Space->Low &&
+        Section->Segment->PreferredBase + Size < Space->High &&
         !MiFirstOverlap(Space, Section->Segment->PreferredBase, Section->Segment->PreferredBase + Size))
         Start = Section->Segment->PreferredBase;
     if (Start && (Start < Space->Low || Start + Size > Space->High || MiFirstOverlap(Space, Start, Start + Size)))
@@ -555,7 +561,8 @@ static NTSTATUS MiMapView(PMI_SECTION Section, PMI_SPACE Space, UINT64 *Base, UI
 }
 
 static NTSTATUS MiMapInto(PMI_SECTION Section, PEPROCESS Process, PVOID *BaseAddress, ULONG_PTR ZeroBits,
-                          PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize, SECTION_INHERIT Inherit, ULONG Type, ULONG Protection)
+                          PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize, SECTION_INHERIT Inherit, ULONG Type,
+                          ULONG Protection)
 {
     UINT64 Base = (UINT64)*BaseAddress, Offset = SectionOffset ? (UINT64)SectionOffset->QuadPart : 0, Bytes = *ViewSize;
     UINT64 Top = ZeroBits >= 32 ? ZeroBits + 1 : ZeroBits ? 1ull << (32 - ZeroBits) : DOOR_USER_END;
@@ -571,7 +578,8 @@ static NTSTATUS MiMapInto(PMI_SECTION Section, PEPROCESS Process, PVOID *BaseAdd
         return STATUS_INVALID_PARAMETER_4;
     if (!Process->Space || Process->Exited)
         return STATUS_PROCESS_IS_TERMINATING;
-    Status = MiMapView(Section, Process->Space, &Base, &Offset, &Bytes, Top, Protection & ~(ULONG)(PAGE_NOCACHE | PAGE_WRITECOMBINE));
+    Status = MiMapView(Section, Process->Space, &Base, &Offset, &Bytes, Top,
+                       Protection & ~(ULONG)(PAGE_NOCACHE | PAGE_WRITECOMBINE));
     if (!NT_SUCCESS(Status))
         return Status;
     *BaseAddress = (PVOID)Base;
@@ -581,16 +589,17 @@ static NTSTATUS MiMapInto(PMI_SECTION Section, PEPROCESS Process, PVOID *BaseAdd
     return Status;
 }
 
-NTSTATUS NTAPI MmMapViewOfSection(PVOID SectionObject, PEPROCESS Process, PVOID *BaseAddress, ULONG_PTR ZeroBits, SIZE_T CommitSize,
-                                  PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize, SECTION_INHERIT Inherit, ULONG AllocationType,
-                                  ULONG Protect)
+NTSTATUS NTAPI MmMapViewOfSection(PVOID SectionObject, PEPROCESS Process, PVOID *BaseAddress, ULONG_PTR ZeroBits,
+                                  SIZE_T CommitSize, PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize,
+                                  SECTION_INHERIT Inherit, ULONG AllocationType, ULONG Protect)
 {
-    return MiMapInto(SectionObject, Process, BaseAddress, ZeroBits, SectionOffset, ViewSize, Inherit, AllocationType, Protect);
+    return MiMapInto(SectionObject, Process, BaseAddress, ZeroBits, SectionOffset, ViewSize, Inherit, AllocationType,
+                     Protect);
 }
 
 NTSTATUS NTAPI NtMapViewOfSection(HANDLE SectionHandle, HANDLE ProcessHandle, PVOID *BaseAddress, ULONG_PTR ZeroBits,
-                                  SIZE_T CommitSize, PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize, SECTION_INHERIT Inherit,
-                                  ULONG AllocationType, ULONG Protect)
+                                  SIZE_T CommitSize, PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize,
+                                  SECTION_INHERIT Inherit, ULONG AllocationType, ULONG Protect)
 {
     ULONG Access = MiWritesShared(Protect) ? SECTION_MAP_WRITE : SECTION_MAP_READ;
     KPROCESSOR_MODE Mode = ExGetPreviousMode();
@@ -598,12 +607,14 @@ NTSTATUS NTAPI NtMapViewOfSection(HANDLE SectionHandle, HANDLE ProcessHandle, PV
     PVOID Section;
     NTSTATUS Status;
 
-    Status = ObReferenceObjectByHandle(ProcessHandle, 8 /* PROCESS_VM_OPERATION */, PspProcessType, Mode, (PVOID *)&Process, NULL);
+    Status = ObReferenceObjectByHandle(ProcessHandle, 8 /* PROCESS_VM_OPERATION */, PspProcessType, Mode,
+                                       (PVOID *)&Process, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     Status = ObReferenceObjectByHandle(SectionHandle, Access, MiSectionType, Mode, &Section, NULL);
     if (NT_SUCCESS(Status)) {
-        Status = MiMapInto(Section, Process, BaseAddress, ZeroBits, SectionOffset, ViewSize, Inherit, AllocationType, Protect);
+        Status = MiMapInto(Section, Process, BaseAddress, ZeroBits, SectionOffset, ViewSize, Inherit, AllocationType,
+                           Protect);
         ObfDereferenceObject(Section);
     }
     ObfDereferenceObject(Process);
@@ -623,7 +634,8 @@ NTSTATUS NTAPI MmUnmapViewOfSection(PEPROCESS Process, PVOID BaseAddress)
 NTSTATUS NTAPI NtUnmapViewOfSection(HANDLE ProcessHandle, PVOID BaseAddress)
 {
     PEPROCESS Process;
-    NTSTATUS Status = ObReferenceObjectByHandle(ProcessHandle, 8, PspProcessType, ExGetPreviousMode(), (PVOID *)&Process, NULL);
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(ProcessHandle, 8, PspProcessType, ExGetPreviousMode(), (PVOID *)&Process, NULL);
 
     if (!NT_SUCCESS(Status))
         return Status;
@@ -636,13 +648,16 @@ NTSTATUS NTAPI NtUnmapViewOfSection(HANDLE ProcessHandle, PVOID BaseAddress)
 NTSTATUS NTAPI NtFlushVirtualMemory(HANDLE ProcessHandle, PVOID *BaseAddress, PSIZE_T RegionSize, PIO_STATUS_BLOCK Iosb)
 {
     PEPROCESS Process;
-    NTSTATUS Status = ObReferenceObjectByHandle(ProcessHandle, 8, PspProcessType, ExGetPreviousMode(), (PVOID *)&Process, NULL);
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(ProcessHandle, 8, PspProcessType, ExGetPreviousMode(), (PVOID *)&Process, NULL);
 
     if (!NT_SUCCESS(Status))
         return Status;
     UINT64 Start = (UINT64)*BaseAddress & ~(DOOR_PAGE - 1);
     PMI_VAD Vad = Process->Space ? MiFindVad(Process->Space, Start) : NULL;
-    UINT64 End = *RegionSize ? ((UINT64)*BaseAddress + *RegionSize + DOOR_PAGE - 1) & ~(DOOR_PAGE - 1) : Vad ? Vad->End : 0;
+    UINT64 End = *RegionSize ? ((UINT64)*BaseAddress + *RegionSize + DOOR_PAGE - 1) & ~(DOOR_PAGE - 1)
+                 : Vad       ? Vad->End
+                             : 0;
     ULONG Written = 0;
     if (!Vad || !Vad->Segment || End > Vad->End) {
         Status = STATUS_NOT_MAPPED_VIEW;
@@ -677,7 +692,8 @@ NTSTATUS NTAPI MmMapViewInSystemSpace(PVOID SectionObject, PVOID *MappedBase, PS
     for (UINT64 i = 0; Frames && i < Pages && NT_SUCCESS(Status); i++)
         Frames[i] = (PFN_NUMBER)(MiSegmentPage(Section->Segment, i * DOOR_PAGE, FALSE, &Status) / DOOR_PAGE);
     if (Frames && NT_SUCCESS(Status))
-        View->Base = MiMapFrames(Frames, Pages, MiWritesShared(Section->Protection) ? DOOR_READ | DOOR_WRITE : DOOR_READ);
+        View->Base =
+            MiMapFrames(Frames, Pages, MiWritesShared(Section->Protection) ? DOOR_READ | DOOR_WRITE : DOOR_READ);
     if (Frames)
         ExpFree(Frames);
     if (!View || !View->Base) {
@@ -733,7 +749,8 @@ BOOLEAN NTAPI MmCanFileBeTruncated(PSECTION_OBJECT_POINTERS Pointers, PLARGE_INT
 
     if (Pointers->ImageSectionObject)
         return FALSE;
-    return !Data || (!Data->Views && !Data->SystemViews) || (NewFileSize && (UINT64)NewFileSize->QuadPart >= Data->Bytes);
+    return !Data || (!Data->Views && !Data->SystemViews) ||
+           (NewFileSize && (UINT64)NewFileSize->QuadPart >= Data->Bytes);
 }
 
 /* docs: MmDoesFileHaveUserWritableReferences */
@@ -776,7 +793,8 @@ C_ASSERT(sizeof(MI_IMAGE_INFORMATION) == 64);
 static NTSTATUS MiAnswer(PMI_SECTION Section, ULONG Class, PVOID Buffer, SIZE_T Bytes, PSIZE_T Returned)
 {
     PMI_SEGMENT Segment = Section->Segment;
-    MI_BASIC_INFORMATION Basic = {.Attributes = (Section->Attributes & ~0x800000u) | (Segment->File ? 0x800000u /* SEC_FILE */ : 0),
+    MI_BASIC_INFORMATION Basic = {.Attributes = (Section->Attributes & ~0x800000u) |
+                                                (Segment->File ? 0x800000u /* SEC_FILE */ : 0),
                                   .Size.QuadPart = (LONGLONG)Section->Bytes};
     MI_IMAGE_INFORMATION Image = {.TransferAddress = (PVOID)(Segment->PreferredBase + Segment->Entry),
                                   .MaximumStackSize = 0x100000,
@@ -804,7 +822,8 @@ static NTSTATUS MiAnswer(PMI_SECTION Section, ULONG Class, PVOID Buffer, SIZE_T 
 NTSTATUS NTAPI NtQuerySection(HANDLE SectionHandle, ULONG Class, PVOID Buffer, SIZE_T Bytes, PSIZE_T Returned)
 {
     PVOID Section;
-    NTSTATUS Status = ObReferenceObjectByHandle(SectionHandle, SECTION_QUERY, MiSectionType, ExGetPreviousMode(), &Section, NULL);
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(SectionHandle, SECTION_QUERY, MiSectionType, ExGetPreviousMode(), &Section, NULL);
 
     if (!NT_SUCCESS(Status))
         return Status;
@@ -817,12 +836,12 @@ NTSTATUS NTAPI NtQuerySection(HANDLE SectionHandle, ULONG Class, PVOID Buffer, S
 
 VOID MmInitializeSections(VOID)
 {
-    MiSectionType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"Section",
-                                                  .BodyBytes = sizeof(MI_SECTION),
-                                                  .ValidAccess = SECTION_ALL_ACCESS,
-                                                  .Mapping = {STANDARD_RIGHTS_READ | SECTION_QUERY | SECTION_MAP_READ,
-                                                              STANDARD_RIGHTS_WRITE | SECTION_MAP_WRITE,
-                                                              STANDARD_RIGHTS_EXECUTE | SECTION_MAP_EXECUTE, SECTION_ALL_ACCESS},
-                                                  .Delete = MiDeleteSection});
+    MiSectionType = ObpCreateType(&(OB_TYPE_INIT){
+        .Name = L"Section",
+        .BodyBytes = sizeof(MI_SECTION),
+        .ValidAccess = SECTION_ALL_ACCESS,
+        .Mapping = {STANDARD_RIGHTS_READ | SECTION_QUERY | SECTION_MAP_READ, STANDARD_RIGHTS_WRITE | SECTION_MAP_WRITE,
+                    STANDARD_RIGHTS_EXECUTE | SECTION_MAP_EXECUTE, SECTION_ALL_ACCESS},
+        .Delete = MiDeleteSection});
     MmSectionObjectType = (PVOID)MiSectionType;
 }

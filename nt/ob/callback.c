@@ -101,7 +101,8 @@ NTSTATUS NTAPI ObRegisterCallbacks(POB_CALLBACK_REGISTRATION Asked, PVOID *Handl
         return Status;
     PLIST_ENTRY Place = ObpRegistrations.Flink;
     for (; Place != &ObpRegistrations; Place = Place->Flink) {
-        LONG Order = ObpCompareAltitudes(&CONTAINING_RECORD(Place, OBP_REGISTRATION, Entry)->Altitude, &Asked->Altitude);
+        LONG Order =
+            ObpCompareAltitudes(&CONTAINING_RECORD(Place, OBP_REGISTRATION, Entry)->Altitude, &Asked->Altitude);
         if (Order == 0)
             return STATUS_FLT_INSTANCE_ALTITUDE_COLLISION;
         if (Order < 0)
@@ -176,11 +177,10 @@ static VOID ObpEnter(VF_CALLBACK *Callback, POBP_REGISTRATION Own, BOOLEAN Post,
 static VOID ObpCallPre(POBP_REGISTRATION Own, const OB_OPERATION_REGISTRATION *Asked, POBP_OPERATION Operation,
                        PVOID *Context)
 {
-    OB_PRE_OPERATION_PARAMETERS Parameters = {
-        .DuplicateHandleInformation = {.DesiredAccess = Operation->Access,
-                                       .OriginalDesiredAccess = Operation->Access,
-                                       .SourceProcess = Operation->Source,
-                                       .TargetProcess = Operation->Target}};
+    OB_PRE_OPERATION_PARAMETERS Parameters = {.DuplicateHandleInformation = {.DesiredAccess = Operation->Access,
+                                                                             .OriginalDesiredAccess = Operation->Access,
+                                                                             .SourceProcess = Operation->Source,
+                                                                             .TargetProcess = Operation->Target}};
     OB_PRE_OPERATION_INFORMATION Information = {.Operation = Operation->Kind,
                                                 .Object = Operation->Body,
                                                 .ObjectType = ObpTypeOf(Operation->Body),
@@ -227,8 +227,8 @@ VOID ObpCallBefore(POBP_OPERATION Operation)
 static VOID ObpCallPost(POBP_REGISTRATION Own, POBP_OPERATION Operation, PVOID Context, NTSTATUS Status)
 {
     const OB_OPERATION_REGISTRATION *Asked = ObpFindOperation(Own, Operation);
-    OB_POST_OPERATION_PARAMETERS Parameters = {
-        .CreateHandleInformation.GrantedAccess = NT_SUCCESS(Status) ? Operation->Access : 0};
+    OB_POST_OPERATION_PARAMETERS Parameters = {.CreateHandleInformation.GrantedAccess =
+                                                   NT_SUCCESS(Status) ? Operation->Access : 0};
     OB_POST_OPERATION_INFORMATION Information = {.Operation = Operation->Kind,
                                                  .Object = Operation->Body,
                                                  .ObjectType = ObpTypeOf(Operation->Body),

@@ -173,8 +173,8 @@ NTSTATUS NTAPI NtWaitForSingleObject(HANDLE Handle, BOOLEAN Alertable, PLARGE_IN
     if (!NT_SUCCESS(Status))
         return Status;
     PVOID Waitable = ObpWaitableOf(Object);
-    Status = Waitable ? KeWaitForSingleObject(Waitable, UserRequest, Mode, Alertable, Timeout)
-                      : STATUS_OBJECT_TYPE_MISMATCH;
+    Status =
+        Waitable ? KeWaitForSingleObject(Waitable, UserRequest, Mode, Alertable, Timeout) : STATUS_OBJECT_TYPE_MISMATCH;
     ObfDereferenceObject(Object);
     return Status;
 }

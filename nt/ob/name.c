@@ -335,9 +335,9 @@ static NTSTATUS ObpSecure(PVOID Body, POBJECT_ATTRIBUTES Attributes)
     POBP_NAME Name = ObpHeaderOf(Body)->Name;
     if (!Name && !ObpTypeOf(Body)->Init.SecurityRequired && !(Attributes && Attributes->SecurityDescriptor))
         return STATUS_SUCCESS;
-    NTSTATUS Status = Attributes ? SeCaptureSecurityDescriptor(Attributes->SecurityDescriptor, Mode, PagedPool, FALSE,
-                                                               &Explicit)
-                                 : STATUS_SUCCESS;
+    NTSTATUS Status =
+        Attributes ? SeCaptureSecurityDescriptor(Attributes->SecurityDescriptor, Mode, PagedPool, FALSE, &Explicit)
+                   : STATUS_SUCCESS;
     if (!NT_SUCCESS(Status))
         return Status;
     Status = ObpAssignSecurity(Body, Name ? Name->Directory : NULL, Explicit);

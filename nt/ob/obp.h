@@ -7,6 +7,10 @@
  */
 #pragma once
 
+typedef NTSTATUS OB_SECURITY_METHOD(PVOID Body, SECURITY_OPERATION_CODE Operation, PSECURITY_INFORMATION What,
+                                    PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Objects,
+                                    POOL_TYPE Pool, PGENERIC_MAPPING Mapping);
+
 typedef struct _OB_TYPE_INIT {
     PCWSTR Name;
     ULONG BodyBytes; /* 0 = given at creation */
@@ -25,9 +29,7 @@ typedef struct _OB_TYPE_INIT {
     BOOLEAN SecurityRequired; /* objects without a name have a security descriptor too */
     BOOLEAN ObjectCallbacks;  /* ObRegisterCallbacks may be asked for this type */
     /* Query, set, assign, delete the security of an object (ObpSecurityMethod's way); NULL = in its header. */
-    NTSTATUS (*Security)(PVOID Body, SECURITY_OPERATION_CODE Operation, PSECURITY_INFORMATION What,
-                         PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Objects, POOL_TYPE Pool,
-                         PGENERIC_MAPPING Mapping);
+    OB_SECURITY_METHOD *Security;
 } OB_TYPE_INIT;
 
 /*

@@ -126,8 +126,8 @@ static NTSTATUS ObpMakeSecurity(PVOID Body, PVOID Directory, PSECURITY_DESCRIPTO
     POBJECT_TYPE Type = ObpTypeOf(Body);
     /* who makes objects in kernel mode may name any owner and any SACL: nobody checks him */
     ULONG Flags = ExGetPreviousMode() == KernelMode ? SEF_AVOID_OWNER_CHECK | SEF_AVOID_PRIVILEGE_CHECK : 0;
-    return SepAssign(Directory ? ObpHeaderOf(Directory)->Security : NULL, Explicit, NULL, Type == ObpDirectoryType, Flags,
-                     SepEffectiveToken(), &Type->Init.Mapping, PagedPool, New);
+    return SepAssign(Directory ? ObpHeaderOf(Directory)->Security : NULL, Explicit, NULL, Type == ObpDirectoryType,
+                     Flags, SepEffectiveToken(), &Type->Init.Mapping, PagedPool, New);
 }
 
 NTSTATUS ObpAssignSecurity(PVOID Body, PVOID Directory, PSECURITY_DESCRIPTOR Explicit)
@@ -186,8 +186,8 @@ BOOLEAN NTAPI ObCheckObjectAccess(PVOID Object, PACCESS_STATE State, BOOLEAN Typ
 NTSTATUS NTAPI ObGetObjectSecurity(PVOID Object, PSECURITY_DESCRIPTOR *Descriptor, PBOOLEAN MemoryAllocated)
 {
     POBJECT_TYPE Type = ObpTypeOf(Object);
-    SECURITY_INFORMATION All = OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION |
-                               SACL_SECURITY_INFORMATION;
+    SECURITY_INFORMATION All =
+        OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | SACL_SECURITY_INFORMATION;
     ULONG Length = 0;
     *MemoryAllocated = FALSE;
     if (!Type->Init.Security) {

@@ -15,8 +15,8 @@ typedef VOID NTAPI OBP_CLOSE_2003(PEPROCESS Process, PVOID Object, ACCESS_MASK A
                                   ULONG SystemHandles);
 typedef VOID NTAPI OBP_CLOSE(PEPROCESS Process, PVOID Object, ULONG_PTR ProcessHandles, ULONG_PTR SystemHandles);
 typedef NTSTATUS NTAPI OBP_OPEN_2003(ULONG Reason, PEPROCESS Process, PVOID Object, ACCESS_MASK Access, ULONG Handles);
-typedef NTSTATUS NTAPI OBP_OPEN(ULONG Reason, KPROCESSOR_MODE Mode, PEPROCESS Process, PVOID Object, PACCESS_MASK Access,
-                                ULONG Handles);
+typedef NTSTATUS NTAPI OBP_OPEN(ULONG Reason, KPROCESSOR_MODE Mode, PEPROCESS Process, PVOID Object,
+                                PACCESS_MASK Access, ULONG Handles);
 typedef VOID NTAPI OBP_DELETE(PVOID Object);
 
 typedef struct _OBP_DRIVER_TYPE {

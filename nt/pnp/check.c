@@ -21,8 +21,9 @@ static PVOID PnpRoutineOf(PDEVICE_OBJECT Device, UCHAR Major)
 
 static VOID PnpBlame(PCSTR Rule, ULONG Code, PIRP Irp, PIO_STACK_LOCATION Stack, PCSTR Subject, PCSTR Text)
 {
-    VfFinding(Rule, DRIVER_VERIFIER_IOMANAGER_VIOLATION, Code, (UINT64)PnpRoutineOf(Stack->DeviceObject, Stack->MajorFunction),
-              (UINT64)Irp, (UINT64)Stack->DeviceObject);
+    VfFinding(Rule, DRIVER_VERIFIER_IOMANAGER_VIOLATION, Code,
+              (UINT64)PnpRoutineOf(Stack->DeviceObject, Stack->MajorFunction), (UINT64)Irp,
+              (UINT64)Stack->DeviceObject);
     VfSubject(Subject);
     VfText("%s", Text);
     VfNoteCaller(NULL);
@@ -68,11 +69,13 @@ static VOID PnpCheckPnp(PIRP Irp, PIO_STACK_LOCATION Stack)
 {
     NTSTATUS Status = Irp->IoStatus.Status;
     if (!NT_SUCCESS(Status) && Status != STATUS_NOT_SUPPORTED && PnpMayNotFail(Stack->MinorFunction)) {
-        PnpBlame("pnp.remove-failed", 0x247, Irp, Stack, "IRP_MJ_PNP",
-                 "a driver failed a request that cannot be failed (remove, surprise removal, stop or a cancel request)");
+        PnpBlame(
+            "pnp.remove-failed", 0x247, Irp, Stack, "IRP_MJ_PNP",
+            "a driver failed a request that cannot be failed (remove, surprise removal, stop or a cancel request)");
         return;
     }
-    if (!NT_SUCCESS(Status) && Status != STATUS_NOT_SUPPORTED && Stack->MinorFunction == IRP_MN_QUERY_LEGACY_BUS_INFORMATION) {
+    if (!NT_SUCCESS(Status) && Status != STATUS_NOT_SUPPORTED &&
+        Stack->MinorFunction == IRP_MN_QUERY_LEGACY_BUS_INFORMATION) {
         PnpBlame("pnp.status-changed", 0x213, Irp, Stack, "IRP_MJ_PNP",
                  "a driver changed the status of a request that it does not know");
         return;
@@ -133,7 +136,8 @@ VOID PnpCheckDelete(PDEVICE_OBJECT Device)
     VfFinding("pnp.pdo-deleted", DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x221, (UINT64)Device,
               (UINT64)PnpRoutineOf(Device, IRP_MJ_PNP), 0);
     VfSubject("IoDeleteDevice");
-    VfText("a bus driver deletes a physical device object that it still reports as present: %.60wZ", &Node->InstancePath);
+    VfText("a bus driver deletes a physical device object that it still reports as present: %.60wZ",
+           &Node->InstancePath);
     VfNoteCaller(NULL);
     VfNote(DOOR_NOTE_OBJECT, IopDeviceOf(Device)->CreatedBy, Device, NULL, "The device was created at:");
     VfCommit();

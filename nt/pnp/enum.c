@@ -75,9 +75,12 @@ static BOOLEAN PnpIsDuplicate(PDEVICE_NODE Node)
         if (Other->Parent == Node->Parent) {
             VfFinding("pnp.duplicate-pdo", PNP_DETECTED_FATAL_ERROR, 1, (UINT64)Node->Pdo, (UINT64)Other->Pdo, 0);
             VfSubject("IRP_MN_QUERY_DEVICE_RELATIONS");
-            VfText("a bus driver reported two devices with the same device id and instance id: %.60wZ", &Node->InstancePath);
-            VfNote(DOOR_NOTE_OBJECT, IopDeviceOf(Node->Pdo)->CreatedBy, Node->Pdo, NULL, "The new device was created at:");
-            VfNote(DOOR_NOTE_OBJECT, IopDeviceOf(Other->Pdo)->CreatedBy, Other->Pdo, NULL, "The older one was created at:");
+            VfText("a bus driver reported two devices with the same device id and instance id: %.60wZ",
+                   &Node->InstancePath);
+            VfNote(DOOR_NOTE_OBJECT, IopDeviceOf(Node->Pdo)->CreatedBy, Node->Pdo, NULL,
+                   "The new device was created at:");
+            VfNote(DOOR_NOTE_OBJECT, IopDeviceOf(Other->Pdo)->CreatedBy, Other->Pdo, NULL,
+                   "The older one was created at:");
             VfCommit();
         }
         return TRUE;
@@ -116,7 +119,8 @@ static VOID PnpRegister(PDEVICE_NODE Node)
     if (Node->HardwareIds)
         PnpWriteValue(Node, NULL, L"HardwareID", REG_MULTI_SZ, Node->HardwareIds, PnpListBytes(Node->HardwareIds));
     if (Node->CompatibleIds)
-        PnpWriteValue(Node, NULL, L"CompatibleIDs", REG_MULTI_SZ, Node->CompatibleIds, PnpListBytes(Node->CompatibleIds));
+        PnpWriteValue(Node, NULL, L"CompatibleIDs", REG_MULTI_SZ, Node->CompatibleIds,
+                      PnpListBytes(Node->CompatibleIds));
     if (Node->Description)
         PnpWriteValue(Node, NULL, L"DeviceDesc", REG_SZ, Node->Description,
                       (ULONG)(wcslen(Node->Description) + 1) * sizeof(WCHAR));

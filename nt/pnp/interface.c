@@ -118,7 +118,8 @@ static VOID PnpRecordInterface(PPNP_INTERFACE Interface)
     PnpInterfacePath(Interface, FALSE, Path);
     if (!NT_SUCCESS(PnpOpenKey(Path, TRUE, KEY_ALL_ACCESS, &Key)))
         return;
-    NtSetValueKey(Key, &Name, 0, REG_SZ, Interface->Node->InstancePath.Buffer, Interface->Node->InstancePath.Length + 2);
+    NtSetValueKey(Key, &Name, 0, REG_SZ, Interface->Node->InstancePath.Buffer,
+                  Interface->Node->InstancePath.Length + 2);
     NtClose(Key);
     PnpInterfacePath(Interface, TRUE, Path);
     if (!NT_SUCCESS(PnpOpenKey(Path, TRUE, KEY_ALL_ACCESS, &Key)))
@@ -137,7 +138,8 @@ static BOOLEAN PnpGoodReference(PUNICODE_STRING Reference)
     return !Reference || Reference->Length <= 200 * sizeof(WCHAR);
 }
 
-static NTSTATUS PnpMakeInterface(PDEVICE_NODE Node, const GUID *Class, PCWSTR Reference, PCWSTR Link, PPNP_INTERFACE *Result)
+static NTSTATUS PnpMakeInterface(PDEVICE_NODE Node, const GUID *Class, PCWSTR Reference, PCWSTR Link,
+                                 PPNP_INTERFACE *Result)
 {
     WCHAR Target[128];
     ULONG Length;
@@ -304,7 +306,8 @@ NTSTATUS NTAPI IoGetDeviceInterfaces(const GUID *Class, PDEVICE_OBJECT Pdo, ULON
     return STATUS_SUCCESS;
 }
 
-NTSTATUS NTAPI IoGetDeviceInterfaceAlias(PUNICODE_STRING SymbolicLinkName, const GUID *AliasClass, PUNICODE_STRING Alias)
+NTSTATUS NTAPI IoGetDeviceInterfaceAlias(PUNICODE_STRING SymbolicLinkName, const GUID *AliasClass,
+                                         PUNICODE_STRING Alias)
 {
     PPNP_INTERFACE Interface;
     if (!PnpParseLink(SymbolicLinkName))

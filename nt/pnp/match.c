@@ -13,8 +13,8 @@
 typedef struct _PNP_BINDING {
     LIST_ENTRY Entry;
     PWSTR Id;
-    CHAR Function[64];                                       /* file name; "" = none, raw */
-    CHAR Upper[PNP_FILTERS][64], Lower[PNP_FILTERS][64];     /* from the function driver outward */
+    CHAR Function[64];                                   /* file name; "" = none, raw */
+    CHAR Upper[PNP_FILTERS][64], Lower[PNP_FILTERS][64]; /* from the function driver outward */
     ULONG Uppers, Lowers;
 } PNP_BINDING, *PPNP_BINDING;
 
@@ -138,7 +138,8 @@ static BOOLEAN PnpPushValue(PDEVICE_NODE Node, PCWSTR Value, PPNP_STACK Stack, P
     BOOLEAN Good = TRUE;
     if (!NT_SUCCESS(PnpReadValue(Node, Value, &Data)))
         return TRUE;
-    for (PWSTR Name = (PWSTR)Data->Data; *Name && Good; Name += Data->Type == REG_MULTI_SZ ? wcslen(Name) + 1 : wcslen(Name)) {
+    for (PWSTR Name = (PWSTR)Data->Data; *Name && Good;
+         Name += Data->Type == REG_MULTI_SZ ? wcslen(Name) + 1 : wcslen(Name)) {
         CHAR Text[64];
         RtlpFormat(Text, sizeof(Text), "%ws.sys", Name);
         *Any = TRUE;

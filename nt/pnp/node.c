@@ -157,7 +157,8 @@ BOOLEAN PnpCheckPdo(PDEVICE_OBJECT Device, PCSTR Routine)
     if (Device && PnpNodeOf(Device))
         return TRUE;
     RtlpFormat(Text, sizeof(Text), "%s is given a device object that is no physical device object", Routine);
-    VfFinding("pnp.not-a-pdo", PNP_DETECTED_FATAL_ERROR, 2, (UINT64)Device, Device ? (UINT64)Device->DriverObject : 0, 0);
+    VfFinding("pnp.not-a-pdo", PNP_DETECTED_FATAL_ERROR, 2, (UINT64)Device, Device ? (UINT64)Device->DriverObject : 0,
+              0);
     VfSubject(Routine);
     VfText("%s", Text);
     VfNoteCaller(NULL);

@@ -12,17 +12,17 @@
 typedef struct _PNP_LISTENER {
     LIST_ENTRY Entry;
     IO_NOTIFICATION_EVENT_CATEGORY Category;
-    GUID Class;           /* of interfaces */
-    PFILE_OBJECT File;    /* of a target device; not referenced, or the device could never be closed for its removal */
-    PDEVICE_OBJECT Pdo;   /* below File; referenced */
+    GUID Class;         /* of interfaces */
+    PFILE_OBJECT File;  /* of a target device; not referenced, or the device could never be closed for its removal */
+    PDEVICE_OBJECT Pdo; /* below File; referenced */
     PDRIVER_OBJECT Driver;
     PDRIVER_NOTIFICATION_CALLBACK_ROUTINE Routine;
     PVOID Context;
     ULONG Stack;
     LONG Busy; /* calls under way, and one while it is registered */
     BOOLEAN Gone;
-    BOOLEAN Asked; /* whether it agrees to a removal or change: a cancellation is for those only */
-    PKEVENT Idle; /* who unregisters it waits for this */
+    BOOLEAN Asked;   /* whether it agrees to a removal or change: a cancellation is for those only */
+    PKEVENT Idle;    /* who unregisters it waits for this */
     PKTHREAD Caller; /* the thread that is in the routine */
 } PNP_LISTENER, *PPNP_LISTENER;
 
@@ -128,7 +128,8 @@ static NTSTATUS PnpTellInterface(PDEVICE_OBJECT Device, PVOID Context)
 {
     PPNP_CHANGE Change = Context;
     DEVICE_INTERFACE_CHANGE_NOTIFICATION Structure = PnpInterfaceStructure(Change);
-    PNP_EVENT Event = {.Category = EventCategoryDeviceInterfaceChange, .Class = &Change->Class, .Structure = &Structure};
+    PNP_EVENT Event = {
+        .Category = EventCategoryDeviceInterfaceChange, .Class = &Change->Class, .Structure = &Structure};
     PnpTell(&Event);
     ExpFree(Change);
     return STATUS_SUCCESS;
@@ -187,7 +188,8 @@ NTSTATUS PnpNotifyTarget(PDEVICE_NODE Node, const GUID *Name)
     TARGET_DEVICE_REMOVAL_NOTIFICATION Structure = {.Version = 1, .Size = sizeof(Structure), .Event = *Name};
     PNP_EVENT Event = {.Category = EventCategoryTargetDeviceChange, .Pdo = Node->Pdo, .Structure = &Structure};
     Event.Backward = !RtlEqualMemory(Name, &GUID_TARGET_DEVICE_REMOVE_CANCELLED, sizeof(GUID));
-    return PnpAskListeners(&Event, &Structure.Event, &GUID_TARGET_DEVICE_QUERY_REMOVE, &GUID_TARGET_DEVICE_REMOVE_CANCELLED);
+    return PnpAskListeners(&Event, &Structure.Event, &GUID_TARGET_DEVICE_QUERY_REMOVE,
+                           &GUID_TARGET_DEVICE_REMOVE_CANCELLED);
 }
 
 NTSTATUS PnpNotifyProfile(const GUID *Name)
@@ -222,7 +224,8 @@ static NTSTATUS PnpTellCustom(PDEVICE_OBJECT Device, PVOID Context)
 }
 
 /* docs: the events of removal are the manager's own: STATUS_INVALID_DEVICE_REQUEST. */
-static NTSTATUS PnpMakeCustom(PDEVICE_OBJECT Pdo, PTARGET_DEVICE_CUSTOM_NOTIFICATION Structure, PCSTR Routine, PPNP_CUSTOM *Result)
+static NTSTATUS PnpMakeCustom(PDEVICE_OBJECT Pdo, PTARGET_DEVICE_CUSTOM_NOTIFICATION Structure, PCSTR Routine,
+                              PPNP_CUSTOM *Result)
 {
     static const GUID *const Reserved[] = {&GUID_TARGET_DEVICE_QUERY_REMOVE, &GUID_TARGET_DEVICE_REMOVE_CANCELLED,
                                            &GUID_TARGET_DEVICE_REMOVE_COMPLETE};
@@ -277,8 +280,9 @@ static NTSTATUS PnpFindTarget(PFILE_OBJECT File, PDEVICE_OBJECT *Pdo)
 }
 
 NTSTATUS NTAPI IoRegisterPlugPlayNotification(IO_NOTIFICATION_EVENT_CATEGORY Category, ULONG Flags, PVOID Data,
-                                              PDRIVER_OBJECT DriverObject, PDRIVER_NOTIFICATION_CALLBACK_ROUTINE Routine,
-                                              PVOID Context, PVOID *NotificationEntry)
+                                              PDRIVER_OBJECT DriverObject,
+                                              PDRIVER_NOTIFICATION_CALLBACK_ROUTINE Routine, PVOID Context,
+                                              PVOID *NotificationEntry)
 {
     ULONG Stack = VfCaptureStack();
     PDEVICE_OBJECT Pdo = NULL;
@@ -297,8 +301,13 @@ NTSTATUS NTAPI IoRegisterPlugPlayNotification(IO_NOTIFICATION_EVENT_CATEGORY Cat
             ObfDereferenceObject(Pdo);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
-    *Listener = (PNP_LISTENER){.Category = Category, .Pdo = Pdo, .Driver = DriverObject, .Routine = Routine, .Context = Context,
-                               .Stack = Stack, .Busy = 1};
+    *Listener = (PNP_LISTENER){.Category = Category,
+                               .Pdo = Pdo,
+                               .Driver = DriverObject,
+                               .Routine = Routine,
+                               .Context = Context,
+                               .Stack = Stack,
+                               .Busy = 1};
     ObfReferenceObject(DriverObject);
     if (Category == EventCategoryDeviceInterfaceChange)
         Listener->Class = *(GUID *)Data;
@@ -307,7 +316,8 @@ NTSTATUS NTAPI IoRegisterPlugPlayNotification(IO_NOTIFICATION_EVENT_CATEGORY Cat
     InsertTailList(&PnpListeners, &Listener->Entry);
     VfTrack(Listener, sizeof(*Listener), VfCallbackObject, (PVOID)(ULONG_PTR)Routine, Stack);
     *NotificationEntry = Listener;
-    if (Category == EventCategoryDeviceInterfaceChange && (Flags & PNPNOTIFY_DEVICE_INTERFACE_INCLUDE_EXISTING_INTERFACES))
+    if (Category == EventCategoryDeviceInterfaceChange &&
+        (Flags & PNPNOTIFY_DEVICE_INTERFACE_INCLUDE_EXISTING_INTERFACES))
         PnpForEachInterface(&Listener->Class, PnpTellExisting, Listener);
     return STATUS_SUCCESS;
 }

@@ -11,9 +11,9 @@
 
 typedef struct _PCI_DEVICE {
     BOOLEAN IsBus;
-    ULONG Slot;            /* as in PCI_SLOT_NUMBER */
-    LONG References;       /* of its interface */
-    PDEVICE_OBJECT Lower;  /* of the bus */
+    ULONG Slot;           /* as in PCI_SLOT_NUMBER */
+    LONG References;      /* of its interface */
+    PDEVICE_OBJECT Lower; /* of the bus */
 } PCI_DEVICE, *PPCI_DEVICE;
 
 #define PCI_SLOTS 32
@@ -51,7 +51,8 @@ static NTSTATUS PciId(PPCI_DEVICE Own, PIRP Irp, BUS_QUERY_ID_TYPE Type)
     Class >>= 8;
     switch (Type) {
     case BusQueryDeviceID:
-        RtlpFormat(Text, sizeof(Text), "PCI\\VEN_%04X&DEV_%04X&SUBSYS_%08X&REV_%02X", Vendor, Device, Subsystem, Revision);
+        RtlpFormat(Text, sizeof(Text), "PCI\\VEN_%04X&DEV_%04X&SUBSYS_%08X&REV_%02X", Vendor, Device, Subsystem,
+                   Revision);
         return PciGiveText(Irp, Text, FALSE);
     case BusQueryInstanceID:
         RtlpFormat(Text, sizeof(Text), "%02X", (Own->Slot & 31) << 3 | Own->Slot >> 5);
@@ -60,14 +61,15 @@ static NTSTATUS PciId(PPCI_DEVICE Own, PIRP Irp, BUS_QUERY_ID_TYPE Type)
         RtlpFormat(Text, sizeof(Text),
                    "PCI\\VEN_%04X&DEV_%04X&SUBSYS_%08X&REV_%02X\nPCI\\VEN_%04X&DEV_%04X&SUBSYS_%08X\n"
                    "PCI\\VEN_%04X&DEV_%04X&CC_%06X\nPCI\\VEN_%04X&DEV_%04X&CC_%04X\n",
-                   Vendor, Device, Subsystem, Revision, Vendor, Device, Subsystem, Vendor, Device, Class, Vendor, Device,
-                   Class >> 8);
+                   Vendor, Device, Subsystem, Revision, Vendor, Device, Subsystem, Vendor, Device, Class, Vendor,
+                   Device, Class >> 8);
         return PciGiveText(Irp, Text, TRUE);
     case BusQueryCompatibleIDs:
-        RtlpFormat(Text, sizeof(Text),
-                   "PCI\\VEN_%04X&DEV_%04X&REV_%02X\nPCI\\VEN_%04X&DEV_%04X\nPCI\\VEN_%04X&CC_%06X\nPCI\\VEN_%04X&CC_%04X\n"
-                   "PCI\\VEN_%04X\nPCI\\CC_%06X\nPCI\\CC_%04X\n",
-                   Vendor, Device, Revision, Vendor, Device, Vendor, Class, Vendor, Class >> 8, Vendor, Class, Class >> 8);
+        RtlpFormat(
+            Text, sizeof(Text),
+            "PCI\\VEN_%04X&DEV_%04X&REV_%02X\nPCI\\VEN_%04X&DEV_%04X\nPCI\\VEN_%04X&CC_%06X\nPCI\\VEN_%04X&CC_%04X\n"
+            "PCI\\VEN_%04X\nPCI\\CC_%06X\nPCI\\CC_%04X\n",
+            Vendor, Device, Revision, Vendor, Device, Vendor, Class, Vendor, Class >> 8, Vendor, Class, Class >> 8);
         return PciGiveText(Irp, Text, TRUE);
     default:
         return Irp->IoStatus.Status;
@@ -164,9 +166,9 @@ static ULONG PciTransfer(ULONG Slot, ULONG Space, PVOID Buffer, ULONG Offset, UL
 
 static NTSTATUS PciConfig(PPCI_DEVICE Own, PIRP Irp, PIO_STACK_LOCATION Stack)
 {
-    ULONG Done = PciTransfer(Own->Slot, Stack->Parameters.ReadWriteConfig.WhichSpace, Stack->Parameters.ReadWriteConfig.Buffer,
-                             Stack->Parameters.ReadWriteConfig.Offset, Stack->Parameters.ReadWriteConfig.Length,
-                             Stack->MinorFunction == IRP_MN_WRITE_CONFIG);
+    ULONG Done = PciTransfer(Own->Slot, Stack->Parameters.ReadWriteConfig.WhichSpace,
+                             Stack->Parameters.ReadWriteConfig.Buffer, Stack->Parameters.ReadWriteConfig.Offset,
+                             Stack->Parameters.ReadWriteConfig.Length, Stack->MinorFunction == IRP_MN_WRITE_CONFIG);
     Irp->IoStatus.Information = Done;
     return Done || !Stack->Parameters.ReadWriteConfig.Length ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER;
 }
@@ -196,12 +198,14 @@ static PDMA_ADAPTER NTAPI PciAdapter(PVOID Context, PDEVICE_DESCRIPTION Descript
 
 static ULONG NTAPI PciSetData(PVOID Context, ULONG Space, PVOID Buffer, ULONG Offset, ULONG Length)
 {
-    return PciTransfer(((PPCI_DEVICE)((PDEVICE_OBJECT)Context)->DeviceExtension)->Slot, Space, Buffer, Offset, Length, TRUE);
+    return PciTransfer(((PPCI_DEVICE)((PDEVICE_OBJECT)Context)->DeviceExtension)->Slot, Space, Buffer, Offset, Length,
+                       TRUE);
 }
 
 static ULONG NTAPI PciGetData(PVOID Context, ULONG Space, PVOID Buffer, ULONG Offset, ULONG Length)
 {
-    return PciTransfer(((PPCI_DEVICE)((PDEVICE_OBJECT)Context)->DeviceExtension)->Slot, Space, Buffer, Offset, Length, FALSE);
+    return PciTransfer(((PPCI_DEVICE)((PDEVICE_OBJECT)Context)->DeviceExtension)->Slot, Space, Buffer, Offset, Length,
+                       FALSE);
 }
 
 static NTSTATUS PciInterface(PDEVICE_OBJECT Device, PIRP Irp, PIO_STACK_LOCATION Stack)

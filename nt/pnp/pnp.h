@@ -20,9 +20,9 @@
 typedef enum _PNP_STATE {
     PnpEnumerated, /* ids are known; no driver but the bus driver's */
     PnpStarted,
-    PnpStopped,    /* for new resources */
-    PnpFailed,     /* Problem says why */
-    PnpSurprised,  /* the hardware is gone, the stack is not yet removed because a handle is open */
+    PnpStopped,   /* for new resources */
+    PnpFailed,    /* Problem says why */
+    PnpSurprised, /* the hardware is gone, the stack is not yet removed because a handle is open */
 } PNP_STATE;
 
 /* docs: Device Manager Error Messages */
@@ -52,12 +52,12 @@ typedef struct _DEVICE_NODE {
     PCM_RESOURCE_LIST Boot, Raw, Translated;
     PIO_RESOURCE_REQUIREMENTS_LIST Requirements;
     ULONG Level;
-    BOOLEAN Seen;      /* in the relations just asked for */
-    BOOLEAN Missing;   /* its bus no longer reports it */
-    BOOLEAN Removing;  /* its stack is being removed; its children's objects may go too */
-    BOOLEAN Queried;   /* has agreed to be removed or stopped */
-    BOOLEAN Reported;  /* IoReportDetectedDevice: driver and device were there before the node */
-    BOOLEAN Disabled;  /* removed by the user: does not start again by itself */
+    BOOLEAN Seen;     /* in the relations just asked for */
+    BOOLEAN Missing;  /* its bus no longer reports it */
+    BOOLEAN Removing; /* its stack is being removed; its children's objects may go too */
+    BOOLEAN Queried;  /* has agreed to be removed or stopped */
+    BOOLEAN Reported; /* IoReportDetectedDevice: driver and device were there before the node */
+    BOOLEAN Disabled; /* removed by the user: does not start again by itself */
     PNP_DEVICE_STATE UserFlags;
     LIST_ENTRY Properties; /* IoSetDevicePropertyData */
 } DEVICE_NODE, *PDEVICE_NODE;
@@ -83,17 +83,17 @@ NTSTATUS PnpRun(PNP_ROUTINE *Routine, PDEVICE_OBJECT Device, PVOID Context);
 PDEVICE_NODE PnpMakeNode(PDEVICE_NODE Parent, PDEVICE_OBJECT Pdo);
 /* The object is deleted: its node leaves the tree. */
 VOID PnpDeviceGoes(PDEVICE_OBJECT Device);
-PDEVICE_NODE PnpNextNode(PDEVICE_NODE Node, PDEVICE_NODE Top); /* parents first; NULL behind the last */
-PDEVICE_NODE PnpLastNode(PDEVICE_NODE Top);                    /* children first: begin here, */
+PDEVICE_NODE PnpNextNode(PDEVICE_NODE Node, PDEVICE_NODE Top);     /* parents first; NULL behind the last */
+PDEVICE_NODE PnpLastNode(PDEVICE_NODE Top);                        /* children first: begin here, */
 PDEVICE_NODE PnpPreviousNode(PDEVICE_NODE Node, PDEVICE_NODE Top); /* and go on so */
 /* The first whose instance path is Name or begins with it, or that has the hardware id Name. */
 PDEVICE_NODE PnpFindNode(PCSTR Name);
 /* A finding, and FALSE: this is no physical device object of a device that is known. */
 BOOLEAN PnpCheckPdo(PDEVICE_OBJECT Device, PCSTR Routine);
 VOID PnpRemark(PDEVICE_NODE Node, PCSTR Format, ...);
-PWSTR PnpCopyString(PCWSTR String);      /* one string */
-PWSTR PnpCopyList(PCWSTR List);          /* with all that follow, to the empty one */
-ULONG PnpListBytes(PCWSTR List);         /* with both terminators */
+PWSTR PnpCopyString(PCWSTR String); /* one string */
+PWSTR PnpCopyList(PCWSTR List);     /* with all that follow, to the empty one */
+ULONG PnpListBytes(PCWSTR List);    /* with both terminators */
 /* A value of the device's key below Enum, or of the key Subkey of it (NULL = itself). */
 NTSTATUS PnpWriteValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, ULONG Type, PVOID Data, ULONG Bytes);
 NTSTATUS PnpReadValue(PDEVICE_NODE Node, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Value); /* ExpFree it */
@@ -134,7 +134,7 @@ BOOLEAN PnpIsBound(PDRIVER_OBJECT Driver);
 
 /* ---- start.c, remove.c --------------------------------------------------------------------------------------------- */
 
-NTSTATUS PnpStartNode(PDEVICE_NODE Node); /* drivers' AddDevice, resources, IRP_MN_START_DEVICE */
+NTSTATUS PnpStartNode(PDEVICE_NODE Node);   /* drivers' AddDevice, resources, IRP_MN_START_DEVICE */
 NTSTATUS PnpRestartNode(PDEVICE_NODE Node); /* stop, and start with resources assigned anew */
 PNP_ROUTINE PnpInvalidateState;
 /* Orderly: STATUS_PLUGPLAY_QUERY_VETOED when a driver, a listener or an open handle forbids it. */
@@ -173,7 +173,8 @@ NTSTATUS PnpAssign(PIO_RESOURCE_REQUIREMENTS_LIST Requirements, PCM_RESOURCE_LIS
 
 VOID PnpInterfacesEnd(PDEVICE_NODE Node); /* the device is removed: those its driver left enabled are disabled */
 VOID PnpInterfacesGo(PDEVICE_NODE Node);  /* the device is deleted */
-VOID PnpForEachInterface(const GUID *Class, VOID (*Do)(PCUNICODE_STRING Link, PVOID Context), PVOID Context); /* enabled */
+VOID PnpForEachInterface(const GUID *Class, VOID (*Do)(PCUNICODE_STRING Link, PVOID Context),
+                         PVOID Context);                  /* enabled */
 PLIST_ENTRY PnpInterfaceProperties(PUNICODE_STRING Link); /* NULL = no such interface */
 /* Tell the listeners, in the worker, later. */
 VOID PnpNotifyInterface(const GUID *Class, PCUNICODE_STRING Link, BOOLEAN Arrival);
@@ -185,8 +186,8 @@ VOID PnpFreeProperties(PLIST_ENTRY List);
 
 /* ---- check.c: what drivers owe each other --------------------------------------------------------------------------- */
 
-VOID PnpCheckCall(PIRP Irp, PIO_STACK_LOCATION Stack, PDEVICE_OBJECT Device);       /* before a dispatch routine is called */
-VOID PnpCheckCompletion(PIRP Irp, PIO_STACK_LOCATION Stack); /* IoCompleteRequest was called */
+VOID PnpCheckCall(PIRP Irp, PIO_STACK_LOCATION Stack, PDEVICE_OBJECT Device); /* before a dispatch routine is called */
+VOID PnpCheckCompletion(PIRP Irp, PIO_STACK_LOCATION Stack);                  /* IoCompleteRequest was called */
 VOID PnpCheckAdded(PDRIVER_OBJECT Driver, PDEVICE_OBJECT Device);
 VOID PnpCheckDelete(PDEVICE_OBJECT Device);
 VOID PnpReport(PCSTR Rule, ULONG Code, ULONG SubCode, PVOID Routine, PVOID Object, PDEVICE_OBJECT Device, PCSTR Subject,

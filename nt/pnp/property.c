@@ -131,8 +131,8 @@ NTSTATUS NTAPI IoGetDeviceProperty(PDEVICE_OBJECT DeviceObject, DEVICE_REGISTRY_
         return PnpGiveNumber(Node->Capabilities.Address, Node->Capabilities.Address != 0xffffffff, Buffer, BufferLength,
                              ResultLength);
     case DevicePropertyUINumber:
-        return PnpGiveNumber(Node->Capabilities.UINumber, Node->Capabilities.UINumber != 0xffffffff, Buffer, BufferLength,
-                             ResultLength);
+        return PnpGiveNumber(Node->Capabilities.UINumber, Node->Capabilities.UINumber != 0xffffffff, Buffer,
+                             BufferLength, ResultLength);
     case DevicePropertyInstallState:
         return PnpGiveNumber(InstallStateInstalled, TRUE, Buffer, BufferLength, ResultLength);
     case DevicePropertyRemovalPolicy:
@@ -174,7 +174,8 @@ static PPNP_PROPERTY PnpFindProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LC
 }
 
 /* docs: IoSetDevicePropertyData: size 0 and NULL take a property away. */
-static NTSTATUS PnpSetProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LCID Lcid, DEVPROPTYPE Type, ULONG Size, PVOID Data)
+static NTSTATUS PnpSetProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LCID Lcid, DEVPROPTYPE Type, ULONG Size,
+                               PVOID Data)
 {
     PPNP_PROPERTY Old = PnpFindProperty(List, Key, Lcid), New;
     if (!Size || !Data) {
@@ -202,8 +203,8 @@ static NTSTATUS PnpSetProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LCID Lci
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS PnpGetProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LCID Lcid, ULONG Size, PVOID Data, PULONG Required,
-                               DEVPROPTYPE *Type)
+static NTSTATUS PnpGetProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LCID Lcid, ULONG Size, PVOID Data,
+                               PULONG Required, DEVPROPTYPE *Type)
 {
     PPNP_PROPERTY Property = PnpFindProperty(List, Key, Lcid);
     *Required = 0;
@@ -214,8 +215,8 @@ static NTSTATUS PnpGetProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LCID Lci
     return PnpGiveData(Property->Data, Property->Bytes, Data, Size, Required);
 }
 
-NTSTATUS NTAPI IoSetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags, DEVPROPTYPE Type,
-                                       ULONG Size, PVOID Data)
+NTSTATUS NTAPI IoSetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags,
+                                       DEVPROPTYPE Type, ULONG Size, PVOID Data)
 {
     if (!PnpCheckPdo(Pdo, "IoSetDevicePropertyData"))
         return STATUS_INVALID_DEVICE_REQUEST;
@@ -258,8 +259,8 @@ static NTSTATUS PnpGetMirror(PDEVICE_OBJECT Pdo, ULONG Id, ULONG Size, PVOID Dat
     return STATUS_OBJECT_NAME_NOT_FOUND;
 }
 
-NTSTATUS NTAPI IoGetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags, ULONG Size, PVOID Data,
-                                       PULONG Required, DEVPROPTYPE *Type)
+NTSTATUS NTAPI IoGetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags, ULONG Size,
+                                       PVOID Data, PULONG Required, DEVPROPTYPE *Type)
 {
     static const GUID Mirror = {0xa45c254e, 0xdf1c, 0x4efd, {0x80, 0x20, 0x67, 0xd1, 0x46, 0xa8, 0x50, 0xe0}};
     static const GUID Instance = {0x78c34fc8, 0x104a, 0x4aca, {0x9e, 0xa4, 0x52, 0x4d, 0x52, 0x99, 0x6e, 0x57}};
@@ -287,8 +288,8 @@ NTSTATUS NTAPI IoSetDeviceInterfacePropertyData(PUNICODE_STRING Link, const DEVP
     return List ? PnpSetProperty(List, Key, Lcid, Type, Size, Data) : STATUS_OBJECT_NAME_NOT_FOUND;
 }
 
-NTSTATUS NTAPI IoGetDeviceInterfacePropertyData(PUNICODE_STRING Link, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags, ULONG Size,
-                                                PVOID Data, PULONG Required, DEVPROPTYPE *Type)
+NTSTATUS NTAPI IoGetDeviceInterfacePropertyData(PUNICODE_STRING Link, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags,
+                                                ULONG Size, PVOID Data, PULONG Required, DEVPROPTYPE *Type)
 {
     PLIST_ENTRY List = PnpInterfaceProperties(Link);
     return List ? PnpGetProperty(List, Key, Lcid, Size, Data, Required, Type) : STATUS_OBJECT_NAME_NOT_FOUND;

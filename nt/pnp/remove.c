@@ -18,7 +18,8 @@
 static ULONG PnpListStack(PDEVICE_OBJECT Pdo, PDEVICE_OBJECT *Devices)
 {
     ULONG Count = 0;
-    for (PDEVICE_OBJECT Device = Pdo->AttachedDevice; Device && Count < PNP_STACK_DEPTH; Device = Device->AttachedDevice) {
+    for (PDEVICE_OBJECT Device = Pdo->AttachedDevice; Device && Count < PNP_STACK_DEPTH;
+         Device = Device->AttachedDevice) {
         ObfReferenceObject(Device);
         Devices[Count++] = Device;
     }
@@ -234,11 +235,13 @@ static VOID PnpCheckSurprised(PDEVICE_OBJECT *Devices, ULONG Count)
     for (ULONG i = Count; i-- > 0;) {
         if (PnpIsDrivers(Devices[i])) {
             if (IopDeviceOf(Devices[i])->DeletePending)
-                PnpReportStays(Devices[i], 0x242, "pnp.deleted-on-surprise",
-                               "a driver deleted its device in IRP_MN_SURPRISE_REMOVAL; IRP_MN_REMOVE_DEVICE is still to come");
+                PnpReportStays(
+                    Devices[i], 0x242, "pnp.deleted-on-surprise",
+                    "a driver deleted its device in IRP_MN_SURPRISE_REMOVAL; IRP_MN_REMOVE_DEVICE is still to come");
             else if (!IopDeviceOf(Devices[i])->AttachedTo)
-                PnpReportStays(Devices[i], 0x241, "pnp.detached-on-surprise",
-                               "a driver detached its device in IRP_MN_SURPRISE_REMOVAL; IRP_MN_REMOVE_DEVICE is still to come");
+                PnpReportStays(
+                    Devices[i], 0x241, "pnp.detached-on-surprise",
+                    "a driver detached its device in IRP_MN_SURPRISE_REMOVAL; IRP_MN_REMOVE_DEVICE is still to come");
         }
         ObfDereferenceObject(Devices[i]);
     }

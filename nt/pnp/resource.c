@@ -135,12 +135,15 @@ static BOOLEAN PnpFit(PIO_RESOURCE_DESCRIPTOR Want, PDEVICE_NODE Node, PCM_RESOU
     Resource->ShareDisposition = Want->ShareDisposition;
     Resource->Flags = Want->Flags;
     Length = Address ? Want->u.Generic.Length : 1;
-    First = Address ? (UINT64)Want->u.Generic.MinimumAddress.QuadPart
-            : Want->Type == CmResourceTypeInterrupt ? Want->u.Interrupt.MinimumVector : Want->u.Dma.MinimumChannel;
-    Last = Address ? (UINT64)Want->u.Generic.MaximumAddress.QuadPart
-           : Want->Type == CmResourceTypeInterrupt ? Want->u.Interrupt.MaximumVector : Want->u.Dma.MaximumChannel;
+    First = Address                                 ? (UINT64)Want->u.Generic.MinimumAddress.QuadPart
+            : Want->Type == CmResourceTypeInterrupt ? Want->u.Interrupt.MinimumVector
+                                                    : Want->u.Dma.MinimumChannel;
+    Last = Address                                 ? (UINT64)Want->u.Generic.MaximumAddress.QuadPart
+           : Want->Type == CmResourceTypeInterrupt ? Want->u.Interrupt.MaximumVector
+                                                   : Want->u.Dma.MaximumChannel;
     First = (First + Step - 1) / Step * Step;
-    for (ULONG i = 0; i < 65536 && Length && First + Length - 1 <= Last && First + Length - 1 >= First; i++, First += Step) {
+    for (ULONG i = 0; i < 65536 && Length && First + Length - 1 <= Last && First + Length - 1 >= First;
+         i++, First += Step) {
         Range.First = First;
         Range.Last = First + Length - 1;
         if (!PnpIsFree(&Range, Node, Own))
@@ -209,7 +212,8 @@ NTSTATUS PnpAssign(PIO_RESOURCE_REQUIREMENTS_LIST Requirements, PCM_RESOURCE_LIS
     (*Raw)->List[0].BusNumber = Requirements->BusNumber;
     (*Raw)->List[0].PartialResourceList.Version = (*Raw)->List[0].PartialResourceList.Revision = 1;
     Wants = &Requirements->List[0];
-    for (ULONG i = 0; i < Requirements->AlternativeLists && !Good; i++, Wants = (PVOID)&Wants->Descriptors[Wants->Count])
+    for (ULONG i = 0; i < Requirements->AlternativeLists && !Good;
+         i++, Wants = (PVOID)&Wants->Descriptors[Wants->Count])
         Good = PnpFitList(Wants, Node, *Raw);
     if (Good && (*Raw)->List[0].PartialResourceList.Count)
         return STATUS_SUCCESS;

@@ -172,7 +172,8 @@ VOID PnpInitializeRoot(VOID)
     PnpManager->MajorFunction[IRP_MJ_POWER] = PnpRootPower;
     PnpManager->MajorFunction[IRP_MJ_SYSTEM_CONTROL] = PnpRootControl;
     /* The top of the tree has an object, too; nothing is ever sent to it but what it leaves alone. */
-    if (!NT_SUCCESS(IoCreateDevice(PnpManager, sizeof(PNP_ROOT_DEVICE), NULL, FILE_DEVICE_CONTROLLER, 0, FALSE, &Device)))
+    if (!NT_SUCCESS(
+            IoCreateDevice(PnpManager, sizeof(PNP_ROOT_DEVICE), NULL, FILE_DEVICE_CONTROLLER, 0, FALSE, &Device)))
         KiInternalError("no memory for the device tree");
     Device->Flags &= ~DO_DEVICE_INITIALIZING;
     PnpRoot = PnpMakeNode(NULL, Device);
@@ -236,18 +237,19 @@ static NTSTATUS PnpStartReported(PDEVICE_OBJECT Device, PVOID Context)
     /* docs: IoReportDetectedDevice: the driver has its resources and runs already; the stack gets no start request. */
     if (Node && Node->State == PnpEnumerated) {
         Node->State = PnpStarted;
-        }
+    }
     return STATUS_SUCCESS;
 }
 
 /* docs: IoReportDetectedDevice: DETECTED\driver with the interface type and bus as ids; *DeviceObject may bring a PDO. */
-NTSTATUS NTAPI IoReportDetectedDevice(PDRIVER_OBJECT DriverObject, INTERFACE_TYPE Type, ULONG BusNumber, ULONG SlotNumber,
-                                      PCM_RESOURCE_LIST Resources, PIO_RESOURCE_REQUIREMENTS_LIST Requirements,
-                                      BOOLEAN ResourceAssigned, PDEVICE_OBJECT *DeviceObject)
+NTSTATUS NTAPI IoReportDetectedDevice(PDRIVER_OBJECT DriverObject, INTERFACE_TYPE Type, ULONG BusNumber,
+                                      ULONG SlotNumber, PCM_RESOURCE_LIST Resources,
+                                      PIO_RESOURCE_REQUIREMENTS_LIST Requirements, BOOLEAN ResourceAssigned,
+                                      PDEVICE_OBJECT *DeviceObject)
 {
-    static const PCSTR Types[] = {"Internal", "Isa", "Eisa", "MicroChannel", "TurboChannel", "PCIBus", "VMEBus", "NuBus",
-                                  "PCMCIABus", "CBus", "MPIBus", "MPSABus", "ProcessorInternal", "InternalPowerBus",
-                                  "PNPISABus", "PNPBus"};
+    static const PCSTR Types[] = {
+        "Internal",  "Isa",  "Eisa",   "MicroChannel", "TurboChannel",      "PCIBus",           "VMEBus",    "NuBus",
+        "PCMCIABus", "CBus", "MPIBus", "MPSABus",      "ProcessorInternal", "InternalPowerBus", "PNPISABus", "PNPBus"};
     WCHAR Ids[256] = {0}, Id[128] = L"ROOT\\";
     CHAR Text[128], Service[64];
     PDEVICE_NODE Node;
@@ -257,7 +259,8 @@ NTSTATUS NTAPI IoReportDetectedDevice(PDRIVER_OBJECT DriverObject, INTERFACE_TYP
     PnpInitialize();
     wcsncat(Id, Name ? Name + 1 : L"UNKNOWN", 64);
     RtlpFormat(Service, sizeof(Service), "%ws", Name ? Name + 1 : L"UNKNOWN");
-    RtlpFormat(Text, sizeof(Text), "DETECTED%s\\%s", Type >= 0 && Type < (LONG)RTL_NUMBER_OF(Types) ? Types[Type] : "", Service);
+    RtlpFormat(Text, sizeof(Text), "DETECTED%s\\%s", Type >= 0 && Type < (LONG)RTL_NUMBER_OF(Types) ? Types[Type] : "",
+               Service);
     RtlpFromUtf8(Ids, 128, Text);
     RtlpFormat(Text, sizeof(Text), "DETECTED\\%s", Service);
     RtlpFromUtf8(Ids + wcslen(Ids) + 1, 100, Text);

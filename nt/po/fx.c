@@ -118,7 +118,8 @@ static BOOLEAN PopFxActivate(PPO_FX Fx, ULONG Index)
         return PopFxSetState(Fx, Index, 0);
     Part->Active = TRUE;
     if (Fx->ActiveCondition)
-        POP_FX_CALL(Fx, "PO_FX_COMPONENT_ACTIVE_CONDITION_CALLBACK", "active condition callback", Fx->ActiveCondition, Index);
+        POP_FX_CALL(Fx, "PO_FX_COMPONENT_ACTIVE_CONDITION_CALLBACK", "active condition callback", Fx->ActiveCondition,
+                    Index);
     return TRUE;
 }
 

@@ -67,8 +67,8 @@ VOID PopForgetIdle(PDEVICE_OBJECT Device)
 }
 
 /* docs: both times zero end the detection and NULL is returned. */
-PULONG NTAPI PoRegisterDeviceForIdleDetection(PDEVICE_OBJECT Device, ULONG ConservationIdleTime, ULONG PerformanceIdleTime,
-                                              DEVICE_POWER_STATE State)
+PULONG NTAPI PoRegisterDeviceForIdleDetection(PDEVICE_OBJECT Device, ULONG ConservationIdleTime,
+                                              ULONG PerformanceIdleTime, DEVICE_POWER_STATE State)
 {
     PPO_IDLE Idle = IopDeviceOf(Device)->Idle;
     if (!ConservationIdleTime && !PerformanceIdleTime) {

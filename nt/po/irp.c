@@ -55,7 +55,8 @@ static VOID NTAPI PopBlocked(PKDPC Dpc, PVOID Context, PVOID Argument1, PVOID Ar
     PPO_REQUEST Request = Context;
     PIRP Irp = Request->Irp;
     PDEVICE_OBJECT Holder = PopHolderOf(Request);
-    VfFinding("power.irp-blocked", DRIVER_POWER_STATE_FAILURE, 3, (UINT64)Request->Bottom, (UINT64)Request->Top, (UINT64)Irp);
+    VfFinding("power.irp-blocked", DRIVER_POWER_STATE_FAILURE, 3, (UINT64)Request->Bottom, (UINT64)Request->Top,
+              (UINT64)Irp);
     VfSubject("IRP_MJ_POWER");
     VfText("a driver has kept a power request for ten minutes");
     if (Holder) {
@@ -164,7 +165,8 @@ static VOID PopSend(PPO_REQUEST Request)
     ExQueueWorkItem(&Request->Item, CriticalWorkQueue);
 }
 
-static PPO_REQUEST PopMake(PDEVICE_OBJECT Device, UCHAR Minor, POWER_STATE_TYPE Type, POWER_STATE State, POWER_ACTION Action)
+static PPO_REQUEST PopMake(PDEVICE_OBJECT Device, UCHAR Minor, POWER_STATE_TYPE Type, POWER_STATE State,
+                           POWER_ACTION Action)
 {
     PPO_REQUEST Request = ExpTryAllocate(sizeof(*Request), PO_TAG);
     PDEVICE_OBJECT Top;
@@ -308,7 +310,8 @@ VOID PopDeviceGoes(PDEVICE_OBJECT Device)
     for (PLIST_ENTRY Entry = PopRequests.Flink; Entry != &PopRequests; Entry = Entry->Flink) {
         PPO_REQUEST Request = CONTAINING_RECORD(Entry, PO_REQUEST, All);
         PDEVICE_OBJECT Holder = PopHolderOf(Request);
-        if (!Holder || (Holder != Device && Request->Bottom != Device && (Request->Device != Device || !Request->Routine)))
+        if (!Holder ||
+            (Holder != Device && Request->Bottom != Device && (Request->Device != Device || !Request->Routine)))
             continue;
         VfFinding("power.request-outstanding", DRIVER_POWER_STATE_FAILURE, 1, (UINT64)Device, 0, 0);
         VfSubject("IoDeleteDevice");

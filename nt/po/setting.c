@@ -13,13 +13,34 @@ static struct {
     BOOLEAN Known;
     ULONG Value;
 } PopSettings[16] = {
-    {"source", {0x5d3e9a59, 0xe9d5, 0x4b00, {0xa6, 0xbd, 0xff, 0x34, 0xff, 0x51, 0x65, 0x48}}, TRUE, 0}, /* GUID_ACDC_POWER_SOURCE */
-    {"battery", {0xa7ad8041, 0xb45a, 0x4cae, {0x87, 0xa3, 0xee, 0xcb, 0xb4, 0x68, 0xa9, 0xe1}}, TRUE, 100}, /* GUID_BATTERY_PERCENTAGE_REMAINING */
-    {"monitor", {0x02731015, 0x4510, 0x4526, {0x99, 0xe6, 0xe5, 0xa1, 0x7e, 0xbd, 0x1a, 0xea}}, TRUE, 1}, /* GUID_MONITOR_POWER_ON */
-    {"display", {0x6fe69556, 0x704a, 0x47a0, {0x8f, 0x24, 0xc2, 0x8d, 0x93, 0x6f, 0xda, 0x47}}, TRUE, 1}, /* GUID_CONSOLE_DISPLAY_STATE */
-    {"lid", {0xba3e0f4d, 0xb817, 0x4094, {0xa2, 0xd1, 0xd5, 0x63, 0x79, 0xe6, 0xa0, 0xf3}}, TRUE, 1}, /* GUID_LIDSWITCH_STATE_CHANGE */
-    {"saver", {0xe00958c0, 0xc213, 0x4ace, {0xac, 0x77, 0xfe, 0xcc, 0xed, 0x2e, 0xee, 0xa5}}, TRUE, 0}, /* GUID_POWER_SAVING_STATUS */
-    {"away", {0x98a7f580, 0x01f7, 0x48aa, {0x9c, 0x0f, 0x44, 0x35, 0x2c, 0x29, 0xe5, 0xc0}}, TRUE, 0}, /* GUID_SYSTEM_AWAYMODE */
+    {"source",
+     {0x5d3e9a59, 0xe9d5, 0x4b00, {0xa6, 0xbd, 0xff, 0x34, 0xff, 0x51, 0x65, 0x48}},
+     TRUE,
+     0}, /* GUID_ACDC_POWER_SOURCE */
+    {"battery",
+     {0xa7ad8041, 0xb45a, 0x4cae, {0x87, 0xa3, 0xee, 0xcb, 0xb4, 0x68, 0xa9, 0xe1}},
+     TRUE,
+     100}, /* GUID_BATTERY_PERCENTAGE_REMAINING */
+    {"monitor",
+     {0x02731015, 0x4510, 0x4526, {0x99, 0xe6, 0xe5, 0xa1, 0x7e, 0xbd, 0x1a, 0xea}},
+     TRUE,
+     1}, /* GUID_MONITOR_POWER_ON */
+    {"display",
+     {0x6fe69556, 0x704a, 0x47a0, {0x8f, 0x24, 0xc2, 0x8d, 0x93, 0x6f, 0xda, 0x47}},
+     TRUE,
+     1}, /* GUID_CONSOLE_DISPLAY_STATE */
+    {"lid",
+     {0xba3e0f4d, 0xb817, 0x4094, {0xa2, 0xd1, 0xd5, 0x63, 0x79, 0xe6, 0xa0, 0xf3}},
+     TRUE,
+     1}, /* GUID_LIDSWITCH_STATE_CHANGE */
+    {"saver",
+     {0xe00958c0, 0xc213, 0x4ace, {0xac, 0x77, 0xfe, 0xcc, 0xed, 0x2e, 0xee, 0xa5}},
+     TRUE,
+     0}, /* GUID_POWER_SAVING_STATUS */
+    {"away",
+     {0x98a7f580, 0x01f7, 0x48aa, {0x9c, 0x0f, 0x44, 0x35, 0x2c, 0x29, 0xe5, 0xc0}},
+     TRUE,
+     0}, /* GUID_SYSTEM_AWAYMODE */
 };
 
 typedef struct _PO_LISTENER {
@@ -57,7 +78,8 @@ static VOID PopTell(PPO_LISTENER Listener, ULONG Value)
 static ULONG PopFindSetting(const GUID *Guid)
 {
     ULONG i = 0;
-    while (i < RTL_NUMBER_OF(PopSettings) && PopSettings[i].Known && !RtlEqualMemory(&PopSettings[i].Guid, Guid, sizeof(GUID)))
+    while (i < RTL_NUMBER_OF(PopSettings) && PopSettings[i].Known &&
+           !RtlEqualMemory(&PopSettings[i].Guid, Guid, sizeof(GUID)))
         i++;
     return i;
 }
@@ -93,8 +115,8 @@ NTSTATUS PopSetSetting(PCSTR Text, ULONG Value)
     return STATUS_SUCCESS;
 }
 
-NTSTATUS NTAPI PoRegisterPowerSettingCallback(PDEVICE_OBJECT DeviceObject, LPCGUID SettingGuid, PPOWER_SETTING_CALLBACK Routine,
-                                              PVOID Context, PVOID *Handle)
+NTSTATUS NTAPI PoRegisterPowerSettingCallback(PDEVICE_OBJECT DeviceObject, LPCGUID SettingGuid,
+                                              PPOWER_SETTING_CALLBACK Routine, PVOID Context, PVOID *Handle)
 {
     ULONG Stack = VfCaptureStack(), Index;
     PPO_LISTENER Listener;

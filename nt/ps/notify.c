@@ -98,7 +98,8 @@ NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx(PCREATE_PROCESS_NOTIFY_ROUTINE_
 }
 
 /* docs: PsSetCreateProcessNotifyRoutineEx2: type 0 (PsCreateProcessNotifySubsystems); there is one subsystem here. */
-NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx2(PSCREATEPROCESSNOTIFYTYPE NotifyType, PVOID NotifyInformation, BOOLEAN Remove)
+NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx2(PSCREATEPROCESSNOTIFYTYPE NotifyType, PVOID NotifyInformation,
+                                                  BOOLEAN Remove)
 {
     if (NotifyType)
         return STATUS_INVALID_PARAMETER;

@@ -32,17 +32,17 @@ typedef struct _EPROCESS {
     NTSTATUS ExitStatus;
     LARGE_INTEGER ExitTime;
     struct _SEP_TOKEN *Token; /* NULL = not asked for yet, see SepPrimaryToken */
-    struct _MI_SPACE *Space; /* NULL = has no user memory: Idle */
-    UNICODE_STRING ImagePath;   /* "\Device\HarddiskVolume1\..." */
-    UNICODE_STRING OpenPath;    /* "\??\C:\..." as the creator gave it */
+    struct _MI_SPACE *Space;  /* NULL = has no user memory: Idle */
+    UNICODE_STRING ImagePath; /* "\Device\HarddiskVolume1\..." */
+    UNICODE_STRING OpenPath;  /* "\??\C:\..." as the creator gave it */
     UNICODE_STRING CommandLine;
     PFILE_OBJECT ImageFile;
     PVOID NtdllBase;
     ULONG Sequence;  /* among the processes of this boot */
     SIZE_T Quota[2]; /* nonpaged, paged pool */
     BOOLEAN Ending, Announced, Exited;
-    PVOID LastCall; /* that ended it, when no thread of its own made it */
-    ULONG LiveThreads; /* that have not begun to end */
+    PVOID LastCall;               /* that ended it, when no thread of its own made it */
+    ULONG LiveThreads;            /* that have not begun to end */
     struct _ETHREAD *FirstThread; /* not referenced: an address to compare with */
 } EPROCESS;
 C_ASSERT(FIELD_OFFSET(EPROCESS, UniqueProcessId) == 0x440);
@@ -70,19 +70,21 @@ typedef struct _ETHREAD {
     KEVENT Work;
     LIST_ENTRY Calls;
     NTSTATUS EndsWith;
-    PVOID LastCall; /* that ended it */
-    UINT64 UserStack; /* lowest address */
+    PVOID LastCall;                /* that ended it */
+    UINT64 UserStack;              /* lowest address */
     PDEVICE_OBJECT DeviceToVerify; /* IoSetHardErrorOrVerifyDevice */
-    GUID ActivityId; /* EtwActivityIdControl's */
-    struct _VF_CALLBACK *Start; /* the callback that is the thread's routine */
+    GUID ActivityId;               /* EtwActivityIdControl's */
+    struct _VF_CALLBACK *Start;    /* the callback that is the thread's routine */
 } ETHREAD;
 
 VOID PsInitialize(VOID);
 /* A kernel thread of the System process; Driver routine or the kernel's own. Referenced once by itself and once for
  * the caller. */
 NTSTATUS PspCreateSystemThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver, PETHREAD *Thread);
-NTSTATUS PspCreateThreadIn(PEPROCESS Process, PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver, PETHREAD *Thread);
-NTSTATUS PspMakeThread(PEPROCESS Process, PKSTART_ROUTINE System, PKSTART_ROUTINE Routine, PVOID Context, PETHREAD *Result);
+NTSTATUS PspCreateThreadIn(PEPROCESS Process, PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver,
+                           PETHREAD *Thread);
+NTSTATUS PspMakeThread(PEPROCESS Process, PKSTART_ROUTINE System, PKSTART_ROUTINE Routine, PVOID Context,
+                       PETHREAD *Result);
 extern PEPROCESS PsInitialSystemProcess, PsIdleProcess;
 
 /* Number of the current thread for reports: its id; 0 for an idle thread. */
@@ -92,7 +94,6 @@ ULONG PspThreadNumber(PKTHREAD Thread);
 PKTHREAD PspNextThread(PKTHREAD Thread);
 extern LIST_ENTRY PspProcesses;
 extern POBJECT_TYPE PspThreadType, PspProcessType;
-
 
 /* ---- User mode ----------------------------------------------------------------------------------------------------- */
 
@@ -114,7 +115,8 @@ static inline PEPROCESS PspCurrentProcess(VOID)
 }
 
 /* Services that no public header declares. */
-NTSTATUS NTAPI NtProtectVirtualMemory(HANDLE Process, PVOID *BaseAddress, PSIZE_T RegionSize, ULONG Protect, PULONG Old);
+NTSTATUS NTAPI NtProtectVirtualMemory(HANDLE Process, PVOID *BaseAddress, PSIZE_T RegionSize, ULONG Protect,
+                                      PULONG Old);
 NTSTATUS NTAPI NtTerminateProcess(HANDLE Process, NTSTATUS ExitStatus);
 NTSTATUS NTAPI NtTerminateThread(HANDLE Thread, NTSTATUS ExitStatus);
 NTSTATUS NTAPI NtDelayExecution(BOOLEAN Alertable, PLARGE_INTEGER Interval);

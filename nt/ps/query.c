@@ -61,7 +61,8 @@ NTSTATUS NTAPI NtOpenProcess(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBU
     }
     if (!NT_SUCCESS(Status))
         return STATUS_INVALID_CID;
-    Status = ObOpenObjectByPointer(Process, Attributes->Attributes, NULL, Access, PspProcessType, ExGetPreviousMode(), Handle);
+    Status = ObOpenObjectByPointer(Process, Attributes->Attributes, NULL, Access, PspProcessType, ExGetPreviousMode(),
+                                   Handle);
     ObfDereferenceObject(Process);
     return Status;
 }
@@ -78,7 +79,8 @@ NTSTATUS NTAPI NtOpenThread(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUT
     if (ClientId->UniqueProcess && Thread->Cid.UniqueProcess != ClientId->UniqueProcess)
         Status = STATUS_INVALID_CID;
     else
-        Status = ObOpenObjectByPointer(Thread, Attributes->Attributes, NULL, Access, PspThreadType, ExGetPreviousMode(), Handle);
+        Status = ObOpenObjectByPointer(Thread, Attributes->Attributes, NULL, Access, PspThreadType, ExGetPreviousMode(),
+                                       Handle);
     ObfDereferenceObject(Thread);
     return Status;
 }
@@ -113,8 +115,12 @@ enum {
 
 static NTSTATUS PspQueryProcess(PEPROCESS Process, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
 {
-    PSP_BASIC Basic = {Process->ExitStatus,     Process->Peb, (1ull << KiDoor->processors) - 1, Process->Pcb.BasePriority,
-                       Process->UniqueProcessId, Process->InheritedFromUniqueProcessId};
+    PSP_BASIC Basic = {Process->ExitStatus,
+                       Process->Peb,
+                       (1ull << KiDoor->processors) - 1,
+                       Process->Pcb.BasePriority,
+                       Process->UniqueProcessId,
+                       Process->InheritedFromUniqueProcessId};
     PSP_TIMES Times = {.CreateTime = Process->CreateTime, .ExitTime = Process->ExitTime};
     UNICODE_STRING Win32 = Process->OpenPath;
     ULONG_PTR Word;
@@ -152,14 +158,16 @@ static NTSTATUS PspQueryProcess(PEPROCESS Process, ULONG Class, PVOID Buffer, UL
     }
 }
 
-NTSTATUS NTAPI NtQueryInformationProcess(HANDLE Handle, PROCESSINFOCLASS Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
+NTSTATUS NTAPI NtQueryInformationProcess(HANDLE Handle, PROCESSINFOCLASS Class, PVOID Buffer, ULONG Bytes,
+                                         PULONG Returned)
 {
     PEPROCESS Process;
-    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0x400 /* PROCESS_QUERY_INFORMATION */, PspProcessType, ExGetPreviousMode(),
-                                                (PVOID *)&Process, NULL);
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0x400 /* PROCESS_QUERY_INFORMATION */, PspProcessType,
+                                                ExGetPreviousMode(), (PVOID *)&Process, NULL);
 
     if (Status == STATUS_ACCESS_DENIED) /* docs: the limited right suffices for what is asked most */
-        Status = ObReferenceObjectByHandle(Handle, 0x1000, PspProcessType, ExGetPreviousMode(), (PVOID *)&Process, NULL);
+        Status =
+            ObReferenceObjectByHandle(Handle, 0x1000, PspProcessType, ExGetPreviousMode(), (PVOID *)&Process, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     Status = PspQueryProcess(Process, (ULONG)Class, Buffer, Bytes, Returned);
@@ -183,7 +191,8 @@ NTSTATUS NTAPI NtSetInformationProcess(HANDLE Handle, PROCESSINFOCLASS Class, PV
     if (!NT_SUCCESS(Status))
         return Status;
     Process->Pcb.BasePriority = (SCHAR) * (PLONG)Buffer;
-    for (PLIST_ENTRY Entry = Process->Pcb.ThreadListHead.Flink; Entry != &Process->Pcb.ThreadListHead; Entry = Entry->Flink)
+    for (PLIST_ENTRY Entry = Process->Pcb.ThreadListHead.Flink; Entry != &Process->Pcb.ThreadListHead;
+         Entry = Entry->Flink)
         KeSetPriorityThread(CONTAINING_RECORD(Entry, struct _KTHREAD, ThreadListEntry), *(PLONG)Buffer);
     ObfDereferenceObject(Process);
     return STATUS_SUCCESS;
@@ -213,8 +222,8 @@ enum {
 
 static NTSTATUS PspQueryThread(PETHREAD Thread, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
 {
-    PSP_THREAD_BASIC Basic = {Thread->ExitStatus,   Thread->Tcb.Teb,      Thread->Cid, Thread->Tcb.Affinity,
-                              Thread->Tcb.Priority, Thread->Tcb.BasePriority};
+    PSP_THREAD_BASIC Basic = {Thread->ExitStatus,   Thread->Tcb.Teb,      Thread->Cid,
+                              Thread->Tcb.Affinity, Thread->Tcb.Priority, Thread->Tcb.BasePriority};
     PSP_TIMES Times = {.CreateTime = Thread->CreateTime, .ExitTime = Thread->ExitTime};
     ULONG Half;
 
@@ -237,11 +246,12 @@ static NTSTATUS PspQueryThread(PETHREAD Thread, ULONG Class, PVOID Buffer, ULONG
     }
 }
 
-NTSTATUS NTAPI NtQueryInformationThread(HANDLE Handle, THREADINFOCLASS Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
+NTSTATUS NTAPI NtQueryInformationThread(HANDLE Handle, THREADINFOCLASS Class, PVOID Buffer, ULONG Bytes,
+                                        PULONG Returned)
 {
     PETHREAD Thread;
-    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0x40 /* THREAD_QUERY_INFORMATION */, PspThreadType, ExGetPreviousMode(),
-                                                (PVOID *)&Thread, NULL);
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0x40 /* THREAD_QUERY_INFORMATION */, PspThreadType,
+                                                ExGetPreviousMode(), (PVOID *)&Thread, NULL);
 
     if (!NT_SUCCESS(Status))
         return Status;
@@ -280,8 +290,8 @@ static NTSTATUS PspSetThread(PETHREAD Thread, ULONG Class, PVOID Buffer, ULONG B
 NTSTATUS NTAPI NtSetInformationThread(HANDLE Handle, THREADINFOCLASS Class, PVOID Buffer, ULONG Bytes)
 {
     PETHREAD Thread;
-    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0x20 /* THREAD_SET_INFORMATION */, PspThreadType, ExGetPreviousMode(),
-                                                (PVOID *)&Thread, NULL);
+    NTSTATUS Status = ObReferenceObjectByHandle(Handle, 0x20 /* THREAD_SET_INFORMATION */, PspThreadType,
+                                                ExGetPreviousMode(), (PVOID *)&Thread, NULL);
 
     if (!NT_SUCCESS(Status))
         return Status;
@@ -293,8 +303,8 @@ NTSTATUS NTAPI NtSetInformationThread(HANDLE Handle, THREADINFOCLASS Class, PVOI
 /* ---- The system ----------------------------------------------------------------------------------------------------- */
 
 typedef struct _PSP_SYSTEM_BASIC {
-    ULONG Reserved, TimerResolution, PageSize, NumberOfPhysicalPages, LowestPhysicalPageNumber, HighestPhysicalPageNumber,
-        AllocationGranularity;
+    ULONG Reserved, TimerResolution, PageSize, NumberOfPhysicalPages, LowestPhysicalPageNumber,
+        HighestPhysicalPageNumber, AllocationGranularity;
     ULONG_PTR MinimumUserModeAddress, MaximumUserModeAddress, ActiveProcessorsAffinityMask;
     CCHAR NumberOfProcessors;
 } PSP_SYSTEM_BASIC;
@@ -375,7 +385,8 @@ static NTSTATUS PspQueryProcesses(PUCHAR Buffer, ULONG Bytes, PULONG Returned)
 
     for (PLIST_ENTRY Entry = PspProcesses.Flink; Entry != &PspProcesses; Entry = Entry->Flink) {
         PEPROCESS Process = CONTAINING_RECORD(Entry, EPROCESS, ActiveProcessLinks);
-        Need += PspDescribeProcess(Buffer + Need, Need < Bytes ? Bytes - Need : 0, Process, Entry->Flink == &PspProcesses);
+        Need +=
+            PspDescribeProcess(Buffer + Need, Need < Bytes ? Bytes - Need : 0, Process, Entry->Flink == &PspProcesses);
     }
     if (Returned)
         *Returned = Need;

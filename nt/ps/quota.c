@@ -62,7 +62,7 @@ BOOLEAN NTAPI PsIsDiskCountersEnabled(VOID)
 }
 
 /* docs: without effect while the counters are not enabled. */
-VOID NTAPI PsUpdateDiskCounters(PEPROCESS Process, ULONG64 BytesRead, ULONG64 BytesWritten, ULONG ReadCount, ULONG WriteCount,
-                                ULONG FlushCount)
+VOID NTAPI PsUpdateDiskCounters(PEPROCESS Process, ULONG64 BytesRead, ULONG64 BytesWritten, ULONG ReadCount,
+                                ULONG WriteCount, ULONG FlushCount)
 {
 }

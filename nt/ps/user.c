@@ -243,7 +243,8 @@ static VOID PspRelease(CHAR Kind, PPSP_CAPTURE Capture, NTSTATUS Status)
         MmWriteUser((PVOID)Capture->User, Capture->Memory, Capture->Bytes);
     else if (Capture->User && Kind == 'i' && !NT_ERROR(Status))
         MmWriteUser((PVOID)Capture->User, &Capture->Iosb, sizeof(Capture->Iosb));
-    else if (Capture->User && (Kind == '8' || Kind == '4' || Kind == 'p') && (NT_SUCCESS(Status) || Capture->Word != Capture->Before))
+    else if (Capture->User && (Kind == '8' || Kind == '4' || Kind == 'p') &&
+             (NT_SUCCESS(Status) || Capture->Word != Capture->Before))
         MmWriteUser((PVOID)Capture->User, &Capture->Word, Capture->Bytes);
     if (Capture->Memory)
         ExpFree(Capture->Memory);

@@ -128,7 +128,8 @@ static NTSTATUS RtlpAppendAce(PACL Acl, ULONG Revision, UCHAR Type, ULONG Flags,
     Ace->Mask = Mask;
     if (Object) {
         GUID *At = (GUID *)&Ace->ObjectType;
-        Ace->Flags = (ObjectType ? ACE_OBJECT_TYPE_PRESENT : 0) | (InheritedType ? ACE_INHERITED_OBJECT_TYPE_PRESENT : 0);
+        Ace->Flags =
+            (ObjectType ? ACE_OBJECT_TYPE_PRESENT : 0) | (InheritedType ? ACE_INHERITED_OBJECT_TYPE_PRESENT : 0);
         if (ObjectType)
             *At++ = *ObjectType;
         if (InheritedType)
@@ -143,11 +144,12 @@ static NTSTATUS RtlpAppendAce(PACL Acl, ULONG Revision, UCHAR Type, ULONG Flags,
 
 NTSTATUS NTAPI RtlAddAccessDeniedAceEx(PACL Acl, ULONG Revision, ULONG Flags, ACCESS_MASK Mask, PSID Sid)
 {
-    return RtlpAppendAce(Acl, Revision, ACCESS_DENIED_ACE_TYPE, Flags, VALID_INHERIT_FLAGS, Mask, NULL, NULL, FALSE, Sid);
+    return RtlpAppendAce(Acl, Revision, ACCESS_DENIED_ACE_TYPE, Flags, VALID_INHERIT_FLAGS, Mask, NULL, NULL, FALSE,
+                         Sid);
 }
 
-NTSTATUS NTAPI RtlAddAuditAccessAceEx(PACL Acl, ULONG Revision, ULONG Flags, ACCESS_MASK Mask, PSID Sid, BOOLEAN Success,
-                                      BOOLEAN Failure)
+NTSTATUS NTAPI RtlAddAuditAccessAceEx(PACL Acl, ULONG Revision, ULONG Flags, ACCESS_MASK Mask, PSID Sid,
+                                      BOOLEAN Success, BOOLEAN Failure)
 {
     Flags |= (Success ? SUCCESSFUL_ACCESS_ACE_FLAG : 0) | (Failure ? FAILED_ACCESS_ACE_FLAG : 0);
     return RtlpAppendAce(Acl, Revision, SYSTEM_AUDIT_ACE_TYPE, Flags,
@@ -180,7 +182,7 @@ NTSTATUS RtlInitializeSidEx(PSID Sid, PSID_IDENTIFIER_AUTHORITY Authority, UCHAR
     NTSTATUS Status = RtlInitializeSid(Sid, Authority, Count);
     if (!NT_SUCCESS(Status))
         return Status;
-    /* its page has a UCHAR before the dots, which C would rather not */
+        /* its page has a UCHAR before the dots, which C would rather not */
 #pragma clang diagnostic push
 #pragma clang diagnostic ignored "-Wvarargs"
     va_start(Arguments, Count);
@@ -269,7 +271,8 @@ static BOOLEAN RtlpSidWithin(PUCHAR Base, ULONG Length, ULONG Offset)
 
 static BOOLEAN RtlpAclWithin(PUCHAR Base, ULONG Length, ULONG Offset)
 {
-    if (Offset & 3 || Offset < sizeof(SECURITY_DESCRIPTOR_RELATIVE) || Offset >= Length || Length - Offset < sizeof(ACL))
+    if (Offset & 3 || Offset < sizeof(SECURITY_DESCRIPTOR_RELATIVE) || Offset >= Length ||
+        Length - Offset < sizeof(ACL))
         return FALSE;
     return ((PACL)(Base + Offset))->AclSize <= Length - Offset && RtlValidAcl((PACL)(Base + Offset));
 }

@@ -180,7 +180,8 @@ static ACCESS_MASK SepBarred(PSECURITY_DESCRIPTOR Descriptor, const SEP_TOKEN *T
         Allowed |= Mapping->GenericWrite;
     if (!(Policy & SYSTEM_MANDATORY_LABEL_NO_EXECUTE_UP))
         Allowed |= Mapping->GenericExecute;
-    return Policy & SYSTEM_MANDATORY_LABEL_NO_WRITE_UP ? ~(Allowed | SYNCHRONIZE | MAXIMUM_ALLOWED) : ~(Allowed | MAXIMUM_ALLOWED);
+    return Policy & SYSTEM_MANDATORY_LABEL_NO_WRITE_UP ? ~(Allowed | SYNCHRONIZE | MAXIMUM_ALLOWED)
+                                                       : ~(Allowed | MAXIMUM_ALLOWED);
 }
 
 /* ---- The check --------------------------------------------------------------------------------------------------- */
@@ -289,8 +290,8 @@ BOOLEAN NTAPI SeAccessCheck(PSECURITY_DESCRIPTOR Descriptor, PSECURITY_SUBJECT_C
         return Previous != 0;
     }
     RtlMapGenericMask(&Desired, Mapping);
-    BOOLEAN Passed = SepCheckAccess(Descriptor, SeQuerySubjectContextToken(Subject), Desired, Previous, Mapping, Granted,
-                                    &Used, Status);
+    BOOLEAN Passed = SepCheckAccess(Descriptor, SeQuerySubjectContextToken(Subject), Desired, Previous, Mapping,
+                                    Granted, &Used, Status);
     if (Passed && Privileges && !NT_SUCCESS(SepMakePrivilegeSet(Used, Privileges))) {
         *Granted = 0;
         *Status = STATUS_INSUFFICIENT_RESOURCES;

@@ -199,12 +199,10 @@ NTSTATUS SepAssign(PSECURITY_DESCRIPTOR ParentDescriptor, PSECURITY_DESCRIPTOR E
     SepTakeApart(ParentDescriptor, &Parent);
     SepTakeApart(ExplicitDescriptor, &Own);
     *Result = NULL;
-    New.Owner = Own.Owner ? Own.Owner
+    New.Owner = Own.Owner                                 ? Own.Owner
                 : (Flags & SEF_DEFAULT_OWNER_FROM_PARENT) ? Parent.Owner
                                                           : Token->UserAndGroups[Token->OwnerIndex].Sid;
-    New.Group = Own.Group ? Own.Group
-                : (Flags & SEF_DEFAULT_GROUP_FROM_PARENT) ? Parent.Group
-                                                          : Token->PrimaryGroup;
+    New.Group = Own.Group ? Own.Group : (Flags & SEF_DEFAULT_GROUP_FROM_PARENT) ? Parent.Group : Token->PrimaryGroup;
     if (!New.Owner)
         return STATUS_INVALID_OWNER;
     if (!New.Group)

@@ -275,7 +275,8 @@ NTSTATUS NTAPI SeSetSecurityDescriptorInfoEx(PVOID Object, PSECURITY_INFORMATION
     SepTakeApart(*ObjectsDescriptor, &New);
     SepTakeApart(Modification, &From);
     if (What & OWNER_SECURITY_INFORMATION) {
-        if (!From.Owner || (!(AutoInheritFlags & SEF_AVOID_OWNER_CHECK) && !SepMayBeOwner(SepEffectiveToken(), From.Owner)))
+        if (!From.Owner ||
+            (!(AutoInheritFlags & SEF_AVOID_OWNER_CHECK) && !SepMayBeOwner(SepEffectiveToken(), From.Owner)))
             return STATUS_INVALID_OWNER;
         New.Owner = From.Owner;
         New.Control = (New.Control & ~SE_OWNER_DEFAULTED) | (From.Control & SE_OWNER_DEFAULTED);

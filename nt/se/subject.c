@@ -144,7 +144,8 @@ VOID NTAPI SeCaptureSubjectContextEx(PETHREAD Thread, PEPROCESS Process, PSECURI
     BOOLEAN CopyOnOpen, EffectiveOnly;
     Subject->ImpersonationLevel = SecurityAnonymous;
     Subject->ClientToken =
-        Thread ? PsReferenceImpersonationToken(Thread, &CopyOnOpen, &EffectiveOnly, &Subject->ImpersonationLevel) : NULL;
+        Thread ? PsReferenceImpersonationToken(Thread, &CopyOnOpen, &EffectiveOnly, &Subject->ImpersonationLevel)
+               : NULL;
     Subject->PrimaryToken = PsReferencePrimaryToken(Process);
     Subject->ProcessAuditId = Process->UniqueProcessId;
 }
@@ -243,12 +244,12 @@ NTSTATUS NTAPI SeAppendPrivileges(PACCESS_STATE State, PPRIVILEGE_SET Privileges
     PPRIVILEGE_SET Held = Aux->Privileges, New;
     ULONG Total = Held->PrivilegeCount + Privileges->PrivilegeCount;
     if (Total > INITIAL_PRIVILEGE_COUNT) {
-        New = ExAllocatePoolWithTag(PagedPool, FIELD_OFFSET(PRIVILEGE_SET, Privilege) + Total * sizeof(LUID_AND_ATTRIBUTES),
-                                    'rPeS');
+        New = ExAllocatePoolWithTag(
+            PagedPool, FIELD_OFFSET(PRIVILEGE_SET, Privilege) + Total * sizeof(LUID_AND_ATTRIBUTES), 'rPeS');
         if (!New)
             return STATUS_INSUFFICIENT_RESOURCES;
-        RtlCopyMemory(New, Held, FIELD_OFFSET(PRIVILEGE_SET, Privilege) +
-                                     Held->PrivilegeCount * sizeof(LUID_AND_ATTRIBUTES));
+        RtlCopyMemory(New, Held,
+                      FIELD_OFFSET(PRIVILEGE_SET, Privilege) + Held->PrivilegeCount * sizeof(LUID_AND_ATTRIBUTES));
         if (State->PrivilegesAllocated)
             ExFreePoolWithTag(Held, 0);
         Aux->Privileges = Held = New;

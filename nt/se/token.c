@@ -74,8 +74,8 @@ NTSTATUS SepMakeToken(const SEP_TOKEN_PARTS *Parts, PSEP_TOKEN *Result)
     Token->ModifiedId = Like->ModifiedId.LowPart ? Like->ModifiedId : SepNewLuid();
     Token->UserAndGroupCount = Count;
     Token->RestrictedCount = RestrictedCount;
-    Token->Block = ExpAllocate(SepArrayBytes(Groups, Count) + SepArrayBytes(Restricted, RestrictedCount) +
-                                   RtlLengthSid(Group), SEP_TOKEN_TAG);
+    Token->Block = ExpAllocate(
+        SepArrayBytes(Groups, Count) + SepArrayBytes(Restricted, RestrictedCount) + RtlLengthSid(Group), SEP_TOKEN_TAG);
     PUCHAR At = SepCopyArray(Token->Block, Groups, Count, &Token->UserAndGroups);
     At = SepCopyArray(At, Restricted, RestrictedCount, &Token->Restricted);
     RtlCopyMemory(At, Group, RtlLengthSid(Group));
@@ -228,8 +228,8 @@ static SEP_SID5 SepLogonSid = {1, 3, {0, 0, 0, 0, 0, 5}, {5, 0, 0x1f4a0}};
 
 static PACL SepMakeDacl(PSID First, PSID Second, ACCESS_MASK SecondAccess)
 {
-    ULONG Bytes = sizeof(ACL) + 2 * FIELD_OFFSET(ACCESS_ALLOWED_ACE, SidStart) + RtlLengthSid(First) +
-                  RtlLengthSid(Second);
+    ULONG Bytes =
+        sizeof(ACL) + 2 * FIELD_OFFSET(ACCESS_ALLOWED_ACE, SidStart) + RtlLengthSid(First) + RtlLengthSid(Second);
     PACL Dacl = ExpAllocate(Bytes, SEP_TOKEN_TAG);
     RtlCreateAcl(Dacl, Bytes, ACL_REVISION);
     RtlAddAccessAllowedAce(Dacl, ACL_REVISION, GENERIC_ALL, First);
@@ -251,12 +251,12 @@ static PACL SepMakeDacl3(PSID First, ACCESS_MASK FirstAccess)
 /* docs: Privilege Constants: of the local system's privileges those that a driver's thread has enabled. */
 static VOID SepMakeSystemToken(VOID)
 {
-    SID_AND_ATTRIBUTES Groups[] = {{SeExports->SeLocalSystemSid, 0},
-                                   {SeExports->SeAliasAdminsSid,
-                                    SE_GROUP_ENABLED_BY_DEFAULT | SE_GROUP_ENABLED | SE_GROUP_OWNER},
-                                   {SeExports->SeWorldSid, SEP_ON},
-                                   {SeExports->SeAuthenticatedUsersSid, SEP_ON},
-                                   {SeExports->SeSystemMandatorySid, SEP_LABEL}};
+    SID_AND_ATTRIBUTES Groups[] = {
+        {SeExports->SeLocalSystemSid, 0},
+        {SeExports->SeAliasAdminsSid, SE_GROUP_ENABLED_BY_DEFAULT | SE_GROUP_ENABLED | SE_GROUP_OWNER},
+        {SeExports->SeWorldSid, SEP_ON},
+        {SeExports->SeAuthenticatedUsersSid, SEP_ON},
+        {SeExports->SeSystemMandatorySid, SEP_LABEL}};
     const UINT64 Off = SEP_BIT(SE_ASSIGNPRIMARYTOKEN_PRIVILEGE) | SEP_BIT(SE_INCREASE_QUOTA_PRIVILEGE) |
                        SEP_BIT(SE_SECURITY_PRIVILEGE) | SEP_BIT(SE_TAKE_OWNERSHIP_PRIVILEGE) |
                        SEP_BIT(SE_LOAD_DRIVER_PRIVILEGE) | SEP_BIT(SE_SYSTEMTIME_PRIVILEGE) |
@@ -371,13 +371,12 @@ VOID SepProcessGoes(PEPROCESS Process)
 
 VOID SeInitialize(VOID)
 {
-    SepTokenType = ObpCreateType(
-        &(OB_TYPE_INIT){.Name = L"Token",
-                        .BodyBytes = sizeof(SEP_TOKEN),
-                        .ValidAccess = TOKEN_ALL_ACCESS,
-                        .Mapping = {TOKEN_READ, TOKEN_WRITE, TOKEN_EXECUTE, TOKEN_ALL_ACCESS},
-                        .SecurityRequired = TRUE,
-                        .Delete = SepDeleteToken});
+    SepTokenType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"Token",
+                                                 .BodyBytes = sizeof(SEP_TOKEN),
+                                                 .ValidAccess = TOKEN_ALL_ACCESS,
+                                                 .Mapping = {TOKEN_READ, TOKEN_WRITE, TOKEN_EXECUTE, TOKEN_ALL_ACCESS},
+                                                 .SecurityRequired = TRUE,
+                                                 .Delete = SepDeleteToken});
     SeTokenObjectType = (PVOID)SepTokenType;
     LUID System = SYSTEM_LUID, Elevated = {.LowPart = 0x1f4b1}, Limited = {.LowPart = 0x1f4d7};
     SepMakeSession(System);
@@ -444,4 +443,3 @@ NTSTATUS NTAPI NtAllocateLocallyUniqueId(PLUID Luid)
     *Luid = SepNewLuid();
     return STATUS_SUCCESS;
 }
-

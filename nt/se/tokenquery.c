@@ -154,8 +154,8 @@ static NTSTATUS SepClassBytes(const SEP_TOKEN *Token, ULONG Class, PULONG Bytes)
         *Bytes = sizeof(TOKEN_ORIGIN);
         break;
     case TokenIntegrityLevel:
-        *Bytes = sizeof(TOKEN_MANDATORY_LABEL) +
-                 (Token->IntegrityIndex ? RtlLengthSid(User[Token->IntegrityIndex].Sid) : 0);
+        *Bytes =
+            sizeof(TOKEN_MANDATORY_LABEL) + (Token->IntegrityIndex ? RtlLengthSid(User[Token->IntegrityIndex].Sid) : 0);
         break;
     case TokenLogonSid:
         if (!SepFindLogonSid(Token))
@@ -188,8 +188,8 @@ static VOID SepPutStatistics(const SEP_TOKEN *Token, PTOKEN_STATISTICS To)
     To->TokenType = Token->Type;
     To->ImpersonationLevel = Token->Level;
     To->DynamicCharged = 4096; /* what Windows sets aside for default DACL and primary group */
-    To->DynamicAvailable = 4096 - RtlLengthSid(Token->PrimaryGroup) -
-                           (Token->DefaultDacl ? Token->DefaultDacl->AclSize : 0);
+    To->DynamicAvailable =
+        4096 - RtlLengthSid(Token->PrimaryGroup) - (Token->DefaultDacl ? Token->DefaultDacl->AclSize : 0);
     To->GroupCount = Token->UserAndGroupCount - 1;
     To->PrivilegeCount = SepCountPrivileges(Token);
     To->ModifiedId = Token->ModifiedId;
@@ -241,7 +241,8 @@ static VOID SepFillClass(const SEP_TOKEN *Token, ULONG Class, PVOID Buffer)
         SepPutOneSid(Buffer, Token->PrimaryGroup);
         break;
     case TokenDefaultDacl:
-        ((PTOKEN_DEFAULT_DACL)Buffer)->DefaultDacl = Token->DefaultDacl ? (PACL)((PTOKEN_DEFAULT_DACL)Buffer + 1) : NULL;
+        ((PTOKEN_DEFAULT_DACL)Buffer)->DefaultDacl =
+            Token->DefaultDacl ? (PACL)((PTOKEN_DEFAULT_DACL)Buffer + 1) : NULL;
         if (Token->DefaultDacl)
             RtlCopyMemory((PTOKEN_DEFAULT_DACL)Buffer + 1, Token->DefaultDacl, Token->DefaultDacl->AclSize);
         break;
@@ -457,9 +458,9 @@ NTSTATUS NTAPI NtSetInformationToken(HANDLE Handle, TOKEN_INFORMATION_CLASS Clas
         return STATUS_INVALID_INFO_CLASS;
     if (Bytes < SepSetBytes(Class))
         return STATUS_INFO_LENGTH_MISMATCH;
-    NTSTATUS Status = ObReferenceObjectByHandle(
-        Handle, TOKEN_ADJUST_DEFAULT | (Class == TokenSessionId ? TOKEN_ADJUST_SESSIONID : 0), SepTokenType,
-        ExGetPreviousMode(), (PVOID *)&Token, NULL);
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(Handle, TOKEN_ADJUST_DEFAULT | (Class == TokenSessionId ? TOKEN_ADJUST_SESSIONID : 0),
+                                  SepTokenType, ExGetPreviousMode(), (PVOID *)&Token, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     KeEnterCriticalRegion();

@@ -37,8 +37,8 @@ NTSTATUS NTAPI NtOpenThreadTokenEx(HANDLE ThreadHandle, ACCESS_MASK Access, BOOL
     BOOLEAN CopyOnOpen, EffectiveOnly;
     PETHREAD Thread;
     *TokenHandle = NULL;
-    NTSTATUS Status = ObReferenceObjectByHandle(ThreadHandle, THREAD_QUERY_INFORMATION, PspThreadType, Mode,
-                                                (PVOID *)&Thread, NULL);
+    NTSTATUS Status =
+        ObReferenceObjectByHandle(ThreadHandle, THREAD_QUERY_INFORMATION, PspThreadType, Mode, (PVOID *)&Thread, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     PSEP_TOKEN Token = PsReferenceImpersonationToken(Thread, &CopyOnOpen, &EffectiveOnly, &Level), Copy;
@@ -118,8 +118,8 @@ static BOOLEAN SepAdjustOne(PSEP_TOKEN Token, PLUID_AND_ATTRIBUTES To, PTOKEN_PR
     if (Before && Token->Enabled != Old && Before->PrivilegeCount < Room) {
         PLUID_AND_ATTRIBUTES Entry = &Before->Privileges[Before->PrivilegeCount++];
         Entry->Luid = To->Luid;
-        Entry->Attributes = (Old & Bit ? SE_PRIVILEGE_ENABLED : 0) |
-                            (Token->Default & Bit ? SE_PRIVILEGE_ENABLED_BY_DEFAULT : 0);
+        Entry->Attributes =
+            (Old & Bit ? SE_PRIVILEGE_ENABLED : 0) | (Token->Default & Bit ? SE_PRIVILEGE_ENABLED_BY_DEFAULT : 0);
     }
     return TRUE;
 }

@@ -16,8 +16,8 @@
 typedef struct _VF_THUNK {
     const VF_CONTRACT *Contract; /* NULL: a missing import */
     UINT64 Target;
-    UINT64 Enter;                /* where the thunk goes on behind its checks */
-    PCSTR Name;                  /* "module!name" of a missing one */
+    UINT64 Enter; /* where the thunk goes on behind its checks */
+    PCSTR Name;   /* "module!name" of a missing one */
 } VF_THUNK;
 
 enum { VF_LEVEL_REASON, VF_BUDGET_REASON, VF_MISSING_REASON };
@@ -61,9 +61,9 @@ const VF_CONTRACT *VfContractOf(PCSTR Name)
 
 PCSTR VfLevelName(KIRQL Irql)
 {
-    static const PCSTR Names[] = {"PASSIVE_LEVEL", "APC_LEVEL", "DISPATCH_LEVEL", "DIRQL 3", "DIRQL 4", "DIRQL 5",
-                                  "DIRQL 6", "DIRQL 7", "DIRQL 8", "DIRQL 9", "DIRQL 10", "DIRQL 11",
-                                  "DIRQL 12", "CLOCK_LEVEL", "IPI_LEVEL", "HIGH_LEVEL"};
+    static const PCSTR Names[] = {"PASSIVE_LEVEL", "APC_LEVEL",   "DISPATCH_LEVEL", "DIRQL 3",   "DIRQL 4",  "DIRQL 5",
+                                  "DIRQL 6",       "DIRQL 7",     "DIRQL 8",        "DIRQL 9",   "DIRQL 10", "DIRQL 11",
+                                  "DIRQL 12",      "CLOCK_LEVEL", "IPI_LEVEL",      "HIGH_LEVEL"};
 
     return Irql <= HIGH_LEVEL ? Names[Irql] : "no IRQL";
 }
@@ -130,7 +130,8 @@ static VOID VfWriteThunk(ULONG Number, const VF_CONTRACT *Contract, UINT64 Targe
     Budget = Code;
     VfThunks[Number].Enter = VfThunkBase + (UINT64)(Code - VfThunkMemory);
     if (!strncmp(Contract->Name, "Zw", 2) && !KiDoor->dry_run) { /* a call of kernel mode, also on a user thread */
-        EMIT(0x65, 0x48, 0x8b, 0x04, 0x25, BYTES4(FIELD_OFFSET(KI_PROCESSOR, CurrentThread)));  /* mov rax, gs:[thread] */
+        EMIT(0x65, 0x48, 0x8b, 0x04, 0x25,
+             BYTES4(FIELD_OFFSET(KI_PROCESSOR, CurrentThread)));                           /* mov rax, gs:[thread] */
         EMIT(0x80, 0xb8, BYTES4(FIELD_OFFSET(struct _KTHREAD, PreviousMode)), KernelMode); /* cmp byte [rax+mode], 0 */
         EMIT(0x74, 12);                                                                    /* je to the jump below */
         EMIT(0x4c, 0x8d, 0x1d);                                                            /* lea r11, target */

@@ -51,7 +51,8 @@ static VOID VfReportLocks(PVF_CALLBACK Callback, LONG More)
 {
     ULONG Count = More > 0 ? More : -More;
 
-    VfFinding("lock.held-on-return", 0xC8, (UINT64)Callback->Routine, KiProcessor()->SpinLocksHeld, Callback->SpinLocks, 0);
+    VfFinding("lock.held-on-return", 0xC8, (UINT64)Callback->Routine, KiProcessor()->SpinLocksHeld, Callback->SpinLocks,
+              0);
     VfSubject(Callback->Contract);
     VfText("the routine returned holding %u spin lock%s %s than when it was called", Count, Count == 1 ? "" : "s",
            More > 0 ? "more" : "fewer");

@@ -174,8 +174,8 @@ VOID VfNoteLevel(VOID)
         return;
     if (Callback && Callback->Irql == Irql) {
         PCSTR Name = VfPlainName(Callback->Contract);
-        VfNote(DOOR_NOTE_LEVEL, Callback->Stack, Callback->Object, NULL, "The level is %u because %s %s runs at %s. %s", Irql,
-               VfArticle(Name), Name, VfLevelName(Irql), Callback->StackText ? Callback->StackText : "");
+        VfNote(DOOR_NOTE_LEVEL, Callback->Stack, Callback->Object, NULL, "The level is %u because %s %s runs at %s. %s",
+               Irql, VfArticle(Name), Name, VfLevelName(Irql), Callback->StackText ? Callback->StackText : "");
         return;
     }
     if (Raise->Cause == KiCauseNone)
@@ -240,11 +240,10 @@ VOID VfRemark(PCSTR Format, ...)
 /* What Thread waits for, as it goes into "Thread 5 waits here for ...", and the object the user knows it by. */
 static PVOID VfAwaited(PKTHREAD Thread, PCHAR Text, ULONG Bytes)
 {
-    static const PCSTR Names[] = {
-        [EventNotificationObject] = "an event", [EventSynchronizationObject] = "an event",
-        [ProcessObject] = "a process to end",   [QueueObject] = "an entry of a queue",
-        [SemaphoreObject] = "a semaphore",      [GateObject] = "a gate",
-        [TimerNotificationObject] = "a timer",  [TimerSynchronizationObject] = "a timer"};
+    static const PCSTR Names[] = {[EventNotificationObject] = "an event", [EventSynchronizationObject] = "an event",
+                                  [ProcessObject] = "a process to end",   [QueueObject] = "an entry of a queue",
+                                  [SemaphoreObject] = "a semaphore",      [GateObject] = "a gate",
+                                  [TimerNotificationObject] = "a timer",  [TimerSynchronizationObject] = "a timer"};
     DISPATCHER_HEADER *Object = Thread->WaitCount ? Thread->WaitBlockList[0].Object : NULL;
     PKTHREAD Owner = NULL;
     PCSTR Name;
@@ -261,16 +260,17 @@ static PVOID VfAwaited(PKTHREAD Thread, PCHAR Text, ULONG Bytes)
     } else if (Object->Type == ThreadObject) {
         RtlpFormat(Text, Bytes, "thread %u to end", PspThreadNumber((PKTHREAD)Object));
     } else {
-        Name = Thread->WaitReason == WrResource   ? "a resource"
-               : Thread->WaitReason == WrPushLock ? "a push lock"
-               : Thread->WaitReason == WrRundown  ? "run-down protection to be released"
+        Name = Thread->WaitReason == WrResource                             ? "a resource"
+               : Thread->WaitReason == WrPushLock                           ? "a push lock"
+               : Thread->WaitReason == WrRundown                            ? "run-down protection to be released"
                : Object->Type < RTL_NUMBER_OF(Names) && Names[Object->Type] ? Names[Object->Type]
-                                                                             : "an object";
+                                                                            : "an object";
         RtlpFormat(Text, Bytes, "%s%s", Name, Thread->WaitCount > 1 ? " and others" : "");
     }
     if (Owner)
         RtlpFormat(Text, Bytes, "%s that thread %u holds", Name, PspThreadNumber(Owner));
-    else if (Object && (Object->Type == MutantObject || Thread->WaitReason == WrFastMutex || Thread->WaitReason == WrGuardedMutex))
+    else if (Object && (Object->Type == MutantObject || Thread->WaitReason == WrFastMutex ||
+                        Thread->WaitReason == WrGuardedMutex))
         RtlpFormat(Text, Bytes, "%s that nobody holds", Name);
     return Object && MmImageOf((UINT64)Object) ? Object : NULL;
 }
@@ -293,8 +293,8 @@ VOID VfNoteWaiters(VOID)
         if (Object) /* it has a name */
             VfNote(Kind, Stack, Object, NULL, "Thread %u waits here for %s (%%o):", PspThreadNumber(Thread), What);
         else
-            VfNote(Kind, Stack, Thread->Callback->Object, Thread->Callback->What, "Thread %u waits here for %s:",
-                   PspThreadNumber(Thread), What);
+            VfNote(Kind, Stack, Thread->Callback->Object, Thread->Callback->What,
+                   "Thread %u waits here for %s:", PspThreadNumber(Thread), What);
         VfDropKernelFrames(&VfNow.note[VfNow.notes - 1]);
     }
 }

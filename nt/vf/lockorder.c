@@ -20,8 +20,8 @@
 typedef struct _VF_EDGE {
     PVOID From, To; /* From NULL = unused */
     UINT64 FromSite;
-    ULONG Stack;    /* To is acquired while From is held */
-    USHORT Next;    /* same bucket of From; 0 = last */
+    ULONG Stack; /* To is acquired while From is held */
+    USHORT Next; /* same bucket of From; 0 = last */
     BOOLEAN Reported;
     UCHAR GateCount;
     PVOID Gate[VF_GATES]; /* what else was held, each time */
@@ -142,7 +142,8 @@ static VOID VfReportOrder(PVF_EDGE *Path, ULONG Count, VF_LOCK_KIND Kind)
     VfFinding("lock.wrong-order", 0xC4, 0x1001, (UINT64)Now->To, (UINT64)Now->From, 0);
     VfSubject(VfLockNames[Kind]);
     if (Count == 2)
-        VfText("two locks are acquired in one order here and in the other there: each side can wait for the other for ever");
+        VfText("two locks are acquired in one order here and in the other there: each side can wait for the other for "
+               "ever");
     else
         VfText("%u locks are acquired in orders that form a circle: all sides can wait for each other for ever", Count);
     VfNoteCaller(NULL);
@@ -150,14 +151,14 @@ static VOID VfReportOrder(PVF_EDGE *Path, ULONG Count, VF_LOCK_KIND Kind)
     VfNoteSite(DOOR_NOTE_OBJECT, Now->FromSite, Now->From, "Held meanwhile is %o. It was acquired at:");
     for (ULONG i = 1; i < Count; i++) {
         VfNote(DOOR_NOTE_OTHER, Path[i]->Stack, Path[i]->To, NULL,
-               Count == 2 ? "The other order: %%o was acquired while the first was held at:" : "And %%o after that at:");
+               Count == 2 ? "The other order: %%o was acquired while the first was held at:"
+                          : "And %%o after that at:");
         VfDropKernel();
     }
     VfCommit();
 }
 
 /* ---- Acquiring --------------------------------------------------------------------------------------------------- */
-
 
 static VOID VfSetGates(PVF_EDGE Edge, const KI_HELD *List, PVOID *Gates, ULONG *Count)
 {

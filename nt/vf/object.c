@@ -36,7 +36,8 @@ static const struct {
     [VfWorkItem] = {"work item", "is still queued", "It was queued at:", "unload.workitem", 0xE4, 0},
     [VfRunningItem] = {"work item", "still runs", "It was queued at:", "unload.workitem", 0xCE, 0},
     [VfEvent] = {"event", "is still waited for", "The wait is at:", "unload.event", 0xC4, 0x93},
-    [VfLookaside] = {"lookaside list", "has not been deleted", "It was initialised at:", "unload.lookaside", 0xC4, 0xD2},
+    [VfLookaside] = {"lookaside list", "has not been deleted", "It was initialised at:", "unload.lookaside", 0xC4,
+                     0xD2},
     [VfResource] = {"resource", "has not been deleted", "It was initialised at:", "unload.resource", 0xC4, 0xD2},
     [VfLock] = {"spin lock", "is still held", "It was acquired at:", "unload.lock", 0xC4, 0x32},
     [VfThread] = {"system thread", "still runs", "It was created at:", "unload.thread", 0xCE, 0},
@@ -317,8 +318,10 @@ static VOID VfReportRunning(UINT64 Base, UINT64 Bytes, PCSTR Name)
 {
     for (PKTHREAD Thread = PspNextThread(NULL); Thread; Thread = PspNextThread(Thread)) {
         for (PVF_CALLBACK Callback = Thread->Callback; Callback; Callback = Callback->Outer) {
-            VF_OBJECT Running = {
-                .Object = Callback->Object, .Routine = Callback->Routine, .Stack = Callback->Stack, .Kind = VfRunningItem};
+            VF_OBJECT Running = {.Object = Callback->Object,
+                                 .Routine = Callback->Routine,
+                                 .Stack = Callback->Stack,
+                                 .Kind = VfRunningItem};
             if ((UINT64)Callback->Routine - Base < Bytes && !strcmp(Callback->Contract, "WORKER_THREAD_ROUTINE"))
                 VfReportGone(&Running, "unload.workitem", 0xCE, (UINT64)Callback->Routine, "%s is unloaded", Name);
         }

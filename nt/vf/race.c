@@ -70,9 +70,10 @@ static BOOLEAN VfDifferentPointers(const VF_ACCESS *One, const VF_ACCESS *Other)
 {
     UINT64 First, Second;
 
-    return One->Site->bytes == 8 && Other->Site->bytes == 8 && One->Address == Other->Address && VfValueOf(One, &First) &&
-           VfValueOf(Other, &Second) && First != Second && (VfIsPointer(First) || VfIsPointer(Second)) &&
-           (VfIsPointer(First) || !First) && (VfIsPointer(Second) || !Second);
+    return One->Site->bytes == 8 && Other->Site->bytes == 8 && One->Address == Other->Address &&
+           VfValueOf(One, &First) && VfValueOf(Other, &Second) && First != Second &&
+           (VfIsPointer(First) || VfIsPointer(Second)) && (VfIsPointer(First) || !First) &&
+           (VfIsPointer(Second) || !Second);
 }
 
 /* NULL = no harm that is certain. */
@@ -123,8 +124,9 @@ static VOID VfNoteAccess(ULONG Kind, const VF_ACCESS *Access, PCSTR Who)
     if (VfValueOf(Access, &Value))
         RtlpFormat(What, sizeof(What), " of 0x%llx", Value);
     VfNote(Kind, VfStackAtAccess(Access), Access->Callback ? Access->Callback->Object : NULL,
-           Access->Callback ? Access->Callback->What : NULL, "%s on processor %u stands before a %s%s, %llu byte%s:", Who,
-           Access->Processor, VfKindOf(Access), What, Access->Bytes, Access->Bytes == 1 ? "" : "s");
+           Access->Callback ? Access->Callback->What : NULL,
+           "%s on processor %u stands before a %s%s, %llu byte%s:", Who, Access->Processor, VfKindOf(Access), What,
+           Access->Bytes, Access->Bytes == 1 ? "" : "s");
 }
 
 /* The user says that it is meant (--benign). */

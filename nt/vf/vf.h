@@ -10,7 +10,7 @@
 /* ---- Stacks ---------------------------------------------------------------------------------------------------- */
 
 /* A captured stack is a number: equal stacks have equal numbers. 0 = none. */
-ULONG VfCaptureStack(VOID);                     /* from the caller of the routine that calls this */
+ULONG VfCaptureStack(VOID); /* from the caller of the routine that calls this */
 ULONG VfCaptureStackFrom(const CONTEXT *Context);
 ULONG VfStackOf(const UINT64 *Frames, ULONG Count);
 ULONG VfStackFrames(ULONG Stack, UINT64 Frames[DOOR_FRAMES]);
@@ -51,14 +51,14 @@ VOID VfRemark(PCSTR Format, ...);
 
 typedef struct _VF_CALLBACK {
     struct _VF_CALLBACK *Outer;
-    PCSTR Contract;   /* name of its row: "KDEFERRED_ROUTINE" */
-    PCSTR What;       /* "DPC of timer %o", "work item %o", "DriverEntry" */
+    PCSTR Contract; /* name of its row: "KDEFERRED_ROUTINE" */
+    PCSTR What;     /* "DPC of timer %o", "work item %o", "DriverEntry" */
     PVOID Routine, Object;
-    ULONG Stack;      /* who set, queued or registered it */
-    PCSTR StackText;  /* "The timer was set at:" */
-    KIRQL Irql;       /* on entry */
+    ULONG Stack;     /* who set, queued or registered it */
+    PCSTR StackText; /* "The timer was set at:" */
+    KIRQL Irql;      /* on entry */
     ULONG SpinLocks;
-    UINT64 Frame;     /* RSP on entry: tracked objects below it on this stack are gone when it returns */
+    UINT64 Frame; /* RSP on entry: tracked objects below it on this stack are gone when it returns */
 } VF_CALLBACK, *PVF_CALLBACK;
 
 /* Around every call of a driver's routine by the kernel. Leave checks level, locks and objects on the stack. */
@@ -72,19 +72,19 @@ VOID VfNoteCallback(PVF_CALLBACK Callback);
 /* ---- Objects a driver has handed over ---------------------------------------------------------------------------- */
 
 typedef enum _VF_OBJECT_KIND {
-    VfTimer,     /* set and not yet expired (or periodic) */
-    VfDpc,       /* queued: found in the queues, not entered */
-    VfTimerDpc,  /* of a set timer; the last one that was set, if several share it */
-    VfWorkItem,  /* queued */
+    VfTimer,       /* set and not yet expired (or periodic) */
+    VfDpc,         /* queued: found in the queues, not entered */
+    VfTimerDpc,    /* of a set timer; the last one that was set, if several share it */
+    VfWorkItem,    /* queued */
     VfRunningItem, /* whose routine has begun and not returned: found in the threads, not entered */
-    VfEvent,     /* events, mutexes, semaphores that a thread waits for */
-    VfLookaside, /* initialised and not deleted */
-    VfResource,  /* initialised and not deleted */
-    VfLock,      /* spin lock that is held */
-    VfThread,    /* system thread whose routine lies in a driver; Object is the KTHREAD, memory range is empty */
-    VfInterrupt, /* connected; the memory is ours */
+    VfEvent,       /* events, mutexes, semaphores that a thread waits for */
+    VfLookaside,   /* initialised and not deleted */
+    VfResource,    /* initialised and not deleted */
+    VfLock,        /* spin lock that is held */
+    VfThread,      /* system thread whose routine lies in a driver; Object is the KTHREAD, memory range is empty */
+    VfInterrupt,   /* connected; the memory is ours */
     VfDmaAdapter,
-    VfExTimer,   /* allocated by ExAllocateTimer and not deleted */
+    VfExTimer,        /* allocated by ExAllocateTimer and not deleted */
     VfCallbackObject, /* registered callback or notification; freed by its unregister routine */
 } VF_OBJECT_KIND;
 
@@ -152,14 +152,14 @@ typedef struct _VF_CONDITION {
 
 typedef enum _VF_PREDICATE {
     VfNever,
-    VfWaits,        /* the PLARGE_INTEGER argument is NULL or points to a time other than zero */
-    VfTrue,         /* the BOOLEAN argument is TRUE */
-    VfPagedPool,    /* the POOL_TYPE argument is a paged pool */
-    VfPoolFlags,    /* the POOL_FLAGS argument asks for paged pool */
-    VfUserMode,     /* the KPROCESSOR_MODE argument is UserMode */
-    VfNotNull,      /* the pointer argument is not NULL */
-    VfWideFormat,   /* the format string prints wide characters (%ws, %S, %wZ, %lc...) */
-    VfPagedBlock,   /* the pointer argument lies in paged pool */
+    VfWaits,      /* the PLARGE_INTEGER argument is NULL or points to a time other than zero */
+    VfTrue,       /* the BOOLEAN argument is TRUE */
+    VfPagedPool,  /* the POOL_TYPE argument is a paged pool */
+    VfPoolFlags,  /* the POOL_FLAGS argument asks for paged pool */
+    VfUserMode,   /* the KPROCESSOR_MODE argument is UserMode */
+    VfNotNull,    /* the pointer argument is not NULL */
+    VfWideFormat, /* the format string prints wide characters (%ws, %S, %wZ, %lc...) */
+    VfPagedBlock, /* the pointer argument lies in paged pool */
 } VF_PREDICATE;
 
 typedef struct _VF_CONTRACT {
@@ -167,8 +167,8 @@ typedef struct _VF_CONTRACT {
     UCHAR Minimum, Maximum;
     UCHAR ConditionCount;
     UCHAR Spare;
-    USHORT Stop;          /* bug check of a violation: 0x0A or 0xC4 */
-    USHORT SubCode;       /* first parameter for 0xC4 */
+    USHORT Stop;    /* bug check of a violation: 0x0A or 0xC4 */
+    USHORT SubCode; /* first parameter for 0xC4 */
     VF_CONDITION Condition[2];
 } VF_CONTRACT;
 

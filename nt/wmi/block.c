@@ -71,10 +71,8 @@ NTSTATUS NTAPI IoWMIOpenBlock(GUID *Guid, ULONG DesiredAccess, PVOID *DataBlockO
     if (!(DesiredAccess & WMI_NOTIFICATION_ACCESS) && !WmipIsProvided(Guid))
         return STATUS_WMI_GUID_NOT_FOUND;
     if (!WmipType)
-        WmipType = ObpCreateType(&(OB_TYPE_INIT){.Name = L"WmiGuid",
-                                                 .BodyBytes = sizeof(WMI_OBJECT),
-                                                 .ValidAccess = 0x1fffff,
-                                                 .Delete = WmipDeleteObject});
+        WmipType = ObpCreateType(&(OB_TYPE_INIT){
+            .Name = L"WmiGuid", .BodyBytes = sizeof(WMI_OBJECT), .ValidAccess = 0x1fffff, .Delete = WmipDeleteObject});
     Status = ObpAllocateObject(WmipType, sizeof(*Object), (PVOID *)&Object);
     if (!NT_SUCCESS(Status))
         return Status;
@@ -123,7 +121,8 @@ static NTSTATUS WmipQueryAll(PWMI_PROVIDER Provider, PWMI_BLOCK Block, PVOID Buf
     Node->WnodeHeader.BufferSize = sizeof(*Node);
     Node->WnodeHeader.ProviderId = Provider->Id;
     Node->WnodeHeader.Guid = Block->Guid;
-    Node->WnodeHeader.Flags = WNODE_FLAG_ALL_DATA | (Block->Base || Block->Names ? WNODE_FLAG_STATIC_INSTANCE_NAMES : 0);
+    Node->WnodeHeader.Flags =
+        WNODE_FLAG_ALL_DATA | (Block->Base || Block->Names ? WNODE_FLAG_STATIC_INSTANCE_NAMES : 0);
     Status = WmipSend(Provider->Device, IRP_MN_QUERY_ALL_DATA, (PVOID)&Block->Guid, Buffer, WMI_ROOM, &Bytes);
     if (!NT_SUCCESS(Status))
         return Status;
@@ -188,7 +187,8 @@ NTSTATUS NTAPI IoWMIQueryAllData(PVOID DataBlockObject, ULONG *InOutBufferSize, 
     return WmipCollect((PWMI_OBJECT *)&DataBlockObject, 1, InOutBufferSize, OutBuffer);
 }
 
-NTSTATUS NTAPI IoWMIQueryAllDataMultiple(PVOID *DataBlockObjectList, ULONG ObjectCount, ULONG *InOutBufferSize, PVOID OutBuffer)
+NTSTATUS NTAPI IoWMIQueryAllDataMultiple(PVOID *DataBlockObjectList, ULONG ObjectCount, ULONG *InOutBufferSize,
+                                         PVOID OutBuffer)
 {
     return WmipCollect((PWMI_OBJECT *)DataBlockObjectList, ObjectCount, InOutBufferSize, OutBuffer);
 }
@@ -211,7 +211,8 @@ static PWMI_PROVIDER WmipFindInstance(const GUID *Guid, PUNICODE_STRING Instance
     return NULL;
 }
 
-static VOID WmipFillHeader(PWNODE_HEADER Header, PWMI_PROVIDER Provider, const GUID *Guid, ULONG Bytes, ULONG Flag, ULONG Version)
+static VOID WmipFillHeader(PWNODE_HEADER Header, PWMI_PROVIDER Provider, const GUID *Guid, ULONG Bytes, ULONG Flag,
+                           ULONG Version)
 {
     RtlZeroMemory(Header, sizeof(*Header));
     Header->BufferSize = Bytes;
@@ -251,8 +252,8 @@ NTSTATUS NTAPI IoWMIQuerySingleInstance(PVOID DataBlockObject, PUNICODE_STRING I
     return Status;
 }
 
-NTSTATUS NTAPI IoWMISetSingleInstance(PVOID DataBlockObject, PUNICODE_STRING InstanceName, ULONG Version, ULONG ValueBufferSize,
-                                      PVOID ValueBuffer)
+NTSTATUS NTAPI IoWMISetSingleInstance(PVOID DataBlockObject, PUNICODE_STRING InstanceName, ULONG Version,
+                                      ULONG ValueBufferSize, PVOID ValueBuffer)
 {
     PWMI_OBJECT Object = DataBlockObject;
     ULONG Index, Offset = WmipAlign(sizeof(WNODE_SINGLE_INSTANCE)), Bytes = Offset + ValueBufferSize;
@@ -300,8 +301,8 @@ NTSTATUS NTAPI IoWMISetSingleItem(PVOID DataBlockObject, PUNICODE_STRING Instanc
     return Status;
 }
 
-NTSTATUS NTAPI IoWMIExecuteMethod(PVOID DataBlockObject, PUNICODE_STRING InstanceName, ULONG MethodId, ULONG InBufferSize,
-                                  PULONG OutBufferSize, PUCHAR InOutBuffer)
+NTSTATUS NTAPI IoWMIExecuteMethod(PVOID DataBlockObject, PUNICODE_STRING InstanceName, ULONG MethodId,
+                                  ULONG InBufferSize, PULONG OutBufferSize, PUCHAR InOutBuffer)
 {
     PWMI_OBJECT Object = DataBlockObject;
     ULONG Index, Offset = WmipAlign(sizeof(WNODE_METHOD_ITEM));
@@ -341,7 +342,8 @@ NTSTATUS NTAPI IoWMIExecuteMethod(PVOID DataBlockObject, PUNICODE_STRING Instanc
 
 /* ---- Names ------------------------------------------------------------------------------------------------------- */
 
-NTSTATUS NTAPI IoWMIDeviceObjectToInstanceName(PVOID DataBlockObject, PDEVICE_OBJECT DeviceObject, PUNICODE_STRING InstanceName)
+NTSTATUS NTAPI IoWMIDeviceObjectToInstanceName(PVOID DataBlockObject, PDEVICE_OBJECT DeviceObject,
+                                               PUNICODE_STRING InstanceName)
 {
     PWMI_PROVIDER Provider = IopDeviceOf(DeviceObject)->Provider;
     PWMI_BLOCK Block = Provider ? WmipFindBlock(Provider, &((PWMI_OBJECT)DataBlockObject)->Guid) : NULL;
@@ -383,7 +385,8 @@ static NTSTATUS WmipDeliver(PDEVICE_OBJECT Device, PVOID Context)
         VF_CALLBACK Callback;
         ObfReferenceObject(Object);
         if (Object->Callback && RtlEqualMemory(&Object->Guid, &Event->Guid, sizeof(GUID))) {
-            IopEnter(&Callback, "WMI_NOTIFICATION_CALLBACK", "WMI event callback", (PVOID)(ULONG_PTR)Object->Callback, NULL);
+            IopEnter(&Callback, "WMI_NOTIFICATION_CALLBACK", "WMI event callback", (PVOID)(ULONG_PTR)Object->Callback,
+                     NULL);
             Callback.Stack = Object->Stack;
             Callback.StackText = "It was registered at:";
             Object->Callback(Event, Object->Context);

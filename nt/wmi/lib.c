@@ -72,8 +72,8 @@ static NTSTATUS WmipLibRegister(PWMILIB_CONTEXT Lib, PDEVICE_OBJECT Device, PIRP
     if (NT_SUCCESS(Status) && (Flags & WMIREG_FLAG_INSTANCE_PDO) && !Pdo)
         Status = STATUS_INVALID_DEVICE_REQUEST;
     if (NT_SUCCESS(Status)) {
-        Used = WmipBuildInfo(Lib, Stack->Parameters.WMI.Buffer, Stack->Parameters.WMI.BufferSize, Flags, &Base, Registry, &Mof,
-                             Pdo);
+        Used = WmipBuildInfo(Lib, Stack->Parameters.WMI.Buffer, Stack->Parameters.WMI.BufferSize, Flags, &Base,
+                             Registry, &Mof, Pdo);
         Irp->IoStatus.Information = Used;
         Status = Used == sizeof(ULONG) ? STATUS_BUFFER_TOO_SMALL : STATUS_SUCCESS;
     }
@@ -91,7 +91,8 @@ static ULONG WmipDataOffset(ULONG Instances)
                         Instances * sizeof(OFFSETINSTANCEDATAANDLENGTH));
 }
 
-static NTSTATUS WmipLibQueryAll(PWMILIB_CONTEXT Lib, PDEVICE_OBJECT Device, PIRP Irp, ULONG Index, PVOID Buffer, ULONG Bytes)
+static NTSTATUS WmipLibQueryAll(PWMILIB_CONTEXT Lib, PDEVICE_OBJECT Device, PIRP Irp, ULONG Index, PVOID Buffer,
+                                ULONG Bytes)
 {
     PWNODE_ALL_DATA Node = Buffer;
     ULONG Count = Lib->GuidList[Index].InstanceCount, Offset = WmipDataOffset(Count);
@@ -107,18 +108,19 @@ static NTSTATUS WmipLibQueryAll(PWMILIB_CONTEXT Lib, PDEVICE_OBJECT Device, PIRP
                                   Fits ? (PUCHAR)Buffer + Offset : NULL);
 }
 
-static NTSTATUS WmipLibQueryOne(PWMILIB_CONTEXT Lib, PDEVICE_OBJECT Device, PIRP Irp, ULONG Index, PVOID Buffer, ULONG Bytes)
+static NTSTATUS WmipLibQueryOne(PWMILIB_CONTEXT Lib, PDEVICE_OBJECT Device, PIRP Irp, ULONG Index, PVOID Buffer,
+                                ULONG Bytes)
 {
     PWNODE_SINGLE_INSTANCE Node = Buffer;
     ULONG Offset = Node->DataBlockOffset;
     BOOLEAN Fits = Offset < Bytes;
     Node->SizeDataBlock = 0;
-    return Lib->QueryWmiDataBlock(Device, Irp, Index, Node->InstanceIndex, 1, &Node->SizeDataBlock, Fits ? Bytes - Offset : 0,
-                                  Fits ? (PUCHAR)Buffer + Offset : NULL);
+    return Lib->QueryWmiDataBlock(Device, Irp, Index, Node->InstanceIndex, 1, &Node->SizeDataBlock,
+                                  Fits ? Bytes - Offset : 0, Fits ? (PUCHAR)Buffer + Offset : NULL);
 }
 
-static NTSTATUS WmipLibChange(PWMILIB_CONTEXT Lib, PDEVICE_OBJECT Device, PIRP Irp, UCHAR Minor, ULONG Index, PVOID Buffer,
-                              ULONG Bytes)
+static NTSTATUS WmipLibChange(PWMILIB_CONTEXT Lib, PDEVICE_OBJECT Device, PIRP Irp, UCHAR Minor, ULONG Index,
+                              PVOID Buffer, ULONG Bytes)
 {
     PWNODE_SINGLE_INSTANCE One = Buffer;
     PWNODE_SINGLE_ITEM Item = Buffer;
@@ -165,7 +167,8 @@ static NTSTATUS WmipLibCall(PWMILIB_CONTEXT Lib, PDEVICE_OBJECT Device, PIRP Irp
     case IRP_MN_ENABLE_COLLECTION:
     case IRP_MN_DISABLE_COLLECTION:
         return Lib->WmiFunctionControl(
-            Device, Irp, Index, Minor == IRP_MN_ENABLE_EVENTS || Minor == IRP_MN_DISABLE_EVENTS ? WmiEventControl : WmiDataBlockControl,
+            Device, Irp, Index,
+            Minor == IRP_MN_ENABLE_EVENTS || Minor == IRP_MN_DISABLE_EVENTS ? WmiEventControl : WmiDataBlockControl,
             Minor == IRP_MN_ENABLE_EVENTS || Minor == IRP_MN_ENABLE_COLLECTION);
     default:
         return WmipLibChange(Lib, Device, Irp, Minor, Index, Buffer, Bytes);
@@ -194,13 +197,13 @@ NTSTATUS NTAPI WmiSystemControl(PWMILIB_CONTEXT WmiLibInfo, PDEVICE_OBJECT Devic
         return WmipNotCompleted(Irp, IrpDisposition, STATUS_WMI_GUID_NOT_FOUND);
     if (!WmipHasCallback(WmiLibInfo, Stack->MinorFunction)) {
         Irp->IoStatus.Information = 0;
-        return WmipNotCompleted(Irp, IrpDisposition,
-                                Stack->MinorFunction >= IRP_MN_ENABLE_EVENTS && Stack->MinorFunction <= IRP_MN_DISABLE_COLLECTION
-                                    ? STATUS_SUCCESS
-                                : Stack->MinorFunction == IRP_MN_CHANGE_SINGLE_INSTANCE ||
-                                        Stack->MinorFunction == IRP_MN_CHANGE_SINGLE_ITEM
-                                    ? STATUS_WMI_READ_ONLY
-                                    : STATUS_INVALID_DEVICE_REQUEST);
+        return WmipNotCompleted(
+            Irp, IrpDisposition,
+            Stack->MinorFunction >= IRP_MN_ENABLE_EVENTS && Stack->MinorFunction <= IRP_MN_DISABLE_COLLECTION
+                ? STATUS_SUCCESS
+            : Stack->MinorFunction == IRP_MN_CHANGE_SINGLE_INSTANCE || Stack->MinorFunction == IRP_MN_CHANGE_SINGLE_ITEM
+                ? STATUS_WMI_READ_ONLY
+                : STATUS_INVALID_DEVICE_REQUEST);
     }
     *IrpDisposition = IrpProcessed;
     return WmipLibCall(WmiLibInfo, DeviceObject, Irp, Stack, Index);
@@ -275,7 +278,8 @@ static NTSTATUS WmipFinishRequest(PIO_STACK_LOCATION Stack, NTSTATUS Status, ULO
     }
 }
 
-NTSTATUS NTAPI WmiCompleteRequest(PDEVICE_OBJECT DeviceObject, PIRP Irp, NTSTATUS Status, ULONG BufferUsed, CCHAR PriorityBoost)
+NTSTATUS NTAPI WmiCompleteRequest(PDEVICE_OBJECT DeviceObject, PIRP Irp, NTSTATUS Status, ULONG BufferUsed,
+                                  CCHAR PriorityBoost)
 {
     ULONG Information;
     Status = WmipFinishRequest(IoGetCurrentIrpStackLocation(Irp), Status, BufferUsed, &Information);
@@ -286,7 +290,8 @@ NTSTATUS NTAPI WmiCompleteRequest(PDEVICE_OBJECT DeviceObject, PIRP Irp, NTSTATU
 }
 
 /* docs: WmiFireEvent: the data are the library's to free. */
-NTSTATUS NTAPI WmiFireEvent(PDEVICE_OBJECT DeviceObject, LPCGUID Guid, ULONG InstanceIndex, ULONG EventDataSize, PVOID EventData)
+NTSTATUS NTAPI WmiFireEvent(PDEVICE_OBJECT DeviceObject, LPCGUID Guid, ULONG InstanceIndex, ULONG EventDataSize,
+                            PVOID EventData)
 {
     ULONG Offset = WmipLibAlign(sizeof(WNODE_SINGLE_INSTANCE)), Bytes = Offset + EventDataSize;
     PWNODE_SINGLE_INSTANCE Node = ExAllocatePoolWithTag(NonPagedPoolNx, Bytes, WMI_TAG);

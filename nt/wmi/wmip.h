@@ -15,8 +15,8 @@
 typedef struct _WMI_BLOCK {
     GUID Guid;
     ULONG Flags, Instances;
-    PWSTR Base;           /* of instance names: Base with a number behind it */
-    PWSTR *Names;         /* or each one; both NULL: the provider names them itself */
+    PWSTR Base;   /* of instance names: Base with a number behind it */
+    PWSTR *Names; /* or each one; both NULL: the provider names them itself */
 } WMI_BLOCK, *PWMI_BLOCK;
 
 typedef struct _WMI_PROVIDER {
@@ -31,7 +31,7 @@ extern LIST_ENTRY WmipProviders;
 
 /* Send an IRP_MJ_SYSTEM_CONTROL. Information: bytes that came back. */
 NTSTATUS WmipSend(PDEVICE_OBJECT Device, UCHAR Minor, PVOID DataPath, PVOID Buffer, ULONG Bytes, PULONG Information);
-PWMI_BLOCK WmipFindBlock(PWMI_PROVIDER Provider, const GUID *Guid); /* NULL = it has none */
+PWMI_BLOCK WmipFindBlock(PWMI_PROVIDER Provider, const GUID *Guid);  /* NULL = it has none */
 BOOLEAN WmipInstanceName(PWMI_BLOCK Block, ULONG Index, PWSTR Name); /* FALSE = the provider names them */
 VOID WmipDeviceGoes(PDEVICE_OBJECT Device);
 VOID WmipRecord(ULONG What, const GUID *Guid, ULONG Provider, ULONG Count, const VOID *Data, ULONG Bytes);

@@ -225,7 +225,7 @@ static BOOLEAN ReadOrder(PCHAR Order, ULONG Bytes)
 
 static VOID Work(PVOID Do)
 {
-    ((VOID (*)(VOID))Do)();
+    ((VOID(*)(VOID))Do)();
 }
 
 static VOID Unload(PDRIVER_OBJECT Driver)

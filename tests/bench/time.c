@@ -292,7 +292,9 @@ static void print_row(const char *what, double value, const char *unit, double t
         printf("%-40s %9.1f %-3s  %16s", what, value, unit, "");
     else
         printf("%-40s %9.1f %-3s  %9.1f %s", what, value, unit, target,
-               value <= target ? "met   " : beyond ? "(host)" : "MISSED");
+               value <= target ? "met   "
+               : beyond        ? "(host)"
+                               : "MISSED");
     if (limit_name)
         printf("  %9.1f %-3s %-35s %7.2f", limit, unit, limit_name, value / limit);
     printf("\n");

@@ -7,7 +7,8 @@
 #include <ntddk.h>
 #include "trip.h"
 
-static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Trip"), LinkName = RTL_CONSTANT_STRING(L"\\??\\Trip");
+static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Trip"),
+                      LinkName = RTL_CONSTANT_STRING(L"\\??\\Trip");
 
 static NTSTATUS Finish(PIRP Irp, NTSTATUS Status, ULONG_PTR Information)
 {
@@ -44,15 +45,16 @@ static NTSTATUS AsProgram(const TRIP *Trip, PUCHAR Memory)
     NTSTATUS Status = STATUS_SUCCESS;
 
     for (ULONG i = 0; i < Trip->Count && NT_SUCCESS(Status); i++)
-        Status = NtDeviceIoControlFile((HANDLE)(ULONG_PTR)Trip->File, NULL, NULL, NULL, (PIO_STATUS_BLOCK)Memory, TRIP_ECHO, Memory + 16, 16,
-                                       Memory + 32, 16);
+        Status = NtDeviceIoControlFile((HANDLE)(ULONG_PTR)Trip->File, NULL, NULL, NULL, (PIO_STATUS_BLOCK)Memory,
+                                       TRIP_ECHO, Memory + 16, 16, Memory + 32, 16);
     return Status;
 }
 
 static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
-    ULONG In = Stack->Parameters.DeviceIoControl.InputBufferLength, Out = Stack->Parameters.DeviceIoControl.OutputBufferLength;
+    ULONG In = Stack->Parameters.DeviceIoControl.InputBufferLength,
+          Out = Stack->Parameters.DeviceIoControl.OutputBufferLength;
     TRIP Trip;
 
     if (Stack->Parameters.DeviceIoControl.IoControlCode == TRIP_ECHO)
@@ -90,7 +92,8 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
     if (!NT_SUCCESS(Status))
         return Status;
     IoCreateSymbolicLink(&LinkName, &DeviceName);
-    Driver->MajorFunction[IRP_MJ_CREATE] = Driver->MajorFunction[IRP_MJ_CLEANUP] = Driver->MajorFunction[IRP_MJ_CLOSE] = OpenClose;
+    Driver->MajorFunction[IRP_MJ_CREATE] = Driver->MajorFunction[IRP_MJ_CLEANUP] = Driver->MajorFunction[IRP_MJ_CLOSE] =
+        OpenClose;
     Driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = Control;
     Driver->DriverUnload = Unload;
     return STATUS_SUCCESS;

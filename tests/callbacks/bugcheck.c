@@ -27,14 +27,16 @@ static VOID NTAPI OnBugCheck(PVOID Data, ULONG Length)
         Right |= 1;
 }
 
-static VOID NTAPI OnTriage(KBUGCHECK_CALLBACK_REASON Reason, PKBUGCHECK_REASON_CALLBACK_RECORD Record, PVOID Data, ULONG Length)
+static VOID NTAPI OnTriage(KBUGCHECK_CALLBACK_REASON Reason, PKBUGCHECK_REASON_CALLBACK_RECORD Record, PVOID Data,
+                           ULONG Length)
 {
     TRIAGE_DATA *Dump = Data;
     if (Reason == KbCallbackTriageDumpData && Dump->BugCheckCode == 0xE2 && Dump->BugCheckParameter1 == 7 && Right == 1)
         Right |= 2;
 }
 
-static VOID NTAPI OnPages(KBUGCHECK_CALLBACK_REASON Reason, PKBUGCHECK_REASON_CALLBACK_RECORD Record, PVOID Data, ULONG Length)
+static VOID NTAPI OnPages(KBUGCHECK_CALLBACK_REASON Reason, PKBUGCHECK_REASON_CALLBACK_RECORD Record, PVOID Data,
+                          ULONG Length)
 {
     PKBUGCHECK_ADD_PAGES Add = Data;
     if (Add->BugCheckCode == 0xE2 && Right == (Add->Context ? 7 : 3))
@@ -57,9 +59,9 @@ static VOID NTAPI OnSecondary(KBUGCHECK_CALLBACK_REASON Reason, PKBUGCHECK_REASO
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
 {
     Plain.State = Secondary.State = Pages.State = Triage.State = BufferEmpty; /* KeInitializeCallbackRecord */
-    KeRegisterBugCheckCallback(&Plain, OnBugCheck, Buffer, sizeof(Buffer), (PUCHAR)"Irqlab");
-    KeRegisterBugCheckReasonCallback(&Secondary, OnSecondary, KbCallbackSecondaryDumpData, (PUCHAR)"Irqlab");
-    KeRegisterBugCheckReasonCallback(&Pages, OnPages, KbCallbackAddPages, (PUCHAR)"Irqlab");
-    KeRegisterBugCheckReasonCallback(&Triage, OnTriage, KbCallbackTriageDumpData, (PUCHAR)"Irqlab");
+    KeRegisterBugCheckCallback(&Plain, OnBugCheck, Buffer, sizeof(Buffer), (PUCHAR) "Irqlab");
+    KeRegisterBugCheckReasonCallback(&Secondary, OnSecondary, KbCallbackSecondaryDumpData, (PUCHAR) "Irqlab");
+    KeRegisterBugCheckReasonCallback(&Pages, OnPages, KbCallbackAddPages, (PUCHAR) "Irqlab");
+    KeRegisterBugCheckReasonCallback(&Triage, OnTriage, KbCallbackTriageDumpData, (PUCHAR) "Irqlab");
     KeBugCheckEx(0xE2, 7, 0, 0, 0);
 }

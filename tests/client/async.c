@@ -84,9 +84,11 @@ static void by_port(void)
     CHECK(!GetQueuedCompletionStatus(port, &bytes, &key, &got, 10) && GetLastError() == WAIT_TIMEOUT && !got);
     CHECK(CreateIoCompletionPort(queue, port, 4711, 0) == port);
     CHECK(start(&o, &out) && release());
-    CHECK(GetQueuedCompletionStatus(port, &bytes, &key, &got, INFINITE) && got == &o && key == 4711 && bytes == 4 && out == 0x1234);
+    CHECK(GetQueuedCompletionStatus(port, &bytes, &key, &got, INFINITE) && got == &o && key == 4711 && bytes == 4 &&
+          out == 0x1234);
     CHECK(start(&o, &out) && CancelIoEx(queue, &o));
-    CHECK(!GetQueuedCompletionStatus(port, &bytes, &key, &got, INFINITE) && GetLastError() == ERROR_OPERATION_ABORTED && got == &o);
+    CHECK(!GetQueuedCompletionStatus(port, &bytes, &key, &got, INFINITE) && GetLastError() == ERROR_OPERATION_ABORTED &&
+          got == &o);
     CHECK(PostQueuedCompletionStatus(port, 5, 6, &own));
     CHECK(GetQueuedCompletionStatus(port, &bytes, &key, &got, INFINITE) && got == &own && key == 6 && bytes == 5);
     CHECK(CreateIoCompletionPort(INVALID_HANDLE_VALUE, port, 0, 0) == NULL);

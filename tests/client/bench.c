@@ -157,8 +157,8 @@ int main(int argc, char **argv)
         most(&mb, direct(echo));
         most(&copy, copies());
     }
-    row(pool ? "the same with special pool" : "control of 16 bytes from a host process", trip, "us", pool ? -1 : 10, pipes,
-        "byte through two pipes, there and back");
+    row(pool ? "the same with special pool" : "control of 16 bytes from a host process", trip, "us", pool ? -1 : 10,
+        pipes, "byte through two pipes, there and back");
     if (!pool) {
         row("control of 16 bytes by a driver", driver, "us", 1, calls, "system call");
         row("control of 16 bytes by a user thread", program, "us", 1, calls, "system call");

@@ -28,8 +28,22 @@ static uint64_t any(void)
 /* Small numbers, borders and everything else. */
 static uint64_t some(void)
 {
-    static const uint64_t borders[] = {0, 1, 4, 8, 0x1000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, CLIENT_DATA, CLIENT_DATA - 1,
-                                       CLIENT_DATA + 1, UINT64_MAX, DOOR_USER_END, DOOR_KERNEL_BASE, DOOR_IMAGE_BASE};
+    static const uint64_t borders[] = {0,
+                                       1,
+                                       4,
+                                       8,
+                                       0x1000,
+                                       0xffff,
+                                       0x7fffffff,
+                                       0x80000000,
+                                       0xffffffff,
+                                       CLIENT_DATA,
+                                       CLIENT_DATA - 1,
+                                       CLIENT_DATA + 1,
+                                       UINT64_MAX,
+                                       DOOR_USER_END,
+                                       DOOR_KERNEL_BASE,
+                                       DOOR_IMAGE_BASE};
     switch (any() % 4) {
     case 0:
         return any() % 64;
@@ -51,7 +65,8 @@ static int dial(struct client_area **area)
     } control;
     char byte;
     struct iovec part = {&byte, 1};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0), memory = -1;
     snprintf(address.sun_path, sizeof address.sun_path, "%s", getenv(CLIENT_ENVIRONMENT));
     *area = MAP_FAILED;
@@ -79,7 +94,8 @@ static void scramble(struct client_area *a, int proper)
         a->argument[i] = any() % 3 ? some() : a->stack + any() % DOOR_USER_STACK;
     for (int i = 0; i < DOOR_CALL_COPIES; i++)
         a->copy[i] = (struct door_copy){.address = any() % 2 ? a->stack + any() % DOOR_USER_STACK : some(),
-                                        .offset = (uint32_t)some(), .bytes = (uint32_t)(any() % 2 ? any() % 256 : some()),
+                                        .offset = (uint32_t)some(),
+                                        .bytes = (uint32_t)(any() % 2 ? any() % 256 : some()),
                                         .when = (uint32_t)(any() % 5)};
     if (!proper) {
         a->process = (uint32_t)some();

@@ -151,8 +151,12 @@ static void back(double limit)
 
 int main(int argc, char **argv)
 {
-    struct supervisor_options machine = {.processors = 2, .ram_bytes = 256 << 20, .stop_on_finding = true,
-                                         .special_pool = true, .os_major = 10, .os_build = 19045,
+    struct supervisor_options machine = {.processors = 2,
+                                         .ram_bytes = 256 << 20,
+                                         .stop_on_finding = true,
+                                         .special_pool = true,
+                                         .os_major = 10,
+                                         .os_build = 19045,
                                          .kernel_dir = "build/nt"};
     if (argc > 0 && !strcmp(argv[0], CHANNEL_WORKER_NAME))
         return worker_main();
@@ -160,7 +164,8 @@ int main(int argc, char **argv)
         return 2;
     machine.points = argc > 3 && !strcmp(argv[3], "accesses");
     machine.races = machine.points ? DOOR_RACES_HARMFUL : DOOR_RACES_NONE;
-    uint64_t runs = strtoull(argv[2], NULL, 10), points = 0, begin = runs / 2; /* by then the ring of events has gone round */
+    uint64_t runs = strtoull(argv[2], NULL, 10), points = 0,
+             begin = runs / 2; /* by then the ring of events has gone round */
     double limit = there_and_back() * 1e6;
     struct explorer *e = explorer_new(&session, &machine);
     for (uint64_t i = 0; e && i < begin; i++)

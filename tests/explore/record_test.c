@@ -251,7 +251,8 @@ static void digests_are_sha256(void **state)
 static void strategies_are_read(void **state)
 {
     static const char *const good[] = {"in-order", "random", "pct", "pct:3", "search", "search:0", "search:64"};
-    static const char *const wrong[] = {"", "pct:", "pct:0", "pct:17", "search:65", "search:x", "random:1", "rand", "search:1 "};
+    static const char *const wrong[] = {"",         "pct:",     "pct:0", "pct:17",   "search:65",
+                                        "search:x", "random:1", "rand",  "search:1 "};
     struct strategy s;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_true(strategy_read(&s, good[i]));
@@ -262,8 +263,10 @@ static void strategies_are_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_record_is_read_as_it_was_written), cmocka_unit_test(a_changed_or_cut_record_is_refused),
-        cmocka_unit_test(what_cannot_be_is_refused),          cmocka_unit_test(a_forged_record_is_refused_or_means_what_it_says),
+        cmocka_unit_test(a_record_is_read_as_it_was_written),
+        cmocka_unit_test(a_changed_or_cut_record_is_refused),
+        cmocka_unit_test(what_cannot_be_is_refused),
+        cmocka_unit_test(a_forged_record_is_refused_or_means_what_it_says),
         cmocka_unit_test(digests_are_sha256),
         cmocka_unit_test(strategies_are_read),
     };

@@ -28,8 +28,13 @@ static const struct strategy strategy = {.kind = STRATEGY_RANDOM};
 
 static struct supervisor_options machine_of(uint32_t processors)
 {
-    return (struct supervisor_options){.processors = processors, .ram_bytes = 128 << 20, .stop_on_finding = true,
-                                       .special_pool = true, .os_major = 10, .os_build = 19045, .kernel_dir = "build/nt",
+    return (struct supervisor_options){.processors = processors,
+                                       .ram_bytes = 128 << 20,
+                                       .stop_on_finding = true,
+                                       .special_pool = true,
+                                       .os_major = 10,
+                                       .os_build = 19045,
+                                       .kernel_dir = "build/nt",
                                        .scratch = true};
 }
 

@@ -41,7 +41,7 @@ static NTSTATUS NTAPI Control(PDEVICE_OBJECT DeviceObject, PIRP Irp)
 {
     PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
     ULONG Method = Stack->Parameters.DeviceIoControl.IoControlCode & 3;
-    PULONG Buffer = Method == METHOD_BUFFERED ? Irp->AssociatedIrp.SystemBuffer
+    PULONG Buffer = Method == METHOD_BUFFERED  ? Irp->AssociatedIrp.SystemBuffer
                     : Method == METHOD_NEITHER ? Irp->UserBuffer
                                                : MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority);
     Buffer[0] = 0x11111111;
@@ -82,8 +82,9 @@ static SEEN Ask(HANDLE File, HANDLE EventHandle, PKEVENT Event, ULONG Method)
     ULONG Buffer[2] = {0xaaaaaaaa, 0xbbbbbbbb};
     SEEN Seen;
     KeClearEvent(Event);
-    Seen.Returned = ZwDeviceIoControlFile(File, EventHandle, NULL, NULL, &Iosb, CTL_CODE(0x22, 1, Method, FILE_ANY_ACCESS),
-                                          Buffer, sizeof(Buffer), Buffer, sizeof(Buffer));
+    Seen.Returned =
+        ZwDeviceIoControlFile(File, EventHandle, NULL, NULL, &Iosb, CTL_CODE(0x22, 1, Method, FILE_ANY_ACCESS), Buffer,
+                              sizeof(Buffer), Buffer, sizeof(Buffer));
     if (Seen.Returned == STATUS_PENDING)
         KeWaitForSingleObject(Event, Executive, KernelMode, FALSE, &Patience);
     Seen.Status = Iosb.Status;
@@ -103,7 +104,9 @@ static BOOLEAN Same(const SEEN *A, const SEEN *B)
 static VOID One(HANDLE File, BOOLEAN Synchronous, HANDLE EventHandle, PKEVENT Event, ULONG Method)
 {
     BOOLEAN Pending = Way != AtOnce, Failed = NT_ERROR(Completes), Told = !Failed || (Pending && !Synchronous);
-    SEEN Expected = {.Returned = !Pending ? Returns : Synchronous ? Completes : STATUS_PENDING,
+    SEEN Expected = {.Returned = !Pending      ? Returns
+                                 : Synchronous ? Completes
+                                               : STATUS_PENDING,
                      .Status = Told ? Completes : (NTSTATUS)FILL,
                      .Information = Told ? 4 : FILL,
                      .Event = Told};
@@ -114,8 +117,8 @@ static VOID One(HANDLE File, BOOLEAN Synchronous, HANDLE EventHandle, PKEVENT Ev
     SEEN Seen = Ask(File, EventHandle, Event, Method);
     if (!CHECK(Same(&Seen, &Expected)))
         DbgPrint("  %s, method %u, way %u, returned 0x%08x, completed 0x%08x: 0x%08x 0x%08x %u 0x%x 0x%x %u\n",
-                 Synchronous ? "synchronous" : "asynchronous", Method, Way, Returns, Completes, Seen.Returned, Seen.Status,
-                 Seen.Information, Seen.First, Seen.Second, Seen.Event);
+                 Synchronous ? "synchronous" : "asynchronous", Method, Way, Returns, Completes, Seen.Returned,
+                 Seen.Status, Seen.Information, Seen.First, Seen.Second, Seen.Event);
 }
 
 static VOID All(BOOLEAN Synchronous)

@@ -93,7 +93,7 @@ static VOID keys_decide_the_order(VOID)
         IoStartPacket(Device, Irp[i], &Key, NULL);
     }
     KeRaiseIrql(DISPATCH_LEVEL, &Irql);
-    IoStartNextPacketByKey(Device, FALSE, 6); /* the first at or above 6 */
+    IoStartNextPacketByKey(Device, FALSE, 6);  /* the first at or above 6 */
     IoStartNextPacketByKey(Device, FALSE, 10); /* none: from the beginning */
     IoStartNextPacketByKey(Device, FALSE, 0);
     KeLowerIrql(Irql);

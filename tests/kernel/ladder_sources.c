@@ -148,7 +148,8 @@ static VOID Unload(PDRIVER_OBJECT Driver)
 
 TEST(callbacks_can_be_registered)
 {
-    OVERFLOW_LIST List = {2, {{ResourceTypeSingle, 0, {.CounterIndex = 3}}, {ResourceTypeOverflow, 0, {.Handler = OnOverflow}}}};
+    OVERFLOW_LIST List = {
+        2, {{ResourceTypeSingle, 0, {.CounterIndex = 3}}, {ResourceTypeOverflow, 0, {.Handler = OnOverflow}}}};
     UNICODE_STRING Name = RTL_CONSTANT_STRING(L"\\Callback\\PowerState");
     OBJECT_ATTRIBUTES Attributes;
     HANDLE Second;

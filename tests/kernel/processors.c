@@ -239,8 +239,7 @@ TEST(an_idle_processor_takes_a_ready_thread)
 }
 
 CHECK_DRIVER(T(four_processors_are_active), T(one_node_has_them_all), T(a_dpc_runs_on_its_target_processor),
-             T(flush_waits_for_all_processors),
-             T(a_timer_dpc_runs_on_its_target_processor), T(affinity_is_kept),
+             T(flush_waits_for_all_processors), T(a_timer_dpc_runs_on_its_target_processor), T(affinity_is_kept),
              T(set_affinity_gives_the_old_one_to_revert_to), T(a_spin_lock_excludes_the_other_processors),
              T(dispatch_level_does_not_stop_other_processors), T(dpcs_on_all_processors_share_a_lock),
              T(an_idle_processor_takes_a_ready_thread))

@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #define TEXT_BYTES 65536
-#define LIMIT_SECONDS 60 /* real time, for one case on a busy host; the watchdog ends a driver that spins long before  \
+#define LIMIT_SECONDS                                                                                                  \
+    60 /* real time, for one case on a busy host; the watchdog ends a driver that spins long before  \
                           */
 
 static const char *irqlab;

@@ -70,7 +70,8 @@ static ACCESS_MASK AccessOf(HANDLE Handle)
 static VOID wrong_registrations_are_refused(VOID)
 {
     OB_OPERATION_REGISTRATION Operation = {PsProcessType, OB_OPERATION_HANDLE_CREATE, Before, NULL};
-    OB_CALLBACK_REGISTRATION Asked = {.Version = 0x0200, .OperationRegistrationCount = 1, .OperationRegistration = &Operation};
+    OB_CALLBACK_REGISTRATION Asked = {
+        .Version = 0x0200, .OperationRegistrationCount = 1, .OperationRegistration = &Operation};
     PVOID Handle;
     RtlInitUnicodeString(&Asked.Altitude, L"1000");
     STATUS(ObRegisterCallbacks(&Asked, &Handle), STATUS_INVALID_PARAMETER);
@@ -127,7 +128,8 @@ static VOID access_is_taken_and_never_given(VOID)
     OK(Register(L"321000", "A", OB_OPERATION_HANDLE_CREATE | OB_OPERATION_HANDLE_DUPLICATE, &Handle));
     Take = TERMINATE;
     Add = 0x400;
-    OK(ObOpenObjectByPointer(PsInitialSystemProcess, 0, NULL, TERMINATE | VM_WRITE, *PsProcessType, KernelMode, &Process));
+    OK(ObOpenObjectByPointer(PsInitialSystemProcess, 0, NULL, TERMINATE | VM_WRITE, *PsProcessType, KernelMode,
+                             &Process));
     CHECK(AccessOf(Process) == VM_WRITE);
     CHECK(Granted == VM_WRITE && !Pre.KernelHandle);
     OK(ObOpenObjectByPointer(KeGetCurrentThread(), OBJ_KERNEL_HANDLE, NULL, TERMINATE | SYNCHRONIZE, *PsThreadType,

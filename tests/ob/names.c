@@ -4,8 +4,8 @@
  */
 #include "../io/test.h"
 
-NTSYSAPI NTSTATUS NTAPI ZwQueryDirectoryObject(HANDLE Handle, PVOID Buffer, ULONG Length, BOOLEAN Single, BOOLEAN Restart,
-                                               PULONG Context, PULONG Returned);
+NTSYSAPI NTSTATUS NTAPI ZwQueryDirectoryObject(HANDLE Handle, PVOID Buffer, ULONG Length, BOOLEAN Single,
+                                               BOOLEAN Restart, PULONG Context, PULONG Returned);
 NTSYSAPI NTSTATUS NTAPI ZwCreateSymbolicLinkObject(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
                                                    PUNICODE_STRING Target);
 
@@ -40,8 +40,8 @@ static VOID a_directory_lists_its_entries(VOID)
     }
     STATUS(ZwQueryDirectoryObject(Directory, Buffer, 8, TRUE, TRUE, &Context, &Returned), STATUS_BUFFER_TOO_SMALL);
     CHECK(Returned > sizeof(ENTRY));
-    for (Context = 0; (Status = ZwQueryDirectoryObject(Directory, Buffer, sizeof(Buffer), TRUE, FALSE, &Context, &Returned)) ==
-                      STATUS_SUCCESS;
+    for (Context = 0; (Status = ZwQueryDirectoryObject(Directory, Buffer, sizeof(Buffer), TRUE, FALSE, &Context,
+                                                       &Returned)) == STATUS_SUCCESS;
          Found++) {
         CHECK(Buffer[0].Name.Length == 4 && Buffer[0].Name.Buffer[0] == L'E');
         CHECK(Buffer[0].TypeName.Length == 10 && !memcmp(Buffer[0].TypeName.Buffer, L"Event", 10));
@@ -86,7 +86,8 @@ static VOID links_are_followed_or_opened(VOID)
     OK(ZwQuerySymbolicLinkObject(Same, &Got, NULL));
     CHECK(RtlEqualUnicodeString(&Got, &Target, FALSE));
     STATUS(ZwQuerySymbolicLinkObject(Event, &Got, NULL), STATUS_OBJECT_TYPE_MISMATCH);
-    STATUS(ZwOpenSymbolicLinkObject(&Second, SYMBOLIC_LINK_QUERY, At(Directory, L"Real", 0)), STATUS_OBJECT_TYPE_MISMATCH);
+    STATUS(ZwOpenSymbolicLinkObject(&Second, SYMBOLIC_LINK_QUERY, At(Directory, L"Real", 0)),
+           STATUS_OBJECT_TYPE_MISMATCH);
     OK(ZwClose(Same));
     OK(ZwClose(Link));
     STATUS(ZwOpenEvent(&Second, SYNCHRONIZE, At(Directory, L"Link", 0)), STATUS_OBJECT_NAME_NOT_FOUND);

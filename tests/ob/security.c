@@ -103,8 +103,9 @@ static VOID a_forced_check_is_made(VOID)
     OK(ZwOpenEvent(&Second, EVENT_QUERY_STATE, &Object));
     OK(ZwClose(Second));
     OK(ObReferenceObjectByHandle(Event, 0, NULL, KernelMode, &Body, NULL));
-    STATUS(ObOpenObjectByPointer(Body, OBJ_KERNEL_HANDLE, NULL, EVENT_MODIFY_STATE, *ExEventObjectType, UserMode, &Second),
-           STATUS_ACCESS_DENIED);
+    STATUS(
+        ObOpenObjectByPointer(Body, OBJ_KERNEL_HANDLE, NULL, EVENT_MODIFY_STATE, *ExEventObjectType, UserMode, &Second),
+        STATUS_ACCESS_DENIED);
     ObDereferenceObject(Body);
     OK(ZwClose(Event));
 }

@@ -21,8 +21,8 @@ C_ASSERT(sizeof(TYPE_INITIALIZER) == 0x78);
 NTKERNELAPI NTSTATUS NTAPI ObCreateObjectType(PUNICODE_STRING Name, PVOID Initializer, PSECURITY_DESCRIPTOR Descriptor,
                                               POBJECT_TYPE *Type);
 NTKERNELAPI NTSTATUS NTAPI ObCreateObject(KPROCESSOR_MODE Probe, POBJECT_TYPE Type, POBJECT_ATTRIBUTES Attributes,
-                                          KPROCESSOR_MODE Owner, PVOID Context, ULONG Bytes, ULONG Paged, ULONG NonPaged,
-                                          PVOID *Object);
+                                          KPROCESSOR_MODE Owner, PVOID Context, ULONG Bytes, ULONG Paged,
+                                          ULONG NonPaged, PVOID *Object);
 NTKERNELAPI NTSTATUS NTAPI ObOpenObjectByName(POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type, KPROCESSOR_MODE Mode,
                                               PACCESS_STATE State, ACCESS_MASK Access, PVOID Context, PHANDLE Handle);
 NTKERNELAPI NTSTATUS NTAPI ObReferenceObjectByName(PUNICODE_STRING Name, ULONG Attributes, PACCESS_STATE State,
@@ -143,7 +143,8 @@ static VOID names_collide_or_are_opened(VOID)
     OK(ZwClose(Second));
     OK(ZwClose(First));
     Attributes.Attributes = OBJ_OPENLINK;
-    STATUS(ObCreateObject(KernelMode, Type, &Attributes, KernelMode, NULL, 16, 0, 0, &Object), STATUS_INVALID_PARAMETER);
+    STATUS(ObCreateObject(KernelMode, Type, &Attributes, KernelMode, NULL, 16, 0, 0, &Object),
+           STATUS_INVALID_PARAMETER);
     /* created and given up without having been inserted */
     Attributes.Attributes = 0;
     OK(ObCreateObject(KernelMode, Type, &Attributes, KernelMode, NULL, 16, 0, 0, &Object));

@@ -150,7 +150,8 @@ static void Resources(PDEVICE_OBJECT Device, PCM_RESOURCE_LIST Raw, PCM_RESOURCE
     CHECK(Raw->Count == 1 && Raw->List[0].InterfaceType == PCIBus);
     CHECK(R->Count == 2 && T->Count == 2);
     CHECK(R->PartialDescriptors[0].Type == CmResourceTypeMemory && R->PartialDescriptors[0].u.Memory.Length == 0x1000);
-    CHECK(R->PartialDescriptors[1].Type == CmResourceTypeInterrupt && R->PartialDescriptors[1].u.Interrupt.Vector == 11);
+    CHECK(R->PartialDescriptors[1].Type == CmResourceTypeInterrupt &&
+          R->PartialDescriptors[1].u.Interrupt.Vector == 11);
     CHECK(R->PartialDescriptors[1].ShareDisposition == CmResourceShareShared);
     CHECK(T->PartialDescriptors[1].u.Interrupt.Level == 7 && T->PartialDescriptors[1].u.Interrupt.Vector >> 4 == 7);
     Registers = MmMapIoSpace(T->PartialDescriptors[0].u.Memory.Start, 0x1000, MmNonCached);
@@ -187,7 +188,8 @@ static BOOLEAN Hook(PDEVICE_OBJECT Device, PIRP Irp, UCHAR Minor, NTSTATUS *Stat
     CHECK(IoForwardIrpSynchronously(Extension(Device)->lower, Irp));
     OK(Irp->IoStatus.Status);
     Begin(Device);
-    Resources(Device, Stack->Parameters.StartDevice.AllocatedResources, Stack->Parameters.StartDevice.AllocatedResourcesTranslated);
+    Resources(Device, Stack->Parameters.StartDevice.AllocatedResources,
+              Stack->Parameters.StartDevice.AllocatedResourcesTranslated);
     *Status = Complete(Irp, STATUS_SUCCESS);
     return TRUE;
 }

@@ -60,7 +60,12 @@ static NTSTATUS NTAPI ProfileChanged(PVOID Structure, PVOID Context)
 
 static void WrongLinks(void)
 {
-    static const PCWSTR Bad[] = {L"", L"\\", L"\\??\\", L"\\aaaaa", L"\\??\\X", L"\\??\\X#{11111111-2222-3333-4455-66778899aabb",
+    static const PCWSTR Bad[] = {L"",
+                                 L"\\",
+                                 L"\\??\\",
+                                 L"\\aaaaa",
+                                 L"\\??\\X",
+                                 L"\\??\\X#{11111111-2222-3333-4455-66778899aabb",
                                  L"\\??\\{11111111-2222-3333-4455-66778899aabb}"};
     static const PCWSTR None[] = {L"\\??\\X#{11111111-2222-3333-4455-66778899aabb}",
                                   L"\\\\?\\X#{11111111-2222-3333-4455-66778899aabb}",
@@ -113,7 +118,8 @@ static void Registration(PDEVICE_OBJECT Pdo)
     OK(IoGetDeviceInterfaces(&Class, Pdo, DEVICE_INTERFACE_INCLUDE_NONACTIVE, &List));
     CHECK(!wcscmp(List, Link.Buffer) && !List[wcslen(List) + 1]);
     ExFreePool(List);
-    STATUS(IoGetDeviceInterfaceAlias(&Link, &Other, &Alias), STATUS_OBJECT_NAME_NOT_FOUND); /* another reference string */
+    STATUS(IoGetDeviceInterfaceAlias(&Link, &Other, &Alias),
+           STATUS_OBJECT_NAME_NOT_FOUND); /* another reference string */
     OK(IoSetDeviceInterfaceState(&Link, TRUE));
     STATUS(IoSetDeviceInterfaceState(&Link, TRUE), STATUS_OBJECT_NAME_EXISTS);
     OK(IoGetDeviceInterfaces(&Class, NULL, 0, &List));
@@ -131,7 +137,8 @@ static void Listen(void)
                                       InterfaceChanged, (PVOID)&Class, &Entry));
     Registering = FALSE;
     CHECK(Existing == 1);
-    OK(IoRegisterPlugPlayNotification(EventCategoryHardwareProfileChange, 0, NULL, Mine, ProfileChanged, NULL, &Profile));
+    OK(IoRegisterPlugPlayNotification(EventCategoryHardwareProfileChange, 0, NULL, Mine, ProfileChanged, NULL,
+                                      &Profile));
 }
 
 static void Properties(PDEVICE_OBJECT Pdo)
@@ -149,8 +156,10 @@ static void Properties(PDEVICE_OBJECT Pdo)
     CHECK(!wcscmp(Text, L"ROOT") && Bytes == sizeof(L"ROOT"));
     OK(IoGetDeviceProperty(Pdo, DevicePropertyPhysicalDeviceObjectName, sizeof(Text), Text, &Bytes));
     CHECK(!wcsncmp(Text, L"\\Device\\", 8));
-    STATUS(IoGetDeviceProperty(Pdo, DevicePropertyFriendlyName, sizeof(Text), Text, &Bytes), STATUS_OBJECT_NAME_NOT_FOUND);
-    STATUS(IoGetDeviceProperty(Pdo, DevicePropertyBootConfiguration, sizeof(Text), Text, &Bytes), STATUS_OBJECT_NAME_NOT_FOUND);
+    STATUS(IoGetDeviceProperty(Pdo, DevicePropertyFriendlyName, sizeof(Text), Text, &Bytes),
+           STATUS_OBJECT_NAME_NOT_FOUND);
+    STATUS(IoGetDeviceProperty(Pdo, DevicePropertyBootConfiguration, sizeof(Text), Text, &Bytes),
+           STATUS_OBJECT_NAME_NOT_FOUND);
     STATUS(IoGetDeviceProperty(Pdo, 0x77, sizeof(Text), Text, &Bytes), STATUS_INVALID_PARAMETER_2);
     STATUS(IoGetDevicePropertyData(Pdo, &Key, 0, 0, sizeof(Read), &Read, &Bytes, &Type), STATUS_OBJECT_NAME_NOT_FOUND);
     CHECK(Type == DEVPROP_TYPE_EMPTY && Bytes == 0);

@@ -27,15 +27,22 @@ static BOOLEAN See(PDEVICE_OBJECT Device, PIRP Irp, UCHAR Minor, NTSTATUS *Statu
 
 static void Sum(void)
 {
-    static const UCHAR Want[] = {IRP_MN_FILTER_RESOURCE_REQUIREMENTS, IRP_MN_START_DEVICE,
-                                 0x18 /* IRP_MN_QUERY_LEGACY_BUS_INFORMATION */, IRP_MN_QUERY_CAPABILITIES,
-                                 IRP_MN_QUERY_PNP_DEVICE_STATE,       IRP_MN_QUERY_DEVICE_RELATIONS, /* bus */
-                                 IRP_MN_QUERY_STOP_DEVICE,            IRP_MN_STOP_DEVICE,
-                                 IRP_MN_FILTER_RESOURCE_REQUIREMENTS, IRP_MN_START_DEVICE,
+    static const UCHAR Want[] = {IRP_MN_FILTER_RESOURCE_REQUIREMENTS,
+                                 IRP_MN_START_DEVICE,
+                                 0x18 /* IRP_MN_QUERY_LEGACY_BUS_INFORMATION */,
+                                 IRP_MN_QUERY_CAPABILITIES,
+                                 IRP_MN_QUERY_PNP_DEVICE_STATE,
+                                 IRP_MN_QUERY_DEVICE_RELATIONS, /* bus */
+                                 IRP_MN_QUERY_STOP_DEVICE,
+                                 IRP_MN_STOP_DEVICE,
+                                 IRP_MN_FILTER_RESOURCE_REQUIREMENTS,
+                                 IRP_MN_START_DEVICE,
                                  IRP_MN_QUERY_DEVICE_RELATIONS, /* bus, again */
-                                 IRP_MN_DEVICE_USAGE_NOTIFICATION,    IRP_MN_DEVICE_USAGE_NOTIFICATION,
+                                 IRP_MN_DEVICE_USAGE_NOTIFICATION,
+                                 IRP_MN_DEVICE_USAGE_NOTIFICATION,
                                  IRP_MN_QUERY_DEVICE_RELATIONS, /* removal */
-                                 IRP_MN_QUERY_REMOVE_DEVICE,          IRP_MN_REMOVE_DEVICE};
+                                 IRP_MN_QUERY_REMOVE_DEVICE,
+                                 IRP_MN_REMOVE_DEVICE};
     CHECK(Count == sizeof(Want));
     for (ULONG i = 0; i < Count && i < sizeof(Want); i++)
         if (Seen[i] != Want[i])

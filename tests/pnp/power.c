@@ -122,7 +122,8 @@ static PVOID SettingHandle;
 static void Settings(void)
 {
     static const GUID Source = {0x5d3e9a59, 0xe9d5, 0x4b00, {0xa6, 0xbd, 0xff, 0x34, 0xff, 0x51, 0x65, 0x48}};
-    COUNTED_REASON_CONTEXT Reason = {.Version = POWER_REQUEST_CONTEXT_VERSION, .Flags = POWER_REQUEST_CONTEXT_SIMPLE_STRING};
+    COUNTED_REASON_CONTEXT Reason = {.Version = POWER_REQUEST_CONTEXT_VERSION,
+                                     .Flags = POWER_REQUEST_CONTEXT_SIMPLE_STRING};
     PVOID Request, State;
     OK(PoRegisterPowerSettingCallback(Lower, &Source, Setting, &SettingCalls, &SettingHandle));
     CHECK(SettingCalls == 1 && SettingValue == 0); /* the present value, at once */

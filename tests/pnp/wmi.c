@@ -27,8 +27,8 @@ static NTSTATUS NTAPI Register(PDEVICE_OBJECT Device, PULONG Flags, PUNICODE_STR
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS NTAPI Query(PDEVICE_OBJECT Device, PIRP Irp, ULONG Guid, ULONG Index, ULONG Count, PULONG Lengths, ULONG Room,
-                            PUCHAR Buffer)
+static NTSTATUS NTAPI Query(PDEVICE_OBJECT Device, PIRP Irp, ULONG Guid, ULONG Index, ULONG Count, PULONG Lengths,
+                            ULONG Room, PUCHAR Buffer)
 {
     ULONG Needed = Count * 8;
     CHECK(Guid == 0);
@@ -48,7 +48,8 @@ static NTSTATUS NTAPI Set(PDEVICE_OBJECT Device, PIRP Irp, ULONG Guid, ULONG Ind
     return WmiCompleteRequest(Device, Irp, STATUS_SUCCESS, 0, IO_NO_INCREMENT);
 }
 
-static NTSTATUS NTAPI Method(PDEVICE_OBJECT Device, PIRP Irp, ULONG Guid, ULONG Index, ULONG Id, ULONG In, ULONG Out, PUCHAR Buffer)
+static NTSTATUS NTAPI Method(PDEVICE_OBJECT Device, PIRP Irp, ULONG Guid, ULONG Index, ULONG Id, ULONG In, ULONG Out,
+                             PUCHAR Buffer)
 {
     Calls++;
     CHECK(Id == 9 && In == sizeof(ULONG));
@@ -56,7 +57,8 @@ static NTSTATUS NTAPI Method(PDEVICE_OBJECT Device, PIRP Irp, ULONG Guid, ULONG 
     return WmiCompleteRequest(Device, Irp, STATUS_SUCCESS, sizeof(ULONG), IO_NO_INCREMENT);
 }
 
-static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp, ULONG Guid, WMIENABLEDISABLECONTROL Function, BOOLEAN Enable)
+static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp, ULONG Guid, WMIENABLEDISABLECONTROL Function,
+                              BOOLEAN Enable)
 {
     CHECK(Function == WmiEventControl && Guid == 1);
     Enable ? Enabled++ : Disabled++;

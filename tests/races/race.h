@@ -13,7 +13,10 @@
 #ifndef KeMemoryBarrier
 #define KeMemoryBarrier() __sync_synchronize()
 #endif
-#define MILLISECONDS(Count) {.QuadPart = (Count) * -10000ll}
+#define MILLISECONDS(Count)                                                                                            \
+    {                                                                                                                  \
+        .QuadPart = (Count) * -10000ll                                                                                 \
+    }
 
 static inline PKTHREAD race_start(PKSTART_ROUTINE routine, PVOID context)
 {

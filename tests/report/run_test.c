@@ -126,7 +126,8 @@ static void full_disk_is_said(void **state)
 /* Outputs that are closed or that nobody reads. The supervisor's files must not take the place of a closed one. */
 /* A pipe whose reader has closed it before anything is written: the writer waits until then. */
 #define INTO_CLOSED_PIPE(command)                                                                                      \
-    "rm -f $D/go; mkfifo $D/go; { cat $D/go; " command "; echo status $? >$D/said; } | { exec <&-; : >$D/go; }; cat $D/said"
+    "rm -f $D/go; mkfifo $D/go; { cat $D/go; " command                                                                 \
+    "; echo status $? >$D/said; } | { exec <&-; : >$D/go; }; cat $D/said"
 
 static void nobody_listens(void **state)
 {

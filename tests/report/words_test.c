@@ -148,9 +148,15 @@ static struct scenario_result play(struct fake *fake, const char *script)
     char *out = NULL;
     size_t bytes;
     struct scenario_result result;
-    struct scenario_machine machine = {
-        .context = fake, .advance = fake_advance, .load = fake_load, .unload = fake_unload, .known = fake_known,
-        .snapshot = fake_snapshot, .command = fake_command, .out = open_memstream(&out, &bytes), .seed = 7};
+    struct scenario_machine machine = {.context = fake,
+                                       .advance = fake_advance,
+                                       .load = fake_load,
+                                       .unload = fake_unload,
+                                       .known = fake_known,
+                                       .snapshot = fake_snapshot,
+                                       .command = fake_command,
+                                       .out = open_memstream(&out, &bytes),
+                                       .seed = 7};
     scenario_run("test.lua", script, strlen(script), &machine, &result);
     fclose(machine.out);
     snprintf(printed, sizeof printed, "%s", out);

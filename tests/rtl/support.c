@@ -12,9 +12,8 @@ struct door *KiDoor = &Door;
 
 extern const RTL_TEST MemoryTests[], FormatTests[], CStringTests[], StringTests[], SehTests[], TableTests[],
     SecurityTests[], CompressTests[], NameTests[];
-static const RTL_TEST *const Tables[] = {MemoryTests, FormatTests,   CStringTests, StringTests,
-                                         TableTests,  SecurityTests, SehTests,
-                                         CompressTests, NameTests};
+static const RTL_TEST *const Tables[] = {MemoryTests,   FormatTests, CStringTests,  StringTests, TableTests,
+                                         SecurityTests, SehTests,    CompressTests, NameTests};
 VOID TestFigures(VOID);
 
 VOID TestPrint(PCSTR Format, ...)

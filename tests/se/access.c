@@ -4,7 +4,8 @@
  */
 #include "../io/test.h"
 
-NTKERNELAPI NTSTATUS NTAPI SeCreateAccessState(PACCESS_STATE State, PVOID Aux, ACCESS_MASK Access, PGENERIC_MAPPING Mapping);
+NTKERNELAPI NTSTATUS NTAPI SeCreateAccessState(PACCESS_STATE State, PVOID Aux, ACCESS_MASK Access,
+                                               PGENERIC_MAPPING Mapping);
 NTKERNELAPI VOID NTAPI SeDeleteAccessState(PACCESS_STATE State);
 NTSYSAPI NTSTATUS NTAPI RtlAddAccessDeniedAceEx(PACL Acl, ULONG Revision, ULONG Flags, ACCESS_MASK Mask, PSID Sid);
 
@@ -30,7 +31,8 @@ static NTSTATUS Ask(ACCESS_MASK Desired, PACCESS_MASK Granted)
     PPRIVILEGE_SET Privileges = NULL;
     SeCaptureSubjectContext(&Subject);
     SeLockSubjectContext(&Subject);
-    BOOLEAN Passed = SeAccessCheck(&Descriptor, &Subject, TRUE, Desired, 0, &Privileges, &Mapping, UserMode, Granted, &Status);
+    BOOLEAN Passed =
+        SeAccessCheck(&Descriptor, &Subject, TRUE, Desired, 0, &Privileges, &Mapping, UserMode, Granted, &Status);
     SeUnlockSubjectContext(&Subject);
     SeReleaseSubjectContext(&Subject);
     if (Privileges)
@@ -48,7 +50,8 @@ static VOID kernel_mode_gets_what_it_asks_for(VOID)
     SeCaptureSubjectContext(&Subject);
     CHECK(SeAccessCheck(&Descriptor, &Subject, FALSE, 5, 2, NULL, &Mapping, KernelMode, &Granted, &Status));
     CHECK(Granted == 7 && Status == STATUS_SUCCESS);
-    CHECK(SeAccessCheck(&Descriptor, &Subject, FALSE, MAXIMUM_ALLOWED, 0, NULL, &Mapping, KernelMode, &Granted, &Status));
+    CHECK(
+        SeAccessCheck(&Descriptor, &Subject, FALSE, MAXIMUM_ALLOWED, 0, NULL, &Mapping, KernelMode, &Granted, &Status));
     CHECK(Granted == Mapping.GenericAll);
     CHECK(!SeAccessCheck(NULL, &Subject, FALSE, 1, 0, NULL, &Mapping, UserMode, &Granted, &Status));
     CHECK(Status == STATUS_ACCESS_DENIED && Granted == 0);
@@ -75,7 +78,8 @@ static VOID entries_are_taken_in_order(VOID)
     CHECK((Granted & 7) == 2);
     RtlSetDaclSecurityDescriptor(&Descriptor, TRUE, NULL, FALSE);
     OK(Ask(7, &Granted)); /* no list protects nothing */
-    OK(RtlAddAccessAllowedAceEx(Dacl, ACL_REVISION, INHERIT_ONLY_ACE | CONTAINER_INHERIT_ACE, 4, SeExports->SeWorldSid));
+    OK(RtlAddAccessAllowedAceEx(Dacl, ACL_REVISION, INHERIT_ONLY_ACE | CONTAINER_INHERIT_ACE, 4,
+                                SeExports->SeWorldSid));
     RtlSetDaclSecurityDescriptor(&Descriptor, TRUE, Dacl, FALSE);
     STATUS(Ask(4, &Granted), STATUS_ACCESS_DENIED); /* an entry that is only passed on */
 }

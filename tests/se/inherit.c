@@ -5,8 +5,8 @@
 #include "../io/test.h"
 
 NTSYSAPI NTSTATUS NTAPI RtlSelfRelativeToAbsoluteSD(PSECURITY_DESCRIPTOR From, PSECURITY_DESCRIPTOR To, PULONG ToBytes,
-                                                    PACL Dacl, PULONG DaclBytes, PACL Sacl, PULONG SaclBytes, PSID Owner,
-                                                    PULONG OwnerBytes, PSID Group, PULONG GroupBytes);
+                                                    PACL Dacl, PULONG DaclBytes, PACL Sacl, PULONG SaclBytes,
+                                                    PSID Owner, PULONG OwnerBytes, PSID Group, PULONG GroupBytes);
 
 static GENERIC_MAPPING Mapping = {0x20001, 0x20002, 0x20004, 0x1f0007};
 static ULONGLONG ParentAcl[64], OwnAcl[64];
@@ -101,7 +101,8 @@ static VOID objects_inherit_object_entries(VOID)
 {
     Fresh();
     RtlAddAccessAllowedAceEx((PACL)ParentAcl, ACL_REVISION, CONTAINER_INHERIT_ACE, 2, SeExports->SeWorldSid);
-    RtlAddAccessAllowedAceEx((PACL)ParentAcl, ACL_REVISION, OBJECT_INHERIT_ACE, GENERIC_READ, SeExports->SeCreatorOwnerSid);
+    RtlAddAccessAllowedAceEx((PACL)ParentAcl, ACL_REVISION, OBJECT_INHERIT_ACE, GENERIC_READ,
+                             SeExports->SeCreatorOwnerSid);
     RtlAddAccessAllowedAceEx((PACL)ParentAcl, ACL_REVISION, 0, 4, SeExports->SeWorldSid);
     PSECURITY_DESCRIPTOR New = Assign(&Parent, NULL, FALSE, 0, STATUS_SUCCESS);
     PACL Dacl = DaclOf(New);
@@ -119,7 +120,8 @@ static VOID containers_hold_and_pass_on(VOID)
     RtlAddAccessAllowedAceEx((PACL)ParentAcl, ACL_REVISION, OBJECT_INHERIT_ACE, 4, SeExports->SeWorldSid);
     RtlAddAccessAllowedAceEx((PACL)ParentAcl, ACL_REVISION, CONTAINER_INHERIT_ACE | NO_PROPAGATE_INHERIT_ACE, 1,
                              SeExports->SeWorldSid);
-    RtlAddAccessAllowedAceEx((PACL)ParentAcl, ACL_REVISION, CONTAINER_INHERIT_ACE, GENERIC_WRITE, SeExports->SeWorldSid);
+    RtlAddAccessAllowedAceEx((PACL)ParentAcl, ACL_REVISION, CONTAINER_INHERIT_ACE, GENERIC_WRITE,
+                             SeExports->SeWorldSid);
     PSECURITY_DESCRIPTOR New = Assign(&Parent, NULL, TRUE, 0, STATUS_SUCCESS);
     PACL Dacl = DaclOf(New);
     CHECK(Dacl->AceCount == 5);

@@ -158,7 +158,8 @@ static VOID a_token_is_duplicated_within_its_level(VOID)
            STATUS_BAD_IMPERSONATION_LEVEL);
     STATUS(ZwDuplicateToken(Copy, TOKEN_ALL_ACCESS, &Attributes, FALSE, TokenPrimary, &Second),
            STATUS_BAD_IMPERSONATION_LEVEL);
-    STATUS(ZwDuplicateToken(Copy, TOKEN_ALL_ACCESS, &Attributes, FALSE, (TOKEN_TYPE)3, &Second), STATUS_INVALID_PARAMETER);
+    STATUS(ZwDuplicateToken(Copy, TOKEN_ALL_ACCESS, &Attributes, FALSE, (TOKEN_TYPE)3, &Second),
+           STATUS_INVALID_PARAMETER);
     OK(ZwClose(Copy));
     OK(ZwClose(Token));
 }

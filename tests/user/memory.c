@@ -3,7 +3,8 @@
  */
 #include "../io/test.h"
 
-NTSYSAPI NTSTATUS NTAPI ZwProtectVirtualMemory(HANDLE Process, PVOID *BaseAddress, PSIZE_T RegionSize, ULONG Protect, PULONG Old);
+NTSYSAPI NTSTATUS NTAPI ZwProtectVirtualMemory(HANDLE Process, PVOID *BaseAddress, PSIZE_T RegionSize, ULONG Protect,
+                                               PULONG Old);
 NTSYSAPI NTSTATUS NTAPI ZwQuerySection(HANDLE Section, ULONG Class, PVOID Buffer, SIZE_T Bytes, PSIZE_T Returned);
 NTKERNELAPI NTSTATUS NTAPI MmMapViewInSystemSpace(PVOID Section, PVOID *MappedBase, PSIZE_T ViewSize);
 NTKERNELAPI NTSTATUS NTAPI MmUnmapViewInSystemSpace(PVOID MappedBase);
@@ -24,9 +25,11 @@ static VOID VirtualMemory(VOID)
     CHECK(Bytes == 0x2000 && ((ULONG_PTR)Base & 0xffff) == 0);
     CHECK(((PUCHAR)Base)[0] == 0 && ((PUCHAR)Base)[0x1fff] == 0);
     memset(Base, 0x5a, Bytes);
-    OK(ZwQueryVirtualMemory(SELF, (PUCHAR)Base + 0x1234, MemoryBasicInformation, &Information, sizeof(Information), &Size));
-    CHECK(Information.BaseAddress == (PUCHAR)Base + 0x1000 && Information.AllocationBase == Base && Information.State == MEM_COMMIT &&
-          Information.RegionSize == 0x1000 && Information.Protect == PAGE_READWRITE && Information.Type == MEM_PRIVATE);
+    OK(ZwQueryVirtualMemory(SELF, (PUCHAR)Base + 0x1234, MemoryBasicInformation, &Information, sizeof(Information),
+                            &Size));
+    CHECK(Information.BaseAddress == (PUCHAR)Base + 0x1000 && Information.AllocationBase == Base &&
+          Information.State == MEM_COMMIT && Information.RegionSize == 0x1000 &&
+          Information.Protect == PAGE_READWRITE && Information.Type == MEM_PRIVATE);
     Part = (PUCHAR)Base + 0x1000;
     Size = 1;
     OK(ZwProtectVirtualMemory(SELF, &Part, &Size, PAGE_READONLY, &Old));
@@ -97,16 +100,24 @@ static VOID Refused(VOID)
     PVOID Base = NULL;
     SIZE_T Bytes = 0;
 
-    STATUS(ZwCreateSection(&Section, SECTION_ALL_ACCESS, NULL, NULL, PAGE_READWRITE, SEC_COMMIT, NULL), STATUS_INVALID_PARAMETER_4);
-    STATUS(ZwCreateSection(&Section, SECTION_ALL_ACCESS, NULL, &Size, PAGE_READWRITE, 0, NULL), STATUS_INVALID_PARAMETER_6);
-    STATUS(ZwCreateSection(&Section, SECTION_ALL_ACCESS, NULL, &Size, 0, SEC_COMMIT, NULL), STATUS_INVALID_PAGE_PROTECTION);
-    STATUS(ZwCreateSection(&Section, SECTION_ALL_ACCESS, NULL, &Size, PAGE_READONLY, 0x1000000, NULL), STATUS_INVALID_FILE_FOR_SECTION);
+    STATUS(ZwCreateSection(&Section, SECTION_ALL_ACCESS, NULL, NULL, PAGE_READWRITE, SEC_COMMIT, NULL),
+           STATUS_INVALID_PARAMETER_4);
+    STATUS(ZwCreateSection(&Section, SECTION_ALL_ACCESS, NULL, &Size, PAGE_READWRITE, 0, NULL),
+           STATUS_INVALID_PARAMETER_6);
+    STATUS(ZwCreateSection(&Section, SECTION_ALL_ACCESS, NULL, &Size, 0, SEC_COMMIT, NULL),
+           STATUS_INVALID_PAGE_PROTECTION);
+    STATUS(ZwCreateSection(&Section, SECTION_ALL_ACCESS, NULL, &Size, PAGE_READONLY, 0x1000000, NULL),
+           STATUS_INVALID_FILE_FOR_SECTION);
     OK(ZwCreateSection(&Section, SECTION_ALL_ACCESS, NULL, &Size, PAGE_READONLY, SEC_COMMIT, NULL));
-    STATUS(ZwMapViewOfSection(Section, SELF, &Base, 0, 0, NULL, &Bytes, ViewUnmap, 0, PAGE_READWRITE), STATUS_SECTION_PROTECTION);
-    STATUS(ZwMapViewOfSection(Section, SELF, &Base, 0, 0, &Odd, &Bytes, ViewUnmap, 0, PAGE_READONLY), STATUS_MAPPED_ALIGNMENT);
-    STATUS(ZwMapViewOfSection(Section, SELF, &Base, 0, 0, NULL, &Bytes, (SECTION_INHERIT)9, 0, PAGE_READONLY), STATUS_INVALID_PARAMETER_8);
+    STATUS(ZwMapViewOfSection(Section, SELF, &Base, 0, 0, NULL, &Bytes, ViewUnmap, 0, PAGE_READWRITE),
+           STATUS_SECTION_PROTECTION);
+    STATUS(ZwMapViewOfSection(Section, SELF, &Base, 0, 0, &Odd, &Bytes, ViewUnmap, 0, PAGE_READONLY),
+           STATUS_MAPPED_ALIGNMENT);
+    STATUS(ZwMapViewOfSection(Section, SELF, &Base, 0, 0, NULL, &Bytes, (SECTION_INHERIT)9, 0, PAGE_READONLY),
+           STATUS_INVALID_PARAMETER_8);
     Bytes = 0x2000;
-    STATUS(ZwMapViewOfSection(Section, SELF, &Base, 0, 0, NULL, &Bytes, ViewUnmap, 0, PAGE_READONLY), STATUS_INVALID_VIEW_SIZE);
+    STATUS(ZwMapViewOfSection(Section, SELF, &Base, 0, 0, NULL, &Bytes, ViewUnmap, 0, PAGE_READONLY),
+           STATUS_INVALID_VIEW_SIZE);
     OK(ZwClose(Section));
 }
 

@@ -7,8 +7,9 @@
 NTKERNELAPI PVOID NTAPI PsGetProcessPeb(PEPROCESS Process);
 NTKERNELAPI PVOID NTAPI PsGetProcessWow64Process(PEPROCESS Process);
 NTKERNELAPI HANDLE NTAPI PsGetProcessInheritedFromUniqueProcessId(PEPROCESS Process);
-NTKERNELAPI NTSTATUS NTAPI MmCopyVirtualMemory(PEPROCESS FromProcess, PVOID FromAddress, PEPROCESS ToProcess, PVOID ToAddress,
-                                               SIZE_T BufferSize, KPROCESSOR_MODE PreviousMode, PSIZE_T Copied);
+NTKERNELAPI NTSTATUS NTAPI MmCopyVirtualMemory(PEPROCESS FromProcess, PVOID FromAddress, PEPROCESS ToProcess,
+                                               PVOID ToAddress, SIZE_T BufferSize, KPROCESSOR_MODE PreviousMode,
+                                               PSIZE_T Copied);
 
 static PMDL Kept;
 static PVOID Mapped;
@@ -25,7 +26,8 @@ static NTSTATUS Copy(const COPY *What)
 
     if (!NT_SUCCESS(Status))
         return Status;
-    Status = MmCopyVirtualMemory(From, (PVOID)What->From, PsGetCurrentProcess(), (PVOID)What->To, What->Bytes, UserMode, &Done);
+    Status = MmCopyVirtualMemory(From, (PVOID)What->From, PsGetCurrentProcess(), (PVOID)What->To, What->Bytes, UserMode,
+                                 &Done);
     ObDereferenceObject(From);
     return Status;
 }
@@ -61,7 +63,8 @@ static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
     case CODE(2, METHOD_BUFFERED):
         return Finish(Irp, Visit(System, System), 4);
     case CODE(3, METHOD_IN_DIRECT): /* keep the pages */
-        Kept = IoAllocateMdl(MmGetMdlVirtualAddress(Irp->MdlAddress), MmGetMdlByteCount(Irp->MdlAddress), FALSE, FALSE, NULL);
+        Kept = IoAllocateMdl(MmGetMdlVirtualAddress(Irp->MdlAddress), MmGetMdlByteCount(Irp->MdlAddress), FALSE, FALSE,
+                             NULL);
         MmProbeAndLockPages(Kept, UserMode, IoReadAccess);
         return Finish(Irp, STATUS_SUCCESS, 0);
     case CODE(4, METHOD_BUFFERED): /* and look at them when the process has given its memory back */

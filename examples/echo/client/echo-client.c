@@ -34,7 +34,8 @@ static void start_one(void)
 {
     static OVERLAPPED overlapped;
     static char back[64];
-    HANDLE own = CreateFileA("\\\\.\\Echo", GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, FILE_FLAG_OVERLAPPED, NULL);
+    HANDLE own =
+        CreateFileA("\\\\.\\Echo", GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, FILE_FLAG_OVERLAPPED, NULL);
     if (!DeviceIoControl(own, IOCTL_ECHO, "never seen", 10, back, sizeof back, NULL, &overlapped) &&
         GetLastError() != ERROR_IO_PENDING)
         printf("DeviceIoControl: error %u\n", GetLastError());

@@ -15,9 +15,15 @@
 #endif
 
 #define IRQLAB_READ(Name, Type, Order)                                                                                 \
-    FORCEINLINE Type Name(Type const volatile *Source) { return __atomic_load_n(Source, Order); }
+    FORCEINLINE Type Name(Type const volatile *Source)                                                                 \
+    {                                                                                                                  \
+        return __atomic_load_n(Source, Order);                                                                         \
+    }
 #define IRQLAB_WRITE(Name, Type, Order)                                                                                \
-    FORCEINLINE VOID Name(Type volatile *Destination, Type Value) { __atomic_store_n(Destination, Value, Order); }
+    FORCEINLINE VOID Name(Type volatile *Destination, Type Value)                                                      \
+    {                                                                                                                  \
+        __atomic_store_n(Destination, Value, Order);                                                                   \
+    }
 #define IRQLAB_ACCESS(Stem, Type)                                                                                      \
     IRQLAB_READ(Read##Stem##Acquire, Type, __ATOMIC_ACQUIRE)                                                           \
     IRQLAB_READ(Read##Stem##NoFence, Type, __ATOMIC_RELAXED)                                                           \

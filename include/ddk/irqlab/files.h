@@ -80,29 +80,32 @@ typedef struct _FILE_ID_EXTD_DIR_INFORMATION {
 
 NTSYSAPI NTSTATUS NTAPI ZwFlushBuffersFileEx(HANDLE FileHandle, ULONG Flags, PVOID Parameters, ULONG ParametersSize,
                                              PIO_STATUS_BLOCK IoStatusBlock);
-NTSYSAPI NTSTATUS NTAPI ZwQueryDirectoryFileEx(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine, PVOID ApcContext,
-                                               PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation, ULONG Length,
-                                               FILE_INFORMATION_CLASS FileInformationClass, ULONG QueryFlags,
-                                               PUNICODE_STRING FileName);
+NTSYSAPI NTSTATUS NTAPI ZwQueryDirectoryFileEx(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine,
+                                               PVOID ApcContext, PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation,
+                                               ULONG Length, FILE_INFORMATION_CLASS FileInformationClass,
+                                               ULONG QueryFlags, PUNICODE_STRING FileName);
 NTSYSCALLAPI NTSTATUS NTAPI NtQueryDirectoryFileEx(HANDLE FileHandle, HANDLE Event, PIO_APC_ROUTINE ApcRoutine,
-                                                   PVOID ApcContext, PIO_STATUS_BLOCK IoStatusBlock, PVOID FileInformation,
-                                                   ULONG Length, FILE_INFORMATION_CLASS FileInformationClass,
-                                                   ULONG QueryFlags, PUNICODE_STRING FileName);
+                                                   PVOID ApcContext, PIO_STATUS_BLOCK IoStatusBlock,
+                                                   PVOID FileInformation, ULONG Length,
+                                                   FILE_INFORMATION_CLASS FileInformationClass, ULONG QueryFlags,
+                                                   PUNICODE_STRING FileName);
 
 /* ---- Native calls by their other name ---------------------------------------------------------------------------------- */
 
 NTSYSCALLAPI NTSTATUS NTAPI NtAllocateLocallyUniqueId(PLUID Luid);
-NTSYSCALLAPI NTSTATUS NTAPI NtCreateEvent(PHANDLE EventHandle, ACCESS_MASK DesiredAccess, POBJECT_ATTRIBUTES ObjectAttributes,
-                                          EVENT_TYPE EventType, BOOLEAN InitialState);
+NTSYSCALLAPI NTSTATUS NTAPI NtCreateEvent(PHANDLE EventHandle, ACCESS_MASK DesiredAccess,
+                                          POBJECT_ATTRIBUTES ObjectAttributes, EVENT_TYPE EventType,
+                                          BOOLEAN InitialState);
 NTSYSCALLAPI NTSTATUS NTAPI NtSetEvent(HANDLE EventHandle, PLONG PreviousState);
 NTSYSCALLAPI NTSTATUS NTAPI NtDeleteFile(POBJECT_ATTRIBUTES ObjectAttributes);
-NTSYSCALLAPI NTSTATUS NTAPI NtDuplicateObject(HANDLE SourceProcessHandle, HANDLE SourceHandle, HANDLE TargetProcessHandle,
-                                              PHANDLE TargetHandle, ACCESS_MASK DesiredAccess, ULONG HandleAttributes,
-                                              ULONG Options);
+NTSYSCALLAPI NTSTATUS NTAPI NtDuplicateObject(HANDLE SourceProcessHandle, HANDLE SourceHandle,
+                                              HANDLE TargetProcessHandle, PHANDLE TargetHandle,
+                                              ACCESS_MASK DesiredAccess, ULONG HandleAttributes, ULONG Options);
 NTSYSCALLAPI NTSTATUS NTAPI NtWaitForSingleObject(HANDLE Handle, BOOLEAN Alertable, PLARGE_INTEGER Timeout);
-NTSYSCALLAPI NTSTATUS NTAPI NtMapViewOfSection(HANDLE SectionHandle, HANDLE ProcessHandle, PVOID *BaseAddress, ULONG_PTR ZeroBits,
-                                               SIZE_T CommitSize, PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize,
-                                               SECTION_INHERIT InheritDisposition, ULONG AllocationType, ULONG Win32Protect);
+NTSYSCALLAPI NTSTATUS NTAPI NtMapViewOfSection(HANDLE SectionHandle, HANDLE ProcessHandle, PVOID *BaseAddress,
+                                               ULONG_PTR ZeroBits, SIZE_T CommitSize, PLARGE_INTEGER SectionOffset,
+                                               PSIZE_T ViewSize, SECTION_INHERIT InheritDisposition,
+                                               ULONG AllocationType, ULONG Win32Protect);
 
 /* ---- Memory (docs: ZwQueryVirtualMemory, MmForceSectionClosedEx) -------------------------------------------------------- */
 
@@ -136,7 +139,8 @@ typedef struct _MEMORY_RANGE_ENTRY {
 NTSYSAPI NTSTATUS NTAPI ZwQueryVirtualMemory(HANDLE ProcessHandle, PVOID BaseAddress,
                                              MEMORY_INFORMATION_CLASS MemoryInformationClass, PVOID MemoryInformation,
                                              SIZE_T MemoryInformationLength, PSIZE_T ReturnLength);
-NTSYSAPI NTSTATUS NTAPI ZwSetInformationVirtualMemory(HANDLE ProcessHandle, VIRTUAL_MEMORY_INFORMATION_CLASS VmInformationClass,
+NTSYSAPI NTSTATUS NTAPI ZwSetInformationVirtualMemory(HANDLE ProcessHandle,
+                                                      VIRTUAL_MEMORY_INFORMATION_CLASS VmInformationClass,
                                                       ULONG_PTR NumberOfEntries, PMEMORY_RANGE_ENTRY VirtualAddresses,
                                                       PVOID VmInformation, ULONG VmInformationLength);
 NTKERNELAPI BOOLEAN NTAPI MmForceSectionClosedEx(PSECTION_OBJECT_POINTERS SectionObjectPointer, ULONG ForceCloseFlags);
@@ -186,53 +190,62 @@ typedef struct _IO_CREATE_STREAM_FILE_OPTIONS {
 
 NTKERNELAPI POPLOCK_KEY_ECP_CONTEXT NTAPI IoGetOplockKeyContext(PFILE_OBJECT FileObject);
 NTKERNELAPI POPLOCK_KEY_CONTEXT NTAPI IoGetOplockKeyContextEx(PFILE_OBJECT FileObject);
-NTKERNELAPI NTSTATUS NTAPI IoCreateStreamFileObjectEx2(PIO_CREATE_STREAM_FILE_OPTIONS CreateOptions, PFILE_OBJECT FileObject,
-                                                       PDEVICE_OBJECT DeviceObject, PFILE_OBJECT *StreamFileObject,
-                                                       PHANDLE FileHandle);
+NTKERNELAPI NTSTATUS NTAPI IoCreateStreamFileObjectEx2(PIO_CREATE_STREAM_FILE_OPTIONS CreateOptions,
+                                                       PFILE_OBJECT FileObject, PDEVICE_OBJECT DeviceObject,
+                                                       PFILE_OBJECT *StreamFileObject, PHANDLE FileHandle);
 NTKERNELAPI BOOLEAN NTAPI FsRtlAreThereWaitingFileLocks(PFILE_LOCK FileLock);
 NTKERNELAPI BOOLEAN NTAPI FsRtlCheckLockForOplockRequest(PFILE_LOCK FileLock, PLARGE_INTEGER AllocationSize);
-NTKERNELAPI NTSTATUS NTAPI FsRtlCheckUpperOplock(POPLOCK Oplock, ULONG NewLowerOplockState, PVOID CompletionRoutineContext,
+NTKERNELAPI NTSTATUS NTAPI FsRtlCheckUpperOplock(POPLOCK Oplock, ULONG NewLowerOplockState,
+                                                 PVOID CompletionRoutineContext,
                                                  POPLOCK_WAIT_COMPLETE_ROUTINE CompletionRoutine,
                                                  POPLOCK_FS_PREPOST_IRP PrePendRoutine, ULONG Flags);
-NTKERNELAPI NTSTATUS NTAPI FsRtlUpperOplockFsctrl(POPLOCK Oplock, PIRP Irp, ULONG OpenCount, ULONG LowerOplockState, ULONG Flags);
-NTKERNELAPI NTSTATUS NTAPI FsRtlGetSectorSizeInformation(PDEVICE_OBJECT DeviceObject, PFILE_FS_SECTOR_SIZE_INFORMATION SectorSizeInfo);
+NTKERNELAPI NTSTATUS NTAPI FsRtlUpperOplockFsctrl(POPLOCK Oplock, PIRP Irp, ULONG OpenCount, ULONG LowerOplockState,
+                                                  ULONG Flags);
+NTKERNELAPI NTSTATUS NTAPI FsRtlGetSectorSizeInformation(PDEVICE_OBJECT DeviceObject,
+                                                         PFILE_FS_SECTOR_SIZE_INFORMATION SectorSizeInfo);
 NTKERNELAPI NTSTATUS NTAPI FsRtlGetSupportedFeatures(PDEVICE_OBJECT DeviceObject, PULONG SupportedFeatures);
-NTKERNELAPI BOOLEAN NTAPI FsRtlIsNameInUnUpcasedExpression(PUNICODE_STRING Expression, PUNICODE_STRING Name, BOOLEAN IgnoreCase,
-                                                           PWCH UpcaseTable);
+NTKERNELAPI BOOLEAN NTAPI FsRtlIsNameInUnUpcasedExpression(PUNICODE_STRING Expression, PUNICODE_STRING Name,
+                                                           BOOLEAN IgnoreCase, PWCH UpcaseTable);
 NTKERNELAPI LOGICAL NTAPI FsRtlIsSystemPagingFile(PFILE_OBJECT FileObject);
-NTKERNELAPI NTSTATUS NTAPI FsRtlIssueDeviceIoControl(PDEVICE_OBJECT DeviceObject, ULONG IoCtl, UCHAR Flags, PVOID InputBuffer,
-                                                     ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength,
-                                                     PULONG_PTR IosbInformation);
-NTKERNELAPI NTSTATUS NTAPI FsRtlMdlReadEx(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, ULONG Length, ULONG LockKey,
-                                          PMDL *MdlChain, PIO_STATUS_BLOCK IoStatus);
+NTKERNELAPI NTSTATUS NTAPI FsRtlIssueDeviceIoControl(PDEVICE_OBJECT DeviceObject, ULONG IoCtl, UCHAR Flags,
+                                                     PVOID InputBuffer, ULONG InputBufferLength, PVOID OutputBuffer,
+                                                     ULONG OutputBufferLength, PULONG_PTR IosbInformation);
+NTKERNELAPI NTSTATUS NTAPI FsRtlMdlReadEx(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, ULONG Length,
+                                          ULONG LockKey, PMDL *MdlChain, PIO_STATUS_BLOCK IoStatus);
 NTKERNELAPI NTSTATUS NTAPI FsRtlPrepareMdlWriteEx(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, ULONG Length,
                                                   ULONG LockKey, PMDL *MdlChain, PIO_STATUS_BLOCK IoStatus);
 NTKERNELAPI VOID NTAPI FsRtlPrepareToReuseEcp(PVOID EcpContext);
 NTKERNELAPI NTSTATUS NTAPI FsRtlQueryCachedVdl(PFILE_OBJECT FileObject, PLONGLONG Vdl);
 NTKERNELAPI BOOLEAN NTAPI PsIsDiskCountersEnabled(VOID);
-NTKERNELAPI VOID NTAPI PsUpdateDiskCounters(PEPROCESS Process, ULONG64 BytesRead, ULONG64 BytesWritten, ULONG ReadOperationCount,
-                                            ULONG WriteOperationCount, ULONG FlushOperationCount);
+NTKERNELAPI VOID NTAPI PsUpdateDiskCounters(PEPROCESS Process, ULONG64 BytesRead, ULONG64 BytesWritten,
+                                            ULONG ReadOperationCount, ULONG WriteOperationCount,
+                                            ULONG FlushOperationCount);
 
 /* ---- Rtl and Se ------------------------------------------------------------------------------------------------------------ */
 
-NTSYSAPI NTSTATUS NTAPI RtlDecompressBufferEx(USHORT CompressionFormat, PUCHAR UncompressedBuffer, ULONG UncompressedBufferSize,
-                                              PUCHAR CompressedBuffer, ULONG CompressedBufferSize, PULONG FinalUncompressedSize,
+NTSYSAPI NTSTATUS NTAPI RtlDecompressBufferEx(USHORT CompressionFormat, PUCHAR UncompressedBuffer,
+                                              ULONG UncompressedBufferSize, PUCHAR CompressedBuffer,
+                                              ULONG CompressedBufferSize, PULONG FinalUncompressedSize,
                                               PVOID WorkSpace);
 NTSYSAPI NTSTATUS NTAPI RtlDecompressBufferEx2(USHORT CompressionFormat, PUCHAR UncompressedBuffer,
-                                               ULONG UncompressedBufferSize, PUCHAR CompressedBuffer, ULONG CompressedBufferSize,
-                                               ULONG UncompressedChunkSize, PULONG FinalUncompressedSize, PVOID WorkSpace);
+                                               ULONG UncompressedBufferSize, PUCHAR CompressedBuffer,
+                                               ULONG CompressedBufferSize, ULONG UncompressedChunkSize,
+                                               PULONG FinalUncompressedSize, PVOID WorkSpace);
 NTSYSAPI NTSTATUS NTAPI RtlDecompressFragmentEx(USHORT CompressionFormat, PUCHAR UncompressedFragment,
                                                 ULONG UncompressedFragmentSize, PUCHAR CompressedBuffer,
-                                                ULONG CompressedBufferSize, ULONG FragmentOffset, ULONG UncompressedChunkSize,
-                                                PULONG FinalUncompressedSize, PVOID WorkSpace);
-NTSYSAPI NTSTATUS __cdecl RtlInitializeSidEx(PSID Sid, PSID_IDENTIFIER_AUTHORITY IdentifierAuthority, UCHAR SubAuthorityCount, ...);
+                                                ULONG CompressedBufferSize, ULONG FragmentOffset,
+                                                ULONG UncompressedChunkSize, PULONG FinalUncompressedSize,
+                                                PVOID WorkSpace);
+NTSYSAPI NTSTATUS __cdecl RtlInitializeSidEx(PSID Sid, PSID_IDENTIFIER_AUTHORITY IdentifierAuthority,
+                                             UCHAR SubAuthorityCount, ...);
 NTSYSAPI NTSTATUS NTAPI RtlInitStringEx(PSTRING DestinationString, PCSZ SourceString);
 NTKERNELAPI BOOLEAN NTAPI SeAccessCheckFromStateEx(PSECURITY_DESCRIPTOR SecurityDescriptor, PACCESS_TOKEN PrimaryToken,
                                                    PACCESS_TOKEN ClientToken, ACCESS_MASK DesiredAccess,
                                                    ACCESS_MASK PreviouslyGrantedAccess, PPRIVILEGE_SET *Privileges,
                                                    PGENERIC_MAPPING GenericMapping, KPROCESSOR_MODE AccessMode,
                                                    PACCESS_MASK GrantedAccess, PNTSTATUS AccessStatus);
-NTKERNELAPI VOID NTAPI SeCaptureSubjectContextEx(PETHREAD Thread, PEPROCESS Process, PSECURITY_SUBJECT_CONTEXT SubjectContext);
+NTKERNELAPI VOID NTAPI SeCaptureSubjectContextEx(PETHREAD Thread, PEPROCESS Process,
+                                                 PSECURITY_SUBJECT_CONTEXT SubjectContext);
 
 /* ---- For drivers alone: the kernel's own files see these where they are defined -------------------------------------------- */
 
@@ -244,15 +257,17 @@ NTSYSAPI NTSTATUS NTAPI RtlUTF8StringToUnicodeString(PUNICODE_STRING Destination
                                                      BOOLEAN AllocateDestinationString);
 NTSYSAPI NTSTATUS NTAPI RtlUnicodeStringToUTF8String(PUTF8_STRING DestinationString, PCUNICODE_STRING SourceString,
                                                      BOOLEAN AllocateDestinationString);
-NTKERNELAPI NTSTATUS NTAPI FsRtlKernelFsControlFile(PFILE_OBJECT FileObject, ULONG FsControlCode, const VOID *InputBuffer,
-                                                    ULONG InputBufferLength, PVOID OutputBuffer, ULONG OutputBufferLength,
+NTKERNELAPI NTSTATUS NTAPI FsRtlKernelFsControlFile(PFILE_OBJECT FileObject, ULONG FsControlCode,
+                                                    const VOID *InputBuffer, ULONG InputBufferLength,
+                                                    PVOID OutputBuffer, ULONG OutputBufferLength,
                                                     PULONG RetOutputBufferSize);
 NTKERNELAPI NTSTATUS NTAPI FsRtlQueryKernelEaFile(PFILE_OBJECT FileObject, PVOID ReturnedEaData, ULONG Length,
-                                                  BOOLEAN ReturnSingleEntry, PVOID EaList, ULONG EaListLength, PULONG EaIndex,
-                                                  BOOLEAN RestartScan, PULONG LengthReturned);
+                                                  BOOLEAN ReturnSingleEntry, PVOID EaList, ULONG EaListLength,
+                                                  PULONG EaIndex, BOOLEAN RestartScan, PULONG LengthReturned);
 NTKERNELAPI NTSTATUS NTAPI FsRtlSetKernelEaFile(PFILE_OBJECT FileObject, PVOID EaBuffer, ULONG Length);
 NTKERNELAPI NTSTATUS NTAPI FsRtlQueryInformationFile(PFILE_OBJECT FileObject, PVOID FileInformation, ULONG Length,
-                                                     FILE_INFORMATION_CLASS FileInformationClass, PULONG RetFileInformationSize);
+                                                     FILE_INFORMATION_CLASS FileInformationClass,
+                                                     PULONG RetFileInformationSize);
 NTKERNELAPI NTSTATUS __cdecl WmiTraceMessage(TRACEHANDLE LoggerHandle, ULONG MessageFlags, LPGUID MessageGuid,
                                              USHORT MessageNumber, ...);
 NTKERNELAPI NTSTATUS NTAPI WmiTraceMessageVa(TRACEHANDLE LoggerHandle, ULONG MessageFlags, LPGUID MessageGuid,

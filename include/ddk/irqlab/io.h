@@ -36,34 +36,39 @@ typedef enum _DRIVER_DIRECTORY_TYPE {
     DriverDirectoryImage,
     DriverDirectoryData,
     DriverDirectorySharedData
-} DRIVER_DIRECTORY_TYPE, *PDRIVER_DIRECTORY_TYPE;
+} DRIVER_DIRECTORY_TYPE,
+    *PDRIVER_DIRECTORY_TYPE;
 typedef enum _DRIVER_REGKEY_TYPE {
     DriverRegKeyParameters,
     DriverRegKeyPersistentState,
     DriverRegKeySharedPersistentState
-} DRIVER_REGKEY_TYPE, *PDRIVER_REGKEY_TYPE;
+} DRIVER_REGKEY_TYPE,
+    *PDRIVER_REGKEY_TYPE;
 
-NTKERNELAPI NTSTATUS NTAPI IoGetDeviceDirectory(PDEVICE_OBJECT PhysicalDeviceObject, DEVICE_DIRECTORY_TYPE DirectoryType,
-                                                ULONG Flags, PVOID Reserved, PHANDLE DeviceDirectoryHandle);
-NTKERNELAPI NTSTATUS NTAPI IoGetDriverDirectory(PDRIVER_OBJECT DriverObject, DRIVER_DIRECTORY_TYPE DirectoryType, ULONG Flags,
-                                                PHANDLE DriverDirectoryHandle);
+NTKERNELAPI NTSTATUS NTAPI IoGetDeviceDirectory(PDEVICE_OBJECT PhysicalDeviceObject,
+                                                DEVICE_DIRECTORY_TYPE DirectoryType, ULONG Flags, PVOID Reserved,
+                                                PHANDLE DeviceDirectoryHandle);
+NTKERNELAPI NTSTATUS NTAPI IoGetDriverDirectory(PDRIVER_OBJECT DriverObject, DRIVER_DIRECTORY_TYPE DirectoryType,
+                                                ULONG Flags, PHANDLE DriverDirectoryHandle);
 NTKERNELAPI NTSTATUS NTAPI IoOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKEY_TYPE RegKeyType,
                                                    ACCESS_MASK DesiredAccess, ULONG Flags, PHANDLE DriverRegKey);
-NTKERNELAPI NTSTATUS NTAPI IoGetDeviceInterfacePropertyData(PUNICODE_STRING SymbolicLinkName, const DEVPROPKEY *PropertyKey,
-                                                            LCID Lcid, ULONG Flags, ULONG Size, PVOID Data,
-                                                            PULONG RequiredSize, PDEVPROPTYPE Type);
-NTKERNELAPI NTSTATUS NTAPI IoSetDeviceInterfacePropertyData(PUNICODE_STRING SymbolicLinkName, const DEVPROPKEY *PropertyKey,
-                                                            LCID Lcid, ULONG Flags, DEVPROPTYPE Type, ULONG Size, PVOID Data);
+NTKERNELAPI NTSTATUS NTAPI IoGetDeviceInterfacePropertyData(PUNICODE_STRING SymbolicLinkName,
+                                                            const DEVPROPKEY *PropertyKey, LCID Lcid, ULONG Flags,
+                                                            ULONG Size, PVOID Data, PULONG RequiredSize,
+                                                            PDEVPROPTYPE Type);
+NTKERNELAPI NTSTATUS NTAPI IoSetDeviceInterfacePropertyData(PUNICODE_STRING SymbolicLinkName,
+                                                            const DEVPROPKEY *PropertyKey, LCID Lcid, ULONG Flags,
+                                                            DEVPROPTYPE Type, ULONG Size, PVOID Data);
 
 /* docs: GUID_DEVICE_RESET_INTERFACE_STANDARD, DEVICE_RESET_INTERFACE_STANDARD */
 typedef enum _DEVICE_RESET_TYPE { FunctionLevelDeviceReset, PlatformLevelDeviceReset } DEVICE_RESET_TYPE;
 typedef struct _FUNCTION_LEVEL_DEVICE_RESET_PARAMETERS {
     ULONG Size;
-    VOID (NTAPI *DeviceResetCompletion)(NTSTATUS Status, PVOID Context);
+    VOID(NTAPI *DeviceResetCompletion)(NTSTATUS Status, PVOID Context);
     PVOID CompletionContext;
 } FUNCTION_LEVEL_DEVICE_RESET_PARAMETERS, *PFUNCTION_LEVEL_DEVICE_RESET_PARAMETERS;
-typedef NTSTATUS (NTAPI *PDEVICE_RESET_HANDLER)(PVOID InterfaceContext, DEVICE_RESET_TYPE ResetType, ULONG Flags,
-                                                PVOID ResetParameters);
+typedef NTSTATUS(NTAPI *PDEVICE_RESET_HANDLER)(PVOID InterfaceContext, DEVICE_RESET_TYPE ResetType, ULONG Flags,
+                                               PVOID ResetParameters);
 typedef struct _DEVICE_RESET_INTERFACE_STANDARD {
     USHORT Size;
     USHORT Version;
@@ -80,7 +85,8 @@ typedef enum _D3COLD_LAST_TRANSITION_STATUS {
     LastDStateTransitionStatusUnknown,
     LastDStateTransitionD3hot,
     LastDStateTransitionD3cold
-} D3COLD_LAST_TRANSITION_STATUS, *PD3COLD_LAST_TRANSITION_STATUS;
+} D3COLD_LAST_TRANSITION_STATUS,
+    *PD3COLD_LAST_TRANSITION_STATUS;
 typedef enum _DEVICE_WAKE_DEPTH {
     DeviceWakeDepthNotWakeable,
     DeviceWakeDepthD0,
@@ -89,18 +95,20 @@ typedef enum _DEVICE_WAKE_DEPTH {
     DeviceWakeDepthD3hot,
     DeviceWakeDepthD3cold,
     DeviceWakeDepthMaximum
-} DEVICE_WAKE_DEPTH, *PDEVICE_WAKE_DEPTH;
+} DEVICE_WAKE_DEPTH,
+    *PDEVICE_WAKE_DEPTH;
 typedef struct _D3COLD_SUPPORT_INTERFACE {
     USHORT Size;
     USHORT Version;
     PVOID Context;
     PINTERFACE_REFERENCE InterfaceReference;
     PINTERFACE_DEREFERENCE InterfaceDereference;
-    VOID (NTAPI *SetD3ColdSupport)(PVOID Context, BOOLEAN D3ColdSupport);
-    NTSTATUS (NTAPI *GetIdleWakeInfo)(PVOID Context, SYSTEM_POWER_STATE SystemPowerState, PDEVICE_WAKE_DEPTH DeepestWakeableDstate);
-    NTSTATUS (NTAPI *GetD3ColdCapability)(PVOID Context, PBOOLEAN D3ColdSupported);
-    NTSTATUS (NTAPI *GetBusDriverD3ColdSupport)(PVOID Context, PBOOLEAN D3ColdSupported);
-    VOID (NTAPI *GetLastTransitionStatus)(PVOID Context, PD3COLD_LAST_TRANSITION_STATUS LastTransitionStatus);
+    VOID(NTAPI *SetD3ColdSupport)(PVOID Context, BOOLEAN D3ColdSupport);
+    NTSTATUS(NTAPI *GetIdleWakeInfo)
+    (PVOID Context, SYSTEM_POWER_STATE SystemPowerState, PDEVICE_WAKE_DEPTH DeepestWakeableDstate);
+    NTSTATUS(NTAPI *GetD3ColdCapability)(PVOID Context, PBOOLEAN D3ColdSupported);
+    NTSTATUS(NTAPI *GetBusDriverD3ColdSupport)(PVOID Context, PBOOLEAN D3ColdSupported);
+    VOID(NTAPI *GetLastTransitionStatus)(PVOID Context, PD3COLD_LAST_TRANSITION_STATUS LastTransitionStatus);
 } D3COLD_SUPPORT_INTERFACE, *PD3COLD_SUPPORT_INTERFACE;
 
 /* ---- Requests and files -------------------------------------------------------------------------------------------- */
@@ -117,19 +125,19 @@ typedef struct _LINK_SHARE_ACCESS {
 #define IO_CHECK_SHARE_ACCESS_DONT_UPDATE_FILE_OBJECT 0x00000002
 
 NTKERNELAPI PIRP NTAPI IoAllocateIrpEx(PDEVICE_OBJECT DeviceObject, CCHAR StackSize, BOOLEAN ChargeQuota);
-NTKERNELAPI NTSTATUS NTAPI IoCheckLinkShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareAccess, PFILE_OBJECT FileObject,
-                                                  PSHARE_ACCESS ShareAccess, PLINK_SHARE_ACCESS LinkShareAccess,
-                                                  ULONG IoShareAccessFlags);
-NTKERNELAPI VOID NTAPI IoSetLinkShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareAccess, PFILE_OBJECT FileObject,
-                                            PSHARE_ACCESS ShareAccess, PLINK_SHARE_ACCESS LinkShareAccess,
-                                            ULONG IoShareAccessFlags);
+NTKERNELAPI NTSTATUS NTAPI IoCheckLinkShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareAccess,
+                                                  PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess,
+                                                  PLINK_SHARE_ACCESS LinkShareAccess, ULONG IoShareAccessFlags);
+NTKERNELAPI VOID NTAPI IoSetLinkShareAccess(ACCESS_MASK DesiredAccess, ULONG DesiredShareAccess,
+                                            PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess,
+                                            PLINK_SHARE_ACCESS LinkShareAccess, ULONG IoShareAccessFlags);
 NTKERNELAPI VOID NTAPI IoUpdateLinkShareAccess(PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess,
                                                PLINK_SHARE_ACCESS LinkShareAccess);
 NTKERNELAPI VOID NTAPI IoRemoveLinkShareAccess(PFILE_OBJECT FileObject, PSHARE_ACCESS ShareAccess,
                                                PLINK_SHARE_ACCESS LinkShareAccess);
 NTKERNELAPI NTSTATUS NTAPI IoCreateSystemThread(PVOID IoObject, PHANDLE ThreadHandle, ULONG DesiredAccess,
-                                                POBJECT_ATTRIBUTES ObjectAttributes, HANDLE ProcessHandle, PCLIENT_ID ClientId,
-                                                PKSTART_ROUTINE StartRoutine, PVOID StartContext);
+                                                POBJECT_ATTRIBUTES ObjectAttributes, HANDLE ProcessHandle,
+                                                PCLIENT_ID ClientId, PKSTART_ROUTINE StartRoutine, PVOID StartContext);
 NTKERNELAPI NTSTATUS NTAPI ObCloseHandle(HANDLE Handle, KPROCESSOR_MODE PreviousMode);
 NTKERNELAPI BOOLEAN NTAPI ObReferenceObjectSafe(PVOID Object);
 NTSYSAPI NTSTATUS NTAPI ZwQueryInformationByName(POBJECT_ATTRIBUTES ObjectAttributes, PIO_STATUS_BLOCK IoStatusBlock,
@@ -192,7 +200,8 @@ typedef enum _PCW_CALLBACK_TYPE {
     PcwCallbackRemoveCounter,
     PcwCallbackEnumerateInstances,
     PcwCallbackCollectData
-} PCW_CALLBACK_TYPE, *PPCW_CALLBACK_TYPE;
+} PCW_CALLBACK_TYPE,
+    *PPCW_CALLBACK_TYPE;
 typedef struct _PCW_COUNTER_INFORMATION {
     ULONG64 CounterMask;
     PCUNICODE_STRING InstanceMask;
@@ -225,7 +234,8 @@ typedef struct _PCW_REGISTRATION_INFORMATION {
 } PCW_REGISTRATION_INFORMATION, *PPCW_REGISTRATION_INFORMATION;
 NTKERNELAPI NTSTATUS NTAPI PcwRegister(PPCW_REGISTRATION *Registration, PPCW_REGISTRATION_INFORMATION Info);
 NTKERNELAPI VOID NTAPI PcwUnregister(PPCW_REGISTRATION Registration);
-NTKERNELAPI NTSTATUS NTAPI PcwCreateInstance(PPCW_INSTANCE *Instance, PPCW_REGISTRATION Registration, PCUNICODE_STRING Name,
-                                             ULONG Count, PPCW_DATA Data);
+NTKERNELAPI NTSTATUS NTAPI PcwCreateInstance(PPCW_INSTANCE *Instance, PPCW_REGISTRATION Registration,
+                                             PCUNICODE_STRING Name, ULONG Count, PPCW_DATA Data);
 NTKERNELAPI VOID NTAPI PcwCloseInstance(PPCW_INSTANCE Instance);
-NTKERNELAPI NTSTATUS NTAPI PcwAddInstance(PPCW_BUFFER Buffer, PCUNICODE_STRING Name, ULONG Id, ULONG Count, PPCW_DATA Data);
+NTKERNELAPI NTSTATUS NTAPI PcwAddInstance(PPCW_BUFFER Buffer, PCUNICODE_STRING Name, ULONG Id, ULONG Count,
+                                          PPCW_DATA Data);

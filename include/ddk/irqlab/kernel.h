@@ -31,7 +31,8 @@ NTKERNELAPI VOID FASTCALL ExReleasePushLockEx(PEX_PUSH_LOCK PushLock, ULONG Flag
 #define ExReleasePushLockShared(Lock) ExReleasePushLockSharedEx(Lock, EX_DEFAULT_PUSH_LOCK_FLAGS)
 #define ExReleasePushLock(Lock) ExReleasePushLockEx(Lock, EX_DEFAULT_PUSH_LOCK_FLAGS)
 
-NTKERNELAPI NTSTATUS NTAPI ExInitializeRundownProtectionCacheAwareEx(PEX_RUNDOWN_REF_CACHE_AWARE RunRefCacheAware, ULONG Flags);
+NTKERNELAPI NTSTATUS NTAPI ExInitializeRundownProtectionCacheAwareEx(PEX_RUNDOWN_REF_CACHE_AWARE RunRefCacheAware,
+                                                                     ULONG Flags);
 
 NTKERNELAPI PSLIST_ENTRY NTAPI FirstEntrySList(const SLIST_HEADER *ListHead);
 NTHALAPI VOID FASTCALL KfLowerIrql(KIRQL NewIrql);
@@ -82,7 +83,8 @@ typedef enum _BOUND_CALLBACK_STATUS {
     BoundExceptionHandled,
     BoundExceptionError,
     BoundExceptionMaximum
-} BOUND_CALLBACK_STATUS, *PBOUND_CALLBACK_STATUS;
+} BOUND_CALLBACK_STATUS,
+    *PBOUND_CALLBACK_STATUS;
 typedef BOUND_CALLBACK_STATUS NTAPI BOUND_CALLBACK(VOID);
 typedef BOUND_CALLBACK *PBOUND_CALLBACK;
 NTKERNELAPI PVOID NTAPI KeRegisterBoundCallback(PBOUND_CALLBACK CallbackRoutine);
@@ -125,7 +127,8 @@ typedef struct _KBUGCHECK_REMOVE_PAGES {
     ULONG_PTR Count;
 } KBUGCHECK_REMOVE_PAGES, *PKBUGCHECK_REMOVE_PAGES;
 NTKERNELAPI NTSTATUS NTAPI KeInitializeTriageDumpDataArray(PKTRIAGE_DUMP_DATA_ARRAY KtriageDumpDataArray, ULONG Size);
-NTKERNELAPI NTSTATUS NTAPI KeAddTriageDumpDataBlock(PKTRIAGE_DUMP_DATA_ARRAY KtriageDumpDataArray, PVOID Address, SIZE_T Size);
+NTKERNELAPI NTSTATUS NTAPI KeAddTriageDumpDataBlock(PKTRIAGE_DUMP_DATA_ARRAY KtriageDumpDataArray, PVOID Address,
+                                                    SIZE_T Size);
 NTKERNELAPI NTSTATUS NTAPI KeInitializeCrashDumpHeader(ULONG DumpType, ULONG Flags, PVOID Buffer, ULONG BufferSize,
                                                        PULONG BufferNeeded);
 
@@ -136,17 +139,19 @@ typedef enum _FIRMWARE_TYPE {
     FirmwareTypeBios,
     FirmwareTypeUefi,
     FirmwareTypeMax
-} FIRMWARE_TYPE, *PFIRMWARE_TYPE;
+} FIRMWARE_TYPE,
+    *PFIRMWARE_TYPE;
 #endif
 NTKERNELAPI FIRMWARE_TYPE NTAPI ExGetFirmwareType(VOID);
 NTKERNELAPI BOOLEAN NTAPI ExIsSoftBoot(VOID);
-NTKERNELAPI NTSTATUS NTAPI ExGetFirmwareEnvironmentVariable(PUNICODE_STRING VariableName, LPGUID VendorGuid, PVOID Value,
-                                                            PULONG ValueLength, PULONG Attributes);
-NTKERNELAPI NTSTATUS NTAPI ExSetFirmwareEnvironmentVariable(PUNICODE_STRING VariableName, LPGUID VendorGuid, PVOID Value,
-                                                            ULONG ValueLength, ULONG Attributes);
+NTKERNELAPI NTSTATUS NTAPI ExGetFirmwareEnvironmentVariable(PUNICODE_STRING VariableName, LPGUID VendorGuid,
+                                                            PVOID Value, PULONG ValueLength, PULONG Attributes);
+NTKERNELAPI NTSTATUS NTAPI ExSetFirmwareEnvironmentVariable(PUNICODE_STRING VariableName, LPGUID VendorGuid,
+                                                            PVOID Value, ULONG ValueLength, ULONG Attributes);
 
 /* Events of a driver's own (docs: EtwSetInformation, ETWENABLECALLBACK) */
 typedef VOID NTAPI ETWENABLECALLBACK(LPCGUID SourceId, ULONG ControlCode, UCHAR Level, ULONGLONG MatchAnyKeyword,
-                                     ULONGLONG MatchAllKeyword, PEVENT_FILTER_DESCRIPTOR FilterData, PVOID CallbackContext);
+                                     ULONGLONG MatchAllKeyword, PEVENT_FILTER_DESCRIPTOR FilterData,
+                                     PVOID CallbackContext);
 NTKERNELAPI NTSTATUS NTAPI EtwSetInformation(REGHANDLE RegHandle, ULONG InformationClass, PVOID EventInformation,
                                              ULONG InformationLength);

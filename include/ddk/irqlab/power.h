@@ -119,7 +119,8 @@ typedef struct _PO_FX_PERF_STATE_CHANGE {
         ULONGLONG StateValue;
     };
 } PO_FX_PERF_STATE_CHANGE, *PPO_FX_PERF_STATE_CHANGE;
-typedef VOID NTAPI PO_FX_COMPONENT_PERF_STATE_CALLBACK(PVOID Context, ULONG Component, BOOLEAN Succeeded, PVOID RequestContext);
+typedef VOID NTAPI PO_FX_COMPONENT_PERF_STATE_CALLBACK(PVOID Context, ULONG Component, BOOLEAN Succeeded,
+                                                       PVOID RequestContext);
 typedef PO_FX_COMPONENT_PERF_STATE_CALLBACK *PPO_FX_COMPONENT_PERF_STATE_CALLBACK;
 
 NTKERNELAPI NTSTATUS NTAPI PoFxRegisterDevice(PDEVICE_OBJECT Pdo, PPO_FX_DEVICE Device, POHANDLE *Handle);
@@ -133,24 +134,24 @@ NTKERNELAPI VOID NTAPI PoFxCompleteDevicePowerNotRequired(POHANDLE Handle);
 NTKERNELAPI VOID NTAPI PoFxCompleteDirectedPowerDown(POHANDLE Handle);
 NTKERNELAPI VOID NTAPI PoFxReportDevicePoweredOn(POHANDLE Handle);
 NTKERNELAPI VOID NTAPI PoFxNotifySurprisePowerOn(PDEVICE_OBJECT Pdo);
-NTKERNELAPI NTSTATUS NTAPI PoFxPowerControl(POHANDLE Handle, LPCGUID PowerControlCode, PVOID InBuffer, SIZE_T InBufferSize,
-                                            PVOID OutBuffer, SIZE_T OutBufferSize, PSIZE_T BytesReturned);
+NTKERNELAPI NTSTATUS NTAPI PoFxPowerControl(POHANDLE Handle, LPCGUID PowerControlCode, PVOID InBuffer,
+                                            SIZE_T InBufferSize, PVOID OutBuffer, SIZE_T OutBufferSize,
+                                            PSIZE_T BytesReturned);
 NTKERNELAPI VOID NTAPI PoFxSetComponentLatency(POHANDLE Handle, ULONG Component, ULONGLONG Latency);
 NTKERNELAPI VOID NTAPI PoFxSetComponentResidency(POHANDLE Handle, ULONG Component, ULONGLONG Residency);
 NTKERNELAPI VOID NTAPI PoFxSetComponentWake(POHANDLE Handle, ULONG Component, BOOLEAN WakeHint);
 NTKERNELAPI VOID NTAPI PoFxSetDeviceIdleTimeout(POHANDLE Handle, ULONGLONG IdleTimeout);
 NTKERNELAPI NTSTATUS NTAPI PoFxSetTargetDripsDevicePowerState(POHANDLE Handle, DEVICE_POWER_STATE TargetState);
-NTKERNELAPI NTSTATUS NTAPI PoFxRegisterComponentPerfStates(POHANDLE Handle, ULONG Component, ULONGLONG Flags,
-                                                           PPO_FX_COMPONENT_PERF_STATE_CALLBACK ComponentPerfStateCallback,
-                                                           PPO_FX_COMPONENT_PERF_INFO InputStateInfo,
-                                                           PPO_FX_COMPONENT_PERF_INFO *OutputStateInfo);
+NTKERNELAPI NTSTATUS NTAPI PoFxRegisterComponentPerfStates(
+    POHANDLE Handle, ULONG Component, ULONGLONG Flags, PPO_FX_COMPONENT_PERF_STATE_CALLBACK ComponentPerfStateCallback,
+    PPO_FX_COMPONENT_PERF_INFO InputStateInfo, PPO_FX_COMPONENT_PERF_INFO *OutputStateInfo);
 NTKERNELAPI VOID NTAPI PoFxIssueComponentPerfStateChange(POHANDLE Handle, ULONG Flags, ULONG Component,
                                                          PPO_FX_PERF_STATE_CHANGE PerfChange, PVOID Context);
 NTKERNELAPI VOID NTAPI PoFxIssueComponentPerfStateChangeMultiple(POHANDLE Handle, ULONG Flags, ULONG Component,
-                                                                 ULONG PerfChangesCount, PO_FX_PERF_STATE_CHANGE PerfChanges[],
-                                                                 PVOID Context);
-NTKERNELAPI NTSTATUS NTAPI PoFxQueryCurrentComponentPerfState(POHANDLE Handle, ULONG Flags, ULONG Component, ULONG SetIndex,
-                                                              PULONGLONG CurrentPerf);
+                                                                 ULONG PerfChangesCount,
+                                                                 PO_FX_PERF_STATE_CHANGE PerfChanges[], PVOID Context);
+NTKERNELAPI NTSTATUS NTAPI PoFxQueryCurrentComponentPerfState(POHANDLE Handle, ULONG Flags, ULONG Component,
+                                                              ULONG SetIndex, PULONGLONG CurrentPerf);
 NTKERNELAPI NTSTATUS NTAPI PoFxRegisterCrashdumpDevice(POHANDLE Handle);
 NTKERNELAPI NTSTATUS NTAPI PoFxPowerOnCrashdumpDevice(POHANDLE Handle, PVOID Context);
 NTKERNELAPI VOID NTAPI PoSetSystemWakeDevice(PDEVICE_OBJECT DeviceObject);

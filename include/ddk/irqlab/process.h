@@ -4,7 +4,8 @@
 /* ---- Notification (docs: PsSetCreateProcessNotifyRoutineEx2, PsSetCreateThreadNotifyRoutineEx, IMAGE_INFO_EX) -------- */
 
 typedef VOID NTAPI CREATE_PROCESS_NOTIFY_ROUTINE(HANDLE ParentId, HANDLE ProcessId, BOOLEAN Create);
-typedef VOID NTAPI CREATE_PROCESS_NOTIFY_ROUTINE_EX(PEPROCESS Process, HANDLE ProcessId, PPS_CREATE_NOTIFY_INFO CreateInfo);
+typedef VOID NTAPI CREATE_PROCESS_NOTIFY_ROUTINE_EX(PEPROCESS Process, HANDLE ProcessId,
+                                                    PPS_CREATE_NOTIFY_INFO CreateInfo);
 typedef VOID NTAPI CREATE_THREAD_NOTIFY_ROUTINE(HANDLE ProcessId, HANDLE ThreadId, BOOLEAN Create);
 typedef VOID NTAPI LOAD_IMAGE_NOTIFY_ROUTINE(PUNICODE_STRING FullImageName, HANDLE ProcessId, PIMAGE_INFO ImageInfo);
 
@@ -21,9 +22,10 @@ typedef enum _SUBSYSTEM_INFORMATION_TYPE {
     MaxSubsystemInformationType
 } SUBSYSTEM_INFORMATION_TYPE;
 
-NTKERNELAPI NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx2(PSCREATEPROCESSNOTIFYTYPE NotifyType, PVOID NotifyInformation,
-                                                              BOOLEAN Remove);
-NTKERNELAPI NTSTATUS NTAPI PsSetCreateThreadNotifyRoutineEx(PSCREATETHREADNOTIFYTYPE NotifyType, PVOID NotifyInformation);
+NTKERNELAPI NTSTATUS NTAPI PsSetCreateProcessNotifyRoutineEx2(PSCREATEPROCESSNOTIFYTYPE NotifyType,
+                                                              PVOID NotifyInformation, BOOLEAN Remove);
+NTKERNELAPI NTSTATUS NTAPI PsSetCreateThreadNotifyRoutineEx(PSCREATETHREADNOTIFYTYPE NotifyType,
+                                                            PVOID NotifyInformation);
 NTKERNELAPI NTSTATUS NTAPI PsSetLoadImageNotifyRoutineEx(PLOAD_IMAGE_NOTIFY_ROUTINE NotifyRoutine, ULONG_PTR Flags);
 
 NTKERNELAPI NTSTATUS NTAPI PsGetProcessExitStatus(PEPROCESS Process);
@@ -37,7 +39,8 @@ NTKERNELAPI PVOID NTAPI PsGetCurrentThreadTeb(VOID);
 typedef VOID NTAPI DRIVER_REINITIALIZE(PDRIVER_OBJECT DriverObject, PVOID Context, ULONG Count);
 typedef NTSTATUS NTAPI RTL_QUERY_REGISTRY_ROUTINE(PWSTR ValueName, ULONG ValueType, PVOID ValueData, ULONG ValueLength,
                                                   PVOID Context, PVOID EntryContext);
-typedef RTL_GENERIC_COMPARE_RESULTS NTAPI RTL_AVL_COMPARE_ROUTINE(RTL_AVL_TABLE *Table, PVOID FirstStruct, PVOID SecondStruct);
+typedef RTL_GENERIC_COMPARE_RESULTS NTAPI RTL_AVL_COMPARE_ROUTINE(RTL_AVL_TABLE *Table, PVOID FirstStruct,
+                                                                  PVOID SecondStruct);
 typedef PVOID NTAPI RTL_AVL_ALLOCATE_ROUTINE(RTL_AVL_TABLE *Table, CLONG ByteSize);
 typedef VOID NTAPI RTL_AVL_FREE_ROUTINE(RTL_AVL_TABLE *Table, PVOID Buffer);
 
@@ -59,14 +62,16 @@ typedef enum _BDCB_STATUS_UPDATE_TYPE {
     BdCbStatusPrepareForDependencyLoad,
     BdCbStatusPrepareForDriverLoad,
     BdCbStatusPrepareForUnload
-} BDCB_STATUS_UPDATE_TYPE, *PBDCB_STATUS_UPDATE_TYPE;
+} BDCB_STATUS_UPDATE_TYPE,
+    *PBDCB_STATUS_UPDATE_TYPE;
 typedef enum _BDCB_CLASSIFICATION {
     BdCbClassificationUnknownImage,
     BdCbClassificationKnownGoodImage,
     BdCbClassificationKnownBadImage,
     BdCbClassificationKnownBadImageBootCritical,
     BdCbClassificationEnd
-} BDCB_CLASSIFICATION, *PBDCB_CLASSIFICATION;
+} BDCB_CLASSIFICATION,
+    *PBDCB_CLASSIFICATION;
 typedef struct _BDCB_STATUS_UPDATE_CONTEXT {
     BDCB_STATUS_UPDATE_TYPE StatusType;
 } BDCB_STATUS_UPDATE_CONTEXT, *PBDCB_STATUS_UPDATE_CONTEXT;
@@ -87,7 +92,8 @@ typedef struct _BDCB_IMAGE_INFORMATION {
 typedef VOID NTAPI BOOT_DRIVER_CALLBACK_FUNCTION(PVOID CallbackContext, BDCB_CALLBACK_TYPE Classification,
                                                  PBDCB_IMAGE_INFORMATION ImageInformation);
 typedef BOOT_DRIVER_CALLBACK_FUNCTION *PBOOT_DRIVER_CALLBACK_FUNCTION;
-NTKERNELAPI PVOID NTAPI IoRegisterBootDriverCallback(PBOOT_DRIVER_CALLBACK_FUNCTION CallbackFunction, PVOID CallbackContext);
+NTKERNELAPI PVOID NTAPI IoRegisterBootDriverCallback(PBOOT_DRIVER_CALLBACK_FUNCTION CallbackFunction,
+                                                     PVOID CallbackContext);
 NTKERNELAPI VOID NTAPI IoUnregisterBootDriverCallback(PVOID CallbackHandle);
 
 /* ---- Requests --------------------------------------------------------------------------------------------------------- */
@@ -121,11 +127,12 @@ typedef struct CORRELATION_VECTOR {
     CHAR Version;
     CHAR Vector[RTL_CORRELATION_VECTOR_STRING_LENGTH + 1];
 } CORRELATION_VECTOR, *PCORRELATION_VECTOR;
-NTSYSAPI ULONG NTAPI RtlInitializeCorrelationVector(PCORRELATION_VECTOR CorrelationVector, int Version, const GUID *Guid);
+NTSYSAPI ULONG NTAPI RtlInitializeCorrelationVector(PCORRELATION_VECTOR CorrelationVector, int Version,
+                                                    const GUID *Guid);
 NTSYSAPI ULONG NTAPI RtlIncrementCorrelationVector(PCORRELATION_VECTOR CorrelationVector);
 NTSYSAPI ULONG NTAPI RtlExtendCorrelationVector(PCORRELATION_VECTOR CorrelationVector);
 NTSYSAPI ULONG NTAPI RtlValidateCorrelationVector(PCORRELATION_VECTOR Vector);
 NTSYSAPI BOOLEAN NTAPI RtlIsStateSeparationEnabled(VOID);
 NTSYSAPI NTSTATUS NTAPI RtlQueryRegistryValueWithFallback(HANDLE PrimaryHandle, HANDLE FallbackHandle,
-                                                          PUNICODE_STRING ValueName, ULONG ValueLength, PULONG ValueType,
-                                                          PVOID ValueData, PULONG ResultLength);
+                                                          PUNICODE_STRING ValueName, ULONG ValueLength,
+                                                          PULONG ValueType, PVOID ValueData, PULONG ResultLength);

@@ -15,7 +15,8 @@ FORCEINLINE NTSTATUS RtlUnicodeStringValidateEx(PCUNICODE_STRING String, ULONG F
     (void)Flags;
     if (!String)
         return STATUS_SUCCESS;
-    if (String->Length % sizeof(WCHAR) || String->MaximumLength % sizeof(WCHAR) || String->Length > String->MaximumLength)
+    if (String->Length % sizeof(WCHAR) || String->MaximumLength % sizeof(WCHAR) ||
+        String->Length > String->MaximumLength)
         return STATUS_INVALID_PARAMETER;
     return !String->Buffer && (String->Length || String->MaximumLength) ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
 }
@@ -65,7 +66,8 @@ FORCEINLINE NTSTATUS RtlpSafePut(PUNICODE_STRING Destination, SIZE_T Kept, const
 FORCEINLINE NTSTATUS RtlpSafeMove(PUNICODE_STRING Destination, BOOLEAN Behind, PCUNICODE_STRING Source, SIZE_T Most)
 {
     SIZE_T Count;
-    if (!Destination || !NT_SUCCESS(RtlUnicodeStringValidate(Destination)) || !NT_SUCCESS(RtlUnicodeStringValidate(Source)))
+    if (!Destination || !NT_SUCCESS(RtlUnicodeStringValidate(Destination)) ||
+        !NT_SUCCESS(RtlUnicodeStringValidate(Source)))
         return STATUS_INVALID_PARAMETER;
     Count = Source ? Source->Length / sizeof(WCHAR) : 0;
     return RtlpSafePut(Destination, Behind ? Destination->Length / sizeof(WCHAR) : 0, Source ? Source->Buffer : NULL,
@@ -76,7 +78,8 @@ FORCEINLINE NTSTATUS RtlpSafeMoveText(PUNICODE_STRING Destination, BOOLEAN Behin
 {
     if (!Destination || !NT_SUCCESS(RtlUnicodeStringValidate(Destination)))
         return STATUS_INVALID_PARAMETER;
-    return RtlpSafePut(Destination, Behind ? Destination->Length / sizeof(WCHAR) : 0, Source, RtlpSafeLength(Source, Most));
+    return RtlpSafePut(Destination, Behind ? Destination->Length / sizeof(WCHAR) : 0, Source,
+                       RtlpSafeLength(Source, Most));
 }
 
 #define RTLP_ALL ((SIZE_T)-1)
@@ -153,7 +156,8 @@ FORCEINLINE NTSTATUS RtlUnicodeStringVPrintf(PUNICODE_STRING Destination, const 
     return Count < 0 ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
 }
 
-static inline __attribute__((unused)) NTSTATUS RtlUnicodeStringPrintf(PUNICODE_STRING Destination, const WCHAR *Format, ...)
+static inline __attribute__((unused)) NTSTATUS RtlUnicodeStringPrintf(PUNICODE_STRING Destination, const WCHAR *Format,
+                                                                      ...)
 {
     va_list Arguments;
     NTSTATUS Status;

@@ -11,8 +11,8 @@ static VOID write(PVOID context)
 
     InitializeObjectAttributes(&attributes, &name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
     if (!context) {
-        status = ZwCreateFile(&file, GENERIC_WRITE | SYNCHRONIZE, &attributes, &iosb, NULL, FILE_ATTRIBUTE_NORMAL, 0, FILE_CREATE,
-                              FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
+        status = ZwCreateFile(&file, GENERIC_WRITE | SYNCHRONIZE, &attributes, &iosb, NULL, FILE_ATTRIBUTE_NORMAL, 0,
+                              FILE_CREATE, FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0);
         if (!NT_SUCCESS(status))
             KeBugCheckEx(0xE2, 3, (ULONG_PTR)status, 0, 0); /* it is there already */
         ZwWriteFile(file, NULL, NULL, NULL, &iosb, "text", 4, NULL, NULL);

@@ -7,7 +7,7 @@
 
 static struct object {
     LONG references;
-} *object;
+} * object;
 static KSPIN_LOCK lock;
 
 static VOID release(struct object *o)

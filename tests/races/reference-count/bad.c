@@ -7,7 +7,7 @@
 
 static struct object {
     volatile LONG references;
-} *object;
+} * object;
 
 static VOID release(PVOID context)
 {

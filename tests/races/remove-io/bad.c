@@ -8,7 +8,7 @@
 static struct extension {
     LONG size;
     LONG data[8];
-} *extension;
+} * extension;
 
 static VOID io(PVOID context)
 {

@@ -6,7 +6,7 @@
 static struct extension {
     LONG size;
     LONG data[8];
-} *extension;
+} * extension;
 static IO_REMOVE_LOCK lock;
 
 static VOID io(PVOID context)

@@ -7,7 +7,7 @@
 
 static struct object {
     LONG value;
-} *object;
+} * object;
 static EX_RUNDOWN_REF rundown;
 
 static VOID use(PVOID context)

@@ -7,7 +7,7 @@ static struct state {
     KTIMER timer;
     KDPC dpc;
     volatile LONG beats;
-} *state;
+} * state;
 
 static VOID beat(PKDPC dpc, PVOID context, PVOID one, PVOID two)
 {

@@ -17,7 +17,7 @@ static VOID use(VOID)
     PSINGLE_LIST_ENTRY entry;
     KIRQL irql;
 
-    (VOID)irql;
+    (VOID) irql;
     KeQueryPerformanceCounter(NULL);
     entry = PopEntryList(&head);
     if (!entry)

@@ -6,7 +6,7 @@
 static struct job {
     LONG rounds;
     KEVENT finished;
-} *job;
+} * job;
 static PIO_WORKITEM item;
 static PDEVICE_OBJECT device;
 

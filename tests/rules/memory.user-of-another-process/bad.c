@@ -6,7 +6,8 @@
  */
 #include <ntddk.h>
 
-static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Later"), LinkName = RTL_CONSTANT_STRING(L"\\??\\Later");
+static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Later"),
+                      LinkName = RTL_CONSTANT_STRING(L"\\??\\Later");
 static PIO_WORKITEM Item;
 
 static VOID NTAPI Work(PDEVICE_OBJECT Device, PVOID Context)
@@ -29,7 +30,8 @@ static NTSTATUS NTAPI OpenClose(PDEVICE_OBJECT Device, PIRP Irp)
 
 static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
 {
-    IoQueueWorkItem(Item, Work, DelayedWorkQueue, IoGetCurrentIrpStackLocation(Irp)->Parameters.DeviceIoControl.Type3InputBuffer);
+    IoQueueWorkItem(Item, Work, DelayedWorkQueue,
+                    IoGetCurrentIrpStackLocation(Irp)->Parameters.DeviceIoControl.Type3InputBuffer);
     return Complete(Irp);
 }
 

@@ -5,7 +5,8 @@
  */
 #include <ntddk.h>
 
-static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Later"), LinkName = RTL_CONSTANT_STRING(L"\\??\\Later");
+static UNICODE_STRING DeviceName = RTL_CONSTANT_STRING(L"\\Device\\Later"),
+                      LinkName = RTL_CONSTANT_STRING(L"\\??\\Later");
 static PIO_WORKITEM Item;
 static char Copy;
 

@@ -3,6 +3,4 @@
  */
 #include "../../pnp/simple.h"
 
-
-
 #include "../../pnp/simple_body.h"

@@ -6,7 +6,6 @@
  */
 #include <ntifs.h>
 
-
 static PEPROCESS First;
 
 static VOID NTAPI Notify(HANDLE Parent, HANDLE Id, BOOLEAN Created)
