@@ -20,6 +20,7 @@ static ULONG ExpGoodTag = EX_TAG_NONE; /* the last tag that was found to be in o
 VOID ExInitializePool(VOID)
 {
     ExpSequence = 0;
+    ExpSlabInitialize();
 }
 
 /* ---- One block ------------------------------------------------------------------------------------------------- */
@@ -52,7 +53,7 @@ static inline PEX_BLOCK ExpTakeBlock(const EX_REQUEST *Request)
     return ExpBigAllocate(Request);
 }
 
-static PVOID ExpAllocateBlock(const EX_REQUEST *Request)
+FORCEINLINE PVOID ExpAllocateBlock(const EX_REQUEST *Request)
 {
     PEX_BLOCK Block;
 
@@ -60,7 +61,7 @@ static PVOID ExpAllocateBlock(const EX_REQUEST *Request)
         return NULL;
     Block = ExpTakeBlock(Request);
     /* Both, for what the one gives back may be what the other lacks. */
-    if (!Block && (ExpBigTrim() | ExpSlabTrim()))
+    if (__builtin_expect(!Block, FALSE) && (ExpBigTrim() | ExpSlabTrim()))
         Block = ExpTakeBlock(Request);
     return ExpFinishBlock(Block, Request);
 }
@@ -149,7 +150,7 @@ static BOOLEAN ExpIsReadableTag(ULONG Tag)
     return FALSE;
 }
 
-static VOID ExpCheckTag(ULONG Tag, ULONG Type, SIZE_T Bytes, PVOID Caller)
+DECLSPEC_NOINLINE static VOID ExpCheckTag(ULONG Tag, ULONG Type, SIZE_T Bytes, PVOID Caller)
 {
     if (!Tag)
         ExpReportRequest("pool.zero-tag", 0xC2, 0x9B, Type, Bytes, (UINT64)Caller,
@@ -306,11 +307,11 @@ static BOOLEAN ExpIsLocked(PEX_BLOCK Block)
     return MiAnyLocked(Physical, Page->Use == MiUseBig ? Block->Pages : 1);
 }
 
-static VOID ExpFreeLive(PEX_BLOCK Block, PVOID Caller, ULONG Stack)
+static inline VOID ExpFreeLive(PEX_BLOCK Block, PVOID Caller, ULONG Stack)
 {
-    PUCHAR Bad;
+    PUCHAR Bad = Block->Flags & EX_BLOCK_TRACKED ? ExpSlabDamageOf(Block) : ExpDamageOf(Block);
 
-    if ((Bad = ExpDamageOf(Block)) != NULL)
+    if (Bad)
         ExpReportDamage(Block, Bad);
     if (!(Block->Flags & EX_BLOCK_TRACKED) && ExpIsLocked(Block))
         ExpReportLocked(Block);

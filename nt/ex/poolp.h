@@ -96,13 +96,17 @@ static inline PUCHAR ExpLinear(UINT64 Address)
 }
 
 /* Patterns of any length and alignment; inline, for most calls are for a few words. */
+typedef UINT64 __attribute__((aligned(1), may_alias)) EX_WORD;
+typedef UINT64 __attribute__((vector_size(16), aligned(1), may_alias)) EX_WORDS;
+
 static inline VOID ExpFill(PUCHAR At, UINT64 Bytes, UINT64 Pattern)
 {
-    typedef UINT64 __attribute__((aligned(1), may_alias)) WORD64;
     UINT64 i = 0;
 
+    for (; i + 16 <= Bytes; i += 16)
+        *(EX_WORDS *)(At + i) = (EX_WORDS){Pattern, Pattern};
     for (; i + 8 <= Bytes; i += 8)
-        *(WORD64 *)(At + i) = Pattern;
+        *(EX_WORD *)(At + i) = Pattern;
     for (; i < Bytes; i++)
         At[i] = (UCHAR)Pattern;
 }
@@ -110,10 +114,14 @@ static inline VOID ExpFill(PUCHAR At, UINT64 Bytes, UINT64 Pattern)
 /* The first byte of [At, At + Bytes) that has not the pattern; NULL if all have. */
 static inline PUCHAR ExpCheck(PUCHAR At, UINT64 Bytes, UINT64 Pattern)
 {
-    typedef UINT64 __attribute__((aligned(1), may_alias)) WORD64;
     UINT64 i = 0;
 
-    while (i + 8 <= Bytes && *(WORD64 *)(At + i) == Pattern)
+    for (; i + 32 <= Bytes; i += 32) {
+        const EX_WORD *Word = (const EX_WORD *)(At + i);
+        if ((Word[0] ^ Pattern) | (Word[1] ^ Pattern) | (Word[2] ^ Pattern) | (Word[3] ^ Pattern))
+            break;
+    }
+    while (i + 8 <= Bytes && *(EX_WORD *)(At + i) == Pattern)
         i += 8;
     for (; i < Bytes; i++)
         if (At[i] != (UCHAR)Pattern)
@@ -131,6 +139,7 @@ BOOLEAN ExpFreePlaced(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stack);
 #define ExpFreerStack() (KiDoor->special_pool ? VfCaptureStack() : 0)
 
 /* Each returns NULL when there is no memory. Free is called for a live block whose zones were checked. */
+VOID ExpSlabInitialize(VOID);
 PEX_BLOCK ExpSlabAllocate(const EX_REQUEST *Request);
 VOID ExpSlabFree(PEX_BLOCK Block);
 PEX_BLOCK ExpSpecialAllocate(const EX_REQUEST *Request);

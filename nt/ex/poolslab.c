@@ -42,7 +42,7 @@ static const USHORT ExpStride[] = {48,  64,  80,  96,  112, 128, 144,  160,  192
 static UCHAR ExpClassOf[DOOR_PAGE / 16 + 1]; /* by (bytes with zones) / 16 */
 static EX_CLASS ExpClass[ExPoolKinds][EX_CLASSES];
 
-static VOID ExpInitializeClasses(VOID)
+VOID ExpSlabInitialize(VOID)
 {
     ULONG Class = 0;
 
@@ -86,8 +86,8 @@ static PEX_SLAB ExpCreateSlab(EX_POOL_KIND Kind, ULONG Class)
     return Slab;
 }
 
-/* A stride that was never used. */
-static PEX_BLOCK ExpFreshBlock(EX_POOL_KIND Kind, ULONG Class)
+/* A stride that was never used. Not inline: a call that needs none saves few registers. */
+DECLSPEC_NOINLINE static PEX_BLOCK ExpFreshBlock(EX_POOL_KIND Kind, ULONG Class)
 {
     PEX_SLAB Slab = ExpClass[Kind][Class].Slabs;
     PEX_BLOCK Block;
@@ -116,6 +116,11 @@ PEX_BLOCK ExpSlabBlockOf(PVOID Owner, UINT64 Address)
     return InStride < Slab->PerPage && Index < Slab->Used ? &Slab->Block[Index] : NULL;
 }
 
+static inline PUCHAR ExpSlabLinear(PEX_BLOCK Block)
+{
+    return (PUCHAR)(Block->Address - (Block->Kind == ExPoolPaged ? DOOR_PAGED_BASE - DOOR_LINEAR_BASE : 0));
+}
+
 static inline UINT64 ExpZoneEnd(UINT64 Bytes)
 {
     return ((Bytes + 15) & ~15ull) + EX_ZONE;
@@ -129,8 +134,6 @@ PEX_BLOCK ExpSlabAllocate(const EX_REQUEST *Request)
     PUCHAR At, Stale;
     ULONG Index;
 
-    if (!ExpClassOf[DOOR_PAGE / 16])
-        ExpInitializeClasses();
     if (Request->CacheAligned && Bytes > 16)
         Whole += 48; /* room to move the block up to a multiple of 64 */
     if (Whole > DOOR_PAGE)
@@ -143,12 +146,12 @@ PEX_BLOCK ExpSlabAllocate(const EX_REQUEST *Request)
             return NULL;
     }
     if (Block->State == ExBlockFreed &&
-        (Stale = ExpCheck(ExpLinear(Block->Address), Block->Bytes, EX_FILL_FREED)) != NULL)
+        (Stale = ExpCheck(ExpSlabLinear(Block), Block->Bytes, EX_FILL_FREED)) != NULL)
         ExpReportStaleWrite(Block, Stale);
     Block->Address -= Block->Shift;
     Block->Shift = Request->CacheAligned && Bytes > 16 ? (ULONG)(-Block->Address & 63) : 0;
     Block->Address += Block->Shift;
-    At = ExpLinear(Block->Address);
+    At = ExpSlabLinear(Block);
     Block->State = ExBlockLive;
     Block->FreedAt = 0;
     ExpFill(At - EX_ZONE, EX_ZONE, EX_FILL_ZONE);
@@ -159,13 +162,13 @@ PEX_BLOCK ExpSlabAllocate(const EX_REQUEST *Request)
 
 VOID ExpSlabFree(PEX_BLOCK Block)
 {
-    ExpFill(ExpLinear(Block->Address), Block->Bytes, EX_FILL_FREED);
+    ExpFill(ExpSlabLinear(Block), Block->Bytes, EX_FILL_FREED);
     ExpEnqueue(&ExpClass[Block->Kind][Block->Class].Freed, Block);
 }
 
 PUCHAR ExpSlabDamageOf(PEX_BLOCK Block)
 {
-    PUCHAR At = ExpLinear(Block->Address), Bad;
+    PUCHAR At = ExpSlabLinear(Block), Bad;
     UINT64 Bytes = Block->Bytes;
 
     Bad = ExpCheck(At - EX_ZONE, EX_ZONE, EX_FILL_ZONE);

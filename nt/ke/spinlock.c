@@ -15,7 +15,7 @@ static UINT64 KiLockWord(VOID)
     return (UINT64)KeGetCurrentThread() | 1;
 }
 
-static VOID KiReportRecursion(PKSPIN_LOCK Lock)
+DECLSPEC_NOINLINE static VOID KiReportRecursion(PKSPIN_LOCK Lock)
 {
     VfFinding("lock.recursive", 0x0F, (UINT64)Lock, 0, 0, 0);
     VfSubject("spin lock");
@@ -47,7 +47,7 @@ static inline VOID KiAcquire(PKSPIN_LOCK Lock, PVOID Site)
     KiTake(Lock, Site);
 }
 
-static VOID KiReportNotHeld(PKSPIN_LOCK Lock)
+DECLSPEC_NOINLINE static VOID KiReportNotHeld(PKSPIN_LOCK Lock)
 {
     VfFinding("lock.not-held", 0x10, (UINT64)Lock, *Lock, 0, 0);
     VfSubject("spin lock");

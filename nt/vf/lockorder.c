@@ -221,16 +221,8 @@ VOID VfWaitsForLock(PVOID Lock, VF_LOCK_KIND Kind)
                 VfAddEdge(Lists[k]->Entry[i].Lock, Lists[k]->Entry[i].Site, Lock, Kind, &Stack);
 }
 
-VOID VfAcquiredLock(KI_HELD *List, PVOID Lock, PVOID Site)
-{
-    if (List->Count < KI_HELD_MOST) {
-        List->Entry[List->Count].Lock = Lock;
-        List->Entry[List->Count].Site = (UINT64)Site;
-        List->Count++;
-    }
-}
-
-VOID VfReleasedLock(KI_HELD *List, PVOID Lock)
+/* Released in another order than that of acquisition, or not in the list. */
+VOID VfReleasedInside(KI_HELD *List, PVOID Lock)
 {
     for (ULONG i = List->Count; i-- > 0;)
         if (List->Entry[i].Lock == Lock) {

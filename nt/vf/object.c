@@ -240,24 +240,21 @@ static VOID VfWaitersLose(UINT64 Start, UINT64 Bytes, PCSTR Why)
 }
 
 /* The sum of what is counted for the pages of a range. One that touches it may begin in the page before. */
-static VF_PAGE VfCountsOf(UINT64 Start, UINT64 Bytes)
+static inline VF_PAGE VfCountsOf(UINT64 Start, UINT64 Bytes)
 {
     UINT64 First = (Start >> 12) - 1, Pages = ((Start + Bytes - 1) >> 12) - First + 1;
-    VF_PAGE Sum = {0, 0, 0, 0};
+    VF_PAGE Sum = {.Any = {0, 0}};
 
     for (UINT64 i = 0; i < Pages && i < VF_PAGES; i++) {
         PVF_PAGE Page = &VfPages[(First + i) % VF_PAGES];
-        Sum.Objects |= Page->Objects;
-        Sum.Dpcs |= Page->Dpcs;
-        Sum.Waits |= Page->Waits;
-        Sum.Edges |= Page->Edges;
+        Sum.Any[0] |= Page->Any[0];
+        Sum.Any[1] |= Page->Any[1];
     }
     return Sum;
 }
 
-VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
+DECLSPEC_NOINLINE static VOID VfObjectsGo(UINT64 Start, UINT64 Bytes, PCSTR Why, VF_PAGE Here)
 {
-    VF_PAGE Here = VfCountsOf(Start, Bytes);
     PVF_OBJECT Entry;
     PKDPC Dpc;
     ULONG Stack;
@@ -276,6 +273,15 @@ VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
     }
     if (Here.Waits)
         VfWaitersLose(Start, Bytes, Why);
+}
+
+/* Each block that is freed comes here, and hardly any has anything in it. */
+VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
+{
+    VF_PAGE Here = VfCountsOf(Start, Bytes);
+
+    if (Here.Any[0] | Here.Any[1])
+        VfObjectsGo(Start, Bytes, Why, Here);
 }
 
 static VOID VfReportStackGone(PVF_OBJECT Entry, PVF_CALLBACK Callback)

@@ -83,39 +83,57 @@ static UINT64 VfStackEnd(UINT64 Rsp)
 /* A place that captures often does so from the same stack: if all return addresses are still where they were the last time,
  * it is that stack. */
 typedef struct _VF_REPEAT {
-    UINT64 Caller, Rsp;
+    UINT64 Caller;
+    PUINT64 Top; /* where Caller lies */
     ULONG Count, Stack;
-    UINT64 Frame[DOOR_FRAMES + 1];
-    UINT64 *Slot[DOOR_FRAMES + 1]; /* Frame[i + 1] was read from Slot[i] */
+    struct {
+        PUINT64 Slot;
+        UINT64 Frame; /* what lay there */
+    } Below[DOOR_FRAMES - 1]; /* Count of them, the caller's own caller first */
 } VF_REPEAT;
 
 static VF_REPEAT VfRepeats[256];
 
-static BOOLEAN VfIsRepeat(const VF_REPEAT *Repeat, UINT64 Caller, UINT64 Rsp)
+static inline BOOLEAN VfIsRepeat(const VF_REPEAT *Repeat, UINT64 Caller, PUINT64 Top)
 {
-    if (Repeat->Caller != Caller || Repeat->Rsp != Rsp)
+    if (Repeat->Caller != Caller || Repeat->Top != Top)
         return FALSE;
-    for (ULONG i = 0; i + 1 < Repeat->Count; i++)
-        if (*Repeat->Slot[i] != Repeat->Frame[i + 1])
+    for (ULONG i = 0; i < Repeat->Count; i++)
+        if (*Repeat->Below[i].Slot != Repeat->Below[i].Frame)
             return FALSE;
     return TRUE;
 }
 
-/* noinline: the walk begins in this frame, which it drops. */
-__attribute__((noinline)) ULONG VfCaptureStack(VOID)
+/* The walk begins in this frame, which it drops, as that of VfCaptureStack if it is still there. */
+DECLSPEC_NOINLINE static ULONG VfWalkFrom(VF_REPEAT *Repeat, UINT64 Caller, PUINT64 Top)
 {
-    UINT64 Caller = (UINT64)__builtin_return_address(0), Rsp = (UINT64)_AddressOfReturnAddress();
-    VF_REPEAT *Repeat = &VfRepeats[(Caller ^ Rsp) * 0x9e3779b97f4a7c15ull >> 56];
-    CONTEXT Context; /* only the fields a walk needs are set */
+    ULONG First = (PUINT64)_AddressOfReturnAddress() == Top ? 1 : 2, Count;
+    UINT64 Frame[DOOR_FRAMES + 2], *Slot[DOOR_FRAMES + 2]; /* Frame[i + 1] was read from Slot[i] */
+    CONTEXT Context;                                       /* only the fields a walk needs are set */
 
-    if (VfIsRepeat(Repeat, Caller, Rsp))
-        return Repeat->Stack;
     KiCaptureFrame(&Context);
-    Repeat->Count = RtlpWalkStackTo(&Context, Repeat->Frame, Repeat->Slot, DOOR_FRAMES + 1, VfStackEnd(Context.Rsp));
-    Repeat->Stack = Repeat->Count > 1 ? VfStackOf(Repeat->Frame + 1, Repeat->Count - 1) : 0;
-    Repeat->Caller = Repeat->Count && Repeat->Slot[0] ? Caller : 0;
-    Repeat->Rsp = Rsp;
+    Count = RtlpWalkStackTo(&Context, Frame, Slot, First + DOOR_FRAMES, VfStackEnd(Context.Rsp));
+    Repeat->Stack = Count > First ? VfStackOf(Frame + First, Count - First) : 0;
+    Repeat->Caller = Count && Slot[0] ? Caller : 0; /* no slots: no repeat can be told */
+    Repeat->Top = Top;
+    Repeat->Count = 0;
+    if (!Repeat->Caller)
+        return Repeat->Stack;
+    for (ULONG i = First; i + 1 < Count && Repeat->Count < DOOR_FRAMES - 1; i++) {
+        Repeat->Below[Repeat->Count].Slot = Slot[i];
+        Repeat->Below[Repeat->Count++].Frame = Frame[i + 1];
+    }
     return Repeat->Stack;
+}
+
+/* noinline: its return address is where the stack begins. */
+DECLSPEC_NOINLINE ULONG VfCaptureStack(VOID)
+{
+    UINT64 Caller = (UINT64)__builtin_return_address(0);
+    PUINT64 Top = _AddressOfReturnAddress();
+    VF_REPEAT *Repeat = &VfRepeats[(Caller ^ (UINT64)Top) * 0x9e3779b97f4a7c15ull >> 56];
+
+    return VfIsRepeat(Repeat, Caller, Top) ? Repeat->Stack : VfWalkFrom(Repeat, Caller, Top);
 }
 
 ULONG VfStackFrames(ULONG Number, UINT64 Frames[DOOR_FRAMES])

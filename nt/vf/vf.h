@@ -98,11 +98,14 @@ ULONG VfTrackedStack(PVOID Object);
 /* What must not be in memory that goes away is counted by the page it begins in, under a hash of the page: a free looks at
  * two counts, and only where one is not zero into the queues and tables themselves. */
 #define VF_PAGES 4096
-typedef struct _VF_PAGE {
-    ULONG Objects; /* tracked */
-    ULONG Dpcs;    /* queued */
-    ULONG Waits;   /* wait blocks for objects there */
-    ULONG Edges;   /* of locks that were acquired in an order */
+typedef union _VF_PAGE {
+    struct {
+        ULONG Objects; /* tracked */
+        ULONG Dpcs;    /* queued */
+        ULONG Waits;   /* wait blocks for objects there */
+        ULONG Edges;   /* of locks that were acquired in an order */
+    };
+    UINT64 Any[2];
 } VF_PAGE, *PVF_PAGE;
 extern VF_PAGE VfPages[VF_PAGES];
 #define VfPageOf(Address) (&VfPages[((UINT64)(Address) >> 12) % VF_PAGES])
@@ -125,8 +128,22 @@ static inline VOID VfWantsLock(PVOID Lock, VF_LOCK_KIND Kind)
     if (KiProcessor()->Held.Count || KeGetCurrentThread()->Held.Count)
         VfWaitsForLock(Lock, Kind);
 }
-VOID VfAcquiredLock(KI_HELD *List, PVOID Lock, PVOID Site);
-VOID VfReleasedLock(KI_HELD *List, PVOID Lock);
+static inline VOID VfAcquiredLock(KI_HELD *List, PVOID Lock, PVOID Site)
+{
+    if (List->Count < KI_HELD_MOST) {
+        List->Entry[List->Count].Lock = Lock;
+        List->Entry[List->Count].Site = (UINT64)Site;
+        List->Count++;
+    }
+}
+VOID VfReleasedInside(KI_HELD *List, PVOID Lock);
+static inline VOID VfReleasedLock(KI_HELD *List, PVOID Lock)
+{
+    if (List->Count && List->Entry[List->Count - 1].Lock == Lock)
+        List->Count--;
+    else
+        VfReleasedInside(List, Lock);
+}
 VOID VfLocksGo(UINT64 Start, UINT64 Bytes); /* memory is given back */
 VOID VfNoteHolder(PVOID Lock);
 
