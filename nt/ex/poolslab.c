@@ -145,8 +145,7 @@ PEX_BLOCK ExpSlabAllocate(const EX_REQUEST *Request)
         if (!Block && (Block = ExpDequeue(&Class->Freed)) == NULL)
             return NULL;
     }
-    if (Block->State == ExBlockFreed &&
-        (Stale = ExpCheck(ExpSlabLinear(Block), Block->Bytes, EX_FILL_FREED)) != NULL)
+    if (Block->State == ExBlockFreed && (Stale = ExpCheck(ExpSlabLinear(Block), Block->Bytes, EX_FILL_FREED)) != NULL)
         ExpReportStaleWrite(Block, Stale);
     Block->Address -= Block->Shift;
     Block->Shift = Request->CacheAligned && Bytes > 16 ? (ULONG)(-Block->Address & 63) : 0;

@@ -67,7 +67,6 @@ DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
         KiCheckMutexes(&Thread->Tcb);
         VfLeaveCallback(Thread->Start);
         Thread->Start = NULL;
-        VfUntrack(Thread, VfThread);
     }
     Thread->Tcb.UserEnds = FALSE; /* what its end waits for does come */
     PspNotifyThread(Thread, FALSE);

@@ -109,8 +109,6 @@ NTSTATUS PspCreateThreadIn(PEPROCESS Process, PKSTART_ROUTINE Routine, PVOID Con
     if (!NT_SUCCESS(Status))
         return Status;
     Thread->Tcb.SystemThread = !OfDriver;
-    if (OfDriver)
-        VfTrack(Thread, 0, VfThread, Routine, Thread->Tcb.CreatedBy);
     PspNotifyThread(Thread, TRUE);
     KiReadyThread(&Thread->Tcb);
     *Result = Thread;

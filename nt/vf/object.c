@@ -334,6 +334,18 @@ static VOID VfReportRunning(UINT64 Base, UINT64 Bytes, PCSTR Name)
     }
 }
 
+static VOID VfReportThreads(UINT64 Base, UINT64 Bytes, PCSTR Name)
+{
+    for (PKTHREAD Tcb = PspNextThread(NULL); Tcb; Tcb = PspNextThread(Tcb)) {
+        PETHREAD Thread = CONTAINING_RECORD(Tcb, ETHREAD, Tcb);
+        VF_OBJECT Running = {
+            .Object = Thread, .Routine = (PVOID)Thread->StartRoutine, .Stack = Tcb->CreatedBy, .Kind = VfThread};
+        if ((UINT64)Running.Routine - Base < Bytes && !Tcb->SystemThread && !Thread->ExitTime.QuadPart)
+            VfReportGone(&Running, VfKinds[VfThread].Rule, VfKinds[VfThread].Code, VfKinds[VfThread].SubCode,
+                         "%s is unloaded", Name);
+    }
+}
+
 VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name)
 {
     VfLocksGo(Base, Bytes);
@@ -341,6 +353,7 @@ VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name)
     PKDPC Dpc;
 
     VfReportRunning(Base, Bytes, Name);
+    VfReportThreads(Base, Bytes, Name);
     for (ULONG i = 0; i < VfBuckets; i++) {
         for (PVF_OBJECT Entry = VfByAddress[i], Next; Entry; Entry = Next) {
             Next = Entry->NextByAddress;

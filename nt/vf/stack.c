@@ -88,7 +88,7 @@ typedef struct _VF_REPEAT {
     ULONG Count, Stack;
     struct {
         PUINT64 Slot;
-        UINT64 Frame; /* what lay there */
+        UINT64 Frame;         /* what lay there */
     } Below[DOOR_FRAMES - 1]; /* Count of them, the caller's own caller first */
 } VF_REPEAT;
 

@@ -81,7 +81,7 @@ typedef enum _VF_OBJECT_KIND {
     VfLookaside,   /* initialised and not deleted */
     VfResource,    /* initialised and not deleted */
     VfLock,        /* spin lock that is held */
-    VfThread,      /* system thread whose routine lies in a driver; Object is the KTHREAD, memory range is empty */
+    VfThread,      /* system thread whose routine lies in a driver: found in the threads, not entered */
     VfInterrupt,   /* connected; the memory is ours */
     VfDmaAdapter,
     VfExTimer,        /* allocated by ExAllocateTimer and not deleted */
