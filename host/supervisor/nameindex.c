@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "supervisor/names.h"
-#include "supervisor/volume.h"
+#include "supervisor/place.h"
 
 static void index_clear(struct index *x)
 {
@@ -96,7 +96,7 @@ static bool index_make(struct index *x, int dir)
     if (index_fresh(x, &st))
         return true;
     index_clear(x);
-    copy = volume_open_below(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+    copy = place_open(dir, ".", O_RDONLY | O_DIRECTORY, 0);
     stream = copy >= 0 ? fdopendir(copy) : NULL;
     while (good && stream && (entry = readdir(stream)))
         if (names_valid(entry->d_name))

@@ -28,8 +28,5 @@ int volume_read_all(struct volume *volume, const char *path, void **bytes, uint6
 /* Copy what a machine would see of `from` into the directory `to`. An errno, 0 = done. */
 int volume_copy(const char *from, const char *to);
 
-/* openat2 below a directory, no symbolic link followed anywhere: for the part's own files. A descriptor or -1. */
-int volume_open_below(int dir, const char *path, int flags, mode_t mode);
-
 /* Remove a directory and all in it. */
 void volume_remove_tree(const char *directory);

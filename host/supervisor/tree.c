@@ -1,6 +1,6 @@
 /*
- * A copy of a volume, for machines whose changes must not stay: directories and regular files only, as machines see no
- * others. Whether a file may be written is kept, nothing else of its attributes.
+ * Whole trees: a copy of a volume, for machines whose changes must not stay, and removal. Directories and regular files
+ * only are copied, as machines see no others. Whether a file may be written is kept, nothing else of its attributes.
  */
 #define _GNU_SOURCE
 #include "supervisor/volume.h"
@@ -71,4 +71,33 @@ int volume_copy(const char *from, const char *to)
     if (out < 0 && in >= 0)
         close(in);
     return error;
+}
+
+static void remove_below(int dir)
+{
+    DIR *stream = fdopendir(dir);
+    struct dirent *entry;
+
+    while (stream && (entry = readdir(stream))) {
+        int fd;
+        if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") ||
+            unlinkat(dirfd(stream), entry->d_name, 0) == 0)
+            continue;
+        fd = openat(dirfd(stream), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (fd < 0)
+            continue;
+        remove_below(fd);
+        unlinkat(dirfd(stream), entry->d_name, AT_REMOVEDIR);
+    }
+    if (stream)
+        closedir(stream);
+}
+
+void volume_remove_tree(const char *directory)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    if (fd >= 0)
+        remove_below(fd);
+    rmdir(directory);
 }

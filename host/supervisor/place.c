@@ -1,0 +1,166 @@
+/* Where a path of the machine leads on the host; see place.h. */
+#define _GNU_SOURCE
+#include "supervisor/place.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "door.h"
+#include "supervisor/names.h"
+
+int place_error(int code)
+{
+    switch (code) {
+    case 0:
+        return DOOR_OK;
+    case ENOENT:
+        return DOOR_NOT_FOUND;
+    case EEXIST:
+        return DOOR_EXISTS;
+    case EISDIR:
+        return DOOR_IS_DIRECTORY;
+    case ENOTDIR:
+        return DOOR_NOT_DIRECTORY;
+    case ENOTEMPTY:
+        return DOOR_NOT_EMPTY;
+    case EACCES:
+    case EPERM:
+    case EROFS:
+    case ELOOP:
+    case EXDEV:
+    case ETXTBSY:
+    case EBUSY:
+        return DOOR_DENIED;
+    case ENOSPC:
+    case EDQUOT:
+    case EFBIG:
+        return DOOR_NO_SPACE;
+    case ENOMEM:
+    case EMFILE:
+    case ENFILE:
+        return DOOR_NO_MEMORY;
+    case ENAMETOOLONG:
+    case EINVAL:
+        return DOOR_BAD_NAME;
+    }
+    return DOOR_IO;
+}
+
+int place_open(int dir, const char *path, int flags, mode_t mode)
+{
+    struct open_how how = {
+        .flags = (uint64_t)(unsigned)(flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY),
+        .mode = mode,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS,
+    };
+
+    return (int)syscall(SYS_openat2, dir, *path ? path : ".", &how, sizeof(how));
+}
+
+int place_open_parent(int root, const char *path, const char **name)
+{
+    char parent[PLACE_PATH] = "";
+    const char *slash = strrchr(path, '/');
+
+    if (slash)
+        memcpy(parent, path, (size_t)(slash - path));
+    *name = slash ? slash + 1 : path;
+    return place_open(root, parent, O_RDONLY | O_DIRECTORY, 0);
+}
+
+bool place_shown(int dir, const char *name, struct stat *st)
+{
+    return names_valid(name) && fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode));
+}
+
+/* By reading the whole directory. */
+static bool find_slowly(int dir, const char *name, char *found, struct stat *st)
+{
+    int copy = place_open(dir, ".", O_RDONLY | O_DIRECTORY, 0);
+    DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
+    struct dirent *entry;
+
+    *found = 0;
+    while (stream && (entry = readdir(stream))) {
+        if (names_compare(entry->d_name, name) == 0 && (!*found || strcmp(entry->d_name, found) < 0) &&
+            place_shown(dir, entry->d_name, st))
+            strcpy(found, entry->d_name);
+    }
+    if (stream)
+        closedir(stream);
+    return *found && place_shown(dir, found, st);
+}
+
+static bool find_entry(struct indexes *all, int dir, const char *name, char *found, struct stat *st)
+{
+    const struct index *x;
+    const char *entry;
+
+    *found = 0;
+    if (place_shown(dir, name, st)) {
+        strcpy(found, name);
+        return true;
+    }
+    x = index_of(all, dir);
+    entry = x ? index_find(x, name) : NULL;
+    if (!entry)
+        return false;
+    if (!place_shown(dir, entry, st)) /* gone, or something that is not shown hides another of the same name */
+        return find_slowly(dir, name, found, st);
+    strcpy(found, entry);
+    return true;
+}
+
+int place_append(char *path, const char *component)
+{
+    size_t used = strlen(path);
+
+    if (used + strlen(component) + 2 > PLACE_PATH)
+        return DOOR_BAD_NAME;
+    sprintf(path + used, "%s%s", used ? "/" : "", component);
+    return DOOR_OK;
+}
+
+int place_resolve(int root, struct indexes *index, const char *path, struct place *place)
+{
+    char component[256], found[256];
+    int error = DOOR_OK;
+
+    memset(place, 0, sizeof(*place));
+    place->name = "";
+    place->exists = true;
+    if (fstat(root, &place->st) < 0)
+        return place_error(errno);
+    while (!error && *path) {
+        size_t n = strcspn(path, "/");
+        int dir;
+
+        if (n == 0 || n >= sizeof(component))
+            return DOOR_BAD_NAME;
+        memcpy(component, path, n);
+        component[n] = 0;
+        path += path[n] ? n + 1 : n;
+        if (!names_valid(component))
+            return DOOR_BAD_NAME;
+        if (!place->exists)
+            return DOOR_NOT_FOUND; /* below something that does not exist */
+        if (!S_ISDIR(place->st.st_mode))
+            return DOOR_NOT_DIRECTORY;
+        strcpy(place->parent, place->path);
+        dir = place_open(root, place->path, O_RDONLY | O_DIRECTORY, 0);
+        if (dir < 0)
+            return place_error(errno);
+        place->exists = find_entry(index, dir, component, found, &place->st);
+        close(dir);
+        error = place_append(place->path, place->exists ? found : component);
+        place->name = place->path + strlen(place->path) - strlen(place->exists ? found : component);
+    }
+    return error;
+}

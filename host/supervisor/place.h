@@ -1,0 +1,41 @@
+/*
+ * Where a path of the machine leads on the host. A component is looked up exactly first, then without regard to letter
+ * case; of several that differ only in case the first in byte order is the one that exists. What Windows could not name
+ * (its forbidden characters, broken UTF-8) and what is neither file nor directory does not exist. Every opening goes
+ * through openat2 below the volume's root with symbolic links refused, so a directory that changes meanwhile cannot lead
+ * outside.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/stat.h>
+
+#include "supervisor/nameindex.h"
+
+#define PLACE_PATH 1024
+
+/* A path of the machine, resolved as far as it exists. */
+struct place {
+    char path[PLACE_PATH];   /* host names */
+    char parent[PLACE_PATH]; /* the same without the last component */
+    const char *name;        /* the last component, in path */
+    bool exists;
+    struct stat st;
+};
+
+/* enum door_error for an errno. */
+int place_error(int code);
+
+/* openat2 below a directory, no symbolic link followed anywhere. A descriptor or -1. */
+int place_open(int dir, const char *path, int flags, mode_t mode);
+/* The directory in which the last component of a host path lies, and that component. */
+int place_open_parent(int root, const char *path, const char **name);
+
+/* Is there something of this name that the machine sees? */
+bool place_shown(int dir, const char *name, struct stat *st);
+
+/* One component more; PLACE_PATH bytes of room. enum door_error. */
+int place_append(char *path, const char *component);
+
+/* enum door_error: a path that does not exist is no error as long as its parent does. */
+int place_resolve(int root, struct indexes *index, const char *path, struct place *place);
