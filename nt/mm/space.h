@@ -73,6 +73,8 @@ BOOLEAN MiIsCommitted(PMI_SPACE Space, UINT64 Va);
 BOOLEAN MiIsProtection(ULONG Protection);
 VOID MiFreeUserPage(UINT64 Physical); /* now, or when its last lock goes */
 
-/* section.c */
-UINT64 MiSectionPage(struct _MI_SEGMENT *Segment, UINT64 Offset, BOOLEAN Write, NTSTATUS *Status);
+/* segment.c */
+/* The page at Offset, read if need be; 0 = *Status says why. May wait, so whoever holds a word of a page looks at it
+ * anew. */
+UINT64 MiSegmentPage(struct _MI_SEGMENT *Segment, UINT64 Offset, BOOLEAN Write, NTSTATUS *Status);
 VOID MiSectionUnmapped(struct _MI_SEGMENT *Segment);

@@ -114,7 +114,7 @@ UINT64 MiUserPage(PMI_SPACE Space, UINT64 Va, BOOLEAN Write, NTSTATUS *Status)
         return 0;
     if (Vad->Segment && !(*Entry & MI_ENTRY_PRIVATE)) {
         BOOLEAN Copies = Write && (*Entry & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)) != 0;
-        Physical = MiSectionPage(Vad->Segment, Vad->Offset + (Va - Vad->Start), Write && !Copies, Status);
+        Physical = MiSegmentPage(Vad->Segment, Vad->Offset + (Va - Vad->Start), Write && !Copies, Status);
         if (!Physical)
             return 0;
         Vad = MiFindVad(Space, Va); /* reading may have taken time */
