@@ -9,6 +9,9 @@
  */
 #include "nt.h"
 
+NTSTATUS NTAPI NtOpenSymbolicLinkObject(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes);
+NTSTATUS NTAPI NtQuerySymbolicLinkObject(HANDLE Handle, PUNICODE_STRING Target, PULONG Returned);
+
 #define IOP_VPB_TAG ' bpV'
 
 typedef struct _IOP_FILE_SYSTEM {
@@ -346,6 +349,40 @@ NTSTATUS NTAPI IoGetDiskDeviceObject(PDEVICE_OBJECT FileSystem, PDEVICE_OBJECT *
     ObfReferenceObject(Vpb->RealDevice);
     *Disk = Vpb->RealDevice;
     return STATUS_SUCCESS;
+}
+
+/* docs: IoVolumeDeviceToDosName: the letter whose link goes to the device; the caller frees the buffer. */
+NTSTATUS NTAPI IoVolumeDeviceToDosName(PVOID VolumeDeviceObject, PUNICODE_STRING DosName)
+{
+    WCHAR Name[128], Target[128], Link[] = L"\\??\\A:";
+    UNICODE_STRING Device, LinkName, To;
+    ULONG Bytes;
+    if (!NT_SUCCESS(ObpFullName(VolumeDeviceObject, Name, sizeof(Name), &Bytes)) || !Bytes)
+        return STATUS_INVALID_DEVICE_REQUEST;
+    Device = (UNICODE_STRING){(USHORT)Bytes, (USHORT)Bytes, Name};
+    for (WCHAR Letter = L'A'; Letter <= L'Z'; Letter++) {
+        OBJECT_ATTRIBUTES Attributes;
+        HANDLE Handle;
+        NTSTATUS Status;
+        Link[4] = Letter;
+        RtlInitUnicodeString(&LinkName, Link);
+        InitializeObjectAttributes(&Attributes, &LinkName, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
+        if (!NT_SUCCESS(NtOpenSymbolicLinkObject(&Handle, 1, &Attributes)))
+            continue;
+        To = (UNICODE_STRING){0, sizeof(Target), Target};
+        Status = NtQuerySymbolicLinkObject(Handle, &To, NULL);
+        NtClose(Handle);
+        if (!NT_SUCCESS(Status) || !RtlEqualUnicodeString(&To, &Device, TRUE))
+            continue;
+        DosName->Buffer = ExAllocatePoolWithTag(PagedPool, 3 * sizeof(WCHAR), IOP_VPB_TAG);
+        if (!DosName->Buffer)
+            return STATUS_INSUFFICIENT_RESOURCES;
+        DosName->Length = 2 * sizeof(WCHAR);
+        DosName->MaximumLength = 3 * sizeof(WCHAR);
+        memcpy(DosName->Buffer, Link + 4, 3 * sizeof(WCHAR));
+        return STATUS_SUCCESS;
+    }
+    return STATUS_OBJECT_NAME_NOT_FOUND;
 }
 
 PGENERIC_MAPPING NTAPI IoGetFileObjectGenericMapping(VOID)
