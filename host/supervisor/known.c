@@ -38,13 +38,13 @@ static struct known_file *known_of(struct known *k, const struct stat *st)
         k->room = room;
     }
     k->file[k->count] = (struct known_file){.device = st->st_dev,
-                                              .inode = st->st_ino,
-                                              .attributes = S_ISDIR(st->st_mode) ? 0 : KNOWN_ARCHIVE,
-                                              .next = *chain,
-                                              .created = KNOWN_TIME,
-                                              .accessed = KNOWN_TIME,
-                                              .written = KNOWN_TIME,
-                                              .changed = KNOWN_TIME};
+                                            .inode = st->st_ino,
+                                            .attributes = S_ISDIR(st->st_mode) ? 0 : KNOWN_ARCHIVE,
+                                            .next = *chain,
+                                            .created = KNOWN_TIME,
+                                            .accessed = KNOWN_TIME,
+                                            .written = KNOWN_TIME,
+                                            .changed = KNOWN_TIME};
     *chain = ++k->count;
     return &k->file[k->count - 1];
 }

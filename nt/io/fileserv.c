@@ -1,54 +1,8 @@
 /*
- * More file services: byte range locks, directory notification, extended attributes, quotas, volume information; and
- * the calls that need no request because the file system has a fast I/O routine for them. (docs: ZwLockFile,
- * ZwNotifyChangeDirectoryFile, ZwQueryEaFile, FAST_IO_DISPATCH)
+ * More file services: byte range locks, directory notification, extended attributes, quotas, volume information.
+ * (docs: ZwLockFile, ZwNotifyChangeDirectoryFile, ZwQueryEaFile)
  */
 #include "nt.h"
-
-/* ---- Fast I/O ---------------------------------------------------------------------------------------------------- */
-
-#define HAS(Fast, Routine)                                                                                             \
-    ((Fast) && (Fast)->SizeOfFastIoDispatch > FIELD_OFFSET(FAST_IO_DISPATCH, Routine) && (Fast)->Routine)
-
-/* docs: for a synchronous file that is cached. FALSE: send a request. */
-BOOLEAN IopFastTransfer(PFILE_OBJECT File, PDEVICE_OBJECT Device, BOOLEAN Read, PVOID Buffer, ULONG Bytes,
-                        PLARGE_INTEGER Offset, PULONG Key, PIO_STATUS_BLOCK Iosb)
-{
-    PFAST_IO_DISPATCH Fast = Device->DriverObject->FastIoDispatch;
-    IO_STATUS_BLOCK Result = {0};
-    VF_CALLBACK Callback;
-    BOOLEAN Done;
-    if (!File->PrivateCacheMap || !(File->Flags & FO_SYNCHRONOUS_IO) || (File->Flags & FO_NO_INTERMEDIATE_BUFFERING) ||
-        (Read ? !HAS(Fast, FastIoRead) : !HAS(Fast, FastIoWrite)))
-        return FALSE;
-    IopEnter(&Callback, "FAST_IO_DISPATCH", "fast I/O of device %o",
-             Read ? (PVOID)(ULONG_PTR)Fast->FastIoRead : (PVOID)(ULONG_PTR)Fast->FastIoWrite, Device);
-    Done = Read ? Fast->FastIoRead(File, Offset, Bytes, TRUE, Key ? *Key : 0, Buffer, &Result, Device)
-                : Fast->FastIoWrite(File, Offset, Bytes, TRUE, Key ? *Key : 0, Buffer, &Result, Device);
-    VfLeaveCallback(&Callback);
-    if (!Done || (Result.Status != STATUS_SUCCESS && Result.Status != STATUS_BUFFER_OVERFLOW &&
-                  Result.Status != STATUS_END_OF_FILE))
-        return FALSE;
-    *Iosb = Result;
-    return TRUE;
-}
-
-/* docs: FAST_IO_DISPATCH; DeviceIoControl: asked before a request is made, with the caller's own buffers, which the I/O manager has
- * probed unless the code's method is METHOD_NEITHER. FALSE: send a request. */
-BOOLEAN IopFastControl(PFILE_OBJECT File, PDEVICE_OBJECT Device, ULONG Code, PVOID In, ULONG InBytes, PVOID Out,
-                       ULONG OutBytes, PIO_STATUS_BLOCK Result)
-{
-    PFAST_IO_DISPATCH Fast = Device->DriverObject->FastIoDispatch;
-    VF_CALLBACK Callback;
-    BOOLEAN Done;
-    if (!HAS(Fast, FastIoDeviceControl))
-        return FALSE;
-    IopEnter(&Callback, "FAST_IO_DISPATCH", "fast I/O of device %o", (PVOID)(ULONG_PTR)Fast->FastIoDeviceControl,
-             Device);
-    Done = Fast->FastIoDeviceControl(File, TRUE, In, InBytes, Out, OutBytes, Code, Result, Device);
-    VfLeaveCallback(&Callback);
-    return Done;
-}
 
 /* ---- Requests that may stay pending ------------------------------------------------------------------------------ */
 
@@ -133,27 +87,6 @@ static NTSTATUS IopSetLock(PIOP_ASYNC Async, PLARGE_INTEGER Offset, PLARGE_INTEG
     return STATUS_SUCCESS;
 }
 
-static BOOLEAN IopFastLock(PIOP_ASYNC Async, BOOLEAN Lock, PLARGE_INTEGER Offset, PLARGE_INTEGER Length, ULONG Key,
-                           BOOLEAN FailImmediately, BOOLEAN Exclusive, PIO_STATUS_BLOCK Iosb)
-{
-    PFAST_IO_DISPATCH Fast = Async->Device->DriverObject->FastIoDispatch;
-    PEPROCESS Process = PsGetCurrentProcess();
-    IO_STATUS_BLOCK Result = {0};
-    VF_CALLBACK Callback;
-    BOOLEAN Done;
-    if (Lock ? !HAS(Fast, FastIoLock) : !HAS(Fast, FastIoUnlockSingle))
-        return FALSE;
-    IopEnter(&Callback, "FAST_IO_DISPATCH", "fast I/O of device %o",
-             Lock ? (PVOID)(ULONG_PTR)Fast->FastIoLock : (PVOID)(ULONG_PTR)Fast->FastIoUnlockSingle, Async->Device);
-    Done = Lock ? Fast->FastIoLock(Async->File, Offset, Length, Process, Key, FailImmediately, Exclusive, &Result,
-                                   Async->Device)
-                : Fast->FastIoUnlockSingle(Async->File, Offset, Length, Process, Key, &Result, Async->Device);
-    VfLeaveCallback(&Callback);
-    if (Done)
-        *Iosb = Result;
-    return Done;
-}
-
 NTSTATUS NTAPI NtLockFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context, PIO_STATUS_BLOCK Iosb,
                           PLARGE_INTEGER Offset, PLARGE_INTEGER Length, ULONG Key, BOOLEAN FailImmediately,
                           BOOLEAN Exclusive)
@@ -163,7 +96,7 @@ NTSTATUS NTAPI NtLockFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOI
     if (!NT_SUCCESS(Status))
         return Status;
     Async.File->LockOperation = TRUE;
-    if (!Apc && IopFastLock(&Async, TRUE, Offset, Length, Key, FailImmediately, Exclusive, Iosb)) {
+    if (!Apc && IopFastLock(Async.File, Async.Device, TRUE, Offset, Length, Key, FailImmediately, Exclusive, Iosb)) {
         Status = Iosb->Status;
         if (Async.Event)
             KeSetEvent(Async.Event, IO_NO_INCREMENT, FALSE);
@@ -187,7 +120,7 @@ NTSTATUS NTAPI NtUnlockFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER
         IopBeginAsyncRequest(&Async, Handle, 0, NULL, NULL, NULL, IRP_MJ_LOCK_CONTROL, IRP_MN_UNLOCK_SINGLE);
     if (!NT_SUCCESS(Status))
         return Status;
-    if (IopFastLock(&Async, FALSE, Offset, Length, Key, FALSE, FALSE, Iosb)) {
+    if (IopFastLock(Async.File, Async.Device, FALSE, Offset, Length, Key, FALSE, FALSE, Iosb)) {
         Status = Iosb->Status;
         IopDropAsync(&Async);
         return Status;
@@ -237,58 +170,74 @@ NTSTATUS NTAPI NtNotifyChangeDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_
 
 /* ---- Extended attributes, quotas, volumes ------------------------------------------------------------------------ */
 
-/* docs: IoCheckEaBufferValidity: entries that lie in the buffer, each with a name that ends with zero. */
-NTSTATUS NTAPI IoCheckEaBufferValidity(PFILE_FULL_EA_INFORMATION Ea, ULONG Bytes, PULONG ErrorOffset)
+/* Entries that lie in a buffer one behind the other: each begins with the distance to the next, 0 = the last. */
+typedef struct _IOP_ENTRIES {
+    ULONG (*Bytes)(PVOID Entry, ULONG Left); /* what it takes up; 0 = it makes no sense, or is longer than Left */
+    ULONG Alignment;
+    NTSTATUS Wrong;
+} IOP_ENTRIES;
+
+static NTSTATUS IopCheckEntries(const IOP_ENTRIES *Kind, PVOID Buffer, ULONG Left, PULONG ErrorOffset)
 {
-    PUCHAR Start = (PUCHAR)Ea;
-    for (ULONG Left = Bytes;;) {
-        const ULONG Fixed = FIELD_OFFSET(FILE_FULL_EA_INFORMATION, EaName);
-        *ErrorOffset = (ULONG)((PUCHAR)Ea - Start);
-        if (Left < Fixed + 1 || Left < Fixed + Ea->EaNameLength + 1u + Ea->EaValueLength ||
-            Ea->EaName[Ea->EaNameLength])
-            return STATUS_EA_LIST_INCONSISTENT;
-        ULONG Need = Fixed + Ea->EaNameLength + 1 + Ea->EaValueLength;
-        if (!Ea->NextEntryOffset) {
+    for (PUCHAR Entry = Buffer;;) {
+        ULONG Bytes = Kind->Bytes(Entry, Left), Next = Bytes ? *(PULONG)Entry : 0;
+        *ErrorOffset = (ULONG)(Entry - (PUCHAR)Buffer);
+        if (!Bytes)
+            return Kind->Wrong;
+        if (!Next) {
             *ErrorOffset = 0;
             return STATUS_SUCCESS;
         }
-        if (((Need + 3) & ~3u) != Ea->NextEntryOffset || Ea->NextEntryOffset >= Left)
-            return STATUS_EA_LIST_INCONSISTENT;
-        Left -= Ea->NextEntryOffset;
-        Ea = (PVOID)((PUCHAR)Ea + Ea->NextEntryOffset);
+        if (((Bytes + Kind->Alignment - 1) & ~(Kind->Alignment - 1)) != Next || Next >= Left)
+            return Kind->Wrong;
+        Left -= Next;
+        Entry += Next;
     }
+}
+
+static ULONG IopEaBytes(PVOID Entry, ULONG Left)
+{
+    const ULONG Fixed = FIELD_OFFSET(FILE_FULL_EA_INFORMATION, EaName);
+    PFILE_FULL_EA_INFORMATION Ea = Entry;
+    if (Left < Fixed + 1 || Left < Fixed + Ea->EaNameLength + 1u + Ea->EaValueLength || Ea->EaName[Ea->EaNameLength])
+        return 0;
+    return Fixed + Ea->EaNameLength + 1 + Ea->EaValueLength;
+}
+
+/* docs: IoCheckEaBufferValidity: entries that lie in the buffer, each with a name that ends with zero. */
+NTSTATUS NTAPI IoCheckEaBufferValidity(PFILE_FULL_EA_INFORMATION Ea, ULONG Bytes, PULONG ErrorOffset)
+{
+    static const IOP_ENTRIES Kind = {IopEaBytes, 4, STATUS_EA_LIST_INCONSISTENT};
+    return IopCheckEntries(&Kind, Ea, Bytes, ErrorOffset);
+}
+
+static ULONG IopQuotaBytes(PVOID Entry, ULONG Left)
+{
+    const ULONG Fixed = FIELD_OFFSET(FILE_QUOTA_INFORMATION, Sid);
+    PFILE_QUOTA_INFORMATION Quota = Entry;
+    if (Left < Fixed + 8 || Left < Fixed + Quota->SidLength || !RtlValidSid(&Quota->Sid) ||
+        RtlLengthSid(&Quota->Sid) != Quota->SidLength)
+        return 0;
+    return Fixed + Quota->SidLength;
 }
 
 /* docs: IoCheckQuotaBufferValidity: the same for quota entries, each with its SID. */
 NTSTATUS NTAPI IoCheckQuotaBufferValidity(PFILE_QUOTA_INFORMATION Quota, ULONG Bytes, PULONG ErrorOffset)
 {
-    PUCHAR Start = (PUCHAR)Quota;
-    for (ULONG Left = Bytes;;) {
-        const ULONG Fixed = FIELD_OFFSET(FILE_QUOTA_INFORMATION, Sid);
-        *ErrorOffset = (ULONG)((PUCHAR)Quota - Start);
-        if (Left < Fixed + 8 || Left < Fixed + Quota->SidLength || !RtlValidSid(&Quota->Sid) ||
-            RtlLengthSid(&Quota->Sid) != Quota->SidLength)
-            return STATUS_QUOTA_LIST_INCONSISTENT;
-        if (!Quota->NextEntryOffset) {
-            *ErrorOffset = 0;
-            return STATUS_SUCCESS;
-        }
-        if (((Fixed + Quota->SidLength + 7) & ~7u) != Quota->NextEntryOffset || Quota->NextEntryOffset >= Left)
-            return STATUS_QUOTA_LIST_INCONSISTENT;
-        Left -= Quota->NextEntryOffset;
-        Quota = (PVOID)((PUCHAR)Quota + Quota->NextEntryOffset);
-    }
+    static const IOP_ENTRIES Kind = {IopQuotaBytes, 8, STATUS_QUOTA_LIST_INCONSISTENT};
+    return IopCheckEntries(&Kind, Quota, Bytes, ErrorOffset);
 }
 
-/* Requests with a buffer of the caller's that are waited for. */
-static NTSTATUS IopAskFile(HANDLE Handle, ULONG Access, UCHAR Major, PVOID Buffer, PIO_STATUS_BLOCK Iosb,
-                           VOID (*Fill)(PIO_STACK_LOCATION, PVOID), PVOID Context)
+/* A request with a buffer of the caller's that is waited for: function, flags and parameters as in Like. */
+static NTSTATUS IopAskFile(HANDLE Handle, ULONG Access, PVOID Buffer, PIO_STATUS_BLOCK Iosb,
+                           const IO_STACK_LOCATION *Like)
 {
     IOP_ASYNC Async;
-    NTSTATUS Status = IopBeginAsyncRequest(&Async, Handle, Access, NULL, NULL, NULL, Major, 0);
+    NTSTATUS Status = IopBeginAsyncRequest(&Async, Handle, Access, NULL, NULL, NULL, Like->MajorFunction, 0);
     if (!NT_SUCCESS(Status))
         return Status;
-    Fill(Async.Stack, Context);
+    Async.Stack->Flags = Like->Flags;
+    Async.Stack->Parameters = Like->Parameters;
     Async.Stack->FileObject = Async.File;
     Async.Irp->Flags = IRP_SYNCHRONOUS_API | IRP_CLOSE_OPERATION; /* status block and event, nothing else */
     Async.Irp->AssociatedIrp.SystemBuffer = Buffer;
@@ -299,40 +248,26 @@ static NTSTATUS IopAskFile(HANDLE Handle, ULONG Access, UCHAR Major, PVOID Buffe
     return Status;
 }
 
-typedef struct _IOP_EA_QUERY {
-    ULONG Bytes, Flags, ListBytes, Index;
-    PVOID List;
-} IOP_EA_QUERY;
-
-static VOID IopFillQueryEa(PIO_STACK_LOCATION Stack, PVOID Context)
+static UCHAR IopScanFlags(BOOLEAN Single, BOOLEAN Restart, BOOLEAN Indexed)
 {
-    IOP_EA_QUERY *Query = Context;
-    Stack->Flags = (UCHAR)Query->Flags;
-    Stack->Parameters.QueryEa.Length = Query->Bytes;
-    Stack->Parameters.QueryEa.EaList = Query->List;
-    Stack->Parameters.QueryEa.EaListLength = Query->ListBytes;
-    Stack->Parameters.QueryEa.EaIndex = Query->Index;
+    return (UCHAR)((Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0) |
+                   (Indexed ? SL_INDEX_SPECIFIED : 0));
 }
 
 NTSTATUS NTAPI NtQueryEaFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, BOOLEAN Single,
                              PVOID List, ULONG ListBytes, PULONG Index, BOOLEAN Restart)
 {
-    IOP_EA_QUERY Query = {.Bytes = Bytes,
-                          .Flags = (Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0) |
-                                   (Index ? SL_INDEX_SPECIFIED : 0),
-                          .ListBytes = List ? ListBytes : 0,
-                          .Index = Index ? *Index : 0,
-                          .List = List};
-    return IopAskFile(Handle, FILE_READ_EA, IRP_MJ_QUERY_EA, Buffer, Iosb, IopFillQueryEa, &Query);
-}
-
-static VOID IopFillSetEa(PIO_STACK_LOCATION Stack, PVOID Context)
-{
-    Stack->Parameters.SetEa.Length = *(PULONG)Context;
+    IO_STACK_LOCATION Like = {.MajorFunction = IRP_MJ_QUERY_EA, .Flags = IopScanFlags(Single, Restart, Index != NULL)};
+    Like.Parameters.QueryEa.Length = Bytes;
+    Like.Parameters.QueryEa.EaList = List;
+    Like.Parameters.QueryEa.EaListLength = List ? ListBytes : 0;
+    Like.Parameters.QueryEa.EaIndex = Index ? *Index : 0;
+    return IopAskFile(Handle, FILE_READ_EA, Buffer, Iosb, &Like);
 }
 
 NTSTATUS NTAPI NtSetEaFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes)
 {
+    IO_STACK_LOCATION Like = {.MajorFunction = IRP_MJ_SET_EA};
     ULONG ErrorOffset;
     NTSTATUS Status = IoCheckEaBufferValidity(Buffer, Bytes, &ErrorOffset);
     if (!NT_SUCCESS(Status)) {
@@ -340,43 +275,24 @@ NTSTATUS NTAPI NtSetEaFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, U
         Iosb->Information = ErrorOffset;
         return Status;
     }
-    return IopAskFile(Handle, FILE_WRITE_EA, IRP_MJ_SET_EA, Buffer, Iosb, IopFillSetEa, &Bytes);
-}
-
-typedef struct _IOP_QUOTA_QUERY {
-    ULONG Bytes, Flags, ListBytes;
-    PVOID List;
-    PSID Start;
-} IOP_QUOTA_QUERY;
-
-static VOID IopFillQueryQuota(PIO_STACK_LOCATION Stack, PVOID Context)
-{
-    IOP_QUOTA_QUERY *Query = Context;
-    Stack->Flags = (UCHAR)Query->Flags;
-    Stack->Parameters.QueryQuota.Length = Query->Bytes;
-    Stack->Parameters.QueryQuota.StartSid = Query->Start;
-    Stack->Parameters.QueryQuota.SidList = Query->List;
-    Stack->Parameters.QueryQuota.SidListLength = Query->ListBytes;
+    Like.Parameters.SetEa.Length = Bytes;
+    return IopAskFile(Handle, FILE_WRITE_EA, Buffer, Iosb, &Like);
 }
 
 NTSTATUS NTAPI NtQueryQuotaInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes,
                                            BOOLEAN Single, PVOID List, ULONG ListBytes, PSID Start, BOOLEAN Restart)
 {
-    IOP_QUOTA_QUERY Query = {.Bytes = Bytes,
-                             .Flags = (Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0),
-                             .ListBytes = List ? ListBytes : 0,
-                             .List = List,
-                             .Start = Start};
-    return IopAskFile(Handle, 0, IRP_MJ_QUERY_QUOTA, Buffer, Iosb, IopFillQueryQuota, &Query);
-}
-
-static VOID IopFillSetQuota(PIO_STACK_LOCATION Stack, PVOID Context)
-{
-    Stack->Parameters.SetQuota.Length = *(PULONG)Context;
+    IO_STACK_LOCATION Like = {.MajorFunction = IRP_MJ_QUERY_QUOTA, .Flags = IopScanFlags(Single, Restart, FALSE)};
+    Like.Parameters.QueryQuota.Length = Bytes;
+    Like.Parameters.QueryQuota.StartSid = Start;
+    Like.Parameters.QueryQuota.SidList = List;
+    Like.Parameters.QueryQuota.SidListLength = List ? ListBytes : 0;
+    return IopAskFile(Handle, 0, Buffer, Iosb, &Like);
 }
 
 NTSTATUS NTAPI NtSetQuotaInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes)
 {
+    IO_STACK_LOCATION Like = {.MajorFunction = IRP_MJ_SET_QUOTA};
     ULONG ErrorOffset;
     NTSTATUS Status = IoCheckQuotaBufferValidity(Buffer, Bytes, &ErrorOffset);
     if (!NT_SUCCESS(Status)) {
@@ -384,25 +300,15 @@ NTSTATUS NTAPI NtSetQuotaInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, P
         Iosb->Information = ErrorOffset;
         return Status;
     }
-    return IopAskFile(Handle, FILE_WRITE_DATA, IRP_MJ_SET_QUOTA, Buffer, Iosb, IopFillSetQuota, &Bytes);
-}
-
-typedef struct _IOP_VOLUME_SET {
-    ULONG Bytes, Class;
-} IOP_VOLUME_SET;
-
-static VOID IopFillSetVolume(PIO_STACK_LOCATION Stack, PVOID Context)
-{
-    IOP_VOLUME_SET *Set = Context;
-    Stack->Parameters.SetVolume.Length = Set->Bytes;
-    Stack->Parameters.SetVolume.FsInformationClass = Set->Class;
+    Like.Parameters.SetQuota.Length = Bytes;
+    return IopAskFile(Handle, FILE_WRITE_DATA, Buffer, Iosb, &Like);
 }
 
 /* docs: ZwSetVolumeInformationFile: label, quota control, object id; each with its smallest length. */
 NTSTATUS NTAPI NtSetVolumeInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes,
                                           FS_INFORMATION_CLASS Class)
 {
-    IOP_VOLUME_SET Set = {Bytes, Class};
+    IO_STACK_LOCATION Like = {.MajorFunction = IRP_MJ_SET_VOLUME_INFORMATION};
     ULONG Least = Class == FileFsLabelInformation      ? sizeof(FILE_FS_LABEL_INFORMATION)
                   : Class == FileFsControlInformation  ? sizeof(FILE_FS_CONTROL_INFORMATION)
                   : Class == FileFsObjectIdInformation ? sizeof(FILE_FS_OBJECTID_INFORMATION)
@@ -411,5 +317,7 @@ NTSTATUS NTAPI NtSetVolumeInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, 
         return STATUS_INVALID_INFO_CLASS;
     if (Bytes < Least)
         return STATUS_INFO_LENGTH_MISMATCH;
-    return IopAskFile(Handle, FILE_WRITE_DATA, IRP_MJ_SET_VOLUME_INFORMATION, Buffer, Iosb, IopFillSetVolume, &Set);
+    Like.Parameters.SetVolume.Length = Bytes;
+    Like.Parameters.SetVolume.FsInformationClass = Class;
+    return IopAskFile(Handle, FILE_WRITE_DATA, Buffer, Iosb, &Like);
 }

@@ -199,11 +199,14 @@ ULONG IopClassBytes(FILE_INFORMATION_CLASS Class, BOOLEAN Set);
 extern PDEVICE_OBJECT FsdDisk;                                    /* C:'s */
 VOID IopInitializeFile(PFILE_OBJECT File, PDEVICE_OBJECT Device); /* of zeroed memory */
 
-/* A read or write by the file system's fast I/O routine, if it has one and agrees. FALSE: send a request. */
+/* By the driver's fast I/O routine, if it has one and agrees. FALSE: send a request. */
 BOOLEAN IopFastTransfer(PFILE_OBJECT File, PDEVICE_OBJECT Device, BOOLEAN Read, PVOID Buffer, ULONG Bytes,
                         PLARGE_INTEGER Offset, PULONG Key, PIO_STATUS_BLOCK Iosb);
 BOOLEAN IopFastControl(PFILE_OBJECT File, PDEVICE_OBJECT Device, ULONG Code, PVOID In, ULONG InBytes, PVOID Out,
                        ULONG OutBytes, PIO_STATUS_BLOCK Result);
+BOOLEAN IopFastLock(PFILE_OBJECT File, PDEVICE_OBJECT Device, BOOLEAN Lock, PLARGE_INTEGER Offset,
+                    PLARGE_INTEGER Length, ULONG Key, BOOLEAN FailImmediately, BOOLEAN Exclusive,
+                    PIO_STATUS_BLOCK Iosb);
 
 /* Volumes (volume.c). */
 VOID IopMakeVpb(PDEVICE_OBJECT Device);
