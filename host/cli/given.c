@@ -1,6 +1,8 @@
 /* See given.h. */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -251,15 +253,18 @@ static void describe(struct given *g)
     g->session.out = stdout;
 }
 
-/* Where the directory of a volume goes that the user has not given. */
+/* Where the directory of a volume goes that the user has not given. Made and removed, for permissions do not tell of file
+ * systems like /proc in which nobody makes one. */
 static bool check_temporary(void)
 {
     const char *base = getenv("TMPDIR");
+    char probe[PATH_MAX];
     if (!base || !*base)
         base = "/tmp";
     if (!input_directory(base))
         return false;
-    if (access(base, W_OK | X_OK) == 0)
+    snprintf(probe, sizeof(probe), "%.4000s/irqlab-XXXXXX", base);
+    if (mkdtemp(probe) && rmdir(probe) == 0)
         return true;
     fprintf(stderr, "irqlab: %s: %s, and there the machine's volume would be (see TMPDIR, --volume)\n", base,
             strerror(errno));

@@ -144,6 +144,9 @@ static void places_that_cannot_be_used_are_said(void **state)
     expect("cd /proc && $OLDPWD/build/irqlab run $OLDPWD/" STUCK, 1, "SUMMARY: irqlab: irql.call-too-high");
     expect("TMPDIR=/nosuch build/irqlab run " SOLVED, 2, "irqlab: /nosuch: No such file or directory\n");
     expect("TMPDIR=/dev/null build/irqlab run " SOLVED, 2, "irqlab: /dev/null: is not a directory\n");
+    expect("TMPDIR=/proc build/irqlab run " SOLVED, 2,
+           "irqlab: /proc: No such file or directory, and there the machine's "
+           "volume would be (see TMPDIR, --volume)\n");
     expect("d=$D/$(printf %0200d 0); mkdir $d; TMPDIR=$d build/irqlab run " SOLVED " && ls $d | wc -l", 0, "\n0\n");
     expect("build/irqlab run --volume " STUCK " " SOLVED, 2, "irqlab: " STUCK ": is not a directory\n");
     expect("truncate -s 1G $D/zeros && build/irqlab run $D/zeros", 2, "more than a driver image may have");
@@ -161,9 +164,12 @@ static void places_that_cannot_be_used_are_said(void **state)
 static void interruption_leaves_nothing(void **state)
 {
     script("wait.sh", "exec build/irqlab run --for 100000h " SOLVED "\n");
-    expect("mkdir $D/t; TMPDIR=$D/t sh $D/wait.sh >$D/out & p=$!; while ! grep -q tick $D/out 2>/dev/null; do :; done;"
-           "kill -TERM $p; wait $p; echo status $?; ls $D/t | wc -l; tail -n 1 $D/out",
-           0, "status 143\n0\nirqlab: interrupted\n");
+    /* -m: without job control a shell lets what it starts in the background ignore SIGINT. */
+    script("stop.sh", "D=$2; set -m; rm -f $D/out; mkdir -p $D/t; TMPDIR=$D/t sh $D/wait.sh >$D/out & p=$!\n"
+                      "while ! grep -q tick $D/out 2>/dev/null; do :; done\n"
+                      "kill -$1 $p; wait $p; echo status $?; ls $D/t | wc -l; tail -n 1 $D/out\n");
+    expect("bash $D/stop.sh TERM $D 2>$D/jobs", 0, "status 143\n0\nirqlab: interrupted\n");
+    expect("bash $D/stop.sh INT $D 2>$D/jobs", 0, "status 130\n0\nirqlab: interrupted\n");
 }
 
 /* Source lines and a back trace through driver and kernel. */
