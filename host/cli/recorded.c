@@ -260,6 +260,7 @@ int recorded_run(const struct record *r, struct given *g, struct recorded_run *r
         g->session.schedule = NULL;
         digest_end(&tap->digest, run->events);
         run->hash = tap->watch.hash;
+        run->points = reported.points;
         run->same = has_cause(r, tap, &reported);
     }
     free(schedule);

@@ -22,7 +22,8 @@ int recorded_given(struct record *r, struct given *g, const char *path, const ch
 struct recorded_run {
     char again[RECORD_PATH + 64];
     char events[DIGEST_HEX];
-    uint64_t hash; /* as struct cause_watch has it */
+    uint64_t hash;   /* as struct cause_watch has it */
+    uint32_t points; /* delivery points met */
     bool same;
 };
 int recorded_run(const struct record *r, struct given *g, struct recorded_run *run);

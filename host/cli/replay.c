@@ -94,6 +94,10 @@ static int replay(struct replay *p, int count, char **argv)
             fprintf(stderr, "irqlab: internal error in irqlab " IRQLAB_VERSION ": the run of %s was not repeated%s\n",
                     argv[0], run.same ? ": the finding is the same, the event record is not" : "");
             status = COMMAND_INTERNAL;
+        } else if (p->stop_at > run.points && !reported_interrupted()) {
+            fprintf(stderr, "irqlab: --stop-at %llu: the schedule has %u points\n", (unsigned long long)p->stop_at,
+                    run.points);
+            status = COMMAND_USAGE;
         } else if (!changed && !reported_interrupted()) {
             puts("irqlab: replayed: the same run, event for event");
         }

@@ -129,6 +129,8 @@ static void run_supervised(struct reported *r)
         session_operate(s);
     if (*s->error)
         fprintf(stderr, "irqlab: %s\n", s->error);
+    if (s->supervisor)
+        r->points = supervisor_schedule(s->supervisor)->points;
     session_finish(s, &r->end);
     if (!started) {
         r->end.outcome = SUPERVISOR_INTERNAL;
