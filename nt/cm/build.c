@@ -38,7 +38,7 @@ VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath)
     UNICODE_STRING Name = RTL_CONSTANT_STRING(L"ImagePath");
     PCM_KEY Key = CmpFindKey(CmpServices, Service, NULL);
     if (!Key)
-        Key = CmpMakeKey(CmpServices, Service);
+        Key = CmpMakeKey(CmpServices, Service, NULL);
     if (!CmpFindValue(Key, &Name, NULL)) {
         PWSTR Path = ExpAllocate(ImagePath->Length + sizeof(WCHAR), CM_TAG);
         RtlCopyMemory(Path, ImagePath->Buffer, ImagePath->Length);
@@ -125,18 +125,26 @@ static VOID CmpFillHardware(PCM_KEY Hardware)
 PCM_KEY CmpBuildTree(VOID)
 {
     UNICODE_STRING Name = RTL_CONSTANT_STRING(L"REGISTRY");
-    static const PCWSTR Hives[] = {L"SYSTEM", L"SOFTWARE", L"SAM", L"SECURITY"};
-    CmpRoot = CmpMakeKey(NULL, &Name);
+    static const PCWSTR Hives[] = {L"MACHINE\\SYSTEM",   L"MACHINE\\SOFTWARE", L"MACHINE\\SAM",
+                                   L"MACHINE\\SECURITY", L"USER\\.DEFAULT",    L"USER\\S-1-5-18"};
+    CmpRoot = CmpMakeKey(NULL, &Name, NULL);
+    CmpSetDefaultSecurity(CmpRoot, CmSecurityOpen);
     PCM_KEY Machine = CmpMakePath(CmpRoot, L"MACHINE"), User = CmpMakePath(CmpRoot, L"USER");
-    for (ULONG i = 0; i < RTL_NUMBER_OF(Hives); i++)
-        CmpMakePath(Machine, Hives[i])->Flags |= CM_HIVE;
-    CmpMakePath(Machine, L"HARDWARE")->Flags |= CM_HIVE | CM_VOLATILE;
-    CmpMakePath(User, L".DEFAULT")->Flags |= CM_HIVE;
-    CmpMakePath(User, L"S-1-5-18")->Flags |= CM_HIVE;
+    CmpSetDefaultSecurity(Machine, CmSecurityOpen);
+    CmpSetDefaultSecurity(User, CmSecurityOpen);
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Hives); i++) {
+        PCM_KEY Hive = CmpMakePath(CmpRoot, Hives[i]);
+        Hive->Flags |= CM_HIVE;
+        CmpSetDefaultSecurity(Hive, CmSecurityHive);
+    }
+    CmpSetDefaultSecurity(CmpMakePath(Machine, L"SECURITY"), CmSecurityClosed);
+    PCM_KEY Hardware = CmpMakePath(Machine, L"HARDWARE");
+    Hardware->Flags |= CM_HIVE | CM_VOLATILE;
+    CmpSetDefaultSecurity(Hardware, CmSecurityOpen);
     CmpRoot->Flags = Machine->Flags = User->Flags = CM_FIXED | CM_VOLATILE;
     CmpFillSystem(CmpMakePath(Machine, L"SYSTEM"));
     CmpFillVersion(CmpMakePath(Machine, L"SOFTWARE"));
-    CmpFillHardware(CmpMakePath(Machine, L"HARDWARE"));
+    CmpFillHardware(Hardware);
     CmpMakePath(User, L".DEFAULT\\Software");
     CmpMakePath(User, L"S-1-5-18\\Software");
     return CmpRoot;

@@ -75,7 +75,7 @@ typedef struct _CM_KEY {
     ULONG Pending;      /* marks of it, on keys and values right below */
     LIST_ENTRY Watches; /* CM_WATCH */
     UNICODE_STRING Name, Class;
-    PVOID Security; /* self-relative; NULL = as its parent's */
+    PSECURITY_DESCRIPTOR Security; /* shared: ObLogSecurityDescriptor */
     LARGE_INTEGER WriteTime;
 } CM_KEY, *PCM_KEY;
 
@@ -97,7 +97,8 @@ extern PCM_KEY CmpRoot;
 PCM_KEY CmpFindKey(PCM_KEY Parent, PCUNICODE_STRING Name, struct _CM_TRANSACTION *Transaction);
 PCM_KEY CmpNthKey(PCM_KEY Parent, ULONG Index, struct _CM_TRANSACTION *Transaction);
 ULONG CmpKeyCount(PCM_KEY Parent, struct _CM_TRANSACTION *Transaction);
-PCM_KEY CmpMakeKey(PCM_KEY Parent, PCUNICODE_STRING Name);
+/* Security: a reference on a shared descriptor, which becomes the key's; NULL = what the parent passes on. */
+PCM_KEY CmpMakeKey(PCM_KEY Parent, PCUNICODE_STRING Name, PSECURITY_DESCRIPTOR Security);
 /* Take it out of its parent; what is below goes too. */
 VOID CmpUnlinkKey(PCM_KEY Key);
 VOID CmpUnlinkBelow(PCM_KEY Key);
@@ -142,6 +143,25 @@ NTSTATUS CmpMayRead(PCM_KEY_BODY Body);
 NTSTATUS CmpMayWrite(PCM_KEY_BODY Body);
 /* "\REGISTRY\MACHINE\..." of a key, in bytes; Buffer receives it when not NULL. */
 ULONG CmpPathOf(PCM_KEY Key, PWSTR Buffer);
+
+/* ---- Security (security.c) --------------------------------------------------------------------------------------- */
+
+typedef enum _CM_DEFAULT_SECURITY {
+    CmSecurityOpen,  /* all may read, administrators and the system everything: the root, MACHINE, USER, HARDWARE */
+    CmSecurityHive,  /* users may read, who makes a subkey owns it: SOFTWARE, SYSTEM */
+    CmSecurityClosed /* the system only, administrators may change that: SECURITY */
+} CM_DEFAULT_SECURITY;
+
+/* The shared descriptor of a new key below Parent; Explicit: its maker's, captured. */
+NTSTATUS CmpMakeSecurity(PCM_KEY Parent, PSECURITY_DESCRIPTOR Explicit, PSECURITY_DESCRIPTOR *Shared);
+VOID CmpSetDefaultSecurity(PCM_KEY Key, CM_DEFAULT_SECURITY Kind);
+/* Takes over a reference on Shared. */
+VOID CmpReplaceSecurity(PCM_KEY Key, PSECURITY_DESCRIPTOR Shared);
+NTSTATUS CmpCheckKey(PCM_KEY Key, ACCESS_MASK Desired, KPROCESSOR_MODE Mode, PACCESS_MASK Granted);
+NTSTATUS CmpCheckCreation(PCM_KEY Parent, BOOLEAN Link, ACCESS_MASK Desired, KPROCESSOR_MODE Mode,
+                          PACCESS_MASK Granted);
+BOOLEAN CmpAccessByPrivilege(KPROCESSOR_MODE Mode, PACCESS_MASK Granted);
+OB_SECURITY_METHOD CmpSecurityMethod;
 
 /* ---- Answers (reply.c) ----------------------------------------------------------------------------------------------
  */

@@ -15,6 +15,9 @@ typedef struct _CM_PARSE {
     PUNICODE_STRING Class;
     ULONG Options, Disposition;
     BOOLEAN Create;
+    ACCESS_MASK Desired, Granted;
+    KPROCESSOR_MODE Mode;          /* whose access is checked */
+    PSECURITY_DESCRIPTOR Explicit; /* for a new key, captured */
     struct _CM_TRANSACTION *Transaction;
 } CM_PARSE, *PCM_PARSE;
 
@@ -97,7 +100,7 @@ ULONG CmpPathOf(PCM_KEY Key, PWSTR Buffer)
  */
 
 typedef struct _CM_WALK {
-    PCM_PARSE Parse; /* NULL = a plain open */
+    PCM_PARSE Parse;
     PCM_KEY Key;
     UNICODE_STRING Rest;
     PWSTR Buffer; /* the path with a link's target in it */
@@ -166,10 +169,16 @@ static NTSTATUS CmpCreateBelow(PCM_WALK Walk, PCUNICODE_STRING Name)
         return STATUS_CHILD_MUST_BE_VOLATILE;
     if (CmpDepth(Parent) >= CM_DEPTH_MOST)
         return STATUS_INVALID_PARAMETER;
-    NTSTATUS Status = CmpOwn(Parent, Parse->Transaction);
+    PSECURITY_DESCRIPTOR Security;
+    NTSTATUS Status = CmpCheckCreation(Parent, (Parse->Options & REG_OPTION_CREATE_LINK) != 0, Parse->Desired,
+                                       Parse->Mode, &Parse->Granted);
+    if (NT_SUCCESS(Status))
+        Status = CmpOwn(Parent, Parse->Transaction);
+    if (NT_SUCCESS(Status))
+        Status = CmpMakeSecurity(Parent, Parse->Explicit, &Security);
     if (!NT_SUCCESS(Status))
         return Status;
-    PCM_KEY Key = CmpMakeKey(Parent, Name);
+    PCM_KEY Key = CmpMakeKey(Parent, Name, Security);
     if (Parse->Options & REG_OPTION_VOLATILE)
         Key->Flags |= CM_VOLATILE;
     if (Parse->Options & REG_OPTION_CREATE_LINK)
@@ -185,21 +194,29 @@ static NTSTATUS CmpCreateBelow(PCM_WALK Walk, PCUNICODE_STRING Name)
 static NTSTATUS CmpStep(PCM_WALK Walk, PCUNICODE_STRING Name)
 {
     PCM_PARSE Parse = Walk->Parse;
-    struct _CM_TRANSACTION *Transaction = Parse ? Parse->Transaction : NULL;
     BOOLEAN Last = CmpIsLast(&Walk->Rest);
     if (Name->Length > CM_NAME_MOST)
         return STATUS_INVALID_PARAMETER;
-    PCM_KEY Child = CmpFindKey(Walk->Key, Name, Transaction);
+    PCM_KEY Child = CmpFindKey(Walk->Key, Name, Parse->Transaction);
     if (!Child)
-        return Parse && Parse->Create && Last ? CmpCreateBelow(Walk, Name) : STATUS_OBJECT_NAME_NOT_FOUND;
-    if (Parse && Parse->Create && Last && (Parse->Options & REG_OPTION_CREATE_LINK))
+        return Parse->Create && Last ? CmpCreateBelow(Walk, Name) : STATUS_OBJECT_NAME_NOT_FOUND;
+    if (Parse->Create && Last && (Parse->Options & REG_OPTION_CREATE_LINK))
         return STATUS_OBJECT_NAME_COLLISION;
-    BOOLEAN OpenLink = Parse && ((Parse->Options & REG_OPTION_OPEN_LINK) ||
-                                 (Parse->Attributes && (Parse->Attributes->Attributes & OBJ_OPENLINK)));
+    BOOLEAN OpenLink = (Parse->Options & REG_OPTION_OPEN_LINK) ||
+                       (Parse->Attributes && (Parse->Attributes->Attributes & OBJ_OPENLINK));
     if ((Child->Flags & CM_LINK) && !(Last && OpenLink))
-        return CmpFollowLink(Walk, Child, Transaction);
+        return CmpFollowLink(Walk, Child, Parse->Transaction);
     Walk->Key = Child;
     return STATUS_SUCCESS;
+}
+
+/* docs: ZwOpenKey: what is there is opened as its security allows. */
+static NTSTATUS CmpOpenFound(PCM_PARSE Parse, PCM_KEY Key)
+{
+    if (Parse->Disposition == REG_CREATED_NEW_KEY ||
+        ((Parse->Options & REG_OPTION_BACKUP_RESTORE) && CmpAccessByPrivilege(Parse->Mode, &Parse->Granted)))
+        return STATUS_SUCCESS;
+    return CmpCheckKey(Key, Parse->Desired, Parse->Mode, &Parse->Granted);
 }
 
 static NTSTATUS CmpWalkPath(PCM_KEY_BODY Root, PUNICODE_STRING Path, PCM_PARSE Parse, PVOID *Object)
@@ -210,8 +227,10 @@ static NTSTATUS CmpWalkPath(PCM_KEY_BODY Root, PUNICODE_STRING Path, PCM_PARSE P
     while (NT_SUCCESS(Status) && CmpNextName(&Walk.Rest, &Name))
         Status = CmpStep(&Walk, &Name);
     if (NT_SUCCESS(Status))
-        Status = CmpNewBody(Walk.Key, Parse ? Parse->Transaction : NULL, Object);
-    PCM_KEY Made = NT_SUCCESS(Status) && Parse && Parse->Disposition == REG_CREATED_NEW_KEY ? Walk.Key : NULL;
+        Status = CmpOpenFound(Parse, Walk.Key);
+    if (NT_SUCCESS(Status))
+        Status = CmpNewBody(Walk.Key, Parse->Transaction, Object);
+    PCM_KEY Made = NT_SUCCESS(Status) && Parse->Disposition == REG_CREATED_NEW_KEY ? Walk.Key : NULL;
     if (Walk.Buffer)
         ExpFree(Walk.Buffer);
     if (Made && !Parse->Transaction)
@@ -235,10 +254,10 @@ static NTSTATUS CmpAfterOpen(PCM_CALL Call, PVOID *Object, NTSTATUS Status)
 }
 
 /* docs: REG_CREATE_KEY_INFORMATION_V1, REG_OPEN_KEY_INFORMATION_V1. */
-static NTSTATUS CmpParseKey(PVOID Body, PUNICODE_STRING Path, ULONG Access, PVOID Context, PVOID *Object)
+static NTSTATUS CmpParseKey(PVOID Body, PUNICODE_STRING Path, PULONG Access, PVOID Context, PVOID *Object)
 {
-    static CM_PARSE Plain;
-    PCM_PARSE Parse = Context ? Context : &Plain;
+    CM_PARSE Plain = {.Desired = *Access, .Mode = ExGetPreviousMode()};
+    PCM_PARSE Parse = Context ? Context : &Plain; /* none: an open that knows nothing of keys */
     POBJECT_ATTRIBUTES Attributes = Parse->Attributes;
     UNICODE_STRING Remaining = *Path;
     REG_CREATE_KEY_INFORMATION_V1 Information = {
@@ -249,15 +268,15 @@ static NTSTATUS CmpParseKey(PVOID Body, PUNICODE_STRING Path, ULONG Access, PVOI
         .Class = Parse->Class,
         .SecurityDescriptor = Attributes ? Attributes->SecurityDescriptor : NULL,
         .SecurityQualityOfService = Attributes ? Attributes->SecurityQualityOfService : NULL,
-        .DesiredAccess = Access,
-        .GrantedAccess = Access,
+        .DesiredAccess = *Access,
+        .GrantedAccess = *Access,
         .Disposition = &Parse->Disposition,
         .ResultObject = Object,
         .Transaction = Parse->Transaction ? CmpTransactionObject(Parse->Transaction) : NULL,
         .Version = 1,
         .RemainingName = &Remaining,
         .Attributes = Attributes ? Attributes->Attributes : 0,
-        .CheckAccessMode = ExGetPreviousMode()};
+        .CheckAccessMode = Parse->Mode};
     CM_CALL Call = {.Pre = Parse->Create ? RegNtPreCreateKeyEx : RegNtPreOpenKeyEx,
                     .Post = Parse->Create ? RegNtPostCreateKeyEx : RegNtPostOpenKeyEx,
                     .Information = &Information,
@@ -267,10 +286,13 @@ static NTSTATUS CmpParseKey(PVOID Body, PUNICODE_STRING Path, ULONG Access, PVOI
     NTSTATUS Status;
     *Object = NULL;
     Parse->Disposition = REG_OPENED_EXISTING_KEY;
-    if (CmpBefore(&Call, &Status))
-        Status = CmpWalkPath(Body, &Remaining, Context, Object);
-    else if (NT_SUCCESS(Status) && (!*Object || ObpTypeOf(*Object) != CmpKeyType))
+    if (CmpBefore(&Call, &Status)) {
+        Status = CmpWalkPath(Body, &Remaining, Parse, Object);
+        *Access = Parse->Granted;
+    } else if (NT_SUCCESS(Status) && (!*Object || ObpTypeOf(*Object) != CmpKeyType))
         Status = STATUS_OBJECT_TYPE_MISMATCH; /* bypassed without a key object */
+    else
+        *Access = Information.GrantedAccess; /* who opens it himself says with what access */
     return CmpAfterOpen(&Call, Object, Status);
 }
 
@@ -285,6 +307,7 @@ VOID CmInitialize(VOID)
                                                .Close = CmpCloseBody,
                                                .Delete = CmpDeleteBody,
                                                .Parse = CmpParseKey,
+                                               .Security = CmpSecurityMethod,
                                                .CaseInsensitive = TRUE});
     CmKeyObjectType = (PVOID)CmpKeyType;
     KI_ASSERT(NT_SUCCESS(CmpNewBody(CmpBuildTree(), NULL, &Root)));
@@ -297,17 +320,23 @@ VOID CmInitialize(VOID)
 static NTSTATUS CmpOpen(PCM_PARSE Parse, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, HANDLE Transaction,
                         PHANDLE Handle)
 {
+    KPROCESSOR_MODE Mode = ExGetPreviousMode();
     NTSTATUS Status = STATUS_SUCCESS;
-    Parse->Attributes = Attributes;
-    if (Parse->Options & ~REG_LEGAL_OPTION)
+    if (!Attributes || (Parse->Options & ~REG_LEGAL_OPTION))
         return STATUS_INVALID_PARAMETER;
-    if (Transaction)
+    Parse->Attributes = Attributes;
+    Parse->Mode = ObpOpenMode(Attributes->Attributes);
+    Parse->Desired = Access;
+    RtlMapGenericMask(&Parse->Desired, &CmpKeyType->Init.Mapping);
+    if (Parse->Create)
+        Status = SeCaptureSecurityDescriptor(Attributes->SecurityDescriptor, Mode, PagedPool, FALSE, &Parse->Explicit);
+    if (NT_SUCCESS(Status) && Transaction)
         Status = CmpEnlist(Transaction, &Parse->Transaction);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    Status = ObpOpen(Attributes, CmpKeyType, Access, Parse, Handle);
+    if (NT_SUCCESS(Status))
+        Status = ObpOpen(Attributes, CmpKeyType, Access, Parse, Handle);
     if (Parse->Transaction)
         CmpDereferenceTransaction(Parse->Transaction);
+    SeReleaseSecurityDescriptor(Parse->Explicit, Mode, FALSE);
     return Status;
 }
 

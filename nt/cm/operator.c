@@ -85,7 +85,7 @@ static PCM_KEY CmpAtPath(PCUNICODE_STRING Path, BOOLEAN Create, ULONG Depth)
         if (!Child) {
             if (!Create || Name.Length > CM_NAME_MOST || ++Level >= CM_DEPTH_MOST)
                 return NULL;
-            Child = CmpMakeKey(Key, &Name);
+            Child = CmpMakeKey(Key, &Name, NULL);
             if (Key->Flags & CM_FIXED) { /* a hive of its own */
                 Child->Flags = (Child->Flags & ~CM_VOLATILE) | CM_HIVE;
             }

@@ -92,7 +92,7 @@ static VOID CmpLinkKey(PCM_KEY Key)
     CmpTreeInsert(&Key->Parent->Children, &Key->Node, CmpCompareKey, &Key->Name);
 }
 
-PCM_KEY CmpMakeKey(PCM_KEY Parent, PCUNICODE_STRING Name)
+PCM_KEY CmpMakeKey(PCM_KEY Parent, PCUNICODE_STRING Name, PSECURITY_DESCRIPTOR Security)
 {
     PCM_KEY Key = ExpAllocate(sizeof(*Key), CM_TAG);
     RtlZeroMemory(Key, sizeof(*Key));
@@ -100,6 +100,9 @@ PCM_KEY CmpMakeKey(PCM_KEY Parent, PCUNICODE_STRING Name)
     CmpCopyString(&Key->Name, Name);
     CmpTouch(Key);
     Key->Parent = Parent;
+    Key->Security = Security;
+    if (Parent && !Security)
+        CmpMakeSecurity(Parent, NULL, &Key->Security);
     if (Parent) {
         Key->Flags = Parent->Flags & CM_VOLATILE;
         CmpLinkKey(Key);
@@ -151,8 +154,7 @@ static VOID CmpFreeUnused(PCM_KEY Key)
         }
         CmpFreeString(&Key->Name);
         CmpFreeString(&Key->Class);
-        if (Key->Security)
-            ExpFree(Key->Security);
+        CmpReplaceSecurity(Key, NULL);
         ExpFree(Key);
         Key = Parent;
         if (Key)
@@ -195,7 +197,7 @@ PCM_KEY CmpMakePath(PCM_KEY Parent, PCWSTR Path)
             n++;
         UNICODE_STRING Name = {(USHORT)(n * sizeof(WCHAR)), (USHORT)(n * sizeof(WCHAR)), (PWSTR)Path};
         PCM_KEY Key = CmpFindKey(Parent, &Name, NULL);
-        Parent = Key ? Key : CmpMakeKey(Parent, &Name);
+        Parent = Key ? Key : CmpMakeKey(Parent, &Name, NULL);
         Path += Path[n] ? n + 1 : n;
     }
     return Parent;

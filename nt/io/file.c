@@ -181,12 +181,12 @@ static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Acc
 }
 
 /* Without an open request a device's name names nothing that could be referenced (as on Windows). */
-NTSTATUS IopParseDevice(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object)
+NTSTATUS IopParseDevice(PVOID Body, PUNICODE_STRING Rest, PULONG Access, PVOID Context, PVOID *Object)
 {
-    return Context ? IopOpenOn(Body, Rest, Access, Context, Object) : STATUS_OBJECT_TYPE_MISMATCH;
+    return Context ? IopOpenOn(Body, Rest, *Access, Context, Object) : STATUS_OBJECT_TYPE_MISMATCH;
 }
 
-NTSTATUS IopParseFile(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object)
+NTSTATUS IopParseFile(PVOID Body, PUNICODE_STRING Rest, PULONG Access, PVOID Context, PVOID *Object)
 {
     PIOP_OPEN Open = Context;
     PFILE_OBJECT Related = Body;
@@ -195,7 +195,7 @@ NTSTATUS IopParseFile(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Cont
     if (Rest->Length && Rest->Buffer[0] == L'\\')
         return STATUS_INVALID_PARAMETER;
     Open->Related = Related;
-    return IopOpenOn(Related->DeviceObject, Rest, Access, Open, Object);
+    return IopOpenOn(Related->DeviceObject, Rest, *Access, Open, Object);
 }
 
 /* docs: ZwCreateFile: the combinations it refuses. */

@@ -174,8 +174,8 @@ typedef struct _IOP_OPEN {
     IO_STATUS_BLOCK Iosb;
 } IOP_OPEN, *PIOP_OPEN;
 
-NTSTATUS IopParseDevice(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object);
-NTSTATUS IopParseFile(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object);
+NTSTATUS IopParseDevice(PVOID Body, PUNICODE_STRING Rest, PULONG Access, PVOID Context, PVOID *Object);
+NTSTATUS IopParseFile(PVOID Body, PUNICODE_STRING Rest, PULONG Access, PVOID Context, PVOID *Object);
 PFILE_OBJECT IopMakeNamedFile(PDEVICE_OBJECT Device, PCWSTR Text); /* NULL = no memory */
 VOID IopCloseFile(PVOID Body, ULONG RemainingHandles);
 VOID IopDeleteFile(PVOID Body);

@@ -206,7 +206,7 @@ static NTSTATUS ObpStep(POBP_WALK Walk, PVOID *Body, PBOOLEAN Done)
     }
     *Done = TRUE;
     if (Type->Init.Parse && !Walk->Insert)
-        return Type->Init.Parse(Name->Body, &Walk->Rest, Walk->Access, Walk->Context, Body);
+        return Type->Init.Parse(Name->Body, &Walk->Rest, &Walk->Access, Walk->Context, Body);
     if (Walk->Rest.Length)
         return STATUS_OBJECT_TYPE_MISMATCH;
     ObfReferenceObject(*Body);
@@ -225,7 +225,7 @@ static NTSTATUS ObpWalk(POBP_WALK Walk, PVOID Root, PCUNICODE_STRING Path, PVOID
     if (Root && ObpTypeOf(Root) != ObpDirectoryType) {
         if (!ObpTypeOf(Root)->Init.Parse)
             return STATUS_OBJECT_TYPE_MISMATCH;
-        return ObpTypeOf(Root)->Init.Parse(Root, &Walk->Rest, Walk->Access, Walk->Context, Found);
+        return ObpTypeOf(Root)->Init.Parse(Root, &Walk->Rest, &Walk->Access, Walk->Context, Found);
     }
     if (Path->Length == (Root ? 0 : sizeof(WCHAR))) {
         ObfReferenceObject(Body);
@@ -240,10 +240,10 @@ static NTSTATUS ObpWalk(POBP_WALK Walk, PVOID Root, PCUNICODE_STRING Path, PVOID
     return STATUS_SUCCESS;
 }
 
-NTSTATUS ObpLookupFrom(PVOID Root, PCUNICODE_STRING Path, ULONG Attributes, POBJECT_TYPE Type, ULONG Access,
-                       PVOID Context, PVOID *Found)
+static NTSTATUS ObpLookup(PVOID Root, PCUNICODE_STRING Path, ULONG Attributes, POBJECT_TYPE Type, PULONG Access,
+                          PVOID Context, PVOID *Found)
 {
-    OBP_WALK Walk = {.Type = Type, .Access = Access, .Context = Context};
+    OBP_WALK Walk = {.Type = Type, .Access = *Access, .Context = Context};
     Walk.OpenLink = (Attributes & OBJ_OPENLINK) != 0;
     Walk.Insensitive = (Attributes & OBJ_CASE_INSENSITIVE) || !Type || Type->Init.CaseInsensitive;
     NTSTATUS Status = ObpWalk(&Walk, Root, Path, Found);
@@ -253,7 +253,14 @@ NTSTATUS ObpLookupFrom(PVOID Root, PCUNICODE_STRING Path, ULONG Attributes, POBJ
         ObfDereferenceObject(*Found);
         return STATUS_OBJECT_TYPE_MISMATCH;
     }
+    *Access = Walk.Access;
     return Status;
+}
+
+NTSTATUS ObpLookupFrom(PVOID Root, PCUNICODE_STRING Path, ULONG Attributes, POBJECT_TYPE Type, ULONG Access,
+                       PVOID Context, PVOID *Found)
+{
+    return ObpLookup(Root, Path, Attributes, Type, &Access, Context, Found);
 }
 
 NTSTATUS ObpLookupName(PCUNICODE_STRING Name, ULONG Attributes, POBJECT_TYPE Type, ULONG Access, PVOID Context,
@@ -311,8 +318,8 @@ NTSTATUS ObpOpen(POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type, ULONG Access,
     if (!NT_SUCCESS(Status))
         return Status;
     ObpCaptureAccess(Type, Access, &Granted);
-    Status = ObpLookupFrom(Root, Attributes->ObjectName ? Attributes->ObjectName : &Empty, Attributes->Attributes, Type,
-                           Granted, Context, &Body);
+    Status = ObpLookup(Root, Attributes->ObjectName ? Attributes->ObjectName : &Empty, Attributes->Attributes, Type,
+                       &Granted, Context, &Body);
     if (Root)
         ObfDereferenceObject(Root);
     if (!NT_SUCCESS(Status))

@@ -20,8 +20,9 @@ typedef struct _OB_TYPE_INIT {
     VOID (*Delete)(PVOID Body);                        /* last reference gone */
     VOID (*Free)(PVOID Memory);                        /* gives back ObpInitializeObject's memory; NULL = pool */
     /* Rest of a path below this object (devices, files); NULL = none can follow. Context: what the opener handed to
-     * ObpLookupName. The object returned is referenced. */
-    NTSTATUS (*Parse)(PVOID Body, PUNICODE_STRING Rest, ULONG Access, PVOID Context, PVOID *Object);
+     * ObpLookupName. *Access: what kernel mode would be granted; on return, what the opener is. The object returned is
+     * referenced. */
+    NTSTATUS (*Parse)(PVOID Body, PUNICODE_STRING Rest, PULONG Access, PVOID Context, PVOID *Object);
     BOOLEAN CaseInsensitive; /* names of this type are compared so even when the opener does not ask for it */
     BOOLEAN Waitable;        /* body starts with a DISPATCHER_HEADER, or WaitOffset says where one is */
     ULONG WaitOffset;
@@ -133,6 +134,9 @@ VOID ObpHandleClosed(PVOID Body); /* bookkeeping after the entry of a handle is 
 NTSTATUS ObpCaptureAccess(POBJECT_TYPE Type, ULONG Desired, PULONG Granted);
 /* Which access a caller of Mode gets to an object. */
 NTSTATUS ObpGrantAccess(PVOID Body, ACCESS_MASK Desired, KPROCESSOR_MODE Mode, PULONG Granted);
+/* The same, by its descriptor; NULL = there is none, everything is granted. */
+NTSTATUS ObpCheckDescriptor(PSECURITY_DESCRIPTOR Descriptor, POBJECT_TYPE Type, ACCESS_MASK Desired,
+                            KPROCESSOR_MODE Mode, PULONG Granted);
 /* The mode an open request is checked for: that of who made it, UserMode where OBJ_FORCE_ACCESS_CHECK asks for it. */
 KPROCESSOR_MODE ObpOpenMode(ULONG Attributes);
 /* Give a new object its security: what its maker asks for, what its directory passes on, what the maker's token says. */

@@ -145,25 +145,32 @@ KPROCESSOR_MODE ObpOpenMode(ULONG Attributes)
     return Attributes & OBJ_FORCE_ACCESS_CHECK ? UserMode : ExGetPreviousMode();
 }
 
-NTSTATUS ObpGrantAccess(PVOID Body, ACCESS_MASK Desired, KPROCESSOR_MODE Mode, PULONG Granted)
+NTSTATUS ObpCheckDescriptor(PSECURITY_DESCRIPTOR Descriptor, POBJECT_TYPE Type, ACCESS_MASK Desired,
+                            KPROCESSOR_MODE Mode, PULONG Granted)
 {
-    POBJECT_TYPE Type = ObpTypeOf(Body);
-    PSECURITY_DESCRIPTOR Descriptor;
     SECURITY_SUBJECT_CONTEXT Subject;
-    BOOLEAN Allocated;
-    if (Mode == KernelMode)
+    NTSTATUS Status;
+    if (Mode == KernelMode || !Descriptor)
         return ObpCaptureAccess(Type, Desired, Granted);
     RtlMapGenericMask(&Desired, &Type->Init.Mapping);
-    NTSTATUS Status = ObGetObjectSecurity(Body, &Descriptor, &Allocated);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    if (!Descriptor)
-        return ObpCaptureAccess(Type, Desired, Granted);
     SeCaptureSubjectContext(&Subject);
     SeLockSubjectContext(&Subject);
     SeAccessCheck(Descriptor, &Subject, TRUE, Desired, 0, NULL, &Type->Init.Mapping, Mode, Granted, &Status);
     SeUnlockSubjectContext(&Subject);
     SeReleaseSubjectContext(&Subject);
+    return Status;
+}
+
+NTSTATUS ObpGrantAccess(PVOID Body, ACCESS_MASK Desired, KPROCESSOR_MODE Mode, PULONG Granted)
+{
+    PSECURITY_DESCRIPTOR Descriptor;
+    BOOLEAN Allocated;
+    if (Mode == KernelMode)
+        return ObpCaptureAccess(ObpTypeOf(Body), Desired, Granted);
+    NTSTATUS Status = ObGetObjectSecurity(Body, &Descriptor, &Allocated);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = ObpCheckDescriptor(Descriptor, ObpTypeOf(Body), Desired, Mode, Granted);
     ObReleaseObjectSecurity(Descriptor, Allocated);
     return Status;
 }
