@@ -123,18 +123,25 @@ NTSTATUS NTAPI RtlDeleteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR Valu
 
 /* ---- One value into a variable ----------------------------------------------------------------------------------- */
 
-static NTSTATUS CmpStoreString(PUNICODE_STRING String, PVOID Data, ULONG Bytes)
+/* With a terminator behind it, whether or not one was stored; Length does not count it. */
+static NTSTATUS CmpStoreString(PUNICODE_STRING String, PWSTR Data, ULONG Bytes)
 {
-    Bytes = min(Bytes, 0xffff); /* what a UNICODE_STRING can hold */
+    ULONG Characters = Bytes / sizeof(WCHAR), Length;
+
+    if (Characters && !Data[Characters - 1])
+        Characters--;
+    Length = min(Characters * sizeof(WCHAR), 0xfffc); /* what a UNICODE_STRING can hold */
+    Bytes = Length + sizeof(WCHAR);
     if (!String->Buffer) {
-        String->Buffer = ExpAllocateForDriver(PagedPool, Bytes ? Bytes : 1, 'gerR', FALSE, VfCaptureStack(), NULL);
+        String->Buffer = ExpAllocateForDriver(PagedPool, Bytes, 'gerR', FALSE, VfCaptureStack(), NULL);
         if (!String->Buffer)
             return STATUS_NO_MEMORY;
         String->MaximumLength = (USHORT)Bytes;
     } else if (Bytes > String->MaximumLength)
         return STATUS_BUFFER_TOO_SMALL;
-    RtlCopyMemory(String->Buffer, Data, Bytes);
-    String->Length = (USHORT)(Bytes >= sizeof(WCHAR) ? Bytes - sizeof(WCHAR) : 0);
+    RtlCopyMemory(String->Buffer, Data, Length);
+    String->Buffer[Length / sizeof(WCHAR)] = 0;
+    String->Length = (USHORT)Length;
     return STATUS_SUCCESS;
 }
 

@@ -218,6 +218,8 @@ static NTSTATUS ObpWalk(POBP_WALK Walk, PVOID Root, PCUNICODE_STRING Path, PVOID
     PVOID Body = Root ? Root : ObpRoot;
     BOOLEAN Done = FALSE;
     Walk->Rest = *Path;
+    if (Path->Length & 1)
+        return STATUS_OBJECT_NAME_INVALID;
     if (!Root && (Path->Length < sizeof(WCHAR) || Path->Buffer[0] != L'\\'))
         return STATUS_OBJECT_PATH_SYNTAX_BAD;
     if (Root && Path->Length && Path->Buffer[0] == L'\\' && ObpTypeOf(Root) == ObpDirectoryType)

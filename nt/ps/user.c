@@ -123,8 +123,6 @@ static NTSTATUS PspCaptureString(const VOID *User, PUNICODE_STRING String, PVOID
 
     if (!NT_SUCCESS(Status))
         return Status;
-    if (String->Length & 1)
-        return STATUS_INVALID_PARAMETER;
     *Memory = ExpTryAllocate(String->Length + sizeof(WCHAR), 'pCsP');
     if (!*Memory)
         return STATUS_INSUFFICIENT_RESOURCES;
