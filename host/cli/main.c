@@ -84,6 +84,7 @@ int main(int argc, char **argv)
     if (argc > 0 && !strcmp(argv[0], CHANNEL_WORKER_NAME))
         return worker_main();
     signal(SIGPIPE, SIG_IGN); /* a reader that leaves must not keep us from cleaning up */
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is a status of the machine, not our end */
     int status = dispatch(argc, argv);
     if (!fflush(stdout) && !ferror(stdout))
         return status;

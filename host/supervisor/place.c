@@ -80,6 +80,20 @@ bool place_shown(int dir, const char *name, struct stat *st)
            (S_ISREG(st->st_mode) || S_ISDIR(st->st_mode));
 }
 
+bool place_shows(int fd)
+{
+    struct stat st;
+
+    return fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
+}
+
+bool place_is(int dir, const char *name, const struct stat *st)
+{
+    struct stat now;
+
+    return place_shown(dir, name, &now) && now.st_ino == st->st_ino && now.st_dev == st->st_dev;
+}
+
 /* By reading the whole directory. */
 static bool find_slowly(int dir, const char *name, char *found, struct stat *st)
 {

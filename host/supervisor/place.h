@@ -34,6 +34,11 @@ int place_open_parent(int root, const char *path, const char **name);
 /* Is there something of this name that the machine sees? */
 bool place_shown(int dir, const char *name, struct stat *st);
 
+/* Is what was opened something that the machine sees: a file or a directory? */
+bool place_shows(int fd);
+/* Does the name still lead to this file? */
+bool place_is(int dir, const char *name, const struct stat *st);
+
 /* One component more; PLACE_PATH bytes of room. enum door_error. */
 int place_append(char *path, const char *component);
 

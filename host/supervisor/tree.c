@@ -15,7 +15,7 @@
 
 static int copy_file(int from, int to, const char *name, mode_t mode)
 {
-    int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC); /* it may have become a pipe */
     int out = in >= 0 ? openat(to, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, (mode & 0700) | 0400) : -1;
     ssize_t n = out >= 0 ? 1 : -1;
     int error;

@@ -121,6 +121,10 @@ static int open_present(struct volume *v, struct door_file *request, const struc
     fd = place_open(v->root, place->path, directory ? O_RDONLY | O_DIRECTORY : write ? O_RDWR : O_RDONLY, 0);
     if (fd < 0)
         return place_error(errno);
+    if (!place_shows(fd)) { /* exchanged for something else meanwhile */
+        close(fd);
+        return DOOR_NOT_FOUND;
+    }
     if (request->flags & DOOR_FILE_TRUNCATE) {
         if (ftruncate(fd, 0) < 0) {
             close(fd);
@@ -210,7 +214,9 @@ static int serve_remove(struct volume *v, struct handle *h)
     parent = place_open_parent(v->root, h->path, &name);
     if (parent < 0)
         return place_error(errno);
-    if (unlinkat(parent, name, h->directory ? AT_REMOVEDIR : 0) < 0)
+    if (!place_is(parent, name, &st))
+        error = DOOR_NOT_FOUND;
+    else if (unlinkat(parent, name, h->directory ? AT_REMOVEDIR : 0) < 0)
         error = place_error(errno);
     else
         index_removed(&v->index, parent, name);
@@ -264,7 +270,11 @@ static int serve_rename(struct volume *v, struct handle *h, const struct door_fi
         return error;
     old = place_open_parent(v->root, from, &name);
     new = place_open(v->root, to.parent, O_RDONLY | O_DIRECTORY, 0);
-    if (old < 0 || new < 0 || renameat(old, name, new, same ? wanted : to.name) < 0)
+    if (old < 0 || new < 0)
+        error = place_error(errno);
+    else if (!place_is(old, name, &st))
+        error = DOOR_NOT_FOUND;
+    else if (renameat(old, name, new, same ? wanted : to.name) < 0)
         error = place_error(errno);
     if (!error) {
         index_removed(&v->index, old, name);
@@ -297,6 +307,19 @@ static int serve_set_stat(struct volume *v, struct handle *h, const struct door_
     return fchmod(h->fd, mode & 07777) < 0 ? place_error(errno) : DOOR_OK;
 }
 
+/* A directory that was taken out of the volume while it was open shows nothing any more. */
+static bool still_here(struct volume *v, const struct handle *h)
+{
+    struct stat was, is;
+    int fd = place_open(v->root, h->path, O_RDONLY | O_DIRECTORY, 0);
+    bool same =
+        fd >= 0 && fstat(fd, &is) == 0 && fstat(h->fd, &was) == 0 && was.st_ino == is.st_ino && was.st_dev == is.st_dev;
+
+    if (fd >= 0)
+        close(fd);
+    return same;
+}
+
 static int serve_list(struct volume *v, struct handle *h, struct door_file *request)
 {
     struct stat st;
@@ -305,7 +328,7 @@ static int serve_list(struct volume *v, struct handle *h, struct door_file *requ
     if (!h->directory)
         return DOOR_NOT_DIRECTORY;
     if (request->offset == 0 || !h->names.name)
-        error = listing_read(&h->names, h->fd);
+        error = still_here(v, h) ? listing_read(&h->names, h->fd) : DOOR_NOT_FOUND;
     if (error)
         return error;
     if (request->offset >= h->names.count)
@@ -449,12 +472,14 @@ int volume_read_all(struct volume *v, const char *path, void **bytes, uint64_t *
         return error ? error : DOOR_NOT_FOUND;
     if (S_ISDIR(place.st.st_mode))
         return DOOR_IS_DIRECTORY;
-    *size = (uint64_t)place.st.st_size;
-    if (*size > VOLUME_READ_ALL || !(*bytes = malloc(*size + 1)))
-        return DOOR_NO_MEMORY;
     fd = place_open(v->root, place.path, O_RDONLY, 0);
     if (fd < 0)
         return place_error(errno);
+    *size = (uint64_t)place.st.st_size;
+    if (!place_shows(fd) || *size > VOLUME_READ_ALL || !(*bytes = malloc(*size + 1))) {
+        close(fd);
+        return DOOR_NO_MEMORY;
+    }
     while (done < *size && (n = read(fd, (char *)*bytes + done, *size - done)) > 0)
         done += (uint64_t)n;
     *size = done;
