@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define DOOR_VERSION 4
+#define DOOR_VERSION 5
 #define DOOR_CALL __attribute__((sysv_abi))
 
 /*
@@ -195,7 +195,8 @@ enum door_file_op {
     DOOR_FILE_SET_SIZE, /* handle, offset = the new size */
     DOOR_FILE_REMOVE,   /* handle: unlink the file or empty directory it names */
     DOOR_FILE_RENAME,   /* handle, path = the new name, flags: REPLACE */
-    DOOR_FILE_LIST,     /* handle, offset = index in name order -> path = the entry's name, stat; DOOR_END */
+    DOOR_FILE_LIST,     /* handle, path, buffer, bytes -> struct door_entry in name order, bytes; DOOR_END. From the
+                           first name behind path; path empty: from the first; flags ONLY: the one of this name */
     DOOR_FILE_FLUSH,
     DOOR_FILE_VOLUME,   /* -> stat.size = total bytes, stat.allocated = free bytes */
     DOOR_FILE_SET_STAT, /* handle, stat: its times and attributes, those that are not 0 */
@@ -209,6 +210,7 @@ enum door_file_flags {
     DOOR_FILE_WRITABLE = 16,
     DOOR_FILE_REPLACE = 32,
     DOOR_FILE_KEEP_TIMES = 64, /* WRITE: the file's times stay as they are */
+    DOOR_FILE_ONLY = 128,
 };
 
 struct door_stat {
@@ -219,6 +221,13 @@ struct door_stat {
     uint32_t
         attributes; /* FILE_ATTRIBUTE_ archive, hidden, system, temporary, not content indexed; as set, for this run */
     uint32_t reserved;
+};
+
+/* One of a directory's entries; `bytes` further comes the next. */
+struct door_entry {
+    struct door_stat stat;
+    uint32_t bytes, reserved;
+    char name[]; /* UTF-8, ends with zero */
 };
 
 /* Paths: UTF-8, '/' between components, no leading '/', relative to the volume; letter case does not count. */

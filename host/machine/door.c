@@ -119,7 +119,11 @@ static int DOOR_CALL door_file(struct door_file *request)
         channel->file.buffer = NULL;
         if (request->op != DOOR_FILE_SET_STAT)
             channel->file.stat.written = file_time();
+        if (request->bytes > CHANNEL_TRANSFER)
+            channel->file.bytes = CHANNEL_TRANSFER;
         channel_ask(CHANNEL_FILE);
+        if (request->op == DOOR_FILE_LIST && channel->error == DOOR_OK && channel->file.bytes <= request->bytes)
+            memcpy(buffer, channel->transfer, channel->file.bytes);
         *request = channel->file;
         request->buffer = buffer;
     }

@@ -34,19 +34,20 @@ int listing_read(struct listing *l, int dir)
     DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
     struct dirent *entry;
     struct stat st;
-    size_t kept = 0;
+    size_t kept = 0, room = 0;
 
     listing_free(l);
     if (!stream)
         return place_error(errno);
     while ((entry = readdir(stream))) {
-        void *more;
         if (!place_shown(dir, entry->d_name, &st))
             continue;
-        more = realloc(l->name, (l->count + 1) * sizeof(*l->name));
-        if (!more)
-            break;
-        l->name = more;
+        if (l->count == room) {
+            void *more = realloc(l->name, (room = 2 * room + 64) * sizeof(*l->name));
+            if (!more)
+                break;
+            l->name = more;
+        }
         if ((l->name[l->count] = strdup(entry->d_name)))
             l->count++;
     }
@@ -61,4 +62,18 @@ int listing_read(struct listing *l, int dir)
     }
     l->count = kept;
     return DOOR_OK;
+}
+
+size_t listing_behind(const struct listing *l, const char *name)
+{
+    size_t low = 0, high = l->count;
+
+    while (*name && low < high) {
+        size_t middle = (low + high) / 2;
+        if (names_compare(l->name[middle], name) <= 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }

@@ -12,4 +12,6 @@ struct listing {
 
 /* Begin anew. enum door_error. */
 int listing_read(struct listing *l, int dir);
+/* The index of the first name behind this one; "" = 0. */
+size_t listing_behind(const struct listing *l, const char *name);
 void listing_free(struct listing *l);

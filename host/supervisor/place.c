@@ -112,7 +112,7 @@ static bool find_slowly(int dir, const char *name, char *found, struct stat *st)
     return *found && place_shown(dir, found, st);
 }
 
-static bool find_entry(struct indexes *all, int dir, const char *name, char *found, struct stat *st)
+bool place_find(struct indexes *all, int dir, const char *name, char *found, struct stat *st)
 {
     const struct index *x;
     const char *entry;
@@ -171,7 +171,7 @@ int place_resolve(int root, struct indexes *index, const char *path, struct plac
         dir = place_open(root, place->path, O_RDONLY | O_DIRECTORY, 0);
         if (dir < 0)
             return place_error(errno);
-        place->exists = find_entry(index, dir, component, found, &place->st);
+        place->exists = place_find(index, dir, component, found, &place->st);
         close(dir);
         error = place_append(place->path, place->exists ? found : component);
         place->name = place->path + strlen(place->path) - strlen(place->exists ? found : component);

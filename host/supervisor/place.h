@@ -34,6 +34,8 @@ int place_open_parent(int root, const char *path, const char **name);
 /* Is there something of this name that the machine sees? */
 bool place_shown(int dir, const char *name, struct stat *st);
 
+/* The name of the machine's in a directory: the name on the host (256 bytes of room) and what is there. */
+bool place_find(struct indexes *all, int dir, const char *name, char *found, struct stat *st);
 /* Is what was opened something that the machine sees: a file or a directory? */
 bool place_shows(int fd);
 /* Does the name still lead to this file? */

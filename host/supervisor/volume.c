@@ -17,6 +17,7 @@
 #include "supervisor/known.h"
 #include "supervisor/listing.h"
 #include "supervisor/nameindex.h"
+#include "supervisor/names.h"
 #include "supervisor/place.h"
 
 #define VOLUME_HANDLES 512 /* well below the usual limit of 1024 descriptors */
@@ -320,24 +321,51 @@ static bool still_here(struct volume *v, const struct handle *h)
     return same;
 }
 
-static int serve_list(struct volume *v, struct handle *h, struct door_file *request)
+/* One more entry at `used` of the answer; false = it has no room. */
+static bool add_entry(struct volume *v, const char *name, const struct stat *st, uint8_t *transfer, uint64_t room,
+                      uint64_t *used)
 {
-    struct stat st;
-    int error = DOOR_OK;
+    uint64_t bytes = (sizeof(struct door_entry) + strlen(name) + 8) & ~7ull;
+    struct door_entry *entry = (struct door_entry *)(transfer + *used);
 
+    if (bytes > room - *used)
+        return false;
+    known_stat(&v->known, st, &entry->stat);
+    entry->bytes = (uint32_t)bytes;
+    entry->reserved = 0;
+    memset(entry->name, 0, bytes - sizeof(*entry));
+    strcpy(entry->name, name);
+    *used += bytes;
+    return true;
+}
+
+static int serve_list(struct volume *v, struct handle *h, struct door_file *request, void *transfer, uint64_t limit)
+{
+    uint64_t room = request->bytes < limit ? request->bytes : limit, used = 0;
+    char found[256];
+    struct stat st;
+
+    request->bytes = 0;
     if (!h->directory)
         return DOOR_NOT_DIRECTORY;
-    if (request->offset == 0 || !h->names.name)
-        error = still_here(v, h) ? listing_read(&h->names, h->fd) : DOOR_NOT_FOUND;
-    if (error)
-        return error;
-    if (request->offset >= h->names.count)
-        return DOOR_END;
-    snprintf(request->path, sizeof(request->path), "%s", h->names.name[request->offset]);
-    if (!place_shown(h->fd, request->path, &st))
-        memset(&st, 0, sizeof(st)); /* removed since the listing began */
-    known_stat(&v->known, &st, &request->stat);
-    return DOOR_OK;
+    if (!still_here(v, h))
+        return DOOR_NOT_FOUND;
+    if (request->flags & DOOR_FILE_ONLY) {
+        if (!names_valid(request->path) || !place_find(&v->index, h->fd, request->path, found, &st))
+            return DOOR_END;
+        if (!add_entry(v, found, &st, transfer, room, &used))
+            return DOOR_NO_MEMORY;
+    } else {
+        int error = *request->path && h->names.name ? DOOR_OK : listing_read(&h->names, h->fd);
+        if (error)
+            return error;
+        for (size_t i = listing_behind(&h->names, request->path); i < h->names.count; i++)
+            if (place_shown(h->fd, h->names.name[i], &st) && /* else removed since the listing began */
+                !add_entry(v, h->names.name[i], &st, transfer, room, &used))
+                break;
+    }
+    request->bytes = used;
+    return used ? DOOR_OK : DOOR_END;
 }
 
 static int serve_handle(struct volume *v, struct handle *h, struct door_file *request, void *transfer, uint64_t bytes)
@@ -364,7 +392,7 @@ static int serve_handle(struct volume *v, struct handle *h, struct door_file *re
     case DOOR_FILE_RENAME:
         return serve_rename(v, h, request);
     case DOOR_FILE_LIST:
-        return serve_list(v, h, request);
+        return serve_list(v, h, request, transfer, bytes);
     case DOOR_FILE_SET_STAT:
         return serve_set_stat(v, h, &request->stat);
     case DOOR_FILE_FLUSH:

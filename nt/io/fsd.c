@@ -18,7 +18,6 @@
 struct door_file FsdRequest;
 #define FSD_BUCKETS 1024
 static LIST_ENTRY FsdFcbs[FSD_BUCKETS]; /* by id; made when first used */
-static UCHAR FsdBuffer[FSD_BUFFER];     /* the host may not touch pageable or closed memory */
 
 /* ---- The door ---------------------------------------------------------------------------------------------------- */
 
@@ -354,7 +353,7 @@ static NTSTATUS FsdCreateNew(PFSD_OPEN Open, BOOLEAN MustBeDirectory, NTSTATUS W
 {
     ULONG Flags = DOOR_FILE_CREATE | DOOR_FILE_EXCLUSIVE | DOOR_FILE_WRITABLE;
     if (Open->Disposition == FILE_OPEN || Open->Disposition == FILE_OVERWRITE || WhyNot != STATUS_OBJECT_NAME_NOT_FOUND)
-        return WhyNot;
+        return FsdBlamePath(Open->Path, WhyNot);
     if (MustBeDirectory && !(Open->Options & FILE_DIRECTORY_FILE))
         return STATUS_OBJECT_NAME_INVALID;
     if ((Open->Options & FILE_DELETE_ON_CLOSE) && (Open->Attributes & FILE_ATTRIBUTE_READONLY))
@@ -362,8 +361,8 @@ static NTSTATUS FsdCreateNew(PFSD_OPEN Open, BOOLEAN MustBeDirectory, NTSTATUS W
     if (Open->Options & FILE_DIRECTORY_FILE)
         Flags |= DOOR_FILE_DIRECTORY;
     NTSTATUS Status = FsdOpenPath(Open->Path, Flags);
-    if (!NT_SUCCESS(Status))
-        return Status;
+    if (!NT_SUCCESS(Status)) /* what was not found is the parent */
+        return Status == STATUS_OBJECT_NAME_NOT_FOUND ? STATUS_OBJECT_PATH_NOT_FOUND : Status;
     PFSD_FCB Fcb = FsdTakeFcb(Open->Path, TRUE);
     Open->File->FsContext = Fcb;
     Open->File->SectionObjectPointer = &Fcb->Sections;
@@ -387,7 +386,7 @@ static NTSTATUS FsdCreateBody(PFSD_OPEN Open)
     else if (NT_SUCCESS(Status = FsdOpenPath(Open->Path, 0)))
         Status = FsdOpenExisting(Open, MustBeDirectory);
     else
-        Status = FsdCreateNew(Open, MustBeDirectory, FsdBlamePath(Open->Path, Status));
+        Status = FsdCreateNew(Open, MustBeDirectory, Status);
     if (!NT_SUCCESS(Status))
         return Status;
     PFSD_FCB Fcb = FsdFcbOf(File);
@@ -495,26 +494,32 @@ NTSTATUS FsdSetSize(PFSD_FCB Fcb, UINT64 Bytes)
     return Status;
 }
 
-/* Through FsdBuffer in pieces. *Done: bytes moved, also on failure. */
-static NTSTATUS FsdMove(PFSD_FCB Fcb, ULONG Op, UINT64 Offset, PUCHAR Memory, ULONG Bytes, PULONG Done)
+/* Through a buffer in pieces: the host may not touch pageable or closed memory, and a touch of it by us may wait.
+ * *Done: bytes moved, also on failure. */
+static NTSTATUS FsdMove(PFSD_FCB Fcb, ULONG Op, ULONG Flags, UINT64 Offset, PUCHAR Memory, ULONG Bytes, PULONG Done)
 {
     NTSTATUS Status = STATUS_SUCCESS;
+    PVOID Buffer = ExpTryAllocate(Bytes < FSD_BUFFER ? Bytes : FSD_BUFFER, FSD_TAG);
     *Done = 0;
+    if (!Buffer)
+        return STATUS_INSUFFICIENT_RESOURCES;
     while (*Done < Bytes && NT_SUCCESS(Status)) {
         ULONG Piece = Bytes - *Done < FSD_BUFFER ? Bytes - *Done : FSD_BUFFER;
         if (Op == DOOR_FILE_WRITE)
-            RtlCopyMemory(FsdBuffer, Memory + *Done, Piece);
+            RtlCopyMemory(Buffer, Memory + *Done, Piece);
+        FsdRequest.flags = Flags;
         FsdRequest.offset = Offset + *Done;
         FsdRequest.bytes = Piece;
-        FsdRequest.buffer = FsdBuffer;
+        FsdRequest.buffer = Buffer;
         Status = FsdAskFcb(Fcb, Op);
         if (FsdRequest.bytes > Piece || (NT_SUCCESS(Status) && !FsdRequest.bytes))
             break;
         Piece = (ULONG)FsdRequest.bytes;
         if (Op == DOOR_FILE_READ)
-            RtlCopyMemory(Memory + *Done, FsdBuffer, Piece);
+            RtlCopyMemory(Memory + *Done, Buffer, Piece);
         *Done += Piece;
     }
+    ExpFree(Buffer);
     return Status;
 }
 
@@ -552,7 +557,7 @@ NTSTATUS NTAPI FsdRead(PDEVICE_OBJECT Device, PIRP Irp)
     NTSTATUS Status = FsdMayTransfer(Fcb, Irp, FALSE);
     if (Status != STATUS_SUCCESS)
         return FsdFinish(Irp, Status, 0);
-    Status = FsdMove(Fcb, DOOR_FILE_READ, Offset, FsdMemoryOf(Irp), Bytes, &Done);
+    Status = FsdMove(Fcb, DOOR_FILE_READ, 0, Offset, FsdMemoryOf(Irp), Bytes, &Done);
     if (Done)
         Status = STATUS_SUCCESS; /* less than asked for is no failure */
     else if (NT_SUCCESS(Status))
@@ -583,9 +588,9 @@ NTSTATUS NTAPI FsdWrite(PDEVICE_OBJECT Device, PIRP Irp)
     Status = FsdMayTransfer(Fcb, Irp, TRUE);
     if (Status != STATUS_SUCCESS)
         return FsdFinish(Irp, Status, 0);
-    FsdRequest.flags =
-        FsdCcbOf(Stack->FileObject) && FsdCcbOf(Stack->FileObject)->KeepsTimes ? DOOR_FILE_KEEP_TIMES : 0;
-    Status = FsdMove(Fcb, DOOR_FILE_WRITE, (UINT64)Offset.QuadPart, FsdMemoryOf(Irp), Bytes, &Done);
+    PFSD_CCB Ccb = FsdCcbOf(Stack->FileObject);
+    Status = FsdMove(Fcb, DOOR_FILE_WRITE, Ccb && Ccb->KeepsTimes ? DOOR_FILE_KEEP_TIMES : 0, (UINT64)Offset.QuadPart,
+                     FsdMemoryOf(Irp), Bytes, &Done);
     if (Done) {
         BOOLEAN Grows = Offset.QuadPart + Done > Fcb->Header.FileSize.QuadPart;
         if (Offset.QuadPart + Done > Fcb->Header.FileSize.QuadPart)

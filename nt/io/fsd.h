@@ -26,7 +26,8 @@ typedef struct _FSD_CCB {
     BOOLEAN KeepsTimes;     /* docs: FILE_BASIC_INFORMATION: -1: what this handle does changes no times */
     UNICODE_STRING Watched; /* the directory's name for its notifications; Buffer is ours */
     BOOLEAN ScanStarted;
-    ULONG ScanIndex;
+    ULONG ScanIndex;        /* entries given out or passed over */
+    CHAR ScanName[256];     /* the last of them, as the host has it */
     UNICODE_STRING Pattern; /* of the directory scan; Buffer is ours */
 } FSD_CCB, *PFSD_CCB;
 

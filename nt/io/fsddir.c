@@ -34,6 +34,8 @@ static const FSD_LAYOUT FsdLayouts[] = {
      FIELD_OFFSET(FILE_NAMES_INFORMATION, FileNameLength), 0, TRUE},
 };
 
+#define FSD_BATCH 0x10000
+
 typedef struct _FSD_SCAN {
     PFSD_FCB Fcb;
     PFSD_CCB Ccb;
@@ -43,6 +45,9 @@ typedef struct _FSD_SCAN {
     UNICODE_STRING Name;
     WCHAR Text[256];
     struct door_stat Stat;
+    BOOLEAN Single, Exact;     /* Exact: the pattern is a name, nothing else can match */
+    ULONG BatchBytes, BatchAt; /* entries of the host's, and the next of them */
+    UINT64 Batch[FSD_BATCH / 8];
 } FSD_SCAN, *PFSD_SCAN;
 
 /* ---- Patterns ---------------------------------------------------------------------------------------------------- */
@@ -55,23 +60,57 @@ static BOOLEAN FsdWanted(PFSD_SCAN Scan)
 
 /* ---- Entries ----------------------------------------------------------------------------------------------------- */
 
-/* The entry at an index: "." and ".." come before the host's. */
-static NTSTATUS FsdEntryAt(PFSD_SCAN Scan, ULONG Index)
+/* The host's entries from behind the last one that was given out. As many as the caller is likely to take, and not kept
+ * from call to call: what is removed or renamed meanwhile shows. */
+static NTSTATUS FsdFetch(PFSD_SCAN Scan)
+{
+    BOOLEAN First = !Scan->BatchBytes;
+    RtlpFormat(FsdRequest.path, sizeof(FsdRequest.path), "%s", Scan->Ccb->ScanName);
+    FsdRequest.flags = 0;
+    if (Scan->Exact) {
+        if (*Scan->Ccb->ScanName)
+            return STATUS_END_OF_FILE;
+        RtlpToUtf8(FsdRequest.path, sizeof(FsdRequest.path), Scan->Ccb->Pattern.Buffer,
+                   Scan->Ccb->Pattern.Length / sizeof(WCHAR));
+        FsdRequest.flags = DOOR_FILE_ONLY;
+    }
+    FsdRequest.buffer = Scan->Batch;
+    FsdRequest.bytes = !First ? FSD_BATCH : Scan->Single ? 1024 : Scan->Room < FSD_BATCH ? Scan->Room : FSD_BATCH;
+    if (FsdRequest.bytes < 1024)
+        FsdRequest.bytes = 1024;
+    NTSTATUS Status = FsdAskFcb(Scan->Fcb, DOOR_FILE_LIST);
+    Scan->BatchAt = 0;
+    Scan->BatchBytes = NT_SUCCESS(Status) ? (ULONG)FsdRequest.bytes : 0;
+    return Status;
+}
+
+/* The next entry; it is passed by FsdPass. "." and ".." come before the host's. */
+static NTSTATUS FsdNextEntry(PFSD_SCAN Scan)
 {
     ULONG Dots = *Scan->Fcb->Path ? 2 : 0;
     Scan->Name.Buffer = Scan->Text;
-    if (Index < Dots) {
+    if (Scan->Ccb->ScanIndex < Dots) {
         Scan->Text[0] = Scan->Text[1] = L'.';
-        Scan->Name.Length = (USHORT)((Index + 1) * sizeof(WCHAR));
+        Scan->Name.Length = (USHORT)((Scan->Ccb->ScanIndex + 1) * sizeof(WCHAR));
         return FsdStat(Scan->Fcb, &Scan->Stat);
     }
-    FsdRequest.offset = Index - Dots;
-    NTSTATUS Status = FsdAskFcb(Scan->Fcb, DOOR_FILE_LIST);
+    NTSTATUS Status = Scan->BatchAt < Scan->BatchBytes ? STATUS_SUCCESS : FsdFetch(Scan);
     if (!NT_SUCCESS(Status))
         return Status;
-    Scan->Stat = FsdRequest.stat;
-    Scan->Name.Length = (USHORT)(RtlpFromUtf8(Scan->Text, RTL_NUMBER_OF(Scan->Text), FsdRequest.path) * sizeof(WCHAR));
+    struct door_entry *Entry = (PVOID)((PUCHAR)Scan->Batch + Scan->BatchAt);
+    Scan->Stat = Entry->stat;
+    Scan->Name.Length = (USHORT)(RtlpFromUtf8(Scan->Text, RTL_NUMBER_OF(Scan->Text), Entry->name) * sizeof(WCHAR));
     return STATUS_SUCCESS;
+}
+
+static VOID FsdPass(PFSD_SCAN Scan)
+{
+    ULONG Dots = *Scan->Fcb->Path ? 2 : 0;
+    if (Scan->Ccb->ScanIndex++ < Dots)
+        return;
+    struct door_entry *Entry = (PVOID)((PUCHAR)Scan->Batch + Scan->BatchAt);
+    RtlpFormat(Scan->Ccb->ScanName, sizeof(Scan->Ccb->ScanName), "%s", Entry->name);
+    Scan->BatchAt += Entry->bytes;
 }
 
 static VOID FsdWriteEntry(PFSD_SCAN Scan, PUCHAR Entry, ULONG Index, ULONG NameBytes)
@@ -113,10 +152,10 @@ static NTSTATUS FsdAddEntry(PFSD_SCAN Scan, ULONG Index)
     return Status;
 }
 
-static NTSTATUS FsdScan(PFSD_SCAN Scan, BOOLEAN Single, BOOLEAN First)
+static NTSTATUS FsdScan(PFSD_SCAN Scan, BOOLEAN First)
 {
     for (;;) {
-        NTSTATUS Status = FsdEntryAt(Scan, Scan->Ccb->ScanIndex);
+        NTSTATUS Status = FsdNextEntry(Scan);
         if (Status == STATUS_END_OF_FILE) {
             if (Scan->Used)
                 return STATUS_SUCCESS;
@@ -124,30 +163,30 @@ static NTSTATUS FsdScan(PFSD_SCAN Scan, BOOLEAN Single, BOOLEAN First)
         }
         if (!NT_SUCCESS(Status))
             return Status;
-        if (FsdWanted(Scan)) {
-            Status = FsdAddEntry(Scan, Scan->Ccb->ScanIndex);
-            if (Status == STATUS_NO_MORE_ENTRIES)
-                return STATUS_SUCCESS;
-            Scan->Ccb->ScanIndex++;
-            if (Status == STATUS_BUFFER_OVERFLOW || Single)
-                return Status;
-        } else
-            Scan->Ccb->ScanIndex++;
+        Status = FsdWanted(Scan) ? FsdAddEntry(Scan, Scan->Ccb->ScanIndex) : STATUS_NO_SUCH_FILE;
+        if (Status == STATUS_NO_MORE_ENTRIES)
+            return STATUS_SUCCESS;
+        FsdPass(Scan);
+        if (Status == STATUS_BUFFER_OVERFLOW || (Scan->Single && Status == STATUS_SUCCESS))
+            return Status;
     }
 }
 
-static BOOLEAN FsdBeginScan(PFSD_CCB Ccb, PIO_STACK_LOCATION Stack)
+static BOOLEAN FsdBeginScan(PFSD_SCAN Scan, PIO_STACK_LOCATION Stack)
 {
+    PFSD_CCB Ccb = Scan->Ccb;
     PUNICODE_STRING Pattern = (PUNICODE_STRING)Stack->Parameters.QueryDirectory.FileName;
     BOOLEAN First = !Ccb->ScanStarted;
     if (First || (Stack->Flags & SL_RESTART_SCAN))
-        Ccb->ScanIndex = 0;
+        Ccb->ScanIndex = Ccb->ScanName[0] = 0;
     if (First && Pattern && Pattern->Length && !(Pattern->Length == sizeof(WCHAR) && *Pattern->Buffer == L'*')) {
         Ccb->Pattern.Buffer = ExpAllocate(Pattern->Length, FSD_TAG);
         Ccb->Pattern.Length = Ccb->Pattern.MaximumLength = Pattern->Length;
         RtlCopyMemory(Ccb->Pattern.Buffer, Pattern->Buffer, Pattern->Length);
     }
     Ccb->ScanStarted = TRUE;
+    Scan->Single = (Stack->Flags & SL_RETURN_SINGLE_ENTRY) != 0;
+    Scan->Exact = Ccb->Pattern.Length && !FsRtlDoesNameContainWildCards(&Ccb->Pattern);
     return First;
 }
 
@@ -176,7 +215,7 @@ NTSTATUS NTAPI FsdDirectory(PDEVICE_OBJECT Device, PIRP Irp)
     if (Stack->MinorFunction != IRP_MN_QUERY_DIRECTORY)
         return FsdFinish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     Scan = ExpAllocate(sizeof(*Scan), FSD_TAG);
-    RtlZeroMemory(Scan, sizeof(*Scan));
+    RtlZeroMemory(Scan, FIELD_OFFSET(FSD_SCAN, Batch));
     Scan->Fcb = FsdFcbOf(Stack->FileObject);
     Scan->Ccb = FsdCcbOf(Stack->FileObject);
     Scan->Buffer = Irp->UserBuffer;
@@ -190,7 +229,7 @@ NTSTATUS NTAPI FsdDirectory(PDEVICE_OBJECT Device, PIRP Irp)
     else if (Scan->Room < Scan->Layout->Name + sizeof(WCHAR))
         Status = STATUS_INFO_LENGTH_MISMATCH;
     else
-        Status = FsdScan(Scan, (Stack->Flags & SL_RETURN_SINGLE_ENTRY) != 0, FsdBeginScan(Scan->Ccb, Stack));
+        Status = FsdScan(Scan, FsdBeginScan(Scan, Stack));
     ULONG Used = Scan->Used;
     ExpFree(Scan);
     return FsdFinish(Irp, Status, Used);

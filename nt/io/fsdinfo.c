@@ -203,7 +203,11 @@ static NTSTATUS FsdSetDisposition(PFSD_FCB Fcb, BOOLEAN Delete)
     if (Fcb->ReadOnly || !*Fcb->Path)
         return STATUS_CANNOT_DELETE;
     if (Fcb->Directory) {
-        FsdRequest.offset = 0;
+        UINT64 Entry[128];
+        FsdRequest.path[0] = 0;
+        FsdRequest.flags = 0;
+        FsdRequest.buffer = Entry;
+        FsdRequest.bytes = sizeof(Entry);
         NTSTATUS Status = FsdAskFcb(Fcb, DOOR_FILE_LIST);
         if (NT_SUCCESS(Status))
             return STATUS_DIRECTORY_NOT_EMPTY;

@@ -42,10 +42,22 @@ static VOID links_and_pipes_do_not_exist(VOID)
 static VOID no_form_of_a_path_leads_out(VOID)
 {
     static const PCWSTR Bad[] = {
-        L"\\??\\C:\\..\\etc\\passwd", L"\\??\\C:\\d\\..\\plain",    L"\\??\\C:\\.\\plain",  L"\\??\\C:\\d\\..",
-        L"\\??\\C:\\\\plain",         L"\\??\\C:\\d\\\\..\\plain",  L"\\??\\C:\\/etc/passwd", L"\\??\\C:\\d/../plain",
-        L"\\??\\C:\\a:b",             L"\\??\\C:\\plain::$DATA",    L"\\??\\C:\\pl*in",     L"\\??\\C:\\plai?",
-        L"\\??\\C:\\\"plain\"",       L"\\??\\C:\\<plain>",         L"\\??\\C:\\pl|in",     L"\\??\\C:\\plain\\..\\..",
+        L"\\??\\C:\\..\\etc\\passwd",
+        L"\\??\\C:\\d\\..\\plain",
+        L"\\??\\C:\\.\\plain",
+        L"\\??\\C:\\d\\..",
+        L"\\??\\C:\\\\plain",
+        L"\\??\\C:\\d\\\\..\\plain",
+        L"\\??\\C:\\/etc/passwd",
+        L"\\??\\C:\\d/../plain",
+        L"\\??\\C:\\a:b",
+        L"\\??\\C:\\plain::$DATA",
+        L"\\??\\C:\\pl*in",
+        L"\\??\\C:\\plai?",
+        L"\\??\\C:\\\"plain\"",
+        L"\\??\\C:\\<plain>",
+        L"\\??\\C:\\pl|in",
+        L"\\??\\C:\\plain\\..\\..",
         L"\\Device\\HarddiskVolume1\\..\\..\\etc\\passwd",
     };
     for (ULONG i = 0; i < RTL_NUMBER_OF(Bad); i++) {
