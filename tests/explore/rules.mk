@@ -18,7 +18,7 @@ $(TE)/%: tests/explore/%.c $(TE_OBJ)
 	$(CC) $(CFLAGS) -MF $@.d -Wl,-z,now -o $@ $< $(TE_OBJ) $(LIBS) -lcmocka
 
 .PHONY: tests-explore bench-explore
-tests-explore: all $(TE_DRIVERS) $(B)/tests/user/queue.sys $(TE)/other/flag_bad.sys $(TE)/record_test $(TE)/extents_test $(TE)/repeat_test
+tests-explore: all $(TE_DRIVERS) $(B)/tests/user/queue.sys $(TE)/other/flag_bad.sys $(TE)/record_test $(TE)/extents_test $(TE)/repeat_test $(TE)/bench_explore
 tests: tests-explore
 bench-explore: tests
 	@tests/bench/explore
