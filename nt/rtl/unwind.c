@@ -302,8 +302,8 @@ static BOOLEAN RtlpFinishEpilogue(RTLP_UNWIND *State, const RTLP_PLACE *Place, c
 
     State->Register[RegisterRsp] = Rsp;
     *Valid = TRUE;
-    while (Pops.Next < Code.Next)
-        *Valid = *Valid && RtlpPop(State, RtlpSkipPop(&Pops));
+    while (*Valid && Pops.Next < Code.Next)
+        *Valid = RtlpPop(State, RtlpSkipPop(&Pops));
     *Valid = *Valid && RtlpReturn(State);
     State->InEpilogue = TRUE;
     State->EstablisherFrame = Rsp; /* the frame register may be gone already */

@@ -10,7 +10,7 @@ $(TR)/%.o: tests/report/%.c
 	$(CC) $(CFLAGS) -c $< -o $@
 $(TR)/%_test: $(TR)/%_test.o $(TR_OBJ)
 	$(CC) -o $@ $^ $(LIBS) -lcmocka
-$(TR)/stuck.sys: tests/report/stuck.S
+$(TR)/stuck.sys $(TR)/epilogue.sys: $(TR)/%.sys: tests/report/%.S
 	@mkdir -p $(@D)
 	x86_64-w64-mingw32-gcc -g -ffile-prefix-map=$(CURDIR)/= $(DRVLD) -o $@ $< -lntoskrnl
 $(TR)/dwarf/names.sys: tests/report/names.c
@@ -32,7 +32,7 @@ $(TR)/fails.sys: tests/report/fails.c
 	@mkdir -p $(@D)
 	$(DRVCC) $(DRVLD) -o $@ $< -lntoskrnl
 
-TR_DRIVERS := $(addprefix $(TR)/,stuck.sys dwarf/names.sys pdb/names.sys missing.sys fails.sys)
+TR_DRIVERS := $(addprefix $(TR)/,stuck.sys epilogue.sys dwarf/names.sys pdb/names.sys missing.sys fails.sys)
 
 .PHONY: tests-report rebase-report
 tests: $(TR_TESTS) $(TR_DRIVERS)

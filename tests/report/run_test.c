@@ -73,6 +73,12 @@ static void failed_start_is_status_1(void **state)
     assert_null(strstr(text, "clean"));
 }
 
+static void stack_lost_in_an_epilogue_is_status_1(void **state)
+{
+    expect("build/irqlab run build/tests/report/epilogue.sys", 1,
+           "SUMMARY: irqlab: driver.exception epilogue.S:19 in DriverEntry\n");
+}
+
 static void missing_routine_is_status_3(void **state)
 {
     expect("build/irqlab run " MISSING, 3, "KeThisDoesNotExist");
@@ -203,6 +209,7 @@ int main(void)
         cmocka_unit_test(finding_is_status_1),
         cmocka_unit_test(clean_is_status_0),
         cmocka_unit_test(failed_start_is_status_1),
+        cmocka_unit_test(stack_lost_in_an_epilogue_is_status_1),
         cmocka_unit_test(missing_routine_is_status_3),
         cmocka_unit_test(going_on_is_repeated_in_again),
         cmocka_unit_test(run_repeats_exactly),
