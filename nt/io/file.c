@@ -133,6 +133,13 @@ static BOOLEAN IopIsDirect(PUNICODE_STRING Rest, ULONG Access, PIOP_OPEN Open)
     return !Rest->Length && !(Access & ~IOP_LOOK);
 }
 
+static BOOLEAN IopIsStacked(PDEVICE_OBJECT Bottom, PDEVICE_OBJECT Device)
+{
+    while (Bottom && Bottom != Device)
+        Bottom = Bottom->AttachedDevice;
+    return Bottom != NULL;
+}
+
 static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Access, PIOP_OPEN Open, PVOID *Object)
 {
     PDEVICE_OBJECT Where = Device;
@@ -154,6 +161,8 @@ static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Acc
     Device->ReferenceCount++;
     if (Device->Vpb && !Direct)
         Status = IopMountedDevice(Device, &Where, &Vpb);
+    if (NT_SUCCESS(Status) && Open->Top && !IopIsStacked(Where, Open->Top))
+        Status = STATUS_INVALID_DEVICE_OBJECT_PARAMETER; /* docs: IoCreateFileSpecifyDeviceObjectHint */
     if (NT_SUCCESS(Status))
         Status = IopMakeFile(Device, Rest, Open, &File);
     if (NT_SUCCESS(Status)) {

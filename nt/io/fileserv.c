@@ -1,6 +1,6 @@
 /*
- * More file services: byte range locks, directory notification, extended attributes, quotas, volume information.
- * (docs: ZwLockFile, ZwNotifyChangeDirectoryFile, ZwQueryEaFile)
+ * More file services: byte range locks, directories and their notification, extended attributes, quotas, volume information.
+ * (docs: ZwLockFile, ZwQueryDirectoryFile, ZwNotifyChangeDirectoryFile, ZwQueryEaFile)
  */
 #include "nt.h"
 
@@ -19,7 +19,9 @@ static VOID IopDropAsync(PIOP_ASYNC Async)
 {
     if (Async->Irp) {
         if (Async->Irp->MdlAddress)
-            IoFreeMdl(Async->Irp->MdlAddress);
+            IoFreeMdl(Async->Irp->MdlAddress); /* not locked: that was what failed */
+        if (Async->Irp->Tail.Overlay.AuxiliaryBuffer)
+            IopFree(Async->Irp->Tail.Overlay.AuxiliaryBuffer);
         IoFreeIrp(Async->Irp);
     }
     if (Async->File->Flags & FO_SYNCHRONOUS_IO)
@@ -143,6 +145,50 @@ NTSTATUS NTAPI NtUnlockFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER
 
 /* ---- Directories ------------------------------------------------------------------------------------------------- */
 
+static UCHAR IopScanFlags(BOOLEAN Single, BOOLEAN Restart, BOOLEAN Indexed)
+{
+    return (UCHAR)((Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0) |
+                   (Indexed ? SL_INDEX_SPECIFIED : 0));
+}
+
+/* The request may outlive the call, and so must its pattern. */
+static NTSTATUS IopKeepPattern(PIOP_ASYNC Async, PUNICODE_STRING Pattern)
+{
+    PUNICODE_STRING Kept;
+    if (!Pattern)
+        return STATUS_SUCCESS;
+    Kept = IopAllocate(sizeof(*Kept) + Pattern->Length, 'tPoI', 0);
+    if (!Kept)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    *Kept = (UNICODE_STRING){Pattern->Length, Pattern->Length, (PWSTR)(Kept + 1)};
+    RtlCopyMemory(Kept->Buffer, Pattern->Buffer, Pattern->Length);
+    Async->Irp->Tail.Overlay.AuxiliaryBuffer = (PVOID)Kept; /* docs: freed with the request */
+    Async->Stack->Parameters.QueryDirectory.FileName = Kept;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
+                                    PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, FILE_INFORMATION_CLASS Class,
+                                    BOOLEAN Single, PUNICODE_STRING Pattern, BOOLEAN Restart)
+{
+    IOP_ASYNC Async;
+    NTSTATUS Status = IopBeginAsyncRequest(&Async, Handle, FILE_LIST_DIRECTORY, Event, Apc, Context,
+                                           IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Async.Stack->Flags = IopScanFlags(Single, Restart, FALSE);
+    Async.Stack->Parameters.QueryDirectory.Length = Bytes;
+    Async.Stack->Parameters.QueryDirectory.FileInformationClass = Class;
+    Status = IopKeepPattern(&Async, Pattern);
+    if (NT_SUCCESS(Status))
+        Status = IopSetTransfer(Async.Irp, Async.Device, Buffer, Bytes, TRUE);
+    if (!NT_SUCCESS(Status)) {
+        IopDropAsync(&Async);
+        return Status;
+    }
+    return IopSendAsync(&Async, Iosb);
+}
+
 NTSTATUS NTAPI NtNotifyChangeDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
                                            PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, ULONG Filter, BOOLEAN Tree)
 {
@@ -153,14 +199,10 @@ NTSTATUS NTAPI NtNotifyChangeDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_
                                            IRP_MJ_DIRECTORY_CONTROL, IRP_MN_NOTIFY_CHANGE_DIRECTORY);
     if (!NT_SUCCESS(Status))
         return Status;
-    Async.Irp->UserBuffer = Buffer;
-    if (Bytes && (Async.Device->Flags & DO_DIRECT_IO)) {
-        PMDL Mdl = IoAllocateMdl(Buffer, Bytes, FALSE, FALSE, Async.Irp);
-        if (!Mdl) {
-            IopDropAsync(&Async);
-            return STATUS_INSUFFICIENT_RESOURCES;
-        }
-        MmProbeAndLockPages(Mdl, Async.Irp->RequestorMode, IoWriteAccess);
+    Status = IopSetTransfer(Async.Irp, Async.Device, Buffer, Bytes, TRUE);
+    if (!NT_SUCCESS(Status)) {
+        IopDropAsync(&Async);
+        return Status;
     }
     Async.Stack->Flags = Tree ? SL_WATCH_TREE : 0;
     Async.Stack->Parameters.NotifyDirectory.Length = Bytes;
@@ -246,12 +288,6 @@ static NTSTATUS IopAskFile(HANDLE Handle, ULONG Access, PVOID Buffer, PIO_STATUS
     Async.Irp = NULL;
     IopDropAsync(&Async);
     return Status;
-}
-
-static UCHAR IopScanFlags(BOOLEAN Single, BOOLEAN Restart, BOOLEAN Indexed)
-{
-    return (UCHAR)((Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0) |
-                   (Indexed ? SL_INDEX_SPECIFIED : 0));
 }
 
 NTSTATUS NTAPI NtQueryEaFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, BOOLEAN Single,

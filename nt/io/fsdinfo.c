@@ -79,6 +79,21 @@ static VOID FsdFillNetwork(PFILE_NETWORK_OPEN_INFORMATION Network, const struct 
     Network->FileAttributes = FsdAttributes(Stat);
 }
 
+static VOID FsdFillStat(PFILE_STAT_INFORMATION Information, PFSD_FCB Fcb, const struct door_stat *Stat)
+{
+    RtlZeroMemory(Information, sizeof(*Information));
+    Information->FileId.QuadPart = (LONGLONG)Stat->id;
+    Information->CreationTime.QuadPart = (LONGLONG)Stat->created;
+    Information->LastAccessTime.QuadPart = (LONGLONG)Stat->accessed;
+    Information->LastWriteTime.QuadPart = (LONGLONG)Stat->written;
+    Information->ChangeTime.QuadPart = (LONGLONG)Stat->changed;
+    Information->AllocationSize.QuadPart = (LONGLONG)Stat->allocated;
+    Information->EndOfFile.QuadPart = (LONGLONG)Stat->size;
+    Information->FileAttributes = FsdAttributes(Stat);
+    Information->NumberOfLinks = Fcb->DeletePending ? 0 : 1;
+    Information->EffectiveAccess = FILE_ALL_ACCESS; /* everybody may do everything */
+}
+
 static NTSTATUS FsdFillClass(ULONG Class, PVOID Buffer, ULONG Room, PFSD_FCB Fcb, const struct door_stat *Stat,
                              ULONG_PTR *Bytes)
 {
@@ -131,6 +146,23 @@ static NTSTATUS FsdFillClass(ULONG Class, PVOID Buffer, ULONG Room, PFSD_FCB Fcb
         *Bytes = sizeof(*Id);
         return STATUS_SUCCESS;
     }
+    case FileStandardLinkInformation: {
+        PFILE_STANDARD_LINK_INFORMATION Links = Buffer;
+        Links->NumberOfAccessibleLinks = Fcb->DeletePending ? 0 : 1;
+        Links->TotalNumberOfLinks = 1;
+        Links->DeletePending = Fcb->DeletePending;
+        Links->Directory = Fcb->Directory;
+        *Bytes = sizeof(*Links);
+        return STATUS_SUCCESS;
+    }
+    case FileStatInformation:
+        FsdFillStat(Buffer, Fcb, Stat);
+        *Bytes = sizeof(FILE_STAT_INFORMATION);
+        return STATUS_SUCCESS;
+    case FileCaseSensitiveInformation:
+        ((PFILE_CASE_SENSITIVE_INFORMATION)Buffer)->Flags = 0;
+        *Bytes = sizeof(FILE_CASE_SENSITIVE_INFORMATION);
+        return STATUS_SUCCESS;
     case FileAllInformation: /* the rest was filled by the I/O manager */
         FsdFillBasic(&All->BasicInformation, Stat);
         FsdFillStandard(&All->StandardInformation, Fcb, Stat);
@@ -330,6 +362,7 @@ static NTSTATUS FsdFillVolume(ULONG Class, PVOID Buffer, ULONG Room, ULONG_PTR *
         FILE_FS_SIZE_INFORMATION Size;
         FILE_FS_FULL_SIZE_INFORMATION Full;
         FILE_FS_VOLUME_INFORMATION Volume;
+        FILE_FS_SECTOR_SIZE_INFORMATION Sector;
         struct {
             FILE_FS_ATTRIBUTE_INFORMATION Fixed;
             WCHAR Name[8];
@@ -354,6 +387,13 @@ static NTSTATUS FsdFillVolume(ULONG Class, PVOID Buffer, ULONG Room, ULONG_PTR *
         Reply.Full.BytesPerSector = 512;
         *Bytes = sizeof(Reply.Full);
         break;
+    case FileFsSectorSizeInformation:
+        Reply.Sector.LogicalBytesPerSector = Reply.Sector.PhysicalBytesPerSectorForAtomicity =
+            Reply.Sector.PhysicalBytesPerSectorForPerformance =
+                Reply.Sector.FileSystemEffectivePhysicalBytesPerSectorForAtomicity = 512;
+        Reply.Sector.Flags = SSINFO_FLAGS_ALIGNED_DEVICE | SSINFO_FLAGS_PARTITION_ALIGNED_ON_DEVICE;
+        *Bytes = sizeof(Reply.Sector);
+        break;
     case FileFsVolumeInformation:
         Reply.Volume.VolumeSerialNumber = FSD_SERIAL;
         *Bytes = FIELD_OFFSET(FILE_FS_VOLUME_INFORMATION, VolumeLabel);
@@ -368,12 +408,12 @@ static NTSTATUS FsdFillVolume(ULONG Class, PVOID Buffer, ULONG Room, ULONG_PTR *
     default:
         return STATUS_INVALID_INFO_CLASS;
     }
-    if (Room < *Bytes) {
-        *Bytes = 0;
-        return STATUS_INFO_LENGTH_MISMATCH;
-    }
+    /* docs: a name that does not fit is cut; for the rest the I/O manager has seen to it that there is room. */
+    NTSTATUS Status = Room < *Bytes ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
+    if (Room < *Bytes)
+        *Bytes = Room;
     RtlCopyMemory(Buffer, &Reply, *Bytes);
-    return STATUS_SUCCESS;
+    return Status;
 }
 
 NTSTATUS NTAPI FsdQueryVolume(PDEVICE_OBJECT Device, PIRP Irp)

@@ -1,5 +1,5 @@
 /*
- * The file services: read, write, control, information, directories.
+ * The file services: read, write, control, information.
  *
  * Each makes one IRP for the top of the file's device stack. A file opened for synchronous I/O is locked meanwhile, its
  * position moves with it, and the service waits; otherwise the request may be pending when the service returns.
@@ -312,6 +312,10 @@ static BOOLEAN IopAnswerClass(PIOP_CALLER Caller, ACCESS_MASK Access, FILE_INFOR
         ((PFILE_ALIGNMENT_INFORMATION)Buffer)->AlignmentRequirement = Caller->Device->AlignmentRequirement;
         Iosb->Information = sizeof(FILE_ALIGNMENT_INFORMATION);
         return TRUE;
+    case FileIsRemoteDeviceInformation:
+        *(PBOOLEAN)Buffer = (Caller->File->DeviceObject->Characteristics & FILE_REMOTE_DEVICE) != 0;
+        Iosb->Information = sizeof(BOOLEAN);
+        return TRUE;
     case FileAllInformation: { /* the rest of it is the file system's */
         PFILE_ALL_INFORMATION All = Buffer;
         All->AccessInformation.AccessFlags = Access;
@@ -356,6 +360,12 @@ ULONG IopClassBytes(FILE_INFORMATION_CLASS Class, BOOLEAN Set)
         {FileIdInformation, sizeof(FILE_ID_INFORMATION), 0},
         {FileDispositionInformationEx, 0, sizeof(FILE_DISPOSITION_INFORMATION_EX)},
         {FileRenameInformationEx, 0, sizeof(FILE_RENAME_INFORMATION)},
+        {FileHardLinkInformation, sizeof(FILE_LINKS_INFORMATION), 0},
+        {FileStandardLinkInformation, sizeof(FILE_STANDARD_LINK_INFORMATION), 0},
+        {FileIsRemoteDeviceInformation, sizeof(BOOLEAN), 0},
+        {FileStatInformation, sizeof(FILE_STAT_INFORMATION), 0},
+        {FileCaseSensitiveInformation, sizeof(FILE_CASE_SENSITIVE_INFORMATION),
+         sizeof(FILE_CASE_SENSITIVE_INFORMATION)},
     };
     for (ULONG i = 0; i < RTL_NUMBER_OF(Table); i++)
         if (Table[i].Class == (ULONG)Class)
@@ -500,26 +510,20 @@ NTSTATUS NTAPI NtSetInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID 
     return IopAbandon(&Caller, NULL, Status);
 }
 
-NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
-                                    PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, FILE_INFORMATION_CLASS Class,
-                                    BOOLEAN Single, PUNICODE_STRING Pattern, BOOLEAN Restart)
+/* docs: the structures' pages: what a class needs at least; 0 = there is no such class to ask for. */
+static ULONG IopVolumeBytes(FS_INFORMATION_CLASS Class)
 {
-    PIO_STACK_LOCATION Stack;
-    IOP_CALLER Caller;
-    NTSTATUS Status = Apc ? STATUS_NOT_SUPPORTED : IopBegin(&Caller, Handle, 0, Event);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    PIRP Irp = IopNewIrp(&Caller, IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY, &Stack);
-    if (!Irp)
-        return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);
-    Stack->Flags = (Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0);
-    Stack->Parameters.QueryDirectory.Length = Bytes;
-    Stack->Parameters.QueryDirectory.FileName = Pattern;
-    Stack->Parameters.QueryDirectory.FileInformationClass = Class;
-    Status = IopAskDevice(Caller.File, Irp, Buffer, Iosb);
-    if (Caller.Event && !NT_ERROR(Status))
-        KeSetEvent(Caller.Event, IO_NO_INCREMENT, FALSE);
-    return IopAbandon(&Caller, NULL, Status);
+    static const UCHAR Bytes[] = {
+        [FileFsVolumeInformation] = sizeof(FILE_FS_VOLUME_INFORMATION),
+        [FileFsSizeInformation] = sizeof(FILE_FS_SIZE_INFORMATION),
+        [FileFsDeviceInformation] = sizeof(FILE_FS_DEVICE_INFORMATION),
+        [FileFsAttributeInformation] = sizeof(FILE_FS_ATTRIBUTE_INFORMATION),
+        [FileFsControlInformation] = sizeof(FILE_FS_CONTROL_INFORMATION),
+        [FileFsFullSizeInformation] = sizeof(FILE_FS_FULL_SIZE_INFORMATION),
+        [FileFsObjectIdInformation] = sizeof(FILE_FS_OBJECTID_INFORMATION),
+        [FileFsSectorSizeInformation] = sizeof(FILE_FS_SECTOR_SIZE_INFORMATION),
+    };
+    return (ULONG)Class < RTL_NUMBER_OF(Bytes) ? Bytes[Class] : 0;
 }
 
 NTSTATUS NTAPI NtQueryVolumeInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes,
@@ -527,13 +531,15 @@ NTSTATUS NTAPI NtQueryVolumeInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb
 {
     PIO_STACK_LOCATION Stack;
     IOP_CALLER Caller;
+    if (!IopVolumeBytes(Class))
+        return STATUS_INVALID_INFO_CLASS;
+    if (Bytes < IopVolumeBytes(Class))
+        return STATUS_INFO_LENGTH_MISMATCH;
     NTSTATUS Status = IopBegin(&Caller, Handle, 0, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     if (Class == FileFsDeviceInformation) { /* the I/O manager's own */
         PFILE_FS_DEVICE_INFORMATION Information = Buffer;
-        if (Bytes < sizeof(*Information))
-            return IopAbandon(&Caller, NULL, STATUS_INFO_LENGTH_MISMATCH);
         Information->DeviceType = Caller.File->DeviceObject->DeviceType;
         Information->Characteristics = Caller.File->DeviceObject->Characteristics;
         Iosb->Status = STATUS_SUCCESS;
