@@ -10,6 +10,8 @@
  * Kernel code is atomic between delivery points, so the fields need no lock. A paging request is a delivery point: its
  * pages are Busy meanwhile, the view's Mapped count keeps it, and everything else is looked at anew afterwards.
  *
+ * Sections of the file show pages of the views (CcpShare), which stay where they are meanwhile.
+ *
  * DIFFERS: views are resident memory, where Windows' are pageable.
  */
 #pragma once
@@ -92,11 +94,18 @@ VOID CcpSetDirty(PCCP_VIEW View, ULONG First, ULONG Pages);
 NTSTATUS CcpWriteRange(PCCP_MAP Map, LONGLONG Offset, LONGLONG End, PULONG_PTR Written);
 BOOLEAN CcpDiscard(PCCP_MAP Map, LONGLONG Offset, LONGLONG End, BOOLEAN DirtyToo); /* FALSE: some of it is in use */
 VOID CcpFreeViews(PCCP_MAP Map);
+/* A page of the file for a section of it: read, and kept where it is until CcpUnshare. */
+NTSTATUS CcpShare(PCCP_MAP Map, LONGLONG Offset, UINT64 *Physical);
+BOOLEAN CcpShareThis(PCCP_MAP Map, LONGLONG Offset, PVOID Bytes, UINT64 *Physical); /* with these bytes */
+VOID CcpShareDirty(PCCP_MAP Map, LONGLONG Offset, PVOID Bytes); /* it was written; Bytes not NULL: in a copy */
+VOID CcpUnshare(PCCP_MAP Map, LONGLONG Offset);
+/* Whole pages of a file from or to memory of ours, by a paging request that is waited for. Raises nothing. */
+NTSTATUS CcpPageTransfer(PFILE_OBJECT File, PVOID Memory, LONGLONG Offset, ULONG Bytes, BOOLEAN Write,
+                         PIO_STATUS_BLOCK Iosb);
 PMDL CcpMakeMdl(PVOID Memory, ULONG Bytes); /* NULL = no memory */
 VOID CcpFreeMdl(PMDL Mdl);
 
 /* map.c */
-VOID CcpDeleteMap(PCCP_MAP Map);
 VOID CcpTellValidData(PCCP_MAP Map);
 BOOLEAN CcpTryDelete(PCCP_MAP Map); /* nobody uses it any more and nothing is dirty: gone */
 

@@ -30,6 +30,7 @@ static PCCP_MAP CcpMakeMap(PFILE_OBJECT File, PCC_FILE_SIZES Sizes, BOOLEAN PinA
     ObfReferenceObject(File);
     InsertTailList(&CcpMaps, &Map->Entry);
     File->SectionObjectPointer->SharedCacheMap = Map;
+    MiJoinCache(Map->Section->DataSectionObject);
     return Map;
 }
 
@@ -74,6 +75,7 @@ NTSTATUS NTAPI CcSetFileSizesEx(PFILE_OBJECT File, PCC_FILE_SIZES Sizes)
     if (Section > Map->SectionSize.QuadPart)
         Map->SectionSize.QuadPart = Section;
     if (New < Old) { /* docs: what lies beyond is gone, written or not */
+        MiPurgeData(Map->Section->DataSectionObject, (UINT64)(New + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1ull), MAXLONGLONG);
         CcpDiscard(Map, (New + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1ll), MAXLONGLONG - CCP_VIEW_BYTES, TRUE);
         CcpZeroTail(Map, New);
         if (Map->ValidData.QuadPart != MAXLONGLONG && Map->ValidData.QuadPart > New)
@@ -135,9 +137,16 @@ VOID NTAPI CcFlushCache(PSECTION_OBJECT_POINTERS Section, PLARGE_INTEGER Offset,
         Iosb = &Unused;
     Iosb->Status = STATUS_SUCCESS;
     Iosb->Information = 0;
-    if (!Map)
+    if (!Map) {
+        ULONG Written = 0;
+        if (Section && Section->DataSectionObject)
+            Iosb->Status = MiFlushData(Section->DataSectionObject, Offset ? (UINT64)Offset->QuadPart : 0,
+                                       (UINT64)CcpEndOf(Offset, Length), &Written);
+        Iosb->Information = Written;
         return;
+    }
     Map->OpenCount++; /* it stays while we write */
+    MiNoteWrites(Section->DataSectionObject, Offset ? (UINT64)Offset->QuadPart : 0, (UINT64)CcpEndOf(Offset, Length));
     Iosb->Status = CcpWriteRange(Map, Offset ? Offset->QuadPart : 0, CcpEndOf(Offset, Length), &Iosb->Information);
     if (NT_SUCCESS(Iosb->Status))
         CcpTellValidData(Map);
@@ -158,12 +167,14 @@ static VOID CcpDropPrivate(PCCP_MAP Map, PFILE_OBJECT File)
 BOOLEAN NTAPI CcPurgeCacheSection(PSECTION_OBJECT_POINTERS Section, PLARGE_INTEGER Offset, ULONG Length, ULONG Flags)
 {
     PCCP_MAP Map = Section ? Section->SharedCacheMap : NULL;
+    UINT64 Start = Offset ? (UINT64)Offset->QuadPart : 0;
+    if (Section && !MiPurgeData(Section->DataSectionObject, Start, (UINT64)CcpEndOf(Offset, Length)))
+        return FALSE; /* docs: not while somebody maps the file */
     if (!Map)
         return TRUE;
     if (Flags & UNINITIALIZE_CACHE_MAPS)
         CcpDropPrivate(Map, Map->File);
-    BOOLEAN All =
-        CcpDiscard(Map, Offset ? Offset->QuadPart : 0, CcpEndOf(Offset, Length), !(Flags & DO_NOT_PURGE_DIRTY_PAGES));
+    BOOLEAN All = CcpDiscard(Map, (LONGLONG)Start, CcpEndOf(Offset, Length), !(Flags & DO_NOT_PURGE_DIRTY_PAGES));
     if (Flags & UNINITIALIZE_CACHE_MAPS)
         CcpTryDelete(Map);
     return All;
@@ -181,7 +192,7 @@ VOID NTAPI CcCoherencyFlushAndPurgeCache(PSECTION_OBJECT_POINTERS Section, PLARG
 
 /* ---- Deleted ----------------------------------------------------------------------------------------------------- */
 
-VOID CcpDeleteMap(PCCP_MAP Map)
+static VOID CcpDeleteMap(PCCP_MAP Map)
 {
     PFILE_OBJECT File = Map->File;
     PCACHE_UNINITIALIZE_EVENT Waiting = Map->Waiting;
@@ -208,7 +219,8 @@ static BOOLEAN CcpIsMapped(PCCP_MAP Map)
 
 BOOLEAN CcpTryDelete(PCCP_MAP Map)
 {
-    if (Map->OpenCount || Map->DirtyPages || Map->Writing || CcpIsMapped(Map))
+    if (Map->OpenCount || Map->DirtyPages || Map->Writing || !MiLeaveCache(Map->Section->DataSectionObject) ||
+        Map->DirtyPages || CcpIsMapped(Map))
         return FALSE;
     CcpDeleteMap(Map);
     return TRUE;

@@ -41,51 +41,68 @@ static BOOLEAN CcpEvict(VOID)
     return FALSE;
 }
 
-static VOID CcpMakeRoom(PCCP_MAP Map, ULONG Views)
+static BOOLEAN CcpMakeRoom(PCCP_MAP Map, ULONG Views)
 {
     if (Views <= Map->Views)
-        return;
+        return TRUE;
     ULONG Room = Views > 2 * Map->Views ? Views : 2 * Map->Views;
     PCCP_VIEW *Table = ExpTryAllocate(Room * sizeof(*Table), CCP_TAG);
     if (!Table)
-        ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
+        return FALSE;
     RtlCopyMemory(Table, Map->View, Map->Views * sizeof(*Table));
     if (Map->View)
         ExpFree(Map->View);
     Map->View = Table;
     Map->Views = Room;
+    return TRUE;
+}
+
+static PCCP_VIEW CcpMakeView(PCCP_MAP Map, ULONG Number)
+{
+    ULONG Most = (ULONG)(KiDoor->ram_bytes / CCP_VIEW_BYTES / 4);
+    while (CcpViewCount >= Most && CcpEvict())
+        ;
+    UINT64 Physical = MiAllocatePages(CCP_VIEW_PAGES);
+    while (!Physical && CcpEvict())
+        Physical = MiAllocatePages(CCP_VIEW_PAGES);
+    PCCP_VIEW View = Physical ? ExpTryAllocate(sizeof(*View), CCP_TAG) : NULL;
+    if (!View) {
+        if (Physical)
+            MiFreePages(Physical, CCP_VIEW_PAGES);
+        return NULL;
+    }
+    View->Map = Map;
+    View->Offset = (LONGLONG)Number * CCP_VIEW_BYTES;
+    View->Physical = Physical;
+    View->Memory = MiLinear(Physical);
+    Map->View[Number] = View;
+    CcpViewCount++;
+    return View;
+}
+
+/* NULL = no memory. */
+static PCCP_VIEW CcpTryViewAt(PCCP_MAP Map, LONGLONG Offset)
+{
+    ULONG Number = (ULONG)((ULONGLONG)Offset / CCP_VIEW_BYTES);
+    if (!CcpMakeRoom(Map, Number + 1))
+        return NULL;
+    PCCP_VIEW View = Map->View[Number];
+    if (View)
+        RemoveEntryList(&View->Used);
+    else if (!(View = CcpMakeView(Map, Number)))
+        return NULL;
+    InsertTailList(&CcpViews, &View->Used);
+    View->Mapped++;
+    return View;
 }
 
 PCCP_VIEW CcpViewAt(PCCP_MAP Map, LONGLONG Offset)
 {
-    ULONGLONG Number = (ULONGLONG)Offset / CCP_VIEW_BYTES;
-    if (Number >= MAXULONG / sizeof(PVOID))
+    if ((ULONGLONG)Offset / CCP_VIEW_BYTES >= MAXULONG / sizeof(PVOID))
         ExRaiseStatus(STATUS_INVALID_PARAMETER);
-    CcpMakeRoom(Map, (ULONG)Number + 1);
-    PCCP_VIEW View = Map->View[Number];
-    if (!View) {
-        ULONG Most = (ULONG)(KiDoor->ram_bytes / CCP_VIEW_BYTES / 4);
-        while (CcpViewCount >= Most && CcpEvict())
-            ;
-        UINT64 Physical = MiAllocatePages(CCP_VIEW_PAGES);
-        while (!Physical && CcpEvict())
-            Physical = MiAllocatePages(CCP_VIEW_PAGES);
-        View = Physical ? ExpTryAllocate(sizeof(*View), CCP_TAG) : NULL;
-        if (!View) {
-            if (Physical)
-                MiFreePages(Physical, CCP_VIEW_PAGES);
-            ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
-        }
-        View->Map = Map;
-        View->Offset = (LONGLONG)(Number * CCP_VIEW_BYTES);
-        View->Physical = Physical;
-        View->Memory = MiLinear(Physical);
-        Map->View[Number] = View;
-        CcpViewCount++;
-    } else
-        RemoveEntryList(&View->Used);
-    InsertTailList(&CcpViews, &View->Used);
-    View->Mapped++;
+    PCCP_VIEW View = CcpTryViewAt(Map, Offset);
+    if (!View)
+        ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
     return View;
 }
 
@@ -149,25 +166,31 @@ static VOID CcpWaitPages(PCCP_VIEW View, UINT64 Bits)
 }
 
 /* docs: "Dispatch Routine IRQL and Thread Context": a paging read comes at APC_LEVEL, out of a page fault. */
+NTSTATUS CcpPageTransfer(PFILE_OBJECT File, PVOID Memory, LONGLONG Offset, ULONG Bytes, BOOLEAN Write,
+                         PIO_STATUS_BLOCK Iosb)
+{
+    PMDL Mdl = CcpMakeMdl(Memory, Bytes);
+    Iosb->Information = 0;
+    if (!Mdl)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    Mdl->MdlFlags |= Write ? MDL_WRITE_OPERATION : MDL_IO_PAGE_READ;
+    KIRQL Irql = Write ? KeGetCurrentIrql() : KfRaiseIrql(APC_LEVEL);
+    NTSTATUS Status = IopPageTransfer(File, Mdl, Offset, Write, Iosb);
+    if (!Write)
+        KeLowerIrql(Irql);
+    CcpFreeMdl(Mdl);
+    return Status;
+}
+
 static NTSTATUS CcpTransfer(PCCP_VIEW View, ULONG First, ULONG Pages, BOOLEAN Write, PULONG_PTR Done)
 {
     PCCP_MAP Map = View->Map;
     UINT64 Bits = CcpBits(First, Pages);
     IO_STATUS_BLOCK Iosb = {0};
-    PMDL Mdl = CcpMakeMdl(View->Memory + First * PAGE_SIZE, Pages * PAGE_SIZE);
-    if (!Mdl)
-        return STATUS_INSUFFICIENT_RESOURCES;
     View->Mapped++;
     View->Busy |= Bits;
-    if (Write)
-        Mdl->MdlFlags |= MDL_WRITE_OPERATION;
-    else
-        Mdl->MdlFlags |= MDL_IO_PAGE_READ;
-    KIRQL Irql = Write ? KeGetCurrentIrql() : KfRaiseIrql(APC_LEVEL);
-    NTSTATUS Status = IopPageTransfer(Map->File, Mdl, View->Offset + First * PAGE_SIZE, Write, &Iosb);
-    if (!Write)
-        KeLowerIrql(Irql);
-    CcpFreeMdl(Mdl);
+    NTSTATUS Status = CcpPageTransfer(Map->File, View->Memory + First * PAGE_SIZE, View->Offset + First * PAGE_SIZE,
+                                      Pages * PAGE_SIZE, Write, &Iosb);
     View->Busy &= ~Bits;
     View->Mapped--;
     KeSetEvent(&Map->Idle, IO_NO_INCREMENT, FALSE);
@@ -318,4 +341,52 @@ BOOLEAN CcpDiscard(PCCP_MAP Map, LONGLONG Offset, LONGLONG End, BOOLEAN DirtyToo
             CcpFreeView(View);
     }
     return All;
+}
+
+/* ---- Pages that sections show ------------------------------------------------------------------------------------ */
+
+static ULONG CcpPageOf(LONGLONG Offset)
+{
+    return (ULONG)(Offset % CCP_VIEW_BYTES / PAGE_SIZE);
+}
+
+NTSTATUS CcpShare(PCCP_MAP Map, LONGLONG Offset, UINT64 *Physical)
+{
+    PCCP_VIEW View = CcpTryViewAt(Map, Offset);
+    NTSTATUS Status = View ? CcpReady(View, CcpPageOf(Offset), 1) : STATUS_INSUFFICIENT_RESOURCES;
+    if (NT_SUCCESS(Status))
+        *Physical = View->Physical + CcpPageOf(Offset) * PAGE_SIZE;
+    else if (View)
+        CcpLeaveView(View);
+    return Status;
+}
+
+BOOLEAN CcpShareThis(PCCP_MAP Map, LONGLONG Offset, PVOID Bytes, UINT64 *Physical)
+{
+    PCCP_VIEW View = CcpTryViewAt(Map, Offset);
+    if (!View)
+        return FALSE;
+    RtlCopyMemory(View->Memory + CcpPageOf(Offset) * PAGE_SIZE, Bytes, PAGE_SIZE);
+    View->Valid |= BIT(CcpPageOf(Offset));
+    *Physical = View->Physical + CcpPageOf(Offset) * PAGE_SIZE;
+    return TRUE;
+}
+
+VOID CcpShareDirty(PCCP_MAP Map, LONGLONG Offset, PVOID Bytes)
+{
+    LONGLONG End = Offset + PAGE_SIZE < Map->FileSize.QuadPart ? Offset + PAGE_SIZE : Map->FileSize.QuadPart;
+    PCCP_VIEW View = CcpTryViewAt(Map, Offset);
+    if (!View)
+        return;
+    if (Bytes)
+        RtlCopyMemory(View->Memory + CcpPageOf(Offset) * PAGE_SIZE, Bytes, PAGE_SIZE);
+    CcpSetDirty(View, CcpPageOf(Offset), 1);
+    if (Map->ValidGoal.QuadPart != MAXLONGLONG && Map->ValidGoal.QuadPart < End)
+        Map->ValidGoal.QuadPart = End;
+    CcpLeaveView(View);
+}
+
+VOID CcpUnshare(PCCP_MAP Map, LONGLONG Offset)
+{
+    CcpLeaveView(Map->View[Offset / CCP_VIEW_BYTES]);
 }

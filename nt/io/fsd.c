@@ -331,6 +331,11 @@ static NTSTATUS FsdOpenExisting(PFSD_OPEN Open, BOOLEAN MustBeDirectory)
     }
     if (NT_SUCCESS(Status) && Fcb->Opens)
         Status = IoCheckShareAccess(Access, Open->Share, Open->File, &Fcb->Share, FALSE);
+    if (NT_SUCCESS(Status) && (Access & Writes) && !MmFlushImageSection(&Fcb->Sections, MmFlushForWrite))
+        Status = STATUS_SHARING_VIOLATION; /* docs: MmFlushImageSection: an image in use is not written to */
+    if (NT_SUCCESS(Status) && (Open->Options & FILE_DELETE_ON_CLOSE) &&
+        !MmFlushImageSection(&Fcb->Sections, MmFlushForDelete))
+        Status = STATUS_CANNOT_DELETE;
     if (NT_SUCCESS(Status) && !Directory && (Access & Writes))
         Status = FsdMakeWritable(Fcb);
     if (NT_SUCCESS(Status) && FsdOverwrites(Open->Disposition))
@@ -484,9 +489,12 @@ NTSTATUS NTAPI FsdClose(PDEVICE_OBJECT Device, PIRP Irp)
 
 NTSTATUS FsdSetSize(PFSD_FCB Fcb, UINT64 Bytes)
 {
+    LARGE_INTEGER Size = {.QuadPart = (LONGLONG)Bytes};
     NTSTATUS Status = FsdMakeWritable(Fcb);
     if (!NT_SUCCESS(Status))
         return Status;
+    if (Size.QuadPart < Fcb->Header.FileSize.QuadPart && !MmCanFileBeTruncated(&Fcb->Sections, &Size))
+        return STATUS_USER_MAPPED_FILE;
     FsdRequest.offset = Bytes;
     Status = FsdAskFcb(Fcb, DOOR_FILE_SET_SIZE);
     if (NT_SUCCESS(Status))
@@ -544,6 +552,14 @@ static NTSTATUS FsdMayTransfer(PFSD_FCB Fcb, PIRP Irp, BOOLEAN Write)
     return Fcb->Oplock ? FsRtlCheckOplock(&Fcb->Oplock, Irp, NULL, NULL, NULL) : STATUS_SUCCESS;
 }
 
+/* What was written through a view of the file is the file's, for reads and writes as well. */
+static VOID FsdFlushSection(PFSD_FCB Fcb, PIRP Irp, LONGLONG Offset, ULONG Bytes)
+{
+    LARGE_INTEGER Start = {.QuadPart = Offset};
+    if (Fcb->Sections.DataSectionObject && !(Irp->Flags & IRP_PAGING_IO))
+        CcFlushCache(&Fcb->Sections, &Start, Bytes, NULL);
+}
+
 NTSTATUS NTAPI FsdRead(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
@@ -557,6 +573,7 @@ NTSTATUS NTAPI FsdRead(PDEVICE_OBJECT Device, PIRP Irp)
     NTSTATUS Status = FsdMayTransfer(Fcb, Irp, FALSE);
     if (Status != STATUS_SUCCESS)
         return FsdFinish(Irp, Status, 0);
+    FsdFlushSection(Fcb, Irp, (LONGLONG)Offset, Bytes);
     Status = FsdMove(Fcb, DOOR_FILE_READ, 0, Offset, FsdMemoryOf(Irp), Bytes, &Done);
     if (Done)
         Status = STATUS_SUCCESS; /* less than asked for is no failure */
@@ -582,15 +599,22 @@ NTSTATUS NTAPI FsdWrite(PDEVICE_OBJECT Device, PIRP Irp)
         Status = FsdStat(Fcb, &Stat);
         Offset.QuadPart = (LONGLONG)Stat.size;
     }
+    if (Irp->Flags & IRP_PAGING_IO) { /* docs: whole pages, which never make a file longer */
+        LONGLONG Left = Fcb->Header.FileSize.QuadPart - Offset.QuadPart;
+        Bytes = Left <= 0 ? 0 : Left < Bytes ? (ULONG)Left : Bytes;
+    }
     if (!NT_SUCCESS(Status) || !Bytes)
         return FsdFinish(Irp, Status, 0);
     Stack->Parameters.Write.ByteOffset = Offset;
     Status = FsdMayTransfer(Fcb, Irp, TRUE);
     if (Status != STATUS_SUCCESS)
         return FsdFinish(Irp, Status, 0);
+    FsdFlushSection(Fcb, Irp, Offset.QuadPart, Bytes);
     PFSD_CCB Ccb = FsdCcbOf(Stack->FileObject);
     Status = FsdMove(Fcb, DOOR_FILE_WRITE, Ccb && Ccb->KeepsTimes ? DOOR_FILE_KEEP_TIMES : 0, (UINT64)Offset.QuadPart,
                      FsdMemoryOf(Irp), Bytes, &Done);
+    if (Done && !(Irp->Flags & IRP_PAGING_IO))
+        MiRefreshData(Fcb->Sections.DataSectionObject, (UINT64)Offset.QuadPart, (UINT64)Offset.QuadPart + Done);
     if (Done) {
         BOOLEAN Grows = Offset.QuadPart + Done > Fcb->Header.FileSize.QuadPart;
         if (Offset.QuadPart + Done > Fcb->Header.FileSize.QuadPart)

@@ -232,8 +232,8 @@ static NTSTATUS FsdSetDisposition(PFSD_FCB Fcb, BOOLEAN Delete)
         Fcb->DeletePending = FALSE;
         return STATUS_SUCCESS;
     }
-    if (Fcb->ReadOnly || !*Fcb->Path)
-        return STATUS_CANNOT_DELETE;
+    if (Fcb->ReadOnly || !*Fcb->Path || !MmFlushImageSection(&Fcb->Sections, MmFlushForDelete))
+        return STATUS_CANNOT_DELETE; /* docs: MmFlushImageSection: nor while somebody has it mapped */
     if (Fcb->Directory) {
         UINT64 Entry[128];
         FsdRequest.path[0] = 0;

@@ -101,3 +101,15 @@ static inline BOOLEAN MiIsStack(UINT64 Address)
 
 /* Patched code: the original of an instruction pointer into a driver's stubs, see stub.c. */
 BOOLEAN MmUnpatch(UINT64 *Rip, UINT64 *Rsp);
+
+/* segment.c: a file's data section (SECTION_OBJECT_POINTERS.DataSectionObject, or NULL) has its pages from the file's cache
+ * while there is one. */
+VOID MiJoinCache(PVOID Data);     /* the file is cached from now on */
+BOOLEAN MiLeaveCache(PVOID Data); /* no more; FALSE: pages of the cache are still seen */
+NTSTATUS MiFlushData(PVOID Data, UINT64 Start, UINT64 End, PULONG Written);
+/* What was written through views becomes dirty in the cache. */
+VOID MiNoteWrites(PVOID Data, UINT64 Start, UINT64 End);
+/* Pages are given up, written or not; FALSE: somebody maps them. */
+BOOLEAN MiPurgeData(PVOID Data, UINT64 Start, UINT64 End);
+/* A file that is not cached was written: what is mapped of it is read anew. */
+VOID MiRefreshData(PVOID Data, UINT64 Start, UINT64 End);

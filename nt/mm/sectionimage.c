@@ -17,7 +17,7 @@ static NTSTATUS MiReadImage(PFILE_OBJECT File, UINT64 Offset, PVOID Buffer, UINT
         UINT64 At = Offset + Done, Skip = At & (DOOR_PAGE - 1);
         UINT64 Run = DOOR_PAGE - Skip < Bytes - Done ? DOOR_PAGE - Skip : Bytes - Done;
         __stosq(MiLinear(Physical), 0, DOOR_PAGE / 8);
-        Status = MiPageFile(File, Physical, At - Skip, DOOR_PAGE, FALSE);
+        Status = MiPageFile(File, Physical, At - Skip, FALSE);
         if (Status == STATUS_END_OF_FILE)
             Status = STATUS_SUCCESS;
         RtlCopyMemory((PUCHAR)Buffer + Done, (PUCHAR)MiLinear(Physical) + Skip, Run);

@@ -4,8 +4,10 @@
  */
 #include "nt.h"
 #include "mm/segment.h"
+#include "cc/ccp.h"
 
 #define MI_DIRTY 1ull
+#define MI_CACHED 2ull /* the page is the cache's */
 
 UINT64 *MiSegmentEntry(PMI_SEGMENT Segment, UINT64 Offset, BOOLEAN Make)
 {
@@ -64,19 +66,60 @@ static BOOLEAN MiGrowSegment(PMI_SEGMENT Segment, UINT64 Bytes)
     return TRUE;
 }
 
+/* Of a file's data; NULL = of something else. */
+static PSECTION_OBJECT_POINTERS MiPointersOf(PMI_SEGMENT Segment)
+{
+    return Segment->File && !Segment->Image && Segment->Home
+               ? CONTAINING_RECORD(Segment->Home, SECTION_OBJECT_POINTERS, DataSectionObject)
+               : NULL;
+}
+
+static PCCP_MAP MiCacheOf(PMI_SEGMENT Segment)
+{
+    PSECTION_OBJECT_POINTERS Pointers = MiPointersOf(Segment);
+    return Pointers ? Pointers->SharedCacheMap : NULL;
+}
+
+static VOID MiDropSegmentPage(PMI_SEGMENT Segment, UINT64 Offset, UINT64 *Entry)
+{
+    if (*Entry & MI_CACHED)
+        CcpUnshare(MiCacheOf(Segment), (LONGLONG)Offset);
+    else if (MI_ENTRY_PHYSICAL(*Entry))
+        MiFreeUserPage(MI_ENTRY_PHYSICAL(*Entry));
+    *Entry = 0;
+}
+
+/* The next page from *Offset on that has memory; *Offset is then its own. NULL = none before End. */
+static UINT64 *MiNextPage(PMI_SEGMENT Segment, UINT64 *Offset, UINT64 End)
+{
+    if (End > Segment->Bytes)
+        End = Segment->Bytes;
+    for (*Offset &= ~(DOOR_PAGE - 1); *Offset < End;) {
+        UINT64 *Entry = MiSegmentEntry(Segment, *Offset, FALSE);
+        if (Entry && MI_ENTRY_PHYSICAL(*Entry))
+            return Entry;
+        *Offset = Entry ? *Offset + DOOR_PAGE : (*Offset / (MI_LEAF * DOOR_PAGE) + 1) * MI_LEAF * DOOR_PAGE;
+    }
+    return NULL;
+}
+
+static VOID MiDropPages(PMI_SEGMENT Segment, UINT64 Start, UINT64 End)
+{
+    for (UINT64 *Entry; (Entry = MiNextPage(Segment, &Start, End)) != NULL; Start += DOOR_PAGE)
+        MiDropSegmentPage(Segment, Start, Entry);
+}
+
 VOID MiFreeSegment(PMI_SEGMENT Segment)
 {
-    if (Segment->File && !Segment->Image)
-        MiFlushSegment(Segment, 0, Segment->Bytes, NULL);
+    PSECTION_OBJECT_POINTERS Pointers = MiPointersOf(Segment);
+    MiDropPages(Segment, 0, Segment->Bytes);
     if (Segment->Home)
         *Segment->Home = NULL;
-    for (UINT64 Leaf = 0; Leaf < MiLeaves(Segment->Bytes); Leaf++) {
-        for (ULONG i = 0; Segment->Leaf[Leaf] && i < MI_LEAF; i++)
-            if (MI_ENTRY_PHYSICAL(Segment->Leaf[Leaf][i]))
-                MiFreeUserPage(MI_ENTRY_PHYSICAL(Segment->Leaf[Leaf][i]));
+    if (Pointers && Pointers->SharedCacheMap)
+        CcpTryDelete(Pointers->SharedCacheMap); /* it may have stayed for our pages only */
+    for (UINT64 Leaf = 0; Leaf < MiLeaves(Segment->Bytes); Leaf++)
         if (Segment->Leaf[Leaf])
             MiFreePages((UINT64)Segment->Leaf[Leaf] - DOOR_LINEAR_BASE, 1);
-    }
     if (Segment->File)
         ObfDereferenceObject(Segment->File);
     ExpFree(Segment->Leaf);
@@ -85,6 +128,8 @@ VOID MiFreeSegment(PMI_SEGMENT Segment)
 
 VOID MiDereferenceSegment(PMI_SEGMENT Segment)
 {
+    if (Segment->References == 1 && Segment->File && !Segment->Image) /* it may be wanted again meanwhile */
+        MiFlushSegment(Segment, 0, Segment->Bytes, NULL);
     if (!--Segment->References)
         MiFreeSegment(Segment);
 }
@@ -102,33 +147,10 @@ NTSTATUS MiFileSize(PFILE_OBJECT File, PLONGLONG Size)
     return Status;
 }
 
-/* Pages of a file from or to memory that lies in one piece: a paging request, whose end needs no APC. */
-NTSTATUS MiPageFile(PFILE_OBJECT File, UINT64 Physical, UINT64 Offset, ULONG Bytes, BOOLEAN Write)
+NTSTATUS MiPageFile(PFILE_OBJECT File, UINT64 Physical, UINT64 Offset, BOOLEAN Write)
 {
-    PDEVICE_OBJECT Device = IoGetRelatedDeviceObject(File);
-    PIRP Irp = IopAllocateIrp(Device->StackSize, File);
-    PMDL Mdl = Irp ? IoAllocateMdl(MiLinear(Physical), Bytes, FALSE, FALSE, NULL) : NULL;
-    IO_STATUS_BLOCK Iosb = {0};
-    PIO_STACK_LOCATION Stack;
-    NTSTATUS Status;
-
-    if (!Mdl) {
-        if (Irp)
-            IoFreeIrp(Irp);
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    MmBuildMdlForNonPagedPool(Mdl);
-    Irp->MdlAddress = Mdl;
-    Irp->UserBuffer = Irp->AssociatedIrp.SystemBuffer = MiLinear(Physical);
-    Irp->Flags = IRP_PAGING_IO | IRP_SYNCHRONOUS_PAGING_IO | IRP_NOCACHE;
-    Stack = IoGetNextIrpStackLocation(Irp);
-    Stack->MajorFunction = Write ? IRP_MJ_WRITE : IRP_MJ_READ;
-    Stack->FileObject = File;
-    Stack->Parameters.Read.Length = Bytes;
-    Stack->Parameters.Read.ByteOffset.QuadPart = (LONGLONG)Offset;
-    Status = IopCallAndWait(Device, Irp, &Iosb);
-    IoFreeMdl(Mdl);
-    return Status;
+    IO_STATUS_BLOCK Iosb;
+    return CcpPageTransfer(File, MiLinear(Physical), (LONGLONG)Offset, DOOR_PAGE, Write, &Iosb);
 }
 
 static NTSTATUS MiFillPage(PMI_SEGMENT Segment, UINT64 Offset)
@@ -140,11 +162,18 @@ static NTSTATUS MiFillPage(PMI_SEGMENT Segment, UINT64 Offset)
         return Offset < Segment->Bytes ? STATUS_NO_MEMORY : STATUS_ACCESS_VIOLATION;
     if (MI_ENTRY_PHYSICAL(*Entry))
         return STATUS_SUCCESS;
+    if (MiCacheOf(Segment)) {
+        Status = CcpShare(MiCacheOf(Segment), (LONGLONG)Offset, &Physical);
+        if (!NT_SUCCESS(Status))
+            return Status == STATUS_INSUFFICIENT_RESOURCES ? STATUS_NO_MEMORY : STATUS_IN_PAGE_ERROR;
+        *MiSegmentEntry(Segment, Offset, FALSE) |= Physical | MI_CACHED;
+        return STATUS_SUCCESS;
+    }
     if (!(Physical = MiAllocatePages(1)))
         return STATUS_NO_MEMORY;
     MiSetPages(Physical, 1, MiUseSection, 0, NULL);
     if (Segment->File)
-        Status = MiPageFile(Segment->File, Physical, Offset, DOOR_PAGE, FALSE);
+        Status = MiPageFile(Segment->File, Physical, Offset, FALSE);
     if (!NT_SUCCESS(Status) && Status != STATUS_END_OF_FILE) {
         MiFreePages(Physical, 1);
         return STATUS_IN_PAGE_ERROR;
@@ -182,23 +211,121 @@ VOID MiSectionUnmapped(PMI_SEGMENT Segment)
 NTSTATUS MiFlushSegment(PMI_SEGMENT Segment, UINT64 Start, UINT64 End, PULONG Written)
 {
     NTSTATUS Status = STATUS_SUCCESS;
+    ULONG_PTR Flushed = 0;
     LONGLONG Size;
 
     if (!Segment->File || Segment->Image || !NT_SUCCESS(MiFileSize(Segment->File, &Size)))
         return STATUS_SUCCESS;
+    if (End > (UINT64)Size)
+        End = (UINT64)Size;
     MiCloseUserWindows(); /* the next write is seen */
-    for (UINT64 Offset = Start & ~(DOOR_PAGE - 1); Offset < End && Offset < (UINT64)Size && NT_SUCCESS(Status);
-         Offset += DOOR_PAGE) {
-        UINT64 *Entry = MiSegmentEntry(Segment, Offset, FALSE);
-        ULONG Bytes = (UINT64)Size - Offset < DOOR_PAGE ? (ULONG)((UINT64)Size - Offset) : (ULONG)DOOR_PAGE;
-        if (!Entry || !MI_ENTRY_PHYSICAL(*Entry) || !((*Entry & MI_DIRTY) || Segment->SystemViews))
+    if (MiCacheOf(Segment)) {
+        MiNoteWrites(Segment, Start, End);
+        Status = CcpWriteRange(MiCacheOf(Segment), (LONGLONG)(Start & ~(DOOR_PAGE - 1)), (LONGLONG)End, &Flushed);
+        if (Written)
+            *Written += (ULONG)Flushed;
+        return Status;
+    }
+    for (UINT64 *Entry; NT_SUCCESS(Status) && (Entry = MiNextPage(Segment, &Start, End)) != NULL; Start += DOOR_PAGE) {
+        if (!(*Entry & MI_DIRTY) && !Segment->SystemViews)
             continue;
         *Entry &= ~MI_DIRTY;
-        Status = MiPageFile(Segment->File, MI_ENTRY_PHYSICAL(*Entry), Offset, Bytes, TRUE);
+        Status = MiPageFile(Segment->File, MI_ENTRY_PHYSICAL(*Entry), Start, TRUE);
         if (Written)
-            *Written += Bytes;
+            *Written += DOOR_PAGE;
     }
     return Status;
+}
+
+/* ---- One copy with the cache -------------------------------------------------------------------------------------- */
+
+/* A page of a view in system space stays where it is: what was read before the file was cached is kept the same by copying
+ * when it is looked for what was written. */
+VOID MiNoteWrites(PVOID Data, UINT64 Start, UINT64 End)
+{
+    PMI_SEGMENT Segment = Data;
+    PCCP_MAP Map = Segment ? MiCacheOf(Segment) : NULL;
+
+    if (!Map)
+        return;
+    MiCloseUserWindows();
+    for (UINT64 *Entry; (Entry = MiNextPage(Segment, &Start, End)) != NULL; Start += DOOR_PAGE) {
+        if (!(*Entry & MI_DIRTY) && !Segment->SystemViews)
+            continue;
+        *Entry &= ~MI_DIRTY;
+        CcpShareDirty(Map, (LONGLONG)Start, *Entry & MI_CACHED ? NULL : MiLinear(MI_ENTRY_PHYSICAL(*Entry)));
+    }
+}
+
+NTSTATUS MiFlushData(PVOID Data, UINT64 Start, UINT64 End, PULONG Written)
+{
+    PMI_SEGMENT Segment = Data;
+    Segment->References++;
+    NTSTATUS Status = MiFlushSegment(Segment, Start, End, Written);
+    MiDereferenceSegment(Segment);
+    return Status;
+}
+
+VOID MiJoinCache(PVOID Data)
+{
+    PMI_SEGMENT Segment = Data;
+    UINT64 Offset = 0, Physical;
+
+    if (!Segment || Segment->SystemViews)
+        return;
+    MiCloseUserWindows();
+    for (UINT64 *Entry; (Entry = MiNextPage(Segment, &Offset, Segment->Bytes)) != NULL; Offset += DOOR_PAGE) {
+        UINT64 Old = MI_ENTRY_PHYSICAL(*Entry);
+        if ((*Entry & MI_CACHED) || !CcpShareThis(MiCacheOf(Segment), (LONGLONG)Offset, MiLinear(Old), &Physical))
+            continue;
+        *Entry = Physical | MI_CACHED | (*Entry & MI_DIRTY);
+        MiFreeUserPage(Old);
+    }
+}
+
+BOOLEAN MiLeaveCache(PVOID Data)
+{
+    PMI_SEGMENT Segment = Data;
+    UINT64 Offset = 0, Physical;
+
+    if (!Segment)
+        return TRUE;
+    if (Segment->SystemViews)
+        return FALSE;
+    MiNoteWrites(Segment, 0, Segment->Bytes);
+    for (UINT64 *Entry; (Entry = MiNextPage(Segment, &Offset, Segment->Bytes)) != NULL; Offset += DOOR_PAGE) {
+        if (!(*Entry & MI_CACHED))
+            continue;
+        if (!(Physical = MiAllocatePages(1)))
+            return FALSE;
+        MiSetPages(Physical, 1, MiUseSection, 0, NULL);
+        __movsq(MiLinear(Physical), MiLinear(MI_ENTRY_PHYSICAL(*Entry)), DOOR_PAGE / 8);
+        CcpUnshare(MiCacheOf(Segment), (LONGLONG)Offset);
+        *Entry = Physical;
+    }
+    return TRUE;
+}
+
+BOOLEAN MiPurgeData(PVOID Data, UINT64 Start, UINT64 End)
+{
+    PMI_SEGMENT Segment = Data;
+
+    if (!Segment || !MiNextPage(Segment, &Start, End))
+        return TRUE;
+    if (Segment->Views || Segment->SystemViews)
+        return FALSE;
+    MiDropPages(Segment, Start, End);
+    return TRUE;
+}
+
+VOID MiRefreshData(PVOID Data, UINT64 Start, UINT64 End)
+{
+    PMI_SEGMENT Segment = Data;
+
+    if (!Segment || MiCacheOf(Segment))
+        return;
+    for (UINT64 *Entry; (Entry = MiNextPage(Segment, &Start, End)) != NULL; Start += DOOR_PAGE)
+        MiPageFile(Segment->File, MI_ENTRY_PHYSICAL(*Entry), Start, FALSE);
 }
 
 /* ---- Of a file -------------------------------------------------------------------------------------------------- */

@@ -1,6 +1,7 @@
 /*
  * Segments: what sections share. The words of a segment's pages lie in leaves, as far as they have memory; all sections of a
  * file's data share one segment (FILE_OBJECT.SectionObjectPointer->DataSectionObject), all its images another.
+ * While a file is cached, the pages of its data are the cache's own (nt/cc/view.c): there is one copy.
  */
 #pragma once
 
@@ -41,8 +42,8 @@ UINT64 *MiSegmentEntry(PMI_SEGMENT Segment, UINT64 Offset, BOOLEAN Make);
 NTSTATUS MiSegmentOfFile(PFILE_OBJECT File, BOOLEAN Image, UINT64 Bytes, PMI_SEGMENT *Segment);
 /* What was written between Start and End goes to the file; *Written (or NULL) grows by the bytes. */
 NTSTATUS MiFlushSegment(PMI_SEGMENT Segment, UINT64 Start, UINT64 End, PULONG Written);
-/* Pages of a file from or to memory that lies in one piece. */
-NTSTATUS MiPageFile(PFILE_OBJECT File, UINT64 Physical, UINT64 Offset, ULONG Bytes, BOOLEAN Write);
+/* A page of a file from or to memory. */
+NTSTATUS MiPageFile(PFILE_OBJECT File, UINT64 Physical, UINT64 Offset, BOOLEAN Write);
 
 /* sectionimage.c: a segment with an image laid out in it */
 NTSTATUS MiMakeImage(PFILE_OBJECT File, PMI_SEGMENT *Result);

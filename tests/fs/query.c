@@ -29,8 +29,8 @@ static NTSTATUS Ask(HANDLE Directory, ULONG Bytes, ULONG Class, BOOLEAN Single, 
 {
     UNICODE_STRING Pattern;
     RtlInitUnicodeString(&Pattern, Text);
-    return ZwQueryDirectoryFile(Directory, NULL, NULL, NULL, &Iosb, Buffer, Bytes, Class, Single, Text ? &Pattern : NULL,
-                                Restart);
+    return ZwQueryDirectoryFile(Directory, NULL, NULL, NULL, &Iosb, Buffer, Bytes, Class, Single,
+                                Text ? &Pattern : NULL, Restart);
 }
 
 static BOOLEAN Got(PCWSTR Text)
@@ -198,9 +198,9 @@ static VOID every_class_of_the_volume_has_its_length(VOID)
 {
     static const struct {
         ULONG Class, Bytes, Whole;
-    } Classes[] = {{FileFsVolumeInformation, 24, 18},     {FileFsSizeInformation, 24, 24},
-                   {FileFsDeviceInformation, 8, 8},       {FileFsAttributeInformation, 16, 12 + 8},
-                   {FileFsFullSizeInformation, 32, 32},   {FileFsSectorSizeInformation, 28, 28}};
+    } Classes[] = {{FileFsVolumeInformation, 24, 18},   {FileFsSizeInformation, 24, 24},
+                   {FileFsDeviceInformation, 8, 8},     {FileFsAttributeInformation, 16, 12 + 8},
+                   {FileFsFullSizeInformation, 32, 32}, {FileFsSectorSizeInformation, 28, 28}};
     HANDLE File;
     OK(Open(L"\\??\\C:\\", GENERIC_READ, FILE_OPEN, SYNC, &File));
     for (ULONG i = 0; i < RTL_NUMBER_OF(Classes); i++) {
