@@ -350,6 +350,8 @@ enum door_registry_op {
     DOOR_REGISTRY_GET,        /* a value -> SET */
     DOOR_REGISTRY_LIST,       /* a key's subkeys and values -> CREATE and SET, without paths */
     DOOR_REGISTRY_EXPORT,     /* a key and all below it that is not volatile -> CREATE and SET, with paths */
+    DOOR_REGISTRY_LOAD,       /* data: a hive file, which goes over the key */
+    DOOR_REGISTRY_SAVE,       /* a key -> a hive file's bytes, no records */
 };
 
 /* Behind it: key and name in UTF-16, data; then padding to a multiple of 8. Keys are below \REGISTRY ("MACHINE\SYSTEM"). */

@@ -21,7 +21,7 @@ CC := gcc
 OPT := -O2
 CFLAGS := -std=gnu11 $(OPT) -g -Wall -Wextra -Werror -Wno-unused-parameter -Iinclude -Ihost -I$(B)/gen -MMD -MP \
 	-ffile-prefix-map=$(CURDIR)=. $(shell pkg-config --cflags lua5.4 2>/dev/null)
-LIBS := -lZydis -lhivex $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
+LIBS := -lZydis $(shell pkg-config --libs lua5.4 2>/dev/null) -lm
 # what a machine consists of, for programs that run one without the command line
 MACHINEDIRS := base machine devices sandbox supervisor loader
 MACHINESRC = $(wildcard $(MACHINEDIRS:%=host/%/*.c) $(MACHINEDIRS:%=host/%/*.S))

@@ -115,7 +115,8 @@ static int prepare(struct run *r, const struct options *options, char **argv)
         return COMMAND_USAGE;
     if ((r->json_path && !(r->json = input_create(r->json_path))) || (r->record && !(record = input_create(r->record))))
         return COMMAND_USAGE;
-    if (r->save_registry && !(r->given.session.save_registry = input_create(r->save_registry)))
+    if (r->save_registry &&
+        !(r->given.session.save_registry = input_create(registry_place(r->save_registry, r->given.session.save_key))))
         return COMMAND_USAGE;
     if (record)
         fclose(record); /* the supervisor writes it */

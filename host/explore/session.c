@@ -292,6 +292,8 @@ void session_reset(struct session *s)
     *s->error = 0;
 }
 
+enum { STATUS_DAMAGED_HIVE = 0xC000014C };
+
 bool session_start(struct session *s, const struct supervisor_options *options, char why[256])
 {
     s->supervisor = supervisor_start(options, sink, s, why);
@@ -304,23 +306,24 @@ bool session_start(struct session *s, const struct supervisor_options *options, 
         }
     uint32_t status = 0;
     if (s->registry.size && (!registry_send(session_sends, s, &s->registry, NULL, &status) || status >= 0x80000000)) {
-        const char *known = status_name(status);
-        snprintf(why, 256, "the registry could not be set: 0x%08X%s%s", status, known ? " " : "", known ? known : "");
-        return false;
+        remark_status(s, "--registry", status == STATUS_DAMAGED_HIVE ? "a damaged hive:" : "could not be set:", status);
+        s->refused = true;
     }
     return true;
 }
 
-/* The whole registry but what is volatile. */
+/* The whole registry but what is volatile; or one key as a hive. */
 static void save_registry(struct session *s)
 {
     struct registry_stream request = {0}, answer = {0};
+    enum door_registry_op op = *s->save_key ? DOOR_REGISTRY_SAVE : DOOR_REGISTRY_EXPORT;
     uint32_t status = 0;
     if (!s->save_registry || s->ended)
         return;
-    bool good = registry_add(&request, DOOR_REGISTRY_EXPORT, NULL, 0, NULL, 0, 0, NULL, 0) &&
+    bool good = registry_add_text(&request, op, s->save_key, NULL, 0, NULL, 0) &&
                 registry_send(session_sends, s, &request, &answer, &status) && status < 0x80000000 &&
-                registry_write(&answer, s->save_registry);
+                (*s->save_key ? fwrite(answer.bytes, 1, answer.size, s->save_registry) == answer.size
+                              : registry_write(&answer, s->save_registry));
     if (!good && s->remark)
         s->remark(s->context, "the registry could not be saved");
     free(request.bytes);

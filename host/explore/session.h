@@ -48,6 +48,7 @@ struct session {
     FILE *out;                            /* where the scenario prints */
     struct registry_stream registry;      /* what the registry begins with besides its own */
     FILE *save_registry;                  /* where it is written before the end, NULL = nowhere */
+    char save_key[REGISTRY_KEY_ROOM];     /* the key that is written, as a hive; "" = all, as text */
     const struct door_schedule *schedule; /* NULL = in order */
     enum session_from from;
 

@@ -18,7 +18,7 @@ struct registry_stream {
     size_t size, room;
 };
 
-enum { REGISTRY_MOST = 64 << 20 }; /* bytes of a stream */
+enum { REGISTRY_MOST = 64 << 20 /* bytes of a stream */, REGISTRY_KEY_ROOM = 1024 };
 
 /* Texts are UTF-16. False: no memory, or a name or the whole is too long. */
 bool registry_add(struct registry_stream *s, enum door_registry_op op, const uint16_t *key, size_t key_units,
@@ -43,12 +43,13 @@ bool registry_next(const struct registry_stream *s, size_t *at, struct registry_
 /* .reg text: "Windows Registry Editor Version 5.00" (UTF-16 or UTF-8) or REGEDIT4. False: why, with the line. */
 bool registry_parse(struct registry_stream *s, const void *text, size_t bytes, char why[256]);
 
-/* A hive file, mounted at `key` ("MACHINE\SYSTEM"); by hivex. */
-bool registry_hive(struct registry_stream *s, const char *path, const char *key, char why[256]);
-
 /* What --registry names: [KEY=]FILE, a text or a hive. A hive without a key goes where its file's name says (SYSTEM,
  * SOFTWARE, SAM, SECURITY, DEFAULT). */
 bool registry_read(struct registry_stream *s, const char *argument, char why[256]);
+
+/* What --save-registry names: [KEY=]FILE. The file's part of it; *key: what a hive is to be written of ("" = all keys, as
+ * text). NULL: no good key. */
+const char *registry_place(const char *argument, char key[REGISTRY_KEY_ROOM]);
 
 /* The keys and values of an export, as .reg text in UTF-16. */
 bool registry_write(const struct registry_stream *s, FILE *out);

@@ -7,4 +7,5 @@ extern "C" {
 #ifdef __cplusplus
 }
 #endif
+#include <irqlab/registry.h>
 #include <irqlab/security.h>

@@ -104,6 +104,14 @@ VOID CmpUnlinkKey(PCM_KEY Key);
 VOID CmpUnlinkBelow(PCM_KEY Key);
 VOID CmpRenameKey(PCM_KEY Key, PCUNICODE_STRING Name);
 VOID CmpSetClass(PCM_KEY Key, PCUNICODE_STRING Class);
+/* A tree of its own gets its place, and a name. */
+VOID CmpAttachKey(PCM_KEY Parent, PCM_KEY Key, PCUNICODE_STRING Name);
+/* The end of a tree of its own. */
+VOID CmpDestroyTree(PCM_KEY Top);
+/* From, a tree of its own, becomes part of Into: what both have is taken from it. Nothing of From remains. */
+NTSTATUS CmpMergeTree(PCM_KEY Into, PCM_KEY From);
+/* How many key objects and deleted keys hang on Top and what is below it. */
+ULONG CmpUsesBelow(PCM_KEY Top);
 VOID CmpReferenceKey(PCM_KEY Key);
 VOID CmpDereferenceKey(PCM_KEY Key);
 ULONG CmpDepth(PCM_KEY Key);
@@ -137,7 +145,11 @@ typedef struct _CM_KEY_BODY {
 extern POBJECT_TYPE CmpKeyType;
 NTSTATUS CmpNewBody(PCM_KEY Key, struct _CM_TRANSACTION *Transaction, PVOID *Object);
 NTSTATUS CmpReferenceBody(HANDLE Handle, ACCESS_MASK Access, PCM_KEY_BODY *Body);
-NTSTATUS CmpOpenBody(POBJECT_ATTRIBUTES Attributes, ACCESS_MASK Access, PCM_KEY_BODY *Body);
+/* By name. Options: REG_OPTION_BACKUP_RESTORE, where a privilege stands in for the key's security. */
+NTSTATUS CmpOpenBody(POBJECT_ATTRIBUTES Attributes, ULONG Options, PCM_KEY_BODY *Body);
+/* Work for the kernel, whoever the thread works for: PreviousMode is KernelMode from CmpBegin to CmpEnd. */
+KPROCESSOR_MODE CmpBegin(VOID);
+NTSTATUS CmpEnd(KPROCESSOR_MODE Mode, NTSTATUS Status);
 /* STATUS_SUCCESS when the key is there and may be changed (or read) through Body. */
 NTSTATUS CmpMayRead(PCM_KEY_BODY Body);
 NTSTATUS CmpMayWrite(PCM_KEY_BODY Body);
@@ -162,6 +174,12 @@ NTSTATUS CmpCheckCreation(PCM_KEY Parent, BOOLEAN Link, ACCESS_MASK Desired, KPR
                           PACCESS_MASK Granted);
 BOOLEAN CmpAccessByPrivilege(KPROCESSOR_MODE Mode, PACCESS_MASK Granted);
 OB_SECURITY_METHOD CmpSecurityMethod;
+
+/* ---- Hives (hive.c) ----------------------------------------------------------------------------------------------- */
+
+VOID CmpHiveChanges(PCM_KEY Key);  /* Key's hive, if it has a file, is to be written */
+NTSTATUS CmpFlushKey(PCM_KEY Key); /* write it */
+VOID CmpHiveReleased(VOID);        /* a key object has gone */
 
 /* ---- Answers (reply.c) ----------------------------------------------------------------------------------------------
  */

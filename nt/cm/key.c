@@ -53,6 +53,7 @@ static VOID CmpDeleteBody(PVOID Object)
     if (Body->Transaction)
         CmpDereferenceTransaction(Body->Transaction);
     CmpDereferenceKey(Body->Key);
+    CmpHiveReleased();
 }
 
 /* docs: ZwNotifyChangeKey: closing the handle ends what waits on it. */
@@ -394,10 +395,10 @@ NTSTATUS NTAPI NtOpenKeyTransacted(PHANDLE Handle, ACCESS_MASK Access, POBJECT_A
 }
 
 /* The key object behind a name, for services that take OBJECT_ATTRIBUTES. */
-NTSTATUS CmpOpenBody(POBJECT_ATTRIBUTES Attributes, ACCESS_MASK Access, PCM_KEY_BODY *Body)
+NTSTATUS CmpOpenBody(POBJECT_ATTRIBUTES Attributes, ULONG Options, PCM_KEY_BODY *Body)
 {
     HANDLE Handle;
-    NTSTATUS Status = NtOpenKey(&Handle, Access, Attributes);
+    NTSTATUS Status = NtOpenKeyEx(&Handle, KEY_READ, Attributes, Options);
     if (!NT_SUCCESS(Status))
         return Status;
     Status = CmpReferenceBody(Handle, 0, Body);
@@ -446,7 +447,6 @@ NTSTATUS NTAPI NtDeleteKey(HANDLE Handle)
     return Status;
 }
 
-/* There is no file behind the tree while the machine runs. */
 NTSTATUS NTAPI NtFlushKey(HANDLE Handle)
 {
     PCM_KEY_BODY Body;
@@ -455,8 +455,8 @@ NTSTATUS NTAPI NtFlushKey(HANDLE Handle)
         return Status;
     REG_FLUSH_KEY_INFORMATION Information = {.Object = Body};
     CM_CALL Call = CM_CALL_OF(RegNtPreFlushKey, RegNtPostFlushKey, Information);
-    if (CmpBefore(&Call, &Status))
-        Status = CmpMayRead(Body);
+    if (CmpBefore(&Call, &Status) && NT_SUCCESS(Status = CmpMayRead(Body)))
+        Status = CmpFlushKey(Body->Key);
     Status = CmpAfter(&Call, Body, Status);
     ObfDereferenceObject(Body);
     return Status;

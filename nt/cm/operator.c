@@ -6,6 +6,7 @@
  */
 #include "nt.h"
 #include "cm/cmp.h"
+#include "cm/hive.h"
 
 #define CM_REQUEST_MOST (64u << 20)
 
@@ -188,10 +189,34 @@ static NTSTATUS CmpDeleteByHost(PCM_KEY Key, PCUNICODE_STRING Name)
     return STATUS_SUCCESS;
 }
 
+/* A hive's file goes over what is there. */
+static NTSTATUS CmpLoadByHost(PCM_KEY Key, PUCHAR Image, ULONG Bytes)
+{
+    PCM_KEY Top;
+    NTSTATUS Status = CmpReadHive(Image, Bytes, CM_DEPTH_MOST + 1 - CmpDepth(Key), FALSE, &Top);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = CmpMergeTree(Key, Top);
+    CmpNotify(Key, REG_NOTIFY_CHANGE_NAME | REG_NOTIFY_CHANGE_LAST_SET);
+    return Status;
+}
+
+/* The answer is the file, and nothing else. */
+static NTSTATUS CmpSaveByHost(PCM_KEY Key)
+{
+    if (Key->Flags & CM_FIXED) /* several hives */
+        return STATUS_ACCESS_DENIED;
+    CmpDrop(&CmpAnswer, &CmpAnswerBytes, &CmpAnswerRoom);
+    NTSTATUS Status = CmpWriteHive(Key, TRUE, &CmpAnswer, &CmpAnswerBytes);
+    CmpAnswerRoom = CmpAnswerBytes;
+    return Status;
+}
+
 static NTSTATUS CmpOperate(const struct door_registry *Record, PCUNICODE_STRING Path, PCUNICODE_STRING Name,
                            PUCHAR Data)
 {
-    BOOLEAN Create = Record->op == DOOR_REGISTRY_SET || Record->op == DOOR_REGISTRY_CREATE;
+    BOOLEAN Create =
+        Record->op == DOOR_REGISTRY_SET || Record->op == DOOR_REGISTRY_CREATE || Record->op == DOOR_REGISTRY_LOAD;
     PCM_KEY Key = CmpAtPath(Path, Create, 0);
     PCM_VALUE Value;
     if (!Key)
@@ -213,6 +238,10 @@ static NTSTATUS CmpOperate(const struct door_registry *Record, PCUNICODE_STRING 
         return CmpListKey(Key);
     case DOOR_REGISTRY_EXPORT:
         return CmpExport(Key);
+    case DOOR_REGISTRY_LOAD:
+        return CmpLoadByHost(Key, Data, Record->data_bytes);
+    case DOOR_REGISTRY_SAVE:
+        return CmpSaveByHost(Key);
     default:
         return STATUS_INVALID_PARAMETER;
     }

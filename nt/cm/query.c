@@ -18,14 +18,14 @@
 
 /* These routines work for the kernel whoever the thread works for: what they open are the kernel's handles. Each
  * exported one begins and ends here, as the Zw forms of services do. */
-static KPROCESSOR_MODE CmpBegin(VOID)
+KPROCESSOR_MODE CmpBegin(VOID)
 {
     KPROCESSOR_MODE Mode = KeGetCurrentThread()->PreviousMode;
     KeGetCurrentThread()->PreviousMode = KernelMode;
     return Mode;
 }
 
-static NTSTATUS CmpEnd(KPROCESSOR_MODE Mode, NTSTATUS Status)
+NTSTATUS CmpEnd(KPROCESSOR_MODE Mode, NTSTATUS Status)
 {
     KeGetCurrentThread()->PreviousMode = Mode;
     return Status;

@@ -22,6 +22,7 @@ static VOID CmpFreeString(PUNICODE_STRING String)
 VOID CmpTouch(PCM_KEY Key)
 {
     Key->WriteTime.QuadPart = KiSystemTime();
+    CmpHiveChanges(Key);
 }
 
 /* ---- Keys -------------------------------------------------------------------------------------------------------- */
@@ -98,8 +99,8 @@ PCM_KEY CmpMakeKey(PCM_KEY Parent, PCUNICODE_STRING Name, PSECURITY_DESCRIPTOR S
     RtlZeroMemory(Key, sizeof(*Key));
     InitializeListHead(&Key->Watches);
     CmpCopyString(&Key->Name, Name);
-    CmpTouch(Key);
     Key->Parent = Parent;
+    CmpTouch(Key);
     Key->Security = Security;
     if (Parent && !Security)
         CmpMakeSecurity(Parent, NULL, &Key->Security);
@@ -111,22 +112,40 @@ PCM_KEY CmpMakeKey(PCM_KEY Parent, PCUNICODE_STRING Name, PSECURITY_DESCRIPTOR S
     return Key;
 }
 
-VOID CmpSetClass(PCM_KEY Key, PCUNICODE_STRING Class)
+static VOID CmpUnhookKey(PCM_KEY Key)
 {
     CmpTreeRemove(&Key->Parent->Children, &Key->Node, CmpCompareKey, &Key->Name);
+}
+
+VOID CmpSetClass(PCM_KEY Key, PCUNICODE_STRING Class)
+{
+    if (Key->Parent)
+        CmpUnhookKey(Key);
     CmpFreeString(&Key->Class);
     CmpCopyString(&Key->Class, Class);
-    CmpLinkKey(Key);
+    if (Key->Parent)
+        CmpLinkKey(Key);
 }
 
 VOID CmpRenameKey(PCM_KEY Key, PCUNICODE_STRING Name)
 {
-    CmpTreeRemove(&Key->Parent->Children, &Key->Node, CmpCompareKey, &Key->Name);
+    CmpUnhookKey(Key);
     CmpFreeString(&Key->Name);
     CmpCopyString(&Key->Name, Name);
     CmpLinkKey(Key);
     CmpTouch(Key);
     CmpTouch(Key->Parent);
+}
+
+VOID CmpAttachKey(PCM_KEY Parent, PCM_KEY Key, PCUNICODE_STRING Name)
+{
+    CmpFreeString(&Key->Name);
+    CmpCopyString(&Key->Name, Name);
+    Key->Parent = Parent;
+    if (!Key->Security)
+        CmpMakeSecurity(Parent, NULL, &Key->Security);
+    CmpLinkKey(Key);
+    CmpTouch(Parent);
 }
 
 ULONG CmpDepth(PCM_KEY Key)
@@ -168,25 +187,119 @@ VOID CmpDereferenceKey(PCM_KEY Key)
     CmpFreeUnused(Key);
 }
 
-VOID CmpUnlinkBelow(PCM_KEY Key)
-{
-    while (Key->Children)
-        CmpUnlinkKey(CmpKeyOf(Key->Children));
-}
-
-/* Keys below an unlinked one are unlinked first; the depth is bounded by CM_DEPTH_MOST. */
-VOID CmpUnlinkKey(PCM_KEY Key)
+/* A key without subkeys. */
+static VOID CmpUnlinkLeaf(PCM_KEY Key)
 {
     PCM_KEY Parent = Key->Parent;
-    CmpUnlinkBelow(Key);
     CmpForget(&Key->Mark, Parent);
-    CmpTreeRemove(&Parent->Children, &Key->Node, CmpCompareKey, &Key->Name);
+    CmpUnhookKey(Key);
     Key->Flags |= CM_DELETED;
     CmpTouch(Parent);
     CmpReferenceKey(Parent); /* the deleted key's name still is below its parent's */
     CmpReferenceKey(Key);    /* telling is a delivery point */
     CmpWatchedKeyGoes(Key);
     CmpDereferenceKey(Key);
+}
+
+/* The deepest first, each time from the top: others may have changed the tree meanwhile. */
+VOID CmpUnlinkBelow(PCM_KEY Key)
+{
+    CmpReferenceKey(Key);
+    while (Key->Children) {
+        PCM_KEY On = CmpKeyOf(Key->Children);
+        while (On->Children)
+            On = CmpKeyOf(On->Children);
+        CmpUnlinkLeaf(On);
+    }
+    CmpDereferenceKey(Key);
+}
+
+VOID CmpUnlinkKey(PCM_KEY Key)
+{
+    CmpReferenceKey(Key);
+    CmpUnlinkBelow(Key);
+    if (!(Key->Flags & CM_DELETED))
+        CmpUnlinkLeaf(Key);
+    CmpDereferenceKey(Key);
+}
+
+VOID CmpDestroyTree(PCM_KEY Top)
+{
+    CmpUnlinkBelow(Top);
+    Top->Flags |= CM_DELETED;
+    CmpFreeUnused(Top);
+}
+
+ULONG CmpUsesBelow(PCM_KEY Top)
+{
+    PULONG Next = ExpAllocate((CM_DEPTH_MOST + 1) * sizeof(ULONG), CM_TAG); /* of each level, which subkey comes next */
+    ULONG Depth = 0, Count = Top->References;
+    for (PCM_KEY Key = Top;;) {
+        PCM_NODE Node = Depth < CM_DEPTH_MOST ? CmpTreeNth(Key->Children, Next[Depth]++) : NULL;
+        if (Node) {
+            Key = CmpKeyOf(Node);
+            Count += Key->References;
+            Next[++Depth] = 0;
+        } else if (Depth) {
+            Depth--;
+            Key = Key->Parent;
+        } else
+            break;
+    }
+    ExpFree(Next);
+    return Count;
+}
+
+/* ---- Trees put together ------------------------------------------------------------------------------------------ */
+
+/* What From is, without what is below it. */
+static NTSTATUS CmpMergeKey(PCM_KEY Into, PCM_KEY From)
+{
+    if (Into->Owner) /* changed by a transaction */
+        return STATUS_TRANSACTIONAL_CONFLICT;
+    Into->Flags = (Into->Flags & ~CM_LINK) | (From->Flags & CM_LINK);
+    if (From->Class.Length)
+        CmpSetClass(Into, &From->Class);
+    if (From->Security) {
+        ObReferenceSecurityDescriptor(From->Security, 1);
+        CmpReplaceSecurity(Into, From->Security);
+    }
+    PCM_VALUE Value;
+    NTSTATUS Status = STATUS_SUCCESS;
+    for (ULONG i = 0; NT_SUCCESS(Status) && (Value = CmpNthValue(From, i, NULL)); i++)
+        Status = CmpSetValue(Into, &Value->Name, Value->Type, Value->Data, Value->Bytes);
+    return Status;
+}
+
+NTSTATUS CmpMergeTree(PCM_KEY Into, PCM_KEY From)
+{
+    PCM_KEY Top = From;
+    NTSTATUS Status = CmpMergeKey(Into, From);
+    while (NT_SUCCESS(Status)) {
+        PCM_KEY Child = From->Children ? CmpKeyOf(From->Children) : NULL;
+        PCM_KEY Same = Child ? CmpFindKey(Into, &Child->Name, NULL) : NULL;
+        if (Same) {
+            Status = CmpMergeKey(Same, Child);
+            Into = Same;
+            From = Child;
+        } else if (Child) {
+            UNICODE_STRING Name = Child->Name;
+            CmpUnhookKey(Child);
+            Child->Name.Buffer = NULL;
+            CmpAttachKey(Into, Child, &Name);
+            CmpFreeString(&Name);
+        } else {
+            Into->WriteTime = From->WriteTime;
+            if (From == Top)
+                break;
+            Child = From;
+            From = From->Parent;
+            Into = Into->Parent;
+            CmpUnlinkLeaf(Child);
+        }
+    }
+    CmpDestroyTree(Top);
+    return Status;
 }
 
 PCM_KEY CmpMakePath(PCM_KEY Parent, PCWSTR Path)

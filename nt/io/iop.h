@@ -237,6 +237,7 @@ VOID IopDriverClaimsGo(PDRIVER_OBJECT Driver); /* resources that it claimed */
 
 VOID TmInitialize(VOID); /* nt/tm */
 VOID CmInitialize(VOID);
+VOID CmShutdown(VOID); /* loaded hives are written */
 VOID CmpCommand(struct door_command *Command);
 /* The key a driver finds by its RegistryPath. */
 VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath);

@@ -93,6 +93,7 @@ NTSTATUS PopTransition(SYSTEM_POWER_STATE State)
         if (PopOff)
             return STATUS_SUCCESS;
         PopOff = TRUE;
+        CmShutdown();
         IopShutdown();
     }
     return PnpRoot ? PnpRun(PopTransitionAction, NULL, (PVOID)(ULONG_PTR)State) : STATUS_SUCCESS;
