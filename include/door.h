@@ -307,6 +307,7 @@ enum door_command_code {
     DOOR_COMMAND_SERVE =
         13, /* value: virtual time that may pass, 0 = none: run what can run now. Ends as soon as a posted
                                 call is done. Reply value: the calls done since the command before */
+    DOOR_COMMAND_TIME = 14,     /* value: the new system time, in 100 ns since 1601; reply value: the one before */
     DOOR_COMMAND_REGISTRY = 48, /* text: a part of a stream of struct door_registry; value: its bytes, with the last one
                                    DOOR_REGISTRY_LAST: carry it out. Reply value: bytes of the answer, a stream too */
     DOOR_COMMAND_REGISTRY_ANSWER = 49, /* value: from which byte on; reply: text, value: bytes there */
@@ -378,7 +379,11 @@ struct door_registry {
     X(ProtectVirtualMemory) X(QueryVirtualMemory) X(FlushVirtualMemory) X(CreateSection) X(OpenSection)               \
     X(MapViewOfSection) X(UnmapViewOfSection) X(QuerySection) X(OpenProcess) X(OpenThread) X(TerminateProcess)        \
     X(TerminateThread) X(QueryInformationProcess) X(QueryInformationThread) X(SetInformationProcess)                  \
-    X(SetInformationThread) X(QuerySystemInformation)
+    X(SetInformationThread) X(QuerySystemInformation) X(CreateKey) X(OpenKey) X(OpenKeyEx) X(DeleteKey) X(RenameKey)  \
+    X(FlushKey) X(SetValueKey) X(DeleteValueKey) X(QueryValueKey) X(EnumerateValueKey) X(QueryKey) X(EnumerateKey)    \
+    X(SetInformationKey) X(NotifyChangeKey) X(SaveKey) X(SaveKeyEx) X(RestoreKey) X(LoadKey) X(LoadKey2) X(UnloadKey) \
+    X(UnloadKey2) X(UnloadKeyEx) X(ReplaceKey) X(QuerySecurityObject) X(SetSecurityObject) X(OpenProcessToken)        \
+    X(AdjustPrivilegesToken) X(QuerySystemTime) X(SetSystemTime)
 /* clang-format on */
 
 enum door_service {

@@ -53,6 +53,21 @@ static int call_advance(lua_State *L)
     return m->advance(m->context, (uint64_t)llround(seconds * 1e7)) ? 0 : scenario_leave(L);
 }
 
+static int call_set_time(lua_State *L)
+{
+    self(L)->begun = true;
+    lua_Integer time = luaL_checkinteger(L, 1);
+    uint64_t value = (uint64_t)time;
+    uint32_t status = 0;
+    const struct scenario_machine *m = self(L)->machine;
+    luaL_argcheck(L, time >= 0, 1, "a time in 100 ns since 1601 expected");
+    if (!m->command(m->context, DOOR_COMMAND_TIME, &value, &status))
+        return scenario_leave(L);
+    luaL_argcheck(L, status < 0x80000000, 1, "later than the last year there is");
+    lua_pushinteger(L, (lua_Integer)value);
+    return 1;
+}
+
 static int load_or_unload(lua_State *L, bool (*call)(void *, const char *, uint32_t *))
 {
     self(L)->begun = true;
@@ -202,6 +217,7 @@ static const struct {
 } functions[] = {
     {"machine", call_machine, "machine{cpus=, seed=, drivers=}", "what the scenario wants; its first call"},
     {"advance", call_advance, "advance(seconds)", "let that much virtual time pass"},
+    {"set_time", call_set_time, "set_time(time)", "set the system time, in 100 ns since 1601; returns the one before"},
     {"load", call_load, "load(driver)", "load a driver of the command line again; returns the NTSTATUS"},
     {"unload", call_unload, "unload(driver)", "unload it; returns the NTSTATUS"},
     {"snapshot", call_snapshot, "snapshot()", "irqlab explore --snapshot scenario: the schedules begin here"},

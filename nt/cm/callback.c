@@ -303,6 +303,23 @@ NTSTATUS CmpAfter(PCM_CALL Call, PVOID Object, NTSTATUS Status)
     return Status;
 }
 
+NTSTATUS CmpRunOperation(HANDLE Handle, ACCESS_MASK Access, PCM_CALL Call, ULONG Bytes, CM_OPERATION *Operation)
+{
+    ULONGLONG Asked[16];
+    PCM_KEY_BODY Body;
+    NTSTATUS Status = CmpReferenceBody(Handle, Access, &Body);
+    KI_ASSERT(Bytes <= sizeof(Asked));
+    if (!NT_SUCCESS(Status))
+        return Status;
+    *(PVOID *)Call->Information = Call->Object = Body; /* the structures' first field */
+    RtlCopyMemory(Asked, Call->Information, Bytes);
+    if (CmpBefore(Call, &Status))
+        Status = Operation(Body, Asked);
+    Status = CmpAfter(Call, Body, Status);
+    ObfDereferenceObject(Body);
+    return Status;
+}
+
 /* ---- For the callbacks ------------------------------------------------------------------------------------------- */
 
 /* docs: CmSetCallbackObjectContext. */

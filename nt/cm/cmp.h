@@ -110,6 +110,10 @@ VOID CmpAttachKey(PCM_KEY Parent, PCM_KEY Key, PCUNICODE_STRING Name);
 VOID CmpDestroyTree(PCM_KEY Top);
 /* From, a tree of its own, becomes part of Into: what both have is taken from it. Nothing of From remains. */
 NTSTATUS CmpMergeTree(PCM_KEY Into, PCM_KEY From);
+/* Each key of a tree in order, before those below it, also what transactions have made. Visit reaches no delivery point.
+ * STATUS_NO_MORE_ENTRIES: not what is below it; an error ends the walk. */
+typedef NTSTATUS CM_VISIT(PCM_KEY Key, PVOID Context);
+NTSTATUS CmpWalkTree(PCM_KEY Top, CM_VISIT *Visit, PVOID Context);
 /* How many key objects and deleted keys hang on Top and what is below it. */
 ULONG CmpUsesBelow(PCM_KEY Top);
 VOID CmpReferenceKey(PCM_KEY Key);
@@ -185,6 +189,7 @@ VOID CmpHiveReleased(VOID);        /* a key object has gone */
  */
 
 NTSTATUS CmpFillValue(PCM_VALUE Value, ULONG Class, PVOID Buffer, ULONG Room, PULONG Returned);
+NTSTATUS CmpFillWords(const VOID *Words, ULONG Bytes, PVOID Buffer, ULONG Room, PULONG Returned);
 NTSTATUS CmpFillKey(PCM_KEY Key, struct _CM_TRANSACTION *Transaction, ULONG Class, PVOID Buffer, ULONG Room,
                     PULONG Returned);
 
@@ -220,6 +225,14 @@ BOOLEAN CmpBefore(PCM_CALL Call, PNTSTATUS Status);
 /* The status the caller gets. Object: the operation's result for opens, else Call->Object. */
 NTSTATUS CmpAfter(PCM_CALL Call, PVOID Object, NTSTATUS Status);
 VOID CmpContextsGo(PCM_KEY_BODY Body);
+
+/* A service on a key object: the object by its handle, the callbacks before, the operation, the callbacks after. Asked is a
+ * copy of the REG_..._INFORMATION that callbacks see: what they write into theirs changes nothing. */
+typedef NTSTATUS CM_OPERATION(PCM_KEY_BODY Body, PVOID Asked);
+NTSTATUS CmpRunOperation(HANDLE Handle, ACCESS_MASK Access, PCM_CALL Call, ULONG Bytes, CM_OPERATION *Operation);
+#define CmpRun(Handle, Access, Name, Information, Operation)                                                           \
+    CmpRunOperation(Handle, Access, &(CM_CALL)CM_CALL_OF(RegNtPre##Name, RegNtPost##Name, Information),                \
+                    sizeof(Information), Operation)
 
 /* ---- Transactions (transact.c) ----------------------------------------------------------------------------------- */
 

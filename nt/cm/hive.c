@@ -185,8 +185,10 @@ static VOID CmpForgetHive(PCM_HIVE_FILE Hive)
 
 /* ---- Saving ------------------------------------------------------------------------------------------------------ */
 
-static NTSTATUS CmpSave(PCM_KEY_BODY Body, HANDLE FileHandle, ULONG Format)
+static NTSTATUS CmpSave(PCM_KEY_BODY Body, PVOID Context)
 {
+    HANDLE FileHandle = ((PREG_SAVE_KEY_INFORMATION)Context)->FileHandle;
+    ULONG Format = ((PREG_SAVE_KEY_INFORMATION)Context)->Format;
     HANDLE File;
     NTSTATUS Status = CmpMayRead(Body);
     if (!NT_SUCCESS(Status))
@@ -206,21 +208,12 @@ static NTSTATUS CmpSave(PCM_KEY_BODY Body, HANDLE FileHandle, ULONG Format)
 
 NTSTATUS NTAPI NtSaveKeyEx(HANDLE KeyHandle, HANDLE FileHandle, ULONG Format)
 {
-    PCM_KEY_BODY Body;
+    REG_SAVE_KEY_INFORMATION Information = {.FileHandle = FileHandle, .Format = Format};
     if (Format != REG_STANDARD_FORMAT && Format != REG_LATEST_FORMAT && Format != REG_NO_COMPRESSION)
         return STATUS_INVALID_PARAMETER;
     if (!SepHasPrivilege(SE_BACKUP_PRIVILEGE, ExGetPreviousMode()))
         return STATUS_PRIVILEGE_NOT_HELD;
-    NTSTATUS Status = CmpReferenceBody(KeyHandle, 0, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    REG_SAVE_KEY_INFORMATION Information = {.Object = Body, .FileHandle = FileHandle, .Format = Format};
-    CM_CALL Call = CM_CALL_OF(RegNtPreSaveKey, RegNtPostSaveKey, Information);
-    if (CmpBefore(&Call, &Status))
-        Status = CmpSave(Body, FileHandle, Format);
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+    return CmpRun(KeyHandle, 0, SaveKey, Information, CmpSave);
 }
 
 NTSTATUS NTAPI NtSaveKey(HANDLE KeyHandle, HANDLE FileHandle)
@@ -466,8 +459,10 @@ static NTSTATUS CmpPutInPlace(PCM_KEY_BODY Body, PCM_KEY Top, ULONG Flags)
     return Status;
 }
 
-static NTSTATUS CmpRestore(PCM_KEY_BODY Body, HANDLE FileHandle, ULONG Flags)
+static NTSTATUS CmpRestore(PCM_KEY_BODY Body, PVOID Context)
 {
+    HANDLE FileHandle = ((PREG_RESTORE_KEY_INFORMATION)Context)->FileHandle;
+    ULONG Flags = ((PREG_RESTORE_KEY_INFORMATION)Context)->Flags;
     PCM_KEY Key = Body->Key, Top;
     PCM_HIVE_FILE Hive = CmpHiveOf(Key);
     HANDLE File;
@@ -501,24 +496,14 @@ static NTSTATUS CmpRestore(PCM_KEY_BODY Body, HANDLE FileHandle, ULONG Flags)
 
 NTSTATUS NTAPI NtRestoreKey(HANDLE KeyHandle, HANDLE FileHandle, ULONG Flags)
 {
-    PCM_KEY_BODY Body;
-    KPROCESSOR_MODE Mode = ExGetPreviousMode();
+    REG_RESTORE_KEY_INFORMATION Information = {.FileHandle = FileHandle, .Flags = Flags};
     if (Flags & REG_WHOLE_HIVE_VOLATILE)
         return STATUS_NOT_SUPPORTED; /* DIFFERS: no hives in memory alone */
     if (Flags & ~(REG_REFRESH_HIVE | REG_NO_LAZY_FLUSH | REG_FORCE_RESTORE))
         return STATUS_INVALID_PARAMETER;
-    if (!SepHasPrivilege(Flags & REG_REFRESH_HIVE ? SE_TCB_PRIVILEGE : SE_RESTORE_PRIVILEGE, Mode))
+    if (!SepHasPrivilege(Flags & REG_REFRESH_HIVE ? SE_TCB_PRIVILEGE : SE_RESTORE_PRIVILEGE, ExGetPreviousMode()))
         return STATUS_PRIVILEGE_NOT_HELD;
-    NTSTATUS Status = CmpReferenceBody(KeyHandle, 0, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    REG_RESTORE_KEY_INFORMATION Information = {.Object = Body, .FileHandle = FileHandle, .Flags = Flags};
-    CM_CALL Call = CM_CALL_OF(RegNtPreRestoreKey, RegNtPostRestoreKey, Information);
-    if (CmpBefore(&Call, &Status))
-        Status = CmpRestore(Body, FileHandle, Flags);
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+    return CmpRun(KeyHandle, 0, RestoreKey, Information, CmpRestore);
 }
 
 static NTSTATUS CmpRenameFile(HANDLE File, PUNICODE_STRING Name)
@@ -535,8 +520,10 @@ static NTSTATUS CmpRenameFile(HANDLE File, PUNICODE_STRING Name)
 
 /* docs: RegReplaceKey: the hive goes on as it is, with its file under the old name; the new file is there when the hive is
  * loaded the next time. */
-static NTSTATUS CmpReplace(PCM_KEY_BODY Body, POBJECT_ATTRIBUTES New, PUNICODE_STRING OldName)
+static NTSTATUS CmpReplace(PCM_KEY_BODY Body, PVOID Context)
 {
+    PREG_REPLACE_KEY_INFORMATION Asked = Context;
+    OBJECT_ATTRIBUTES New = {.Length = sizeof(New), .ObjectName = Asked->NewFileName};
     PCM_HIVE_FILE Hive = CmpHiveOf(Body->Key);
     PCM_KEY Top;
     HANDLE File;
@@ -546,7 +533,7 @@ static NTSTATUS CmpReplace(PCM_KEY_BODY Body, POBJECT_ATTRIBUTES New, PUNICODE_S
     if (!Hive || Hive->Root != Body->Key) /* DIFFERS: what the machine begins with has no file */
         return STATUS_INVALID_PARAMETER;
     KPROCESSOR_MODE Mode = CmpBegin();
-    Status = CmpOpenFile(New, FILE_OPEN, &File);
+    Status = CmpOpenFile(&New, FILE_OPEN, &File);
     if (NT_SUCCESS(Status)) {
         Status = CmpReadTreeOf(File, CM_DEPTH_MOST, FALSE, &Top);
         if (NT_SUCCESS(Status) && !Top)
@@ -557,7 +544,7 @@ static NTSTATUS CmpReplace(PCM_KEY_BODY Body, POBJECT_ATTRIBUTES New, PUNICODE_S
             Status = Hive ? CmpFlushHive(Hive) : STATUS_KEY_DELETED;
         }
         if (NT_SUCCESS(Status))
-            Status = CmpRenameFile(Hive->File, OldName);
+            Status = CmpRenameFile(Hive->File, Asked->OldFileName);
         if (NT_SUCCESS(Status))
             Status = CmpRenameFile(File, &Hive->Path);
         NtClose(File);
@@ -567,20 +554,11 @@ static NTSTATUS CmpReplace(PCM_KEY_BODY Body, POBJECT_ATTRIBUTES New, PUNICODE_S
 
 NTSTATUS NTAPI NtReplaceKey(POBJECT_ATTRIBUTES NewFile, HANDLE KeyHandle, POBJECT_ATTRIBUTES OldFile)
 {
-    PCM_KEY_BODY Body;
-    if (!NewFile || !OldFile || !NewFile->ObjectName || !OldFile->ObjectName || OldFile->RootDirectory)
+    if (!NewFile || !OldFile || !NewFile->ObjectName || !OldFile->ObjectName || NewFile->RootDirectory ||
+        OldFile->RootDirectory)
         return STATUS_INVALID_PARAMETER;
+    REG_REPLACE_KEY_INFORMATION Information = {.OldFileName = OldFile->ObjectName, .NewFileName = NewFile->ObjectName};
     if (!SepHasPrivilege(SE_RESTORE_PRIVILEGE, ExGetPreviousMode()))
         return STATUS_PRIVILEGE_NOT_HELD;
-    NTSTATUS Status = CmpReferenceBody(KeyHandle, 0, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    REG_REPLACE_KEY_INFORMATION Information = {
-        .Object = Body, .OldFileName = OldFile->ObjectName, .NewFileName = NewFile->ObjectName};
-    CM_CALL Call = CM_CALL_OF(RegNtPreReplaceKey, RegNtPostReplaceKey, Information);
-    if (CmpBefore(&Call, &Status))
-        Status = CmpReplace(Body, NewFile, OldFile->ObjectName);
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+    return CmpRun(KeyHandle, 0, ReplaceKey, Information, CmpReplace);
 }

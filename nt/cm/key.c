@@ -409,7 +409,7 @@ NTSTATUS CmpOpenBody(POBJECT_ATTRIBUTES Attributes, ULONG Options, PCM_KEY_BODY 
 /* ---- The key as a whole ------------------------------------------------------------------------------------------ */
 
 /* docs: ZwDeleteKey: a key with subkeys stays (STATUS_CANNOT_DELETE). */
-static NTSTATUS CmpDelete(PCM_KEY_BODY Body)
+static NTSTATUS CmpDelete(PCM_KEY_BODY Body, PVOID Asked)
 {
     PCM_KEY Key = Body->Key, Parent = Key->Parent;
     NTSTATUS Status = CmpMayWrite(Body);
@@ -434,37 +434,26 @@ static NTSTATUS CmpDelete(PCM_KEY_BODY Body)
 
 NTSTATUS NTAPI NtDeleteKey(HANDLE Handle)
 {
-    PCM_KEY_BODY Body;
-    NTSTATUS Status = CmpReferenceBody(Handle, DELETE, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    REG_DELETE_KEY_INFORMATION Information = {.Object = Body};
-    CM_CALL Call = CM_CALL_OF(RegNtPreDeleteKey, RegNtPostDeleteKey, Information);
-    if (CmpBefore(&Call, &Status))
-        Status = CmpDelete(Body);
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+    REG_DELETE_KEY_INFORMATION Information = {0};
+    return CmpRun(Handle, DELETE, DeleteKey, Information, CmpDelete);
+}
+
+static NTSTATUS CmpFlush(PCM_KEY_BODY Body, PVOID Asked)
+{
+    NTSTATUS Status = CmpMayRead(Body);
+    return NT_SUCCESS(Status) ? CmpFlushKey(Body->Key) : Status;
 }
 
 NTSTATUS NTAPI NtFlushKey(HANDLE Handle)
 {
-    PCM_KEY_BODY Body;
-    NTSTATUS Status = CmpReferenceBody(Handle, 0, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    REG_FLUSH_KEY_INFORMATION Information = {.Object = Body};
-    CM_CALL Call = CM_CALL_OF(RegNtPreFlushKey, RegNtPostFlushKey, Information);
-    if (CmpBefore(&Call, &Status) && NT_SUCCESS(Status = CmpMayRead(Body)))
-        Status = CmpFlushKey(Body->Key);
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+    REG_FLUSH_KEY_INFORMATION Information = {0};
+    return CmpRun(Handle, 0, FlushKey, Information, CmpFlush);
 }
 
 /* docs: ZwRenameKey. DIFFERS: not in a transaction. */
-static NTSTATUS CmpRename(PCM_KEY_BODY Body, PUNICODE_STRING NewName)
+static NTSTATUS CmpRename(PCM_KEY_BODY Body, PVOID Asked)
 {
+    PUNICODE_STRING NewName = ((PREG_RENAME_KEY_INFORMATION)Asked)->NewName;
     PCM_KEY Key = Body->Key;
     NTSTATUS Status = CmpMayWrite(Body);
     if (!NT_SUCCESS(Status))
@@ -488,22 +477,16 @@ static NTSTATUS CmpRename(PCM_KEY_BODY Body, PUNICODE_STRING NewName)
 
 NTSTATUS NTAPI NtRenameKey(HANDLE Handle, PUNICODE_STRING NewName)
 {
-    PCM_KEY_BODY Body;
-    NTSTATUS Status = CmpReferenceBody(Handle, KEY_WRITE, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    REG_RENAME_KEY_INFORMATION Information = {.Object = Body, .NewName = NewName};
-    CM_CALL Call = CM_CALL_OF(RegNtPreRenameKey, RegNtPostRenameKey, Information);
-    if (CmpBefore(&Call, &Status))
-        Status = CmpRename(Body, NewName);
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+    REG_RENAME_KEY_INFORMATION Information = {.NewName = NewName};
+    return CmpRun(Handle, KEY_WRITE, RenameKey, Information, CmpRename);
 }
 
 /* docs: KEY_SET_INFORMATION_CLASS. */
-static NTSTATUS CmpSetInformation(PCM_KEY_BODY Body, ULONG Class, PVOID Buffer, ULONG Bytes)
+static NTSTATUS CmpSetInformation(PCM_KEY_BODY Body, PVOID Context)
 {
+    PREG_SET_INFORMATION_KEY_INFORMATION Asked = Context;
+    ULONG Class = Asked->KeySetInformationClass;
+    PVOID Buffer = Asked->KeySetInformation;
     static const ULONG Sizes[] = {[KeyWriteTimeInformation] = sizeof(KEY_WRITE_TIME_INFORMATION),
                                   [KeyWow64FlagsInformation] = sizeof(ULONG),
                                   [KeyControlFlagsInformation] = sizeof(ULONG),
@@ -512,8 +495,10 @@ static NTSTATUS CmpSetInformation(PCM_KEY_BODY Body, ULONG Class, PVOID Buffer, 
     PCM_KEY Key = Body->Key;
     if (Class >= RTL_NUMBER_OF(Sizes) || !Sizes[Class])
         return STATUS_INVALID_PARAMETER;
-    if (Bytes != Sizes[Class])
+    if (Asked->KeySetInformationLength != Sizes[Class])
         return STATUS_INFO_LENGTH_MISMATCH;
+    if (!Buffer)
+        return STATUS_ACCESS_VIOLATION;
     NTSTATUS Status = CmpMayWrite(Body);
     if (!NT_SUCCESS(Status))
         return Status;
@@ -542,16 +527,8 @@ static NTSTATUS CmpSetInformation(PCM_KEY_BODY Body, ULONG Class, PVOID Buffer, 
 
 NTSTATUS NTAPI NtSetInformationKey(HANDLE Handle, KEY_SET_INFORMATION_CLASS Class, PVOID Buffer, ULONG Bytes)
 {
-    PCM_KEY_BODY Body;
-    NTSTATUS Status = CmpReferenceBody(Handle, Class == KeySetHandleTagsInformation ? 0 : KEY_SET_VALUE, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
     REG_SET_INFORMATION_KEY_INFORMATION Information = {
-        .Object = Body, .KeySetInformationClass = Class, .KeySetInformation = Buffer, .KeySetInformationLength = Bytes};
-    CM_CALL Call = CM_CALL_OF(RegNtPreSetInformationKey, RegNtPostSetInformationKey, Information);
-    if (CmpBefore(&Call, &Status))
-        Status = CmpSetInformation(Body, Class, Buffer, Bytes);
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+        .KeySetInformationClass = Class, .KeySetInformation = Buffer, .KeySetInformationLength = Bytes};
+    return CmpRun(Handle, Class == KeySetHandleTagsInformation ? 0 : KEY_SET_VALUE, SetInformationKey, Information,
+                  CmpSetInformation);
 }

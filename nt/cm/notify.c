@@ -2,8 +2,9 @@
  * NtNotifyChangeKey (docs: ZwNotifyChangeKey): a key object's watch.
  *
  * The first call on a handle decides what is watched; from then on changes are remembered, so that one between two
- * calls is not lost. Asynchronous requests are completed by an event, or, for kernel callers, by queuing the work item
- * that stands in the place of the APC routine. A synchronous one waits.
+ * calls is not lost. Asynchronous requests are completed by an event, and, for kernel callers, by queuing the work item
+ * that stands in the place of the APC routine. A program's request is completed in its own thread, where its status block
+ * is, and its APC routine is called in user mode. A synchronous one waits.
  */
 #include "nt.h"
 #include "cm/cmp.h"
@@ -17,19 +18,84 @@ typedef struct _CM_WATCH {
 } CM_WATCH, *PCM_WATCH;
 
 typedef struct _CM_REQUEST {
-    LIST_ENTRY Entry;
-    PKEVENT Event; /* referenced, or the waiting thread's own */
+    LIST_ENTRY Entry; /* itself once it is completed */
+    PKEVENT Event;    /* referenced, or the waiting thread's own */
     PIO_STATUS_BLOCK Iosb;
     PWORK_QUEUE_ITEM Item;
     WORK_QUEUE_TYPE Queue;
     BOOLEAN Synchronous;
+    PETHREAD Thread; /* a program's, referenced: Iosb and what follows are in user mode; */
+    PKNORMAL_ROUTINE Routine;
+    PVOID Context;
+    NTSTATUS Result;
+    KAPC Apc;
 } CM_REQUEST, *PCM_REQUEST;
 
 static ULONG CmpWatches; /* how many there are: mostly none */
 
+/* ---- A program's request ------------------------------------------------------------------------------------------ */
+
+static VOID NTAPI CmpFreeByRundown(PKAPC Apc)
+{
+    ExpFree(CONTAINING_RECORD(Apc, CM_REQUEST, Apc));
+}
+
+static VOID NTAPI CmpFreeByApc(PKAPC Apc, PKNORMAL_ROUTINE *Normal, PVOID *Context, PVOID *First, PVOID *Second)
+{
+    CmpFreeByRundown(Apc);
+}
+
+static VOID CmpSignalRequest(PCM_REQUEST Request)
+{
+    if (!Request->Event)
+        return;
+    KeSetEvent(Request->Event, 0, FALSE);
+    ObfDereferenceObject(Request->Event);
+}
+
+/* In its thread. The status block may have vanished: that is the program's affair. */
+static VOID NTAPI CmpTellProgram(PKAPC Apc, PKNORMAL_ROUTINE *Normal, PVOID *Context, PVOID *First, PVOID *Second)
+{
+    PCM_REQUEST Request = CONTAINING_RECORD(Apc, CM_REQUEST, Apc);
+    IO_STATUS_BLOCK Result = {.Status = Request->Result};
+    PETHREAD Thread = Request->Thread;
+    MmWriteUser(Request->Iosb, &Result, sizeof(Result));
+    CmpSignalRequest(Request);
+    KeInitializeApc(&Request->Apc, &Thread->Tcb, CurrentApcEnvironment, CmpFreeByApc, CmpFreeByRundown,
+                    Request->Routine, UserMode, Request->Context);
+    if (!Request->Routine || !KeInsertQueueApc(&Request->Apc, Request->Iosb, NULL, 0))
+        ExpFree(Request);
+    ObfDereferenceObject(Thread);
+}
+
+/* The thread has ended: only the event is of use to anybody. */
+static VOID NTAPI CmpTellNobody(PKAPC Apc)
+{
+    PCM_REQUEST Request = CONTAINING_RECORD(Apc, CM_REQUEST, Apc);
+    CmpSignalRequest(Request);
+    ObfDereferenceObject(Request->Thread);
+    ExpFree(Request);
+}
+
+static VOID CmpCompleteInThread(PCM_REQUEST Request, NTSTATUS Status)
+{
+    Request->Result = Status;
+    KeInitializeApc(&Request->Apc, &Request->Thread->Tcb, OriginalApcEnvironment, CmpTellProgram, CmpTellNobody, NULL,
+                    KernelMode, NULL);
+    if (!KeInsertQueueApc(&Request->Apc, NULL, NULL, 0))
+        CmpTellNobody(&Request->Apc);
+}
+
+/* ---- Watches ------------------------------------------------------------------------------------------------------ */
+
 static VOID CmpCompleteRequest(PCM_REQUEST Request, NTSTATUS Status)
 {
     RemoveEntryList(&Request->Entry);
+    InitializeListHead(&Request->Entry);
+    if (Request->Thread) {
+        CmpCompleteInThread(Request, Status);
+        return;
+    }
     Request->Iosb->Status = Status;
     Request->Iosb->Information = 0;
     if (Request->Event)
@@ -127,20 +193,34 @@ static PCM_WATCH CmpWatchOf(PCM_KEY_BODY Body, ULONG Filter, BOOLEAN WholeTree)
     return Body->Watch;
 }
 
+/* A status block where the caller has it. */
+static NTSTATUS CmpGiveResult(PIO_STATUS_BLOCK Iosb, const IO_STATUS_BLOCK *Result)
+{
+    if (ExGetPreviousMode() != KernelMode)
+        return MmWriteUser(Iosb, Result, sizeof(*Result));
+    *Iosb = *Result;
+    return STATUS_SUCCESS;
+}
+
+/* A program that ends while it waits takes its request back. */
 static NTSTATUS CmpWaitForChange(PCM_WATCH Watch, PIO_STATUS_BLOCK Iosb)
 {
-    IO_STATUS_BLOCK Result;
+    IO_STATUS_BLOCK Result = {0};
     KEVENT Event;
     CM_REQUEST Request = {.Event = &Event, .Iosb = &Result, .Synchronous = TRUE};
     KeInitializeEvent(&Event, NotificationEvent, FALSE);
     InsertTailList(&Watch->Requests, &Request.Entry);
-    KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL);
-    *Iosb = Result;
-    return Result.Status;
+    NTSTATUS Status = KeWaitForSingleObject(&Event, Executive, ExGetPreviousMode(), FALSE, NULL);
+    if (Status != STATUS_SUCCESS && !IsListEmpty(&Request.Entry)) {
+        RemoveEntryList(&Request.Entry);
+        return Status;
+    }
+    Status = CmpGiveResult(Iosb, &Result);
+    return NT_SUCCESS(Status) ? Result.Status : Status;
 }
 
-static NTSTATUS CmpWatchKey(PCM_KEY_BODY Body, HANDLE EventHandle, PWORK_QUEUE_ITEM Item, ULONG Queue,
-                            PIO_STATUS_BLOCK Iosb, ULONG Filter, BOOLEAN WholeTree, BOOLEAN Asynchronous)
+static NTSTATUS CmpWatchKey(PCM_KEY_BODY Body, HANDLE EventHandle, PVOID Routine, PVOID Context, PIO_STATUS_BLOCK Iosb,
+                            ULONG Filter, BOOLEAN WholeTree, BOOLEAN Asynchronous)
 {
     PKEVENT Event = NULL;
     NTSTATUS Status = CmpMayRead(Body);
@@ -160,7 +240,16 @@ static NTSTATUS CmpWatchKey(PCM_KEY_BODY Body, HANDLE EventHandle, PWORK_QUEUE_I
         return CmpWaitForChange(Watch, Iosb);
     }
     PCM_REQUEST Request = ExpAllocate(sizeof(*Request), CM_TAG);
-    *Request = (CM_REQUEST){.Event = Event, .Iosb = Iosb, .Item = Item, .Queue = Queue};
+    *Request = (CM_REQUEST){.Event = Event, .Iosb = Iosb};
+    if (ExGetPreviousMode() != KernelMode) {
+        Request->Thread = PsGetCurrentThread();
+        ObfReferenceObject(Request->Thread);
+        Request->Routine = (PKNORMAL_ROUTINE)(ULONG_PTR)Routine;
+        Request->Context = Context;
+    } else {
+        Request->Item = Routine;
+        Request->Queue = (ULONG)(ULONG_PTR)Context;
+    }
     InsertTailList(&Watch->Requests, &Request->Entry);
     if (!Watch->Changed)
         return STATUS_PENDING;
@@ -176,11 +265,13 @@ NTSTATUS NTAPI NtNotifyChangeKey(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Ap
     PCM_KEY_BODY Body;
     if (!Filter || (Filter & ~REG_LEGAL_CHANGE_FILTER) || Length)
         return STATUS_INVALID_PARAMETER;
-    NTSTATUS Status = CmpReferenceBody(Handle, KEY_NOTIFY, &Body);
+    NTSTATUS Status =
+        ExGetPreviousMode() != KernelMode ? MmProbeUser(Iosb, sizeof(*Iosb), sizeof(PVOID), TRUE) : STATUS_SUCCESS;
+    if (NT_SUCCESS(Status))
+        Status = CmpReferenceBody(Handle, KEY_NOTIFY, &Body);
     if (!NT_SUCCESS(Status))
         return Status;
-    Status = CmpWatchKey(Body, Event, (PVOID)(ULONG_PTR)ApcRoutine, (ULONG)(ULONG_PTR)ApcContext, Iosb, Filter,
-                         WatchTree, Asynchronous);
+    Status = CmpWatchKey(Body, Event, (PVOID)(ULONG_PTR)ApcRoutine, ApcContext, Iosb, Filter, WatchTree, Asynchronous);
     ObfDereferenceObject(Body);
     return Status;
 }

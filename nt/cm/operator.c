@@ -72,7 +72,7 @@ static PCM_KEY CmpBehindLink(PCM_KEY Key, ULONG Depth);
 static PCM_KEY CmpAtPath(PCUNICODE_STRING Path, BOOLEAN Create, ULONG Depth)
 {
     PCM_KEY Key = CmpRoot;
-    ULONG n = Path->Length / sizeof(WCHAR), At = 0, Level = 0;
+    ULONG n = Path->Length / sizeof(WCHAR), At = 0;
     while (At < n) {
         ULONG Start = At;
         while (At < n && Path->Buffer[At] != L'\\')
@@ -84,7 +84,7 @@ static PCM_KEY CmpAtPath(PCUNICODE_STRING Path, BOOLEAN Create, ULONG Depth)
             continue;
         PCM_KEY Child = CmpFindKey(Key, &Name, NULL);
         if (!Child) {
-            if (!Create || Name.Length > CM_NAME_MOST || ++Level >= CM_DEPTH_MOST)
+            if (!Create || Name.Length > CM_NAME_MOST || CmpDepth(Key) >= CM_DEPTH_MOST)
                 return NULL;
             Child = CmpMakeKey(Key, &Name, NULL);
             if (Key->Flags & CM_FIXED) { /* a hive of its own */
@@ -141,26 +141,22 @@ static NTSTATUS CmpListKey(PCM_KEY Key)
     return Status;
 }
 
-/* The whole tree but what is volatile, each key before its values and they before its subkeys. */
-static NTSTATUS CmpExport(PCM_KEY Key)
+/* A key and its values, unless it is volatile; MACHINE, USER and the root are, but what is below them is not. */
+static NTSTATUS CmpExportKey(PCM_KEY Key, PVOID Context)
 {
-    PCM_KEY Child;
     PCM_VALUE Value;
-    NTSTATUS Status = STATUS_SUCCESS;
     ULONG Bytes = CmpPathOf(Key, NULL), Cut = CmpRoot->Name.Length + 2 * sizeof(WCHAR); /* "\REGISTRY\" */
-    BOOLEAN Stays = !(Key->Flags & CM_VOLATILE) && Key->Parent;
-    if (Stays && Bytes < 0xfffe) {
-        PWSTR Path = ExpAllocate(Bytes, CM_TAG);
-        CmpPathOf(Key, Path);
-        UNICODE_STRING Name = {(USHORT)(Bytes - Cut), (USHORT)(Bytes - Cut), (PWSTR)((PUCHAR)Path + Cut)};
-        Status = CmpTell(DOOR_REGISTRY_CREATE, &Name, NULL, 0, NULL, 0);
-        for (ULONG i = 0; NT_SUCCESS(Status) && (Value = CmpNthValue(Key, i, NULL)); i++)
-            Status = CmpTell(DOOR_REGISTRY_SET, &Name, &Value->Name, Value->Type, Value->Data, Value->Bytes);
-        ExpFree(Path);
-    }
-    for (ULONG i = 0; NT_SUCCESS(Status) && (Stays || (Key->Flags & CM_FIXED)) && (Child = CmpNthKey(Key, i, NULL));
-         i++)
-        Status = CmpExport(Child);
+    if (Key->Flags & CM_FIXED)
+        return STATUS_SUCCESS;
+    if ((Key->Flags & CM_VOLATILE) || !CmpSees(&Key->Mark, NULL) || Bytes >= 0xfffe)
+        return STATUS_NO_MORE_ENTRIES;
+    PWSTR Path = ExpAllocate(Bytes, CM_TAG);
+    CmpPathOf(Key, Path);
+    UNICODE_STRING Name = {(USHORT)(Bytes - Cut), (USHORT)(Bytes - Cut), (PWSTR)((PUCHAR)Path + Cut)};
+    NTSTATUS Status = CmpTell(DOOR_REGISTRY_CREATE, &Name, NULL, 0, NULL, 0);
+    for (ULONG i = 0; NT_SUCCESS(Status) && (Value = CmpNthValue(Key, i, NULL)); i++)
+        Status = CmpTell(DOOR_REGISTRY_SET, &Name, &Value->Name, Value->Type, Value->Data, Value->Bytes);
+    ExpFree(Path);
     return Status;
 }
 
@@ -237,7 +233,7 @@ static NTSTATUS CmpOperate(const struct door_registry *Record, PCUNICODE_STRING 
     case DOOR_REGISTRY_LIST:
         return CmpListKey(Key);
     case DOOR_REGISTRY_EXPORT:
-        return CmpExport(Key);
+        return CmpWalkTree(Key, CmpExportKey, NULL);
     case DOOR_REGISTRY_LOAD:
         return CmpLoadByHost(Key, Data, Record->data_bytes);
     case DOOR_REGISTRY_SAVE:

@@ -30,9 +30,17 @@ static NTSTATUS CmpEndReply(PCM_REPLY Reply, PULONG Returned)
     return Reply->Room < Reply->Need ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
 }
 
+/* Null pointers where an answer is to go: what Windows' services catch. */
+static BOOLEAN CmpIsBadReply(PVOID Buffer, ULONG Room, PULONG Returned)
+{
+    return !Returned || (Room && !Buffer);
+}
+
 NTSTATUS CmpFillValue(PCM_VALUE Value, ULONG Class, PVOID Buffer, ULONG Room, PULONG Returned)
 {
     CM_REPLY Reply = {.Buffer = Buffer, .Room = Room};
+    if (CmpIsBadReply(Buffer, Room, Returned))
+        return STATUS_ACCESS_VIOLATION;
     KEY_VALUE_FULL_INFORMATION Full = {
         .Type = Value->Type, .DataLength = Value->Bytes, .NameLength = Value->Name.Length};
     KEY_VALUE_BASIC_INFORMATION Basic = {.Type = Value->Type, .NameLength = Value->Name.Length};
@@ -149,10 +157,21 @@ static VOID CmpPutWords(PCM_REPLY Reply, const VOID *Words, ULONG Bytes)
     CmpPut(Reply, 0, Words, Bytes);
 }
 
+NTSTATUS CmpFillWords(const VOID *Words, ULONG Bytes, PVOID Buffer, ULONG Room, PULONG Returned)
+{
+    CM_REPLY Reply = {.Buffer = Buffer, .Room = Room};
+    if (CmpIsBadReply(Buffer, Room, Returned))
+        return STATUS_ACCESS_VIOLATION;
+    CmpPutWords(&Reply, Words, Bytes);
+    return CmpEndReply(&Reply, Returned);
+}
+
 NTSTATUS CmpFillKey(PCM_KEY Key, struct _CM_TRANSACTION *Transaction, ULONG Class, PVOID Buffer, ULONG Room,
                     PULONG Returned)
 {
     CM_REPLY Reply = {.Buffer = Buffer, .Room = Room};
+    if (CmpIsBadReply(Buffer, Room, Returned))
+        return STATUS_ACCESS_VIOLATION;
     KEY_BASIC_INFORMATION Basic = {.LastWriteTime = Key->WriteTime, .NameLength = Key->Name.Length};
     CM_SUMS Sums;
     switch (Class) {

@@ -11,19 +11,54 @@
 
 /* ---- New keys ---------------------------------------------------------------------------------------------------- */
 
+/* What the last heir got, of which parent's descriptor and by which token: mostly the next one gets the same. */
+static struct {
+    PSECURITY_DESCRIPTOR Parent, Child; /* referenced, so that a pointer says which */
+    LUID Token, Modified;
+} CmpLast;
+
+static BOOLEAN CmpIsLast(PSECURITY_DESCRIPTOR Parent, PSEP_TOKEN Token)
+{
+    return CmpLast.Child && CmpLast.Parent == Parent && RtlEqualLuid(&CmpLast.Token, &Token->TokenId) &&
+           RtlEqualLuid(&CmpLast.Modified, &Token->ModifiedId);
+}
+
+static VOID CmpRemember(PSECURITY_DESCRIPTOR Parent, PSECURITY_DESCRIPTOR Child, PSEP_TOKEN Token)
+{
+    ObReferenceSecurityDescriptor(Parent, 1);
+    ObReferenceSecurityDescriptor(Child, 1);
+    if (CmpLast.Child) {
+        ObDereferenceSecurityDescriptor(CmpLast.Parent, 1);
+        ObDereferenceSecurityDescriptor(CmpLast.Child, 1);
+    }
+    CmpLast.Parent = Parent;
+    CmpLast.Child = Child;
+    CmpLast.Token = Token->TokenId;
+    CmpLast.Modified = Token->ModifiedId;
+}
+
 NTSTATUS CmpMakeSecurity(PCM_KEY Parent, PSECURITY_DESCRIPTOR Explicit, PSECURITY_DESCRIPTOR *Shared)
 {
+    PSECURITY_DESCRIPTOR OfParent = Parent ? Parent->Security : NULL, New;
     ULONG Flags = SEF_DACL_AUTO_INHERIT | SEF_SACL_AUTO_INHERIT;
-    PSECURITY_DESCRIPTOR New;
+    PSEP_TOKEN Token = SepEffectiveToken();
+    BOOLEAN Heir = OfParent && !Explicit;
     *Shared = NULL;
+    if (Heir && CmpIsLast(OfParent, Token)) {
+        ObReferenceSecurityDescriptor(CmpLast.Child, 1);
+        *Shared = CmpLast.Child;
+        return STATUS_SUCCESS;
+    }
     if (ExGetPreviousMode() == KernelMode)
         Flags |= SEF_AVOID_OWNER_CHECK | SEF_AVOID_PRIVILEGE_CHECK;
-    NTSTATUS Status = SepAssign(Parent ? Parent->Security : NULL, Explicit, NULL, TRUE, Flags, SepEffectiveToken(),
-                                &CmpKeyType->Init.Mapping, PagedPool, &New);
+    NTSTATUS Status =
+        SepAssign(OfParent, Explicit, NULL, TRUE, Flags, Token, &CmpKeyType->Init.Mapping, PagedPool, &New);
     if (!NT_SUCCESS(Status))
         return Status;
     Status = ObLogSecurityDescriptor(New, Shared, 1);
     SeDeassignSecurity(&New);
+    if (Heir && NT_SUCCESS(Status))
+        CmpRemember(OfParent, *Shared, Token);
     return Status;
 }
 

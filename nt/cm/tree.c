@@ -230,16 +230,18 @@ VOID CmpDestroyTree(PCM_KEY Top)
     CmpFreeUnused(Top);
 }
 
-ULONG CmpUsesBelow(PCM_KEY Top)
+NTSTATUS CmpWalkTree(PCM_KEY Top, CM_VISIT *Visit, PVOID Context)
 {
     PULONG Next = ExpAllocate((CM_DEPTH_MOST + 1) * sizeof(ULONG), CM_TAG); /* of each level, which subkey comes next */
-    ULONG Depth = 0, Count = Top->References;
-    for (PCM_KEY Key = Top;;) {
+    NTSTATUS Status = Visit(Top, Context);
+    ULONG Depth = 0;
+    for (PCM_KEY Key = Top; NT_SUCCESS(Status);) {
         PCM_NODE Node = Depth < CM_DEPTH_MOST ? CmpTreeNth(Key->Children, Next[Depth]++) : NULL;
         if (Node) {
             Key = CmpKeyOf(Node);
-            Count += Key->References;
-            Next[++Depth] = 0;
+            Status = Visit(Key, Context);
+            Next[++Depth] = Status == STATUS_NO_MORE_ENTRIES ? MAXULONG : 0;
+            Status = Status == STATUS_NO_MORE_ENTRIES ? STATUS_SUCCESS : Status;
         } else if (Depth) {
             Depth--;
             Key = Key->Parent;
@@ -247,6 +249,19 @@ ULONG CmpUsesBelow(PCM_KEY Top)
             break;
     }
     ExpFree(Next);
+    return Status == STATUS_NO_MORE_ENTRIES ? STATUS_SUCCESS : Status;
+}
+
+static NTSTATUS CmpCountUses(PCM_KEY Key, PVOID Count)
+{
+    *(PULONG)Count += Key->References;
+    return STATUS_SUCCESS;
+}
+
+ULONG CmpUsesBelow(PCM_KEY Top)
+{
+    ULONG Count = 0;
+    CmpWalkTree(Top, CmpCountUses, &Count);
     return Count;
 }
 

@@ -2,8 +2,7 @@
  * Services on values, and the questions about keys (docs: ZwSetValueKey, ZwQueryValueKey, ZwEnumerateValueKey,
  * ZwQueryKey, ZwEnumerateKey, ZwQueryMultipleValueKey).
  *
- * Each one has the same frame: the key object by its handle, the registry callbacks before, the operation, the
- * callbacks after.
+ * Each has its operation; the frame around it, with the registry callbacks, is CmpRun.
  */
 #include "nt.h"
 #include "cm/cmp.h"
@@ -29,10 +28,12 @@ static NTSTATUS CmpSetInTransaction(PCM_KEY Key, PCUNICODE_STRING Name, ULONG Ty
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS CmpSet(PCM_KEY_BODY Body, PCUNICODE_STRING Name, ULONG Type, PVOID Data, ULONG Bytes)
+static NTSTATUS CmpSet(PCM_KEY_BODY Body, PVOID Context)
 {
-    if (!Name)
-        Name = &CmpNoName;
+    PREG_SET_VALUE_KEY_INFORMATION Asked = Context;
+    PCUNICODE_STRING Name = Asked->ValueName ? Asked->ValueName : &CmpNoName;
+    ULONG Type = Asked->Type, Bytes = Asked->DataSize;
+    PVOID Data = Asked->Data;
     while (Name->Length == 2 && Name->Buffer[0] == 0) /* a name of one terminator is the default value's */
         Name = &CmpNoName;
     if (Name->Length & 1)
@@ -41,6 +42,8 @@ static NTSTATUS CmpSet(PCM_KEY_BODY Body, PCUNICODE_STRING Name, ULONG Type, PVO
         return STATUS_INVALID_PARAMETER;
     if (Bytes > 0x7fffffff)
         return STATUS_INSUFFICIENT_RESOURCES;
+    if (Bytes && !Data)
+        return STATUS_ACCESS_VIOLATION;
     NTSTATUS Status = CmpMayWrite(Body);
     if (!NT_SUCCESS(Status))
         return Status;
@@ -54,22 +57,14 @@ static NTSTATUS CmpSet(PCM_KEY_BODY Body, PCUNICODE_STRING Name, ULONG Type, PVO
 
 NTSTATUS NTAPI NtSetValueKey(HANDLE Handle, PUNICODE_STRING Name, ULONG TitleIndex, ULONG Type, PVOID Data, ULONG Bytes)
 {
-    PCM_KEY_BODY Body;
-    NTSTATUS Status = CmpReferenceBody(Handle, KEY_SET_VALUE, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
     REG_SET_VALUE_KEY_INFORMATION Information = {
-        .Object = Body, .ValueName = Name, .TitleIndex = TitleIndex, .Type = Type, .Data = Data, .DataSize = Bytes};
-    CM_CALL Call = CM_CALL_OF(RegNtPreSetValueKey, RegNtPostSetValueKey, Information);
-    if (CmpBefore(&Call, &Status))
-        Status = CmpSet(Body, Name, Type, Data, Bytes);
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+        .ValueName = Name, .TitleIndex = TitleIndex, .Type = Type, .Data = Data, .DataSize = Bytes};
+    return CmpRun(Handle, KEY_SET_VALUE, SetValueKey, Information, CmpSet);
 }
 
-static NTSTATUS CmpDeleteValue(PCM_KEY_BODY Body, PCUNICODE_STRING Name)
+static NTSTATUS CmpDeleteValue(PCM_KEY_BODY Body, PVOID Asked)
 {
+    PCUNICODE_STRING Name = ((PREG_DELETE_VALUE_KEY_INFORMATION)Asked)->ValueName;
     NTSTATUS Status = CmpMayWrite(Body);
     if (!NT_SUCCESS(Status))
         return Status;
@@ -89,75 +84,69 @@ static NTSTATUS CmpDeleteValue(PCM_KEY_BODY Body, PCUNICODE_STRING Name)
 
 NTSTATUS NTAPI NtDeleteValueKey(HANDLE Handle, PUNICODE_STRING Name)
 {
-    PCM_KEY_BODY Body;
-    NTSTATUS Status = CmpReferenceBody(Handle, KEY_SET_VALUE, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    REG_DELETE_VALUE_KEY_INFORMATION Information = {.Object = Body, .ValueName = Name};
-    CM_CALL Call = CM_CALL_OF(RegNtPreDeleteValueKey, RegNtPostDeleteValueKey, Information);
-    if (CmpBefore(&Call, &Status))
-        Status = CmpDeleteValue(Body, Name);
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+    REG_DELETE_VALUE_KEY_INFORMATION Information = {.ValueName = Name};
+    return CmpRun(Handle, KEY_SET_VALUE, DeleteValueKey, Information, CmpDeleteValue);
 }
 
 /* ---- Values asked for -------------------------------------------------------------------------------------------- */
 
+static NTSTATUS CmpQueryValue(PCM_KEY_BODY Body, PVOID Context)
+{
+    PREG_QUERY_VALUE_KEY_INFORMATION Asked = Context;
+    NTSTATUS Status = CmpMayRead(Body);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    PCM_VALUE Value = CmpFindValue(Body->Key, Asked->ValueName ? Asked->ValueName : &CmpNoName, Body->Transaction);
+    return Value ? CmpFillValue(Value, Asked->KeyValueInformationClass, Asked->KeyValueInformation, Asked->Length,
+                                Asked->ResultLength)
+                 : STATUS_OBJECT_NAME_NOT_FOUND;
+}
+
 NTSTATUS NTAPI NtQueryValueKey(HANDLE Handle, PUNICODE_STRING Name, KEY_VALUE_INFORMATION_CLASS Class, PVOID Buffer,
                                ULONG Room, PULONG Returned)
 {
-    PCM_KEY_BODY Body;
-    NTSTATUS Status = CmpReferenceBody(Handle, KEY_QUERY_VALUE, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    REG_QUERY_VALUE_KEY_INFORMATION Information = {.Object = Body,
-                                                   .ValueName = Name,
+    REG_QUERY_VALUE_KEY_INFORMATION Information = {.ValueName = Name,
                                                    .KeyValueInformationClass = Class,
                                                    .KeyValueInformation = Buffer,
                                                    .Length = Room,
                                                    .ResultLength = Returned};
-    CM_CALL Call = CM_CALL_OF(RegNtPreQueryValueKey, RegNtPostQueryValueKey, Information);
-    if (CmpBefore(&Call, &Status) && NT_SUCCESS(Status = CmpMayRead(Body))) {
-        PCM_VALUE Value = CmpFindValue(Body->Key, Name ? Name : &CmpNoName, Body->Transaction);
-        Status = Value ? CmpFillValue(Value, Class, Buffer, Room, Returned) : STATUS_OBJECT_NAME_NOT_FOUND;
-    }
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+    return CmpRun(Handle, KEY_QUERY_VALUE, QueryValueKey, Information, CmpQueryValue);
+}
+
+static NTSTATUS CmpEnumerateValue(PCM_KEY_BODY Body, PVOID Context)
+{
+    PREG_ENUMERATE_VALUE_KEY_INFORMATION Asked = Context;
+    NTSTATUS Status = CmpMayRead(Body);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    PCM_VALUE Value = CmpNthValue(Body->Key, Asked->Index, Body->Transaction);
+    return Value ? CmpFillValue(Value, Asked->KeyValueInformationClass, Asked->KeyValueInformation, Asked->Length,
+                                Asked->ResultLength)
+                 : STATUS_NO_MORE_ENTRIES;
 }
 
 NTSTATUS NTAPI NtEnumerateValueKey(HANDLE Handle, ULONG Index, KEY_VALUE_INFORMATION_CLASS Class, PVOID Buffer,
                                    ULONG Room, PULONG Returned)
 {
-    PCM_KEY_BODY Body;
-    NTSTATUS Status = CmpReferenceBody(Handle, KEY_QUERY_VALUE, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    REG_ENUMERATE_VALUE_KEY_INFORMATION Information = {.Object = Body,
-                                                       .Index = Index,
+    REG_ENUMERATE_VALUE_KEY_INFORMATION Information = {.Index = Index,
                                                        .KeyValueInformationClass = Class,
                                                        .KeyValueInformation = Buffer,
                                                        .Length = Room,
                                                        .ResultLength = Returned};
-    CM_CALL Call = CM_CALL_OF(RegNtPreEnumerateValueKey, RegNtPostEnumerateValueKey, Information);
-    if (CmpBefore(&Call, &Status) && NT_SUCCESS(Status = CmpMayRead(Body))) {
-        PCM_VALUE Value = CmpNthValue(Body->Key, Index, Body->Transaction);
-        Status = Value ? CmpFillValue(Value, Class, Buffer, Room, Returned) : STATUS_NO_MORE_ENTRIES;
-    }
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+    return CmpRun(Handle, KEY_QUERY_VALUE, EnumerateValueKey, Information, CmpEnumerateValue);
 }
 
 /* docs: ZwQueryMultipleValueKey: data one behind the other, aligned; what does not fit is counted. */
-static NTSTATUS CmpQueryMultiple(PCM_KEY_BODY Body, PKEY_VALUE_ENTRY Entries, ULONG Count, PVOID Buffer, PULONG Room,
-                                 PULONG Needed)
+static NTSTATUS CmpQueryMultiple(PCM_KEY_BODY Body, PVOID Context)
 {
+    PREG_QUERY_MULTIPLE_VALUE_KEY_INFORMATION Asked = Context;
+    PKEY_VALUE_ENTRY Entries = Asked->ValueEntries;
+    PVOID Buffer = Asked->ValueBuffer;
+    PULONG Room = Asked->BufferLength, Needed = Asked->RequiredBufferLength;
     ULONG64 Used = 0, Need = 0;
     NTSTATUS Status = CmpMayRead(Body);
     BOOLEAN Full = FALSE;
-    for (ULONG i = 0; i < Count && NT_SUCCESS(Status); i++) {
+    for (ULONG i = 0; i < Asked->EntryCount && NT_SUCCESS(Status); i++) {
         PCM_VALUE Value = CmpFindValue(Body->Key, Entries[i].ValueName, Body->Transaction);
         if (!Value)
             return STATUS_OBJECT_NAME_NOT_FOUND;
@@ -183,82 +172,59 @@ static NTSTATUS CmpQueryMultiple(PCM_KEY_BODY Body, PKEY_VALUE_ENTRY Entries, UL
 NTSTATUS NTAPI NtQueryMultipleValueKey(HANDLE Handle, PKEY_VALUE_ENTRY Entries, ULONG Count, PVOID Buffer, PULONG Room,
                                        PULONG Needed)
 {
-    PCM_KEY_BODY Body;
-    if (Count > 0x10000)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    NTSTATUS Status = CmpReferenceBody(Handle, KEY_QUERY_VALUE, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    REG_QUERY_MULTIPLE_VALUE_KEY_INFORMATION Information = {.Object = Body,
-                                                            .ValueEntries = Entries,
+    REG_QUERY_MULTIPLE_VALUE_KEY_INFORMATION Information = {.ValueEntries = Entries,
                                                             .EntryCount = Count,
                                                             .ValueBuffer = Buffer,
                                                             .BufferLength = Room,
                                                             .RequiredBufferLength = Needed};
-    CM_CALL Call = CM_CALL_OF(RegNtPreQueryMultipleValueKey, RegNtPostQueryMultipleValueKey, Information);
-    if (CmpBefore(&Call, &Status))
-        Status = CmpQueryMultiple(Body, Entries, Count, Buffer, Room, Needed);
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+    if (Count > 0x10000)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    return CmpRun(Handle, KEY_QUERY_VALUE, QueryMultipleValueKey, Information, CmpQueryMultiple);
 }
 
 /* ---- Keys asked for ---------------------------------------------------------------------------------------------- */
 
+static NTSTATUS CmpEnumerate(PCM_KEY_BODY Body, PVOID Context)
+{
+    PREG_ENUMERATE_KEY_INFORMATION Asked = Context;
+    NTSTATUS Status = CmpMayRead(Body);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    PCM_KEY Child = CmpNthKey(Body->Key, Asked->Index, Body->Transaction);
+    return Child ? CmpFillKey(Child, Body->Transaction, Asked->KeyInformationClass, Asked->KeyInformation,
+                              Asked->Length, Asked->ResultLength)
+                 : STATUS_NO_MORE_ENTRIES;
+}
+
 NTSTATUS NTAPI NtEnumerateKey(HANDLE Handle, ULONG Index, KEY_INFORMATION_CLASS Class, PVOID Buffer, ULONG Room,
                               PULONG Returned)
 {
-    PCM_KEY_BODY Body;
-    NTSTATUS Status = CmpReferenceBody(Handle, KEY_ENUMERATE_SUB_KEYS, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    REG_ENUMERATE_KEY_INFORMATION Information = {.Object = Body,
-                                                 .Index = Index,
+    REG_ENUMERATE_KEY_INFORMATION Information = {.Index = Index,
                                                  .KeyInformationClass = Class,
                                                  .KeyInformation = Buffer,
                                                  .Length = Room,
                                                  .ResultLength = Returned};
-    CM_CALL Call = CM_CALL_OF(RegNtPreEnumerateKey, RegNtPostEnumerateKey, Information);
-    if (CmpBefore(&Call, &Status) && NT_SUCCESS(Status = CmpMayRead(Body))) {
-        PCM_KEY Child = CmpNthKey(Body->Key, Index, Body->Transaction);
-        Status = Child ? CmpFillKey(Child, Body->Transaction, Class, Buffer, Room, Returned) : STATUS_NO_MORE_ENTRIES;
-    }
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+    return CmpRun(Handle, KEY_ENUMERATE_SUB_KEYS, EnumerateKey, Information, CmpEnumerate);
 }
 
-static NTSTATUS CmpQuery(PCM_KEY_BODY Body, ULONG Class, PVOID Buffer, ULONG Room, PULONG Returned)
+static NTSTATUS CmpQuery(PCM_KEY_BODY Body, PVOID Context)
 {
+    PREG_QUERY_KEY_INFORMATION Asked = Context;
     NTSTATUS Status = CmpMayRead(Body);
     if (!NT_SUCCESS(Status))
         return Status;
-    if (Class != KeyHandleTagsInformation)
-        return CmpFillKey(Body->Key, Body->Transaction, Class, Buffer, Room, Returned);
-    *Returned = sizeof(ULONG);
-    if (Room < sizeof(ULONG))
-        return STATUS_BUFFER_TOO_SMALL;
-    *(PULONG)Buffer = Body->HandleTags;
-    return STATUS_SUCCESS;
+    if (Asked->KeyInformationClass == KeyHandleTagsInformation)
+        return CmpFillWords(&Body->HandleTags, sizeof(ULONG), Asked->KeyInformation, Asked->Length,
+                            Asked->ResultLength);
+    return CmpFillKey(Body->Key, Body->Transaction, Asked->KeyInformationClass, Asked->KeyInformation, Asked->Length,
+                      Asked->ResultLength);
 }
 
 /* docs: ZwQueryKey: KeyNameInformation and KeyHandleTagsInformation want no right. */
 NTSTATUS NTAPI NtQueryKey(HANDLE Handle, KEY_INFORMATION_CLASS Class, PVOID Buffer, ULONG Room, PULONG Returned)
 {
-    PCM_KEY_BODY Body;
     BOOLEAN Free = Class == KeyNameInformation || Class == KeyHandleTagsInformation;
-    NTSTATUS Status = CmpReferenceBody(Handle, Free ? 0 : KEY_QUERY_VALUE, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    REG_QUERY_KEY_INFORMATION Information = {.Object = Body,
-                                             .KeyInformationClass = Class,
-                                             .KeyInformation = Buffer,
-                                             .Length = Room,
-                                             .ResultLength = Returned};
-    CM_CALL Call = CM_CALL_OF(RegNtPreQueryKey, RegNtPostQueryKey, Information);
-    if (CmpBefore(&Call, &Status))
-        Status = CmpQuery(Body, Class, Buffer, Room, Returned);
-    Status = CmpAfter(&Call, Body, Status);
-    ObfDereferenceObject(Body);
-    return Status;
+    REG_QUERY_KEY_INFORMATION Information = {
+        .KeyInformationClass = Class, .KeyInformation = Buffer, .Length = Room, .ResultLength = Returned};
+    return CmpRun(Handle, Free ? 0 : KEY_QUERY_VALUE, QueryKey, Information, CmpQuery);
 }

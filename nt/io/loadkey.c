@@ -102,18 +102,24 @@ static NTSTATUS IopLoadFromKey(HANDLE Key, PCWSTR Service)
     return Offered == STATUS_NO_SUCH_FILE ? Status : Offered;
 }
 
-NTSTATUS NTAPI NtLoadDriver(PUNICODE_STRING ServiceKey)
+/* The service that a key's name means, and the key opened. */
+static NTSTATUS IopOpenService(PUNICODE_STRING ServiceKey, PWSTR Service, ULONG Characters, PHANDLE Key)
 {
     OBJECT_ATTRIBUTES Attributes;
-    WCHAR Service[64];
-    HANDLE Key;
     if (!SepHasPrivilege(SE_LOAD_DRIVER_PRIVILEGE, ExGetPreviousMode()))
         return STATUS_PRIVILEGE_NOT_HELD;
-    NTSTATUS Status = IopServiceName(ServiceKey, Service, RTL_NUMBER_OF(Service));
+    NTSTATUS Status = IopServiceName(ServiceKey, Service, Characters);
     if (!NT_SUCCESS(Status))
         return Status;
     InitializeObjectAttributes(&Attributes, ServiceKey, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
-    Status = NtOpenKey(&Key, KEY_READ, &Attributes);
+    return NtOpenKey(Key, KEY_READ, &Attributes);
+}
+
+NTSTATUS NTAPI NtLoadDriver(PUNICODE_STRING ServiceKey)
+{
+    WCHAR Service[64];
+    HANDLE Key;
+    NTSTATUS Status = IopOpenService(ServiceKey, Service, RTL_NUMBER_OF(Service), &Key);
     if (!NT_SUCCESS(Status))
         return Status;
     Status = IopLoadFromKey(Key, Service);
@@ -123,16 +129,9 @@ NTSTATUS NTAPI NtLoadDriver(PUNICODE_STRING ServiceKey)
 
 NTSTATUS NTAPI NtUnloadDriver(PUNICODE_STRING ServiceKey)
 {
-    OBJECT_ATTRIBUTES Attributes;
     WCHAR Service[64];
     HANDLE Key;
-    if (!SepHasPrivilege(SE_LOAD_DRIVER_PRIVILEGE, ExGetPreviousMode()))
-        return STATUS_PRIVILEGE_NOT_HELD;
-    NTSTATUS Status = IopServiceName(ServiceKey, Service, RTL_NUMBER_OF(Service));
-    if (!NT_SUCCESS(Status))
-        return Status;
-    InitializeObjectAttributes(&Attributes, ServiceKey, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
-    Status = NtOpenKey(&Key, KEY_READ, &Attributes);
+    NTSTATUS Status = IopOpenService(ServiceKey, Service, RTL_NUMBER_OF(Service), &Key);
     if (!NT_SUCCESS(Status))
         return Status;
     NtClose(Key);

@@ -24,6 +24,38 @@ static VOID IopTellCallback(PCWSTR Name, PVOID Argument1, PVOID Argument2)
     ObDereferenceObject(Object);
 }
 
+/* docs: ExCreateCallback: \\Callback\\SetSystemTime is notified when the system time changes; the arguments point to the old
+ * time and the new one, as is known of it. */
+static UINT64 IopSetTime(INT64 Time)
+{
+    LARGE_INTEGER New = {.QuadPart = Time}, Old = {.QuadPart = KiSetSystemTime(Time)};
+    IopTellCallback(L"\\Callback\\SetSystemTime", &Old, &New);
+    return (UINT64)Old.QuadPart;
+}
+
+/* What RtlTimeToTimeFields can tell: up to the year 30827. */
+#define IOP_LATEST 0x7fff35f4f06c58f0
+
+NTSTATUS NTAPI NtSetSystemTime(PLARGE_INTEGER NewTime, PLARGE_INTEGER OldTime)
+{
+    if (!SepHasPrivilege(SE_SYSTEMTIME_PRIVILEGE, ExGetPreviousMode()))
+        return STATUS_PRIVILEGE_NOT_HELD;
+    if (!NewTime || NewTime->QuadPart < 0 || NewTime->QuadPart > IOP_LATEST)
+        return STATUS_INVALID_PARAMETER;
+    UINT64 Old = IopSetTime(NewTime->QuadPart);
+    if (OldTime)
+        OldTime->QuadPart = (LONGLONG)Old;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI NtQuerySystemTime(PLARGE_INTEGER Time)
+{
+    if (!Time)
+        return STATUS_ACCESS_VIOLATION;
+    KiExportKeQuerySystemTime(Time);
+    return STATUS_SUCCESS;
+}
+
 VOID PopTellPowerState(ULONG_PTR Event, ULONG_PTR Value)
 {
     IopTellCallback(L"\\Callback\\PowerState", (PVOID)Event, (PVOID)Value);
@@ -99,6 +131,11 @@ static VOID IopCarryOut(struct door_command *Command)
     case DOOR_COMMAND_SCHEDULE:
         KiBeginSchedule();
         Command->status = STATUS_SUCCESS;
+        break;
+    case DOOR_COMMAND_TIME:
+        Command->status = Command->value > IOP_LATEST ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
+        if (Command->status == STATUS_SUCCESS)
+            Command->value = IopSetTime((INT64)Command->value);
         break;
     case DOOR_COMMAND_NMI:
         Command->status = IopFire(Command->value, KI_SOURCE_NMI);

@@ -59,6 +59,18 @@ INT64 KiSystemTime(VOID)
     return (INT64)KiDoor->now + KiSystemTimeShift;
 }
 
+INT64 KiSetSystemTime(INT64 Time)
+{
+    KIRQL OldIrql = KiRaiseIrql(DISPATCH_LEVEL);
+    INT64 Shift = Time - KiSystemTime();
+
+    KiSystemTimeShift += Shift;
+    KiUpdateShared();
+    KiMoveAbsoluteTimers(Shift);
+    KiLowerIrql(OldIrql);
+    return Time - Shift;
+}
+
 VOID KiSetTimeLimit(UINT64 Limit, UINT64 Busy, PCSTR What)
 {
     KiTimeLimit = Limit;

@@ -254,6 +254,8 @@ static inline UINT64 KiNow(void)
 
 /* The wall clock: 100 ns since 1601. For the kernel's own time stamps, which cost no virtual time. */
 INT64 KiSystemTime(VOID);
+INT64 KiSetSystemTime(INT64 Time); /* what it was */
+VOID KiMoveAbsoluteTimers(INT64 Shift);
 
 /* Let Duration (100 ns) of virtual time pass on this processor: a stall, a clock read. Interrupts become pending. */
 VOID KiSpendTime(UINT64 Duration);

@@ -188,7 +188,7 @@ static VOID KiStartTimer(PKTIMER Timer)
 
 static UINT64 KiDueTime(LARGE_INTEGER DueTime)
 {
-    INT64 Absolute = DueTime.QuadPart - (INT64)KiDoor->boot_time;
+    INT64 Absolute = (INT64)KiDoor->now + DueTime.QuadPart - KiSystemTime();
 
     if (DueTime.QuadPart < 0)
         return KiDoor->now + (UINT64)-DueTime.QuadPart;
@@ -198,6 +198,7 @@ static UINT64 KiDueTime(LARGE_INTEGER DueTime)
 BOOLEAN KiInsertTimer(PKTIMER Timer, LARGE_INTEGER DueTime, ULONG Period, ULONG Stack)
 {
     Timer->DueTime.QuadPart = KiDueTime(DueTime);
+    Timer->Header.Absolute = DueTime.QuadPart >= 0;
     Timer->Period = Period;
     KiCoalesce(Timer);
     KiStartTimer(Timer);
@@ -233,6 +234,7 @@ VOID KiInitializeLongTimer(PKI_LONG_TIMER Timer, TIMER_TYPE Type, BOOLEAN NoWake
 VOID KiInsertLongTimer(PKI_LONG_TIMER Timer, LARGE_INTEGER DueTime, UINT64 Period, UINT64 Tolerance)
 {
     Timer->NominalDue = KiDueTime(DueTime);
+    Timer->Timer.Header.Absolute = DueTime.QuadPart >= 0;
     Timer->Period = Period;
     Timer->Tolerance = Tolerance;
     KiStartLongTimer(Timer);
@@ -262,6 +264,7 @@ static BOOLEAN KiStartPeriod(PKTIMER Timer)
 {
     PKI_LONG_TIMER Long = KiLongTimer(Timer);
 
+    Timer->Header.Absolute = FALSE; /* periods are time that passes */
     if (Long && Long->NoWake)
         RemoveEntryList(&Long->NoWakeEntry);
     if (Long && Long->Period) {
@@ -310,6 +313,56 @@ VOID KiExpireTimers(VOID)
 {
     while (!IsListEmpty(&KiExpired))
         KiExpireTimer(CONTAINING_RECORD(RemoveHeadList(&KiExpired), KTIMER, TimerListEntry));
+}
+
+/* ---- Another system time ------------------------------------------------------------------------------------------ */
+
+/* Into a list by due time; mostly it is the last. */
+static VOID KiInsertByDueTime(PLIST_ENTRY Head, PKTIMER Timer)
+{
+    PLIST_ENTRY Before = Head->Blink;
+    while (Before != Head &&
+           CONTAINING_RECORD(Before, KTIMER, TimerListEntry)->DueTime.QuadPart > Timer->DueTime.QuadPart)
+        Before = Before->Blink;
+    InsertHeadList(Before, &Timer->TimerListEntry);
+}
+
+static VOID KiTakeAbsolute(PLIST_ENTRY Head, PLIST_ENTRY Taken)
+{
+    for (PLIST_ENTRY Entry = Head->Flink, Next; Entry != Head; Entry = Next) {
+        PKTIMER Timer = CONTAINING_RECORD(Entry, KTIMER, TimerListEntry);
+        Next = Entry->Flink;
+        if (!Timer->Header.Absolute || Timer->Header.Expired)
+            continue;
+        KiLeaveWheel(Timer);
+        KiInsertByDueTime(Taken, Timer);
+    }
+}
+
+/* The system time is Shift later than it was: timers with an absolute due time are due so much earlier. Those that have
+ * expired are left alone. (docs: KeSetTimer, KeWaitForSingleObject: absolute times track changes of the system time) */
+VOID KiMoveAbsoluteTimers(INT64 Shift)
+{
+    LIST_ENTRY Taken;
+
+    InitializeListHead(&Taken);
+    for (ULONG i = 0; i < KI_LEVELS * 64; i++)
+        KiTakeAbsolute(&KiWheel[0][i], &Taken);
+    for (PLIST_ENTRY Entry = KiNoWake.Flink; Entry != &KiNoWake; Entry = Entry->Flink) {
+        PKI_LONG_TIMER Timer = CONTAINING_RECORD(Entry, KI_LONG_TIMER, NoWakeEntry);
+        if (Timer->Timer.Header.Absolute && !Timer->Timer.TimerListEntry.Flink)
+            Timer->NominalDue = (UINT64)max((INT64)Timer->NominalDue - Shift, 0);
+    }
+    while (!IsListEmpty(&Taken)) {
+        PKTIMER Timer = CONTAINING_RECORD(RemoveHeadList(&Taken), KTIMER, TimerListEntry);
+        PKI_LONG_TIMER Long = KiLongTimer(Timer);
+        if (Long)
+            Long->NominalDue = (UINT64)max((INT64)Long->NominalDue - Shift, 0);
+        Timer->DueTime.QuadPart = (UINT64)max((INT64)Timer->DueTime.QuadPart - Shift, 0);
+        KiStartTimer(Timer);
+        if (Long)
+            Timer->Header.Expired = Timer->DueTime.QuadPart <= KiDoor->now;
+    }
 }
 
 static VOID KiForgetDpcIn(PLIST_ENTRY Head, PKDPC Dpc)

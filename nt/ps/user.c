@@ -26,6 +26,7 @@ static ULONG PspDone;
  * One letter for each argument:
  *   .  a value, or an address that the service itself treats as user mode's
  *   8  8 bytes in and out     4  4 bytes out, may be NULL      i  an IO_STATUS_BLOCK, written when the service returns
+ *   r  4 bytes out            P  TOKEN_PRIVILEGES in
  *   l  8 bytes in, may be NULL    k  4 bytes in, may be NULL   O  OBJECT_ATTRIBUTES    S  UNICODE_STRING, may be NULL
  *   p  8 bytes in and out, may be NULL    c  a CLIENT_ID in    f  FILE_NETWORK_OPEN_INFORMATION out
  *   b  a buffer that is filled, its length is the next argument   n  one that is read   H  as many handles as the last
@@ -97,6 +98,35 @@ static const struct {
     SERVICE(CreateTimer, "8.O."),
     SERVICE(SetTimer, ".l....4"),
     SERVICE(CancelTimer, ".4"),
+    SERVICE(CreateKey, "8.O.S.4"),
+    SERVICE(OpenKey, "8.O"),
+    SERVICE(OpenKeyEx, "8.O."),
+    SERVICE(DeleteKey, "."),
+    SERVICE(RenameKey, ".S"),
+    SERVICE(FlushKey, "."),
+    SERVICE(SetValueKey, ".S..n."),
+    SERVICE(DeleteValueKey, ".S"),
+    SERVICE(QueryValueKey, ".S.b.r"),
+    SERVICE(EnumerateValueKey, "...b.r"),
+    SERVICE(QueryKey, "..b.r"),
+    SERVICE(EnumerateKey, "...b.r"),
+    SERVICE(SetInformationKey, "..n."),
+    SERVICE(NotifyChangeKey, ".........."),
+    SERVICE(SaveKey, ".."),
+    SERVICE(SaveKeyEx, "..."),
+    SERVICE(RestoreKey, "..."),
+    SERVICE(LoadKey, "OO"),
+    SERVICE(LoadKey2, "OO."),
+    SERVICE(UnloadKey, "O"),
+    SERVICE(UnloadKey2, "O."),
+    SERVICE(UnloadKeyEx, "O."),
+    SERVICE(ReplaceKey, "O.O"),
+    SERVICE(QuerySecurityObject, "..b.r"),
+    SERVICE(SetSecurityObject, "..."),
+    SERVICE(OpenProcessToken, "..8"),
+    SERVICE(AdjustPrivilegesToken, "..P..."),
+    SERVICE(QuerySystemTime, "8"),
+    SERVICE(SetSystemTime, "lp"),
 #undef SERVICE
 };
 
@@ -188,6 +218,21 @@ static NTSTATUS PspCaptureBuffer(PPSP_CAPTURE Capture, UINT64 *Argument, UINT64 
     return Status;
 }
 
+/* As many entries as its count says, a set of all at most. */
+static NTSTATUS PspCapturePrivileges(PPSP_CAPTURE Capture, UINT64 *Argument)
+{
+    ULONG Count = 0;
+    NTSTATUS Status = *Argument ? MmReadUser(&Count, (PVOID)*Argument, sizeof(Count)) : STATUS_SUCCESS;
+
+    if (!NT_SUCCESS(Status) || Count > 64)
+        return NT_SUCCESS(Status) ? STATUS_INVALID_PARAMETER : Status;
+    Status = PspCaptureBuffer(Capture, Argument,
+                              FIELD_OFFSET(TOKEN_PRIVILEGES, Privileges) + Count * sizeof(LUID_AND_ATTRIBUTES), FALSE);
+    if (NT_SUCCESS(Status) && Capture->Memory)
+        ((PTOKEN_PRIVILEGES)Capture->Memory)->PrivilegeCount = Count; /* it may have changed meanwhile */
+    return Status;
+}
+
 static NTSTATUS PspCapture(CHAR Kind, PPSP_CAPTURE Capture, UINT64 *Argument, ULONG Position)
 {
     UINT64 *At = &Argument[Position];
@@ -203,6 +248,10 @@ static NTSTATUS PspCapture(CHAR Kind, PPSP_CAPTURE Capture, UINT64 *Argument, UL
         return PspCaptureBuffer(Capture, At, sizeof(FILE_NETWORK_OPEN_INFORMATION), TRUE);
     case '4':
         return PspCaptureWord(Capture, At, 4, FALSE, TRUE);
+    case 'r':
+        return *At ? PspCaptureWord(Capture, At, 4, FALSE, TRUE) : STATUS_ACCESS_VIOLATION;
+    case 'P':
+        return PspCapturePrivileges(Capture, At);
     case 'l':
         return PspCaptureWord(Capture, At, 8, TRUE, FALSE);
     case 'k':
@@ -241,7 +290,7 @@ static VOID PspRelease(CHAR Kind, PPSP_CAPTURE Capture, NTSTATUS Status)
         MmWriteUser((PVOID)Capture->User, Capture->Memory, Capture->Bytes);
     else if (Capture->User && Kind == 'i' && !NT_ERROR(Status))
         MmWriteUser((PVOID)Capture->User, &Capture->Iosb, sizeof(Capture->Iosb));
-    else if (Capture->User && (Kind == '8' || Kind == '4' || Kind == 'p') &&
+    else if (Capture->User && (Kind == '8' || Kind == '4' || Kind == 'r' || Kind == 'p') &&
              (NT_SUCCESS(Status) || Capture->Word != Capture->Before))
         MmWriteUser((PVOID)Capture->User, &Capture->Word, Capture->Bytes);
     if (Capture->Memory)
