@@ -140,7 +140,25 @@ static BOOLEAN IopIsStacked(PDEVICE_OBJECT Bottom, PDEVICE_OBJECT Device)
     return Bottom != NULL;
 }
 
-static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Access, PIOP_OPEN Open, PVOID *Object)
+/* docs: IRP_MJ_CREATE: STATUS_REPARSE with IO_REPARSE: the driver has put another name, from the root on, in the file
+ * object's place; it becomes the rest, in memory that goes with it. */
+static NTSTATUS IopTakeName(PFILE_OBJECT File, PIOP_OPEN Open, PUNICODE_STRING Rest)
+{
+    USHORT Bytes = File->FileName.Length;
+    PWSTR Buffer;
+    if (Open->Iosb.Information == IO_REMOUNT)
+        return STATUS_REPARSE;
+    if (Open->Iosb.Information != IO_REPARSE)
+        return STATUS_IO_REPARSE_TAG_NOT_HANDLED; /* no reparse points */
+    if (!(Buffer = ExpTryAllocate(Bytes + sizeof(WCHAR), IOP_NAME_TAG)))
+        return STATUS_INSUFFICIENT_RESOURCES;
+    RtlCopyMemory(Buffer, File->FileName.Buffer, Bytes);
+    *Rest = (UNICODE_STRING){Bytes, Bytes, Buffer};
+    Open->Related = NULL;
+    return STATUS_REPARSE;
+}
+
+static NTSTATUS IopTryOpen(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Access, PIOP_OPEN Open, PVOID *Object)
 {
     PDEVICE_OBJECT Where = Device;
     PVPB Vpb = NULL;
@@ -172,12 +190,14 @@ static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Acc
         Status = IopMarkFile(File, Open->Extra, Open->Top, Open->Transaction);
         if (NT_SUCCESS(Status))
             Status = IopSendCreate(Where, File, Access, Open);
-        if (!NT_SUCCESS(Status)) {
+        if (Status == STATUS_REPARSE)
+            Status = IopTakeName(File, Open, Rest);
+        if (!NT_SUCCESS(Status) || Status == STATUS_REPARSE) {
             File->DeviceObject = NULL; /* was never opened: no cleanup, no close */
             ObfDereferenceObject(File);
         }
     }
-    if (!NT_SUCCESS(Status)) {
+    if (!NT_SUCCESS(Status) || Status == STATUS_REPARSE) {
         if (Vpb)
             IopDereferenceVpb(Vpb);
         IopDereferenceDevice(Device);
@@ -187,6 +207,19 @@ static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Acc
         ObfReferenceObject(Open->Related);
     *Object = Open->File = File;
     return STATUS_SUCCESS; /* another success code is the opener's: Open->Iosb has it */
+}
+
+#define IOP_REMOUNTS 32
+
+/* docs: IO_REMOUNT: the volume has been found to be another one: mount it, and try the same name again. */
+static NTSTATUS IopOpenOn(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Access, PIOP_OPEN Open, PVOID *Object)
+{
+    for (ULONG i = 0; i < IOP_REMOUNTS; i++) {
+        NTSTATUS Status = IopTryOpen(Device, Rest, Access, Open, Object);
+        if (Status != STATUS_REPARSE || Open->Iosb.Information != IO_REMOUNT)
+            return Status;
+    }
+    return STATUS_UNRECOGNIZED_VOLUME;
 }
 
 /* Without an open request a device's name names nothing that could be referenced (as on Windows). */

@@ -164,6 +164,17 @@ static NTSTATUS ObpSubstitute(POBP_WALK Walk, POBP_LINK Link)
     return STATUS_SUCCESS;
 }
 
+/* A parse routine gives another name to begin anew with, in memory that is the walk's now. */
+static NTSTATUS ObpBeginAnew(POBP_WALK Walk)
+{
+    if (Walk->Buffer)
+        ExpFree(Walk->Buffer);
+    Walk->Buffer = Walk->Rest.Buffer;
+    if (++Walk->Links > OBP_LINKS_FOLLOWED)
+        return STATUS_OBJECT_NAME_INVALID;
+    return Walk->Rest.Length && Walk->Rest.Buffer[0] == L'\\' ? STATUS_SUCCESS : STATUS_OBJECT_PATH_SYNTAX_BAD;
+}
+
 /* Cut "\component" off the rest. */
 static NTSTATUS ObpNextComponent(PUNICODE_STRING Rest, PUNICODE_STRING Component)
 {
@@ -205,8 +216,14 @@ static NTSTATUS ObpStep(POBP_WALK Walk, PVOID *Body, PBOOLEAN Done)
         return ObpSubstitute(Walk, (POBP_LINK)Name->Body);
     }
     *Done = TRUE;
-    if (Type->Init.Parse && !Walk->Insert)
-        return Type->Init.Parse(Name->Body, &Walk->Rest, &Walk->Access, Walk->Context, Body);
+    if (Type->Init.Parse && !Walk->Insert) {
+        Status = Type->Init.Parse(Name->Body, &Walk->Rest, &Walk->Access, Walk->Context, Body);
+        if (Status != STATUS_REPARSE)
+            return Status;
+        *Done = FALSE;
+        *Body = ObpRoot;
+        return ObpBeginAnew(Walk);
+    }
     if (Walk->Rest.Length)
         return STATUS_OBJECT_TYPE_MISMATCH;
     ObfReferenceObject(*Body);
@@ -227,9 +244,14 @@ static NTSTATUS ObpWalk(POBP_WALK Walk, PVOID Root, PCUNICODE_STRING Path, PVOID
     if (Root && ObpTypeOf(Root) != ObpDirectoryType) {
         if (!ObpTypeOf(Root)->Init.Parse)
             return STATUS_OBJECT_TYPE_MISMATCH;
-        return ObpTypeOf(Root)->Init.Parse(Root, &Walk->Rest, &Walk->Access, Walk->Context, Found);
-    }
-    if (Path->Length == (Root ? 0 : sizeof(WCHAR))) {
+        NTSTATUS Status = ObpTypeOf(Root)->Init.Parse(Root, &Walk->Rest, &Walk->Access, Walk->Context, Found);
+        if (Status != STATUS_REPARSE)
+            return Status;
+        Body = ObpRoot;
+        Status = ObpBeginAnew(Walk);
+        if (!NT_SUCCESS(Status))
+            return Status;
+    } else if (Path->Length == (Root ? 0 : sizeof(WCHAR))) {
         ObfReferenceObject(Body);
         Done = TRUE;
     }

@@ -21,7 +21,7 @@ typedef struct _OB_TYPE_INIT {
     VOID (*Free)(PVOID Memory);                        /* gives back ObpInitializeObject's memory; NULL = pool */
     /* Rest of a path below this object (devices, files); NULL = none can follow. Context: what the opener handed to
      * ObpLookupName. *Access: what kernel mode would be granted; on return, what the opener is. The object returned is
-     * referenced. */
+     * referenced. STATUS_REPARSE: Rest is a name to begin anew with, its buffer by ExpAllocate, freed by the walk. */
     NTSTATUS (*Parse)(PVOID Body, PUNICODE_STRING Rest, PULONG Access, PVOID Context, PVOID *Object);
     BOOLEAN CaseInsensitive; /* names of this type are compared so even when the opener does not ask for it */
     BOOLEAN Waitable;        /* body starts with a DISPATCHER_HEADER, or WaitOffset says where one is */
