@@ -3,6 +3,7 @@
  */
 #include "nt.h"
 #include "ex/poolp.h"
+#include <ntdddisk.h>
 
 /* ---- Statuses ---------------------------------------------------------------------------------------------------- */
 
@@ -238,4 +239,41 @@ NTSTATUS NTAPI FsRtlValidateReparsePointBuffer(ULONG Bytes, PREPARSE_DATA_BUFFER
             return STATUS_IO_REPARSE_DATA_INVALID;
     }
     return STATUS_SUCCESS;
+}
+
+/* ---- Volumes ------------------------------------------------------------------------------------------------------ */
+
+/* docs: FsRtlGetSectorSizeInformation: a disk that does not tell of its physical sectors has them as large as the logical
+ * ones. */
+NTSTATUS NTAPI FsRtlGetSectorSizeInformation(PDEVICE_OBJECT Device, PFILE_FS_SECTOR_SIZE_INFORMATION Sizes)
+{
+    STORAGE_PROPERTY_QUERY Query = {.PropertyId = StorageAccessAlignmentProperty};
+    STORAGE_ACCESS_ALIGNMENT_DESCRIPTOR Alignment = {0};
+    DISK_GEOMETRY Geometry;
+    ULONG_PTR Bytes;
+    NTSTATUS Status = FsRtlIssueDeviceIoControl(Device, IOCTL_DISK_GET_DRIVE_GEOMETRY, 0, NULL, 0, &Geometry,
+                                                sizeof(Geometry), &Bytes);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    RtlZeroMemory(Sizes, sizeof(*Sizes));
+    Sizes->LogicalBytesPerSector = Geometry.BytesPerSector;
+    Status = FsRtlIssueDeviceIoControl(Device, IOCTL_STORAGE_QUERY_PROPERTY, 0, &Query, sizeof(Query), &Alignment,
+                                       sizeof(Alignment), &Bytes);
+    if (!NT_SUCCESS(Status) || Alignment.BytesPerPhysicalSector < Geometry.BytesPerSector) {
+        Alignment.BytesPerPhysicalSector = Geometry.BytesPerSector;
+        Alignment.BytesOffsetForSectorAlignment = 0;
+    }
+    Sizes->PhysicalBytesPerSectorForAtomicity = Alignment.BytesPerPhysicalSector;
+    Sizes->PhysicalBytesPerSectorForPerformance = Alignment.BytesPerPhysicalSector;
+    Sizes->FileSystemEffectivePhysicalBytesPerSectorForAtomicity =
+        Alignment.BytesPerPhysicalSector < PAGE_SIZE ? Alignment.BytesPerPhysicalSector : PAGE_SIZE;
+    Sizes->ByteOffsetForSectorAlignment = Alignment.BytesOffsetForSectorAlignment;
+    if (!Alignment.BytesOffsetForSectorAlignment)
+        Sizes->Flags = SSINFO_FLAGS_ALIGNED_DEVICE | SSINFO_FLAGS_PARTITION_ALIGNED_ON_DEVICE;
+    return STATUS_SUCCESS;
+}
+
+/* Undocumented; file systems call it when a dismount is over, which nobody waits for here. */
+VOID NTAPI FsRtlDismountComplete(PDEVICE_OBJECT Device, NTSTATUS Status)
+{
 }

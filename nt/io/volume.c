@@ -208,7 +208,10 @@ static NTSTATUS IopMount(PDEVICE_OBJECT Device, BOOLEAN AllowRaw)
             continue;
         Control->ReferenceCount++; /* it may unregister meanwhile */
         PVPB Vpb = Device->Vpb;
+        ObfReferenceObject(Target); /* the file system's, if it mounts: it keeps it or gives it back (fastfat, cdfs) */
         Status = IopSendVolume(Control, IRP_MN_MOUNT_VOLUME, Vpb, Target, AllowRaw ? SL_ALLOW_RAW_MOUNT : 0);
+        if (!NT_SUCCESS(Status))
+            ObfDereferenceObject(Target);
         if (NT_SUCCESS(Status)) {
             Vpb = Device->Vpb;
             Vpb->Flags |= VPB_MOUNTED;
@@ -267,7 +270,8 @@ NTSTATUS NTAPI IoVerifyVolume(PDEVICE_OBJECT Device, BOOLEAN AllowRaw)
     KeWaitForSingleObject(&Device->DeviceLock, Executive, KernelMode, FALSE, NULL);
     PVPB Vpb = Device->Vpb;
     if (Vpb->Flags & VPB_MOUNTED) {
-        Status = IopSendVolume(Vpb->DeviceObject, IRP_MN_VERIFY_VOLUME, Vpb, Device, AllowRaw ? SL_ALLOW_RAW_MOUNT : 0);
+        Status = IopSendVolume(Vpb->DeviceObject, IRP_MN_VERIFY_VOLUME, Vpb, Vpb->DeviceObject,
+                               AllowRaw ? SL_ALLOW_RAW_MOUNT : 0); /* docs: the volume's device, not the disk's */
         Mount = Status == STATUS_WRONG_VOLUME;
     }
     if (Mount) {
@@ -383,6 +387,18 @@ NTSTATUS NTAPI IoVolumeDeviceToDosName(PVOID VolumeDeviceObject, PUNICODE_STRING
         return STATUS_SUCCESS;
     }
     return STATUS_OBJECT_NAME_NOT_FOUND;
+}
+
+/* docs: IoVolumeDeviceToGuid, IoVolumeDeviceToGuidPath: names that the mount manager has given. There is none, so no volume
+ * has one. */
+NTSTATUS NTAPI IoVolumeDeviceToGuid(PVOID VolumeDeviceObject, GUID *Guid)
+{
+    return STATUS_INVALID_DEVICE_REQUEST;
+}
+
+NTSTATUS NTAPI IoVolumeDeviceToGuidPath(PVOID VolumeDeviceObject, PUNICODE_STRING GuidPath)
+{
+    return STATUS_INVALID_DEVICE_REQUEST;
 }
 
 PGENERIC_MAPPING NTAPI IoGetFileObjectGenericMapping(VOID)

@@ -24,6 +24,12 @@ static VOID the_first_open_mounts(VOID)
     OK(ZwClose(File));
     OK(IoVerifyVolume(Disk, FALSE));
     CHECK(Did.Verifies == 1);
+    FILE_FS_SECTOR_SIZE_INFORMATION Sizes;
+    GUID Guid;
+    OK(FsRtlGetSectorSizeInformation(Disk, &Sizes));
+    CHECK(Sizes.LogicalBytesPerSector == 512 && Sizes.PhysicalBytesPerSectorForAtomicity == 512);
+    STATUS(FsRtlGetSectorSizeInformation(Volume, &Sizes), STATUS_INVALID_DEVICE_REQUEST); /* no geometry, no answer */
+    STATUS(IoVolumeDeviceToGuid(Disk, &Guid), STATUS_INVALID_DEVICE_REQUEST);
 }
 
 static VOID what_is_written_is_cached_until_it_is_flushed(VOID)

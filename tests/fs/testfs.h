@@ -8,6 +8,7 @@
  */
 #pragma once
 #include "../io/test.h"
+#include <ntdddisk.h>
 
 NTSYSAPI NTSTATUS NTAPI ZwNotifyChangeDirectoryFile(HANDLE File, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
                                                     PIO_STATUS_BLOCK Status, PVOID Buffer, ULONG Bytes, ULONG Filter,
@@ -491,6 +492,8 @@ static NTSTATUS Mount(PIRP Irp, PIO_STACK_LOCATION Stack)
     DirectoryFile->FsContext = &DirectoryFcb;
     DirectoryFile->SectionObjectPointer = &DirectoryFcb.Section;
     StartCache(DirectoryFile, &DirectoryFcb);
+    ObDereferenceObject(
+        Stack->Parameters.MountVolume.DeviceObject); /* the I/O manager's reference, given to who mounts */
     return Finish(Irp, STATUS_SUCCESS, 0);
 }
 
@@ -500,6 +503,7 @@ static NTSTATUS FileSystemControl(PIRP Irp, PIO_STACK_LOCATION Stack, PFCB Fcb)
         return Mount(Irp, Stack);
     if (Stack->MinorFunction == IRP_MN_VERIFY_VOLUME) {
         Did.Verifies++;
+        CHECK(Stack->Parameters.VerifyVolume.DeviceObject == Volume && Stack->Parameters.VerifyVolume.Vpb == Disk->Vpb);
         return Finish(Irp, STATUS_SUCCESS, 0);
     }
     if (!Fcb)
@@ -566,6 +570,12 @@ static NTSTATUS NTAPI Dispatch(PDEVICE_OBJECT Device, PIRP Irp)
         if (Stack->MajorFunction == IRP_MJ_CREATE || Stack->MajorFunction == IRP_MJ_CLEANUP ||
             Stack->MajorFunction == IRP_MJ_CLOSE)
             return Finish(Irp, STATUS_SUCCESS, 0);
+        if (Stack->MajorFunction == IRP_MJ_DEVICE_CONTROL &&
+            Stack->Parameters.DeviceIoControl.IoControlCode == IOCTL_DISK_GET_DRIVE_GEOMETRY) {
+            *(PDISK_GEOMETRY)Irp->AssociatedIrp.SystemBuffer =
+                (DISK_GEOMETRY){{.QuadPart = DISK_BYTES / 512}, FixedMedia, 1, 1, 512};
+            return Finish(Irp, STATUS_SUCCESS, sizeof(DISK_GEOMETRY));
+        }
         return Finish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     }
     FsRtlEnterFileSystem();
