@@ -240,32 +240,43 @@ static NTSTATUS CmpOpenParent(POBJECT_ATTRIBUTES Target, PUNICODE_STRING Name, P
     return CmpOpenBody(&Attributes, REG_OPTION_BACKUP_RESTORE, Body);
 }
 
-/* The file as a hive below Parent: an empty file, or a new one, becomes an empty hive. */
+/* What a file holds, as a tree of its own. An empty file, or a new one, becomes an empty hive at once. */
+static NTSTATUS CmpReadOrMake(PCM_KEY Parent, PUNICODE_STRING Name, HANDLE File, PCM_KEY *Top)
+{
+    PSECURITY_DESCRIPTOR Security;
+    NTSTATUS Status = CmpReadTreeOf(File, CM_DEPTH_MOST - CmpDepth(Parent), FALSE, Top);
+    if (!NT_SUCCESS(Status) || *Top)
+        return Status;
+    Status = CmpMakeSecurity(Parent, NULL, &Security);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    *Top = CmpMakeKey(NULL, Name, Security);
+    Status = CmpWriteFile(File, *Top, TRUE);
+    if (!NT_SUCCESS(Status))
+        CmpDestroyTree(*Top);
+    return Status;
+}
+
 static NTSTATUS CmpMount(PCM_KEY_BODY Parent, PUNICODE_STRING Name, HANDLE File, PUNICODE_STRING Path, ULONG Flags)
 {
     PCM_KEY Top;
-    NTSTATUS Status = CmpReadTreeOf(File, CM_DEPTH_MOST - CmpDepth(Parent->Key), FALSE, &Top);
+    NTSTATUS Status = CmpReadOrMake(Parent->Key, Name, File, &Top);
     if (!NT_SUCCESS(Status))
         return Status;
     if (CmpFindKey(Parent->Key, Name, NULL)) {
-        if (Top)
-            CmpDestroyTree(Top);
+        CmpDestroyTree(Top);
         return STATUS_OBJECT_NAME_COLLISION;
     }
-    BOOLEAN New = !Top;
-    if (New)
-        Top = CmpMakeKey(Parent->Key, Name, NULL);
-    else
-        CmpAttachKey(Parent->Key, Top, Name);
+    CmpAttachKey(Parent->Key, Top, Name);
     Top->Flags = (Top->Flags & ~CM_VOLATILE) | CM_HIVE | CM_LOADED;
     PCM_HIVE_FILE Hive = ExpAllocate(sizeof(*Hive), CM_TAG);
-    *Hive = (CM_HIVE_FILE){.Root = Top, .File = File, .Dirty = New, .NoLazyFlush = (Flags & REG_NO_LAZY_FLUSH) != 0};
+    *Hive = (CM_HIVE_FILE){.Root = Top, .File = File, .NoLazyFlush = (Flags & REG_NO_LAZY_FLUSH) != 0};
     Hive->Path.Buffer = ExpAllocate(Path->Length + sizeof(WCHAR), CM_TAG);
     Hive->Path.Length = Hive->Path.MaximumLength = Path->Length;
     RtlCopyMemory(Hive->Path.Buffer, Path->Buffer, Path->Length);
     InsertTailList(&CmpHives, &Hive->Entry);
     CmpNotify(Parent->Key, REG_NOTIFY_CHANGE_NAME);
-    return New ? CmpFlushHive(Hive) : STATUS_SUCCESS;
+    return STATUS_SUCCESS;
 }
 
 static NTSTATUS CmpLoad(PCM_KEY_BODY Parent, PUNICODE_STRING Name, POBJECT_ATTRIBUTES Source, ULONG Flags)
