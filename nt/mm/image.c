@@ -317,19 +317,11 @@ VOID MmUnloadImage(PMI_IMAGE Image)
 
 /* ---- Routines of the public interface ---------------------------------------------------------------------------- */
 
-/* docs: MmGetSystemRoutineAddress: what ntoskrnl.exe or hal.dll exports. What a driver gets this way is checked as if
- * it had imported it. */
-PVOID NTAPI MmGetSystemRoutineAddress(PUNICODE_STRING SystemRoutineName)
+PVOID MiFindExport(UINT64 Base, PCSTR Name, PMI_IMAGE Importer)
 {
-    PMI_IMAGE Importer = MmImageOf((UINT64)__builtin_return_address(0)), Exporter;
-    struct door_import Import = {0};
-    CHAR Name[256];
+    struct door_import Import = {.target = KiDoor->image_export(Base, Name)};
+    PMI_IMAGE Exporter = Import.target ? MmImageOf(Import.target) : NULL;
 
-    if (RtlpToUtf8(Name, sizeof(Name), SystemRoutineName->Buffer, SystemRoutineName->Length / sizeof(WCHAR)) >=
-        sizeof(Name) - 1)
-        return NULL;
-    Import.target = KiDoor->image_export(0, Name);
-    Exporter = Import.target ? MmImageOf(Import.target) : NULL;
     if (!Exporter || !Importer || !Importer->Driver)
         return (PVOID)Import.target;
     Import.importer = Importer->Base;
@@ -337,4 +329,16 @@ PVOID NTAPI MmGetSystemRoutineAddress(PUNICODE_STRING SystemRoutineName)
     Import.name = Name;
     Import.exporter = Exporter->Base;
     return (PVOID)VfBind(&Import);
+}
+
+/* docs: MmGetSystemRoutineAddress: what ntoskrnl.exe or hal.dll exports. What a driver gets this way is checked as if
+ * it had imported it. */
+PVOID NTAPI MmGetSystemRoutineAddress(PUNICODE_STRING SystemRoutineName)
+{
+    CHAR Name[256];
+
+    if (RtlpToUtf8(Name, sizeof(Name), SystemRoutineName->Buffer, SystemRoutineName->Length / sizeof(WCHAR)) >=
+        sizeof(Name) - 1)
+        return NULL;
+    return MiFindExport(0, Name, MmImageOf((UINT64)__builtin_return_address(0)));
 }

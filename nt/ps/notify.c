@@ -290,6 +290,19 @@ typedef struct _PSP_MODULE_INFORMATION {
 } PSP_MODULE_INFORMATION;
 C_ASSERT(sizeof(PSP_MODULE_INFORMATION) == 296);
 
+static VOID PspDescribeModule(PSP_MODULE_INFORMATION *Entry, PPSP_MODULE Module, ULONG Index)
+{
+    RtlZeroMemory(Entry, sizeof(*Entry));
+    Entry->ImageBase = Module->DllBase;
+    Entry->ImageSize = Module->SizeOfImage;
+    Entry->Flags = Module->Flags;
+    Entry->LoadOrderIndex = (USHORT)Index;
+    Entry->LoadCount = Module->LoadCount;
+    RtlpToUtf8(Entry->FullPathName, sizeof(Entry->FullPathName), Module->FullDllName.Buffer,
+               Module->FullDllName.Length / sizeof(WCHAR));
+    Entry->OffsetToFileName = (USHORT)((Module->FullDllName.Length - Module->BaseDllName.Length) / sizeof(WCHAR));
+}
+
 /* SystemModuleInformation: a count, then the modules in load order. */
 NTSTATUS PspQueryModules(PVOID Buffer, ULONG Bytes, PULONG Returned)
 {
@@ -300,21 +313,45 @@ NTSTATUS PspQueryModules(PVOID Buffer, ULONG Bytes, PULONG Returned)
         PPSP_MODULE Module = CONTAINING_RECORD(Link, PSP_MODULE, InLoadOrderLinks);
         if (8 + (Count + 1) * sizeof(*Entry) > Bytes)
             continue;
-        RtlZeroMemory(&Entry[Count], sizeof(*Entry));
-        Entry[Count].ImageBase = Module->DllBase;
-        Entry[Count].ImageSize = Module->SizeOfImage;
-        Entry[Count].Flags = Module->Flags;
-        Entry[Count].LoadOrderIndex = (USHORT)Count;
-        Entry[Count].LoadCount = Module->LoadCount;
-        RtlpToUtf8(Entry[Count].FullPathName, sizeof(Entry->FullPathName), Module->FullDllName.Buffer,
-                   Module->FullDllName.Length / sizeof(WCHAR));
-        Entry[Count].OffsetToFileName =
-            (USHORT)((Module->FullDllName.Length - Module->BaseDllName.Length) / sizeof(WCHAR));
+        PspDescribeModule(&Entry[Count], Module, Count);
     }
     if (Returned)
         *Returned = (ULONG)(8 + Count * sizeof(*Entry));
     if (8 + Count * sizeof(*Entry) > Bytes)
         return STATUS_INFO_LENGTH_MISMATCH;
     *(PULONG)Buffer = Count;
+    return STATUS_SUCCESS;
+}
+
+/* SystemModuleInformationEx: each says how far the next one is; the last is a distance of 0 alone. */
+typedef struct _PSP_MODULE_INFORMATION_EX {
+    USHORT NextOffset;
+    PSP_MODULE_INFORMATION BaseInfo;
+    ULONG ImageChecksum, TimeDateStamp;
+    PVOID DefaultBase;
+} PSP_MODULE_INFORMATION_EX;
+C_ASSERT(sizeof(PSP_MODULE_INFORMATION_EX) == 320);
+
+NTSTATUS PspQueryModulesEx(PVOID Buffer, ULONG Bytes, PULONG Returned)
+{
+    PSP_MODULE_INFORMATION_EX *Entry = Buffer;
+    ULONG Count = 0, Need;
+
+    for (PLIST_ENTRY Link = PsLoadedModuleList.Flink; Link != &PsLoadedModuleList; Link = Link->Flink, Count++) {
+        PPSP_MODULE Module = CONTAINING_RECORD(Link, PSP_MODULE, InLoadOrderLinks);
+        if ((Count + 1) * sizeof(*Entry) > Bytes)
+            continue;
+        PspDescribeModule(&Entry[Count].BaseInfo, Module, Count);
+        Entry[Count].NextOffset = sizeof(*Entry);
+        Entry[Count].ImageChecksum = Module->CheckSum;
+        Entry[Count].TimeDateStamp = Module->TimeDateStamp;
+        Entry[Count].DefaultBase = Module->DllBase;
+    }
+    Need = (ULONG)(Count * sizeof(*Entry) + sizeof(USHORT));
+    if (Returned)
+        *Returned = Need;
+    if (Need > Bytes)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    Entry[Count].NextOffset = 0;
     return STATUS_SUCCESS;
 }

@@ -122,6 +122,9 @@ NTSTATUS NTAPI NtTerminateThread(HANDLE Thread, NTSTATUS ExitStatus);
 NTSTATUS NTAPI NtDelayExecution(BOOLEAN Alertable, PLARGE_INTEGER Interval);
 
 NTSTATUS PspQueryModules(PVOID Buffer, ULONG Bytes, PULONG Returned);
+NTSTATUS PspQueryModulesEx(PVOID Buffer, ULONG Bytes, PULONG Returned);
+/* An answer of fixed size: STATUS_INFO_LENGTH_MISMATCH for room of any other. */
+NTSTATUS PspGive(PVOID Buffer, ULONG Bytes, PULONG Returned, const VOID *Answer, ULONG Size);
 
 /* create.c */
 typedef struct _PSP_LAUNCH {

@@ -1,6 +1,6 @@
 /*
- * Processes and threads opened by id, and what can be asked of them and of the system.
- * (docs: ZwOpenProcess, ZwQueryInformationProcess, NtQueryInformationThread, ZwSetInformationThread, NtQuerySystemInformation)
+ * Processes and threads opened by id, and what can be asked of them. (docs: ZwOpenProcess, ZwQueryInformationProcess,
+ * NtQueryInformationThread, ZwSetInformationThread)
  *
  * Classes that are not here are STATUS_INVALID_INFO_CLASS. DIFFERS: no processor time is charged to threads.
  */
@@ -8,7 +8,7 @@
 #include "mm/space.h"
 
 /* An answer of fixed size. */
-static NTSTATUS PspGive(PVOID Buffer, ULONG Bytes, PULONG Returned, const VOID *Answer, ULONG Size)
+NTSTATUS PspGive(PVOID Buffer, ULONG Bytes, PULONG Returned, const VOID *Answer, ULONG Size)
 {
     if (Returned)
         *Returned = Size;
@@ -298,128 +298,4 @@ NTSTATUS NTAPI NtSetInformationThread(HANDLE Handle, THREADINFOCLASS Class, PVOI
     Status = PspSetThread(Thread, (ULONG)Class, Buffer, Bytes);
     ObfDereferenceObject(Thread);
     return Status;
-}
-
-/* ---- The system ----------------------------------------------------------------------------------------------------- */
-
-typedef struct _PSP_SYSTEM_BASIC {
-    ULONG Reserved, TimerResolution, PageSize, NumberOfPhysicalPages, LowestPhysicalPageNumber,
-        HighestPhysicalPageNumber, AllocationGranularity;
-    ULONG_PTR MinimumUserModeAddress, MaximumUserModeAddress, ActiveProcessorsAffinityMask;
-    CCHAR NumberOfProcessors;
-} PSP_SYSTEM_BASIC;
-C_ASSERT(sizeof(PSP_SYSTEM_BASIC) == 64);
-
-typedef struct _PSP_TIME_OF_DAY {
-    LARGE_INTEGER BootTime, CurrentTime, TimeZoneBias;
-    ULONG TimeZoneId, Reserved;
-    ULONGLONG BootTimeBias, SleepTimeBias;
-} PSP_TIME_OF_DAY;
-C_ASSERT(sizeof(PSP_TIME_OF_DAY) == 48);
-
-typedef struct _PSP_SYSTEM_THREAD {
-    LARGE_INTEGER KernelTime, UserTime, CreateTime;
-    ULONG WaitTime;
-    PVOID StartAddress;
-    CLIENT_ID ClientId;
-    LONG Priority, BasePriority;
-    ULONG ContextSwitches, ThreadState, WaitReason;
-} PSP_SYSTEM_THREAD;
-C_ASSERT(sizeof(PSP_SYSTEM_THREAD) == 0x50);
-
-typedef struct _PSP_SYSTEM_PROCESS {
-    ULONG NextEntryOffset, NumberOfThreads;
-    UCHAR Reserved1[0x18];
-    LARGE_INTEGER CreateTime, UserTime, KernelTime;
-    UNICODE_STRING ImageName;
-    LONG BasePriority;
-    HANDLE UniqueProcessId, InheritedFromUniqueProcessId;
-    ULONG HandleCount, SessionId;
-    UCHAR Reserved2[0x100 - 0x68];
-} PSP_SYSTEM_PROCESS;
-C_ASSERT(FIELD_OFFSET(PSP_SYSTEM_PROCESS, ImageName) == 0x38);
-C_ASSERT(FIELD_OFFSET(PSP_SYSTEM_PROCESS, UniqueProcessId) == 0x50);
-C_ASSERT(sizeof(PSP_SYSTEM_PROCESS) == 0x100);
-
-static VOID PspDescribeThread(PSP_SYSTEM_THREAD *Entry, PETHREAD Thread)
-{
-    *Entry = (PSP_SYSTEM_THREAD){.CreateTime = Thread->CreateTime,
-                                 .StartAddress = (PVOID)Thread->StartRoutine,
-                                 .ClientId = Thread->Cid,
-                                 .Priority = Thread->Tcb.Priority,
-                                 .BasePriority = Thread->Tcb.BasePriority,
-                                 .ThreadState = Thread->Tcb.State == KiWaiting ? 5 : Thread->Tcb.State,
-                                 .WaitReason = Thread->Tcb.WaitReason};
-}
-
-/* One process with its threads and name; as far as there is room. Returns its size. */
-static ULONG PspDescribeProcess(PUCHAR At, ULONG Room, PEPROCESS Process, BOOLEAN Last)
-{
-    PSP_SYSTEM_PROCESS *Entry = (PSP_SYSTEM_PROCESS *)At;
-    PSP_SYSTEM_THREAD *Thread = (PSP_SYSTEM_THREAD *)(Entry + 1);
-    ULONG Threads = Process->Pcb.ThreadCount, Length = (ULONG)strlen(Process->ImageFileName);
-    ULONG Size = (ULONG)(sizeof(*Entry) + Threads * sizeof(*Thread) + (Length + 1) * sizeof(WCHAR) + 7) & ~7u;
-
-    if (Size > Room)
-        return Size;
-    RtlZeroMemory(At, Size);
-    Entry->NextEntryOffset = Last ? 0 : Size;
-    Entry->NumberOfThreads = Threads;
-    Entry->CreateTime = Process->CreateTime;
-    Entry->BasePriority = Process->Pcb.BasePriority;
-    Entry->UniqueProcessId = Process->UniqueProcessId;
-    Entry->InheritedFromUniqueProcessId = Process->InheritedFromUniqueProcessId;
-    Entry->HandleCount = Process->ObjectTable ? Process->ObjectTable->Count : 0;
-    for (PLIST_ENTRY List = Process->Pcb.ThreadListHead.Flink; List != &Process->Pcb.ThreadListHead; List = List->Flink)
-        PspDescribeThread(Thread++, (PETHREAD)CONTAINING_RECORD(List, struct _KTHREAD, ThreadListEntry));
-    Entry->ImageName.Buffer = (PWSTR)Thread;
-    Entry->ImageName.Length = (USHORT)(Length * sizeof(WCHAR));
-    Entry->ImageName.MaximumLength = Entry->ImageName.Length + sizeof(WCHAR);
-    RtlpFromUtf8(Entry->ImageName.Buffer, Length + 1, Process->ImageFileName);
-    return Size;
-}
-
-static NTSTATUS PspQueryProcesses(PUCHAR Buffer, ULONG Bytes, PULONG Returned)
-{
-    ULONG Need = 0;
-
-    for (PLIST_ENTRY Entry = PspProcesses.Flink; Entry != &PspProcesses; Entry = Entry->Flink) {
-        PEPROCESS Process = CONTAINING_RECORD(Entry, EPROCESS, ActiveProcessLinks);
-        Need +=
-            PspDescribeProcess(Buffer + Need, Need < Bytes ? Bytes - Need : 0, Process, Entry->Flink == &PspProcesses);
-    }
-    if (Returned)
-        *Returned = Need;
-    return Need > Bytes ? STATUS_INFO_LENGTH_MISMATCH : STATUS_SUCCESS;
-}
-
-NTSTATUS NTAPI NtQuerySystemInformation(ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
-{
-    PSP_SYSTEM_BASIC Basic = {.TimerResolution = KI_TICK,
-                              .PageSize = PAGE_SIZE,
-                              .NumberOfPhysicalPages = (ULONG)MiPageCount,
-                              .LowestPhysicalPageNumber = 1,
-                              .HighestPhysicalPageNumber = (ULONG)MiPageCount - 1,
-                              .AllocationGranularity = MI_GRANULARITY,
-                              .MinimumUserModeAddress = DOOR_USER_BASE,
-                              .MaximumUserModeAddress = DOOR_USER_END - 1,
-                              .ActiveProcessorsAffinityMask = KeQueryActiveProcessors(),
-                              .NumberOfProcessors = (CCHAR)KiDoor->processors};
-    PSP_TIME_OF_DAY Time = {.BootTime.QuadPart = (LONGLONG)KiDoor->boot_time, .CurrentTime.QuadPart = KiSystemTime()};
-    UCHAR Debugger[2] = {FALSE, TRUE}; /* not enabled, not present */
-
-    switch (Class) {
-    case 0:
-        return PspGive(Buffer, Bytes, Returned, &Basic, sizeof(Basic));
-    case 3:
-        return PspGive(Buffer, Bytes, Returned, &Time, sizeof(Time));
-    case 5:
-        return PspQueryProcesses(Buffer, Bytes, Returned);
-    case 11:
-        return PspQueryModules(Buffer, Bytes, Returned);
-    case 35:
-        return PspGive(Buffer, Bytes, Returned, Debugger, sizeof(Debugger));
-    default:
-        return STATUS_INVALID_INFO_CLASS;
-    }
 }

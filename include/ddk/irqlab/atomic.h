@@ -39,6 +39,8 @@ IRQLAB_ACCESS(UChar, UCHAR)
 IRQLAB_ACCESS(UShort, USHORT)
 IRQLAB_ACCESS(ULong, ULONG)
 IRQLAB_ACCESS(ULong64, ULONG64)
+IRQLAB_ACCESS(Int32, INT32)
+IRQLAB_ACCESS(UInt32, UINT32)
 IRQLAB_ACCESS(Pointer, PVOID)
 
 #undef IRQLAB_ACCESS
@@ -89,3 +91,38 @@ FORCEINLINE BOOLEAN RtlIsZeroMemory(const void *Buffer, SIZE_T Length)
         Byte++, Length--;
     return Length == 0;
 }
+
+/* docs: RtlConstantTimeEqualMemory: as long for any bytes */
+FORCEINLINE LOGICAL RtlConstantTimeEqualMemory(const void *v1, const void *v2, SIZE_T len)
+{
+    const volatile UCHAR *a = (const volatile UCHAR *)v1, *b = (const volatile UCHAR *)v2;
+    UCHAR different = 0;
+    for (SIZE_T i = 0; i < len; i++)
+        different |= (UCHAR)(a[i] ^ b[i]);
+    return !different;
+}
+
+/* docs: READ_REGISTER_ULONG64 and its family */
+#ifndef READ_REGISTER_ULONG64
+#define READ_REGISTER_ULONG64 READ_REGISTER_ULONG64
+FORCEINLINE ULONG64 READ_REGISTER_ULONG64(volatile ULONG64 *Register)
+{
+    __sync_synchronize();
+    return *Register;
+}
+FORCEINLINE VOID WRITE_REGISTER_ULONG64(volatile ULONG64 *Register, ULONG64 Value)
+{
+    *Register = Value;
+    __sync_synchronize();
+}
+FORCEINLINE VOID READ_REGISTER_BUFFER_ULONG64(volatile ULONG64 *Register, PULONG64 Buffer, ULONG Count)
+{
+    for (; Count; Count--)
+        *Buffer++ = READ_REGISTER_ULONG64(Register);
+}
+FORCEINLINE VOID WRITE_REGISTER_BUFFER_ULONG64(volatile ULONG64 *Register, PULONG64 Buffer, ULONG Count)
+{
+    for (; Count; Count--)
+        WRITE_REGISTER_ULONG64(Register, *Buffer++);
+}
+#endif

@@ -1,6 +1,10 @@
 /* What ntifs.h of Windows 10's kit has and Debian's lacks: cache, file systems, information classes, security. */
 #pragma once
 
+/* docs: IoRegisterFsRegistrationChange, RtlCreateHeap */
+IRQLAB_ROUTINE(DRIVER_FS_NOTIFICATION);
+IRQLAB_ROUTINE(RTL_HEAP_COMMIT_ROUTINE);
+
 #include <stdarg.h>
 
 /* ---- Information classes (docs: the structures' pages in ntifs.h) ---------------------------------------------------- */

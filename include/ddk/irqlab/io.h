@@ -6,6 +6,18 @@
 typedef NTSTATUS NTAPI DRIVER_DISPATCH_PAGED(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 typedef NTSTATUS NTAPI DRIVER_DISPATCH_RAISED(PDEVICE_OBJECT DeviceObject, PIRP Irp);
 
+/* docs: IoCsqInitializeEx, DMA_COMPLETION_ROUTINE, ExInitializeLookasideListEx: what Debian's headers have as pointers. */
+#define IRQLAB_ROUTINE(Name) typedef __typeof__(*(P##Name)0) Name
+IRQLAB_ROUTINE(ALLOCATE_FUNCTION_EX);
+IRQLAB_ROUTINE(FREE_FUNCTION_EX);
+IRQLAB_ROUTINE(IO_CSQ_INSERT_IRP);
+IRQLAB_ROUTINE(IO_CSQ_INSERT_IRP_EX);
+IRQLAB_ROUTINE(IO_CSQ_REMOVE_IRP);
+IRQLAB_ROUTINE(IO_CSQ_PEEK_NEXT_IRP);
+IRQLAB_ROUTINE(IO_CSQ_ACQUIRE_LOCK);
+IRQLAB_ROUTINE(IO_CSQ_RELEASE_LOCK);
+IRQLAB_ROUTINE(IO_CSQ_COMPLETE_CANCELED_IRP);
+
 #ifndef DECLARE_GLOBAL_CONST_UNICODE_STRING
 #define DECLARE_GLOBAL_CONST_UNICODE_STRING(Name, Text)                                                                \
     const WCHAR Name##_buffer[] = Text;                                                                                \

@@ -44,6 +44,10 @@ typedef RTL_GENERIC_COMPARE_RESULTS NTAPI RTL_AVL_COMPARE_ROUTINE(RTL_AVL_TABLE 
 typedef PVOID NTAPI RTL_AVL_ALLOCATE_ROUTINE(RTL_AVL_TABLE *Table, CLONG ByteSize);
 typedef VOID NTAPI RTL_AVL_FREE_ROUTINE(RTL_AVL_TABLE *Table, PVOID Buffer);
 
+/* docs: KeExpandKernelStackAndCalloutEx, RtlRunOnceExecuteOnce */
+IRQLAB_ROUTINE(EXPAND_STACK_CALLOUT);
+IRQLAB_ROUTINE(RTL_RUN_ONCE_INIT_FN);
+
 /* ---- Silos (docs: PsGetCurrentSilo) ---------------------------------------------------------------------------------- */
 
 typedef struct _EJOB *PEJOB;
