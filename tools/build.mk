@@ -81,6 +81,17 @@ $(DRVLIBS): $(B)/nt/lib/lib%.a: $(B)/gen/%.def
 	@mkdir -p $(@D)
 	x86_64-w64-mingw32-dlltool -d $< -l $@
 
+# Static libraries of the kit that drivers link: in mingw's form, which every linker takes.
+KITLIBS := $(patsubst lib/%,$(B)/nt/lib/lib%.a,$(wildcard lib/*))
+all: $(KITLIBS)
+$(B)/lib/%.o: lib/%.c
+	@mkdir -p $(@D)
+	$(NTCC) -g0 -D_KERNEL_MODE=1 -MD -MP -c $< -o $@
+$(KITLIBS): $(B)/nt/lib/lib%.a: $(patsubst %.c,$(B)/%.o,$(wildcard lib/*/*.c))
+	@mkdir -p $(@D)
+	rm -f $@
+	x86_64-w64-mingw32-ar rcsD $@ $(filter $(B)/lib/$*/%,$^)
+
 $(B)/irqlab: $(HOSTOBJ)
 	$(CC) -Wl,-z,now -o $@ $^ $(LIBS)
 

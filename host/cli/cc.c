@@ -235,7 +235,7 @@ static void warn_of_old_clang(const struct build *b, int argc, char **argv)
 /* Both kinds of linker take the libraries by their path; behind the objects that need them. */
 static bool add_libraries(struct build *b)
 {
-    static const char *const names[] = {"libntoskrnl.a", "libhal.a", "libwmilib.a"};
+    static const char *const names[] = {"libwdmsec.a", "libntoskrnl.a", "libhal.a", "libwmilib.a"};
     char path[4300];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", b->libraries, names[i]);

@@ -1,4 +1,5 @@
 /* See wdm.h, which the system's ntddk.h includes. */
+#include <irqlab/first.h>
 #include_next <ntddk.h>
 #ifdef __cplusplus
 extern "C" {

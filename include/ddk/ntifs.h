@@ -1,4 +1,5 @@
 /* See wdm.h, which the system's ntifs.h includes by way of ntddk.h. */
+#include <irqlab/first.h>
 #include_next <ntifs.h>
 #ifdef __cplusplus
 extern "C" {

@@ -2,11 +2,7 @@
  * wdm.h of the system, then what it lacks of Windows 10's. `irqlab cc` puts this folder in front of the system's, so
  * drivers include the names they always do.
  */
-#ifdef __cplusplus
-/* The system's intrinsics and wdm.h both define these inline, which C++ does not allow: wdm.h's stay. */
-#define __INTRINSIC_DEFINED_InterlockedBitTestAndSet
-#define __INTRINSIC_DEFINED_InterlockedBitTestAndReset
-#endif
+#include <irqlab/first.h>
 #include_next <wdm.h>
 #include <driverspecs.h>
 #ifdef __cplusplus

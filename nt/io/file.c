@@ -240,14 +240,18 @@ NTSTATUS IopParseFile(PVOID Body, PUNICODE_STRING Rest, PULONG Access, PVOID Con
     return IopOpenOn(Related->DeviceObject, Rest, *Access, Open, Object);
 }
 
-/* docs: ZwCreateFile: the combinations it refuses. */
-static NTSTATUS IopCheckOpen(ULONG Access, ULONG Attributes, ULONG Share, ULONG Disposition, ULONG Options)
+/*
+ * docs: ZwCreateFile: the combinations it refuses. SYNCHRONIZE is demanded for synchronous files of user mode only: parameters of
+ * kernel mode are not validated (IoCreateFile, IO_CHECK_CREATE_PARAMETERS), and many drivers open with GENERIC_READ alone.
+ */
+static NTSTATUS IopCheckOpen(ULONG Access, ULONG Attributes, ULONG Share, ULONG Disposition, ULONG Options,
+                             KPROCESSOR_MODE Mode)
 {
     ULONG Synchronous = Options & IOP_SYNCHRONOUS;
     if ((Attributes & ~FILE_ATTRIBUTE_VALID_FLAGS) || (Share & ~FILE_SHARE_VALID_FLAGS) ||
         Disposition > FILE_MAXIMUM_DISPOSITION || (Options & ~FILE_VALID_OPTION_FLAGS))
         return STATUS_INVALID_PARAMETER;
-    if (Synchronous && (!(Access & SYNCHRONIZE) || Synchronous == IOP_SYNCHRONOUS))
+    if (Synchronous == IOP_SYNCHRONOUS || (Synchronous && Mode == UserMode && !(Access & SYNCHRONIZE)))
         return STATUS_INVALID_PARAMETER;
     if ((Options & FILE_DELETE_ON_CLOSE) && !(Access & (DELETE | GENERIC_ALL | MAXIMUM_ALLOWED)))
         return STATUS_INVALID_PARAMETER;
@@ -280,8 +284,9 @@ static NTSTATUS IopCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIB
         return STATUS_NOT_IMPLEMENTED; /* no pipes and mailslots here */
     if (!ObjectAttributes || ObjectAttributes->Length != sizeof(*ObjectAttributes))
         return STATUS_INVALID_PARAMETER;
-    NTSTATUS Status = Flags & IO_NO_PARAMETER_CHECKING ? STATUS_SUCCESS
-                                                       : IopCheckOpen(Access, Attributes, Share, Disposition, Options);
+    NTSTATUS Status = STATUS_SUCCESS;
+    if (!(Flags & IO_NO_PARAMETER_CHECKING))
+        Status = IopCheckOpen(Access, Attributes, Share, Disposition, Options, Open.Mode);
     if (!NT_SUCCESS(Status))
         return Status;
     Open.ObjectAttributes = ObjectAttributes->Attributes;

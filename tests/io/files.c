@@ -287,6 +287,24 @@ static VOID large_transfers_keep_every_byte(VOID)
     ExFreePoolWithTag(Out, 'tseT');
 }
 
-TEST_MAIN(dispositions_follow_the_page, the_position_moves_and_appending_goes_to_the_end, sharing_is_checked_both_ways,
+/* User mode has to ask for SYNCHRONIZE; the parameters of kernel mode are not validated. */
+static VOID kernel_mode_opens_synchronously_without_synchronize(VOID)
+{
+    UNICODE_STRING Name = RTL_CONSTANT_STRING(L"\\??\\C:\\sync.txt");
+    OBJECT_ATTRIBUTES Attributes;
+    HANDLE File;
+    InitializeObjectAttributes(&Attributes, &Name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
+    OK(ZwCreateFile(&File, GENERIC_READ | GENERIC_WRITE, &Attributes, &Iosb, NULL, FILE_ATTRIBUTE_NORMAL, 0,
+                    FILE_CREATE, FILE_SYNCHRONOUS_IO_NONALERT | FILE_NON_DIRECTORY_FILE, NULL, 0));
+    OK(Write(File, "at once", NULL));
+    CHECK(Holds(File, "at once"));
+    OK(ZwClose(File));
+    STATUS(ZwCreateFile(&File, GENERIC_READ, &Attributes, &Iosb, NULL, 0, 0, FILE_OPEN,
+                        FILE_SYNCHRONOUS_IO_NONALERT | FILE_SYNCHRONOUS_IO_ALERT, NULL, 0),
+           STATUS_INVALID_PARAMETER);
+}
+
+TEST_MAIN(kernel_mode_opens_synchronously_without_synchronize, dispositions_follow_the_page,
+          the_position_moves_and_appending_goes_to_the_end, sharing_is_checked_both_ways,
           deletion_happens_at_the_last_cleanup, sizes_and_names_can_be_set, directories_are_made_listed_and_removed,
           the_volume_says_what_it_is, large_transfers_keep_every_byte)
