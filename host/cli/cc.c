@@ -32,7 +32,8 @@ struct toolchain {
  * -Wno-error=...: what Microsoft's compiler takes with a warning.
  */
 #define COMMON                                                                                                         \
-    "-O2 -g -Wall -ffreestanding -fno-strict-aliasing -fno-stack-protector -mno-stack-arg-probe -mno-red-zone "        \
+    "-O2 -g -Wall -ffreestanding -fno-strict-aliasing -fno-stack-protector -mno-stack-arg-probe -mno-red-zone -mcx16 " \
+    "-mxsave -mrdrnd "                                                                                                 \
     "-D_WIN32_WINNT=0x0A00 -DNTDDI_VERSION=0x0A000008 -D_AMD64_ -D_WIN64 -D_KERNEL_MODE=1 "
 #define CLANG                                                                                                          \
     COMMON "-fms-extensions -funwind-tables -Wno-unknown-pragmas -Wno-ignored-attributes -Wno-pragma-pack "            \
@@ -235,7 +236,7 @@ static void warn_of_old_clang(const struct build *b, int argc, char **argv)
 /* Both kinds of linker take the libraries by their path; behind the objects that need them. */
 static bool add_libraries(struct build *b)
 {
-    static const char *const names[] = {"libwdmsec.a", "libntoskrnl.a", "libhal.a", "libwmilib.a"};
+    static const char *const names[] = {"libwdmsec.a", "libintrin.a", "libntoskrnl.a", "libhal.a", "libwmilib.a"};
     char path[4300];
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         snprintf(path, sizeof path, "%s/%s", b->libraries, names[i]);

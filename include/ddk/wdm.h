@@ -9,6 +9,7 @@
 extern "C" {
 #endif
 #include <irqlab/annotations.h>
+#include <irqlab/intrinsics.h>
 #include <irqlab/pool.h>
 #include <irqlab/atomic.h>
 #include <irqlab/kernel.h>
