@@ -255,9 +255,11 @@ NTSTATUS IopMountedDevice(PDEVICE_OBJECT Device, PDEVICE_OBJECT *Where, PVPB *Vp
     return Status;
 }
 
+/* docs: VPB: a block that a file system has replaced goes with its last reference, unless it frees it itself. */
 VOID IopDereferenceVpb(PVPB Vpb)
 {
-    Vpb->ReferenceCount--;
+    if (!--Vpb->ReferenceCount && Vpb->RealDevice->Vpb != Vpb && !(Vpb->Flags & VPB_PERSISTENT))
+        IopFree(Vpb);
 }
 
 /* docs: IoVerifyVolume: the file system looks whether its volume is still there; another one is mounted anew. */
