@@ -66,3 +66,31 @@ BOOLEAN IopFastLock(PFILE_OBJECT File, PDEVICE_OBJECT Device, BOOLEAN Lock, PLAR
         *Iosb = Result;
     return Done;
 }
+
+/* docs: FAST_IO_DISPATCH; FastIoQueryBasicInfo, FastIoQueryStandardInfo, FastIoQueryNetworkOpenInfo: of a file whose
+ * requests are synchronous; may wait. The buffer is as large as the class. */
+BOOLEAN IopFastQuery(PFILE_OBJECT File, PDEVICE_OBJECT Device, FILE_INFORMATION_CLASS Class, PVOID Buffer,
+                     PIO_STATUS_BLOCK Iosb)
+{
+    PFAST_IO_DISPATCH Fast = Device->DriverObject->FastIoDispatch;
+    PFAST_IO_QUERY_BASIC_INFO Routine = NULL; /* all three are called alike */
+    IO_STATUS_BLOCK Result = {0};
+    VF_CALLBACK Callback;
+    BOOLEAN Done;
+    if (!(File->Flags & FO_SYNCHRONOUS_IO))
+        return FALSE;
+    if (Class == FileBasicInformation && HAS(Fast, FastIoQueryBasicInfo))
+        Routine = Fast->FastIoQueryBasicInfo;
+    else if (Class == FileStandardInformation && HAS(Fast, FastIoQueryStandardInfo))
+        Routine = (PVOID)(ULONG_PTR)Fast->FastIoQueryStandardInfo;
+    else if (Class == FileNetworkOpenInformation && HAS(Fast, FastIoQueryNetworkOpenInfo))
+        Routine = (PVOID)(ULONG_PTR)Fast->FastIoQueryNetworkOpenInfo;
+    if (!Routine)
+        return FALSE;
+    IopEnter(&Callback, "FAST_IO_DISPATCH", "fast I/O of device %o", (PVOID)(ULONG_PTR)Routine, Device);
+    Done = Routine(File, TRUE, Buffer, &Result, Device);
+    VfLeaveCallback(&Callback);
+    if (Done)
+        *Iosb = Result;
+    return Done;
+}

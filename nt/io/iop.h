@@ -207,6 +207,8 @@ BOOLEAN IopFastControl(PFILE_OBJECT File, PDEVICE_OBJECT Device, ULONG Code, PVO
 BOOLEAN IopFastLock(PFILE_OBJECT File, PDEVICE_OBJECT Device, BOOLEAN Lock, PLARGE_INTEGER Offset,
                     PLARGE_INTEGER Length, ULONG Key, BOOLEAN FailImmediately, BOOLEAN Exclusive,
                     PIO_STATUS_BLOCK Iosb);
+BOOLEAN IopFastQuery(PFILE_OBJECT File, PDEVICE_OBJECT Device, FILE_INFORMATION_CLASS Class, PVOID Buffer,
+                     PIO_STATUS_BLOCK Iosb);
 
 /* Volumes (volume.c). */
 VOID IopMakeVpb(PDEVICE_OBJECT Device);

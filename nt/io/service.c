@@ -389,7 +389,9 @@ NTSTATUS NTAPI NtQueryInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOI
         return Status;
     ObReferenceObjectByHandle(Handle, 0, NULL, KernelMode, &Again, &Held);
     ObfDereferenceObject(Again);
-    if (!IopAnswerClass(&Caller, Held.GrantedAccess, Class, Buffer, Iosb)) {
+    if (IopFastQuery(Caller.File, Caller.Device, Class, Buffer, Iosb))
+        Status = Iosb->Status;
+    else if (!IopAnswerClass(&Caller, Held.GrantedAccess, Class, Buffer, Iosb)) {
         PIRP Irp = IopNewIrp(&Caller, IRP_MJ_QUERY_INFORMATION, 0, &Stack);
         if (!Irp)
             return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);

@@ -52,6 +52,20 @@ static VOID what_is_written_is_cached_until_it_is_flushed(VOID)
     OK(ZwClose(File));
 }
 
+static VOID information_is_asked_for_without_a_request_first(VOID)
+{
+    FILE_STANDARD_INFORMATION Standard;
+    HANDLE File;
+    OK(Open(L"\\Device\\TestDisk\\ONE", GENERIC_READ | GENERIC_WRITE, SHARED, FILE_OPEN, SYNC, &File));
+    ULONG Before = Did.FastQueries;
+    OK(ZwQueryInformationFile(File, &Iosb, &Standard, sizeof(Standard), FileStandardInformation));
+    CHECK(Did.FastQueries == Before + 1 && Standard.EndOfFile.QuadPart == 11 && Iosb.Information == sizeof(Standard));
+    OK(ZwWriteFile(File, NULL, NULL, NULL, &Iosb, "!", 1, &(LARGE_INTEGER){.QuadPart = 11}, NULL));
+    OK(ZwQueryInformationFile(File, &Iosb, &Standard, sizeof(Standard), FileStandardInformation)); /* it declines */
+    CHECK(Did.FastQueries == Before + 1 && Standard.EndOfFile.QuadPart == 12);
+    OK(ZwClose(File));
+}
+
 static VOID the_lazy_writer_writes_in_its_time(VOID)
 {
     HANDLE File;
@@ -179,6 +193,7 @@ static VOID everything_goes_at_the_end(VOID)
     StopFileSystem();
 }
 
-TEST_MAIN(the_first_open_mounts, what_is_written_is_cached_until_it_is_flushed, the_lazy_writer_writes_in_its_time,
+TEST_MAIN(the_first_open_mounts, what_is_written_is_cached_until_it_is_flushed,
+          information_is_asked_for_without_a_request_first, the_lazy_writer_writes_in_its_time,
           a_paging_read_comes_at_apc_level, locks_keep_others_away, a_watched_directory_tells,
           an_oplock_is_broken_and_acknowledged, everything_goes_at_the_end)
