@@ -28,8 +28,24 @@ static VOID CmpSetNumber(PCM_KEY Key, PCWSTR Name, ULONG Number)
     CmpSetNamed(Key, Name, REG_DWORD, &Number, sizeof(Number));
 }
 
+/* docs: CreateService: without a root the path is one below the system's directory. */
+static VOID CmpImagePath(PCM_VALUE Value, PUNICODE_STRING Path)
+{
+    static const WCHAR System[] = L"\\SystemRoot\\";
+    PWSTR Text = Value->Data;
+    ULONG Bytes = Value->Bytes, Prefix = Bytes && Text[0] == L'\\' ? 0 : sizeof(System) - sizeof(WCHAR);
+    while (Bytes >= sizeof(WCHAR) && !Text[Bytes / sizeof(WCHAR) - 1])
+        Bytes -= sizeof(WCHAR);
+    Path->Length = (USHORT)(Prefix + Bytes);
+    Path->MaximumLength = Path->Length + sizeof(WCHAR);
+    Path->Buffer = ExpAllocate(Path->MaximumLength, CM_TAG);
+    RtlCopyMemory(Path->Buffer, System, Prefix);
+    RtlCopyMemory((PUCHAR)Path->Buffer + Prefix, Text, Bytes);
+    Path->Buffer[Path->Length / sizeof(WCHAR)] = 0;
+}
+
 /* As the service control manager does for a driver that is started on demand; what is there already stays. */
-VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath)
+VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath, PUNICODE_STRING Path)
 {
     static const struct {
         PCWSTR Name;
@@ -40,12 +56,13 @@ VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath)
     if (!Key)
         Key = CmpMakeKey(CmpServices, Service, NULL);
     if (!CmpFindValue(Key, &Name, NULL)) {
-        PWSTR Path = ExpAllocate(ImagePath->Length + sizeof(WCHAR), CM_TAG);
-        RtlCopyMemory(Path, ImagePath->Buffer, ImagePath->Length);
-        Path[ImagePath->Length / sizeof(WCHAR)] = 0;
-        CmpSetValue(Key, &Name, REG_EXPAND_SZ, Path, ImagePath->Length + sizeof(WCHAR));
-        ExpFree(Path);
+        PWSTR Text = ExpAllocate(ImagePath->Length + sizeof(WCHAR), CM_TAG);
+        RtlCopyMemory(Text, ImagePath->Buffer, ImagePath->Length);
+        Text[ImagePath->Length / sizeof(WCHAR)] = 0;
+        CmpSetValue(Key, &Name, REG_EXPAND_SZ, Text, ImagePath->Length + sizeof(WCHAR));
+        ExpFree(Text);
     }
+    CmpImagePath(CmpFindValue(Key, &Name, NULL), Path);
     for (ULONG i = 0; i < RTL_NUMBER_OF(Numbers); i++) {
         RtlInitUnicodeString(&Name, Numbers[i].Name);
         if (!CmpFindValue(Key, &Name, NULL))

@@ -97,6 +97,18 @@ ULONG CmpPathOf(PCM_KEY Key, PWSTR Buffer)
     return Bytes;
 }
 
+static NTSTATUS CmpQueryName(PVOID Object, PWSTR Buffer, ULONG Bytes, PULONG Length)
+{
+    PCM_KEY_BODY Body = Object;
+    if (Body->Key->Flags & CM_DELETED)
+        return STATUS_KEY_DELETED;
+    *Length = CmpPathOf(Body->Key, NULL);
+    if (*Length > Bytes)
+        return STATUS_INFO_LENGTH_MISMATCH;
+    CmpPathOf(Body->Key, Buffer);
+    return STATUS_SUCCESS;
+}
+
 /* ---- Walking a path ------------------------------------------------------------------------------------------------
  */
 
@@ -309,6 +321,7 @@ VOID CmInitialize(VOID)
                                                .Delete = CmpDeleteBody,
                                                .Parse = CmpParseKey,
                                                .Security = CmpSecurityMethod,
+                                               .QueryName = CmpQueryName,
                                                .CaseInsensitive = TRUE});
     CmKeyObjectType = (PVOID)CmpKeyType;
     KI_ASSERT(NT_SUCCESS(CmpNewBody(CmpBuildTree(), NULL, &Root)));

@@ -76,7 +76,7 @@ VOID NTAPI ExInitializeNPagedLookasideList(PNPAGED_LOOKASIDE_LIST Lookaside, PAL
 VOID NTAPI ExInitializePagedLookasideList(PPAGED_LOOKASIDE_LIST Lookaside, PALLOCATE_FUNCTION Allocate,
                                           PFREE_FUNCTION Free, ULONG Flags, SIZE_T Size, ULONG Tag, USHORT Depth)
 {
-    ULONG Type = PagedPool | (Flags & POOL_RAISE_IF_ALLOCATION_FAILURE);
+    ULONG Type = PagedPool | (Flags & (POOL_NX_ALLOCATION | POOL_RAISE_IF_ALLOCATION_FAILURE));
 
     ExpCheckNewList(Lookaside, Size);
     ExpFillList((GENERAL_LOOKASIDE_POOL *)&Lookaside->L, (POOL_TYPE)Type, Size, Tag);

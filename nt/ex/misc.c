@@ -42,22 +42,23 @@ VOID NTAPI ExLocalTimeToSystemTime(PLARGE_INTEGER LocalTime, PLARGE_INTEGER Syst
     *SystemTime = *LocalTime;
 }
 
-/* Random ids (version 4), the same in every run of the same seed. */
+#define EX_1582 5748192000000000ull /* from the beginning of UUIDs' time, 15 October 1582, to that of the system's */
+
+/* Ids of version 1, as Windows': the time, and a node and a clock sequence that are the seed's (RFC 4122, 4.1.6: such a
+ * node has the multicast bit). Later ids of the same moment take the next ones. */
 NTSTATUS NTAPI ExUuidCreate(UUID *Uuid)
 {
-    static UINT64 Count;
-    UINT64 Words[2];
-    PUCHAR Bytes = (PUCHAR)Words;
+    static UINT64 Last;
+    UINT64 Time = KiSystemTime() + EX_1582, Node = KiDoor->seed * 0x9E3779B97F4A7C15ull + 0xBF58476D1CE4E5B9ull;
 
-    for (ULONG i = 0; i < 2; i++) {
-        UINT64 x = KiDoor->seed + ++Count * 0x9E3779B97F4A7C15ull; /* splitmix64 */
-        x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9ull;
-        x = (x ^ (x >> 27)) * 0x94D049BB133111EBull;
-        Words[i] = x ^ (x >> 31);
-    }
-    Bytes[7] = (UCHAR)((Bytes[7] & 0x0f) | 0x40);
-    Bytes[8] = (UCHAR)((Bytes[8] & 0x3f) | 0x80);
-    *Uuid = *(UUID *)Words;
+    Last = Time > Last ? Time : Last + 1;
+    Node ^= Node >> 31;
+    Uuid->Data1 = (ULONG)Last;
+    Uuid->Data2 = (USHORT)(Last >> 32);
+    Uuid->Data3 = (USHORT)((Last >> 48 & 0x0fff) | 0x1000);
+    RtlCopyMemory(Uuid->Data4, &Node, sizeof(Uuid->Data4));
+    Uuid->Data4[0] = (UCHAR)((Uuid->Data4[0] & 0x3f) | 0x80);
+    Uuid->Data4[2] |= 1;
     return STATUS_SUCCESS;
 }
 

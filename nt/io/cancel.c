@@ -33,7 +33,9 @@ BOOLEAN NTAPI IoCancelIrp(PIRP Irp)
         return FALSE;
     }
     Irp->CancelIrql = Irql;
-    PDEVICE_OBJECT Device = IoGetCurrentIrpStackLocation(Irp)->DeviceObject;
+    PDEVICE_OBJECT Device = NULL; /* of an IRP that was never sent */
+    if (Irp->CurrentLocation <= Irp->StackCount)
+        Device = IoGetCurrentIrpStackLocation(Irp)->DeviceObject;
     IopEnter(&Callback, "DRIVER_CANCEL", "cancel routine of IRP %o", (PVOID)(ULONG_PTR)Routine, Irp);
     Callback.SpinLocks--; /* on return the level is the caller's again and the lock is released */
     Callback.Irql = Irql;

@@ -331,6 +331,7 @@ VOID IopInitializeTypes(VOID)
                                                 .Delete = IopDeleteFile,
                                                 .Security = IopFileSecurity,
                                                 .Parse = IopParseFile,
+                                                .QueryName = IopQueryFileName,
                                                 .Waitable = TRUE,
                                                 .WaitOffset = FIELD_OFFSET(FILE_OBJECT, Event),
                                                 .CaseInsensitive = TRUE});

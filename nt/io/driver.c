@@ -209,7 +209,7 @@ static PCSTR IopSplitName(PCSTR FileName, PWSTR Service, ULONG Characters)
 static NTSTATUS IopPrepareDriver(PMI_IMAGE Image, PCWSTR Service, PDRIVER_OBJECT *Result)
 {
     WCHAR Name[96] = L"\\Driver\\";
-    UNICODE_STRING Full, Base;
+    UNICODE_STRING Usual, Full, Base;
     PDRIVER_OBJECT Driver;
     wcscat(Name, Service);
     Driver = IopMakeDriver(Name, Image);
@@ -218,11 +218,11 @@ static NTSTATUS IopPrepareDriver(PMI_IMAGE Image, PCWSTR Service, PDRIVER_OBJECT
     PIOP_DRIVER Own = IopDriverOf(Driver);
     IopMakeString(&Own->Public.ServiceKeyName, IOP_SERVICES, Service);
     RtlpFromUtf8(Name, RTL_NUMBER_OF(Name), Image->Name);
-    IopMakeString(&Full, L"\\SystemRoot\\System32\\drivers\\", Name);
+    IopMakeString(&Usual, L"\\SystemRoot\\System32\\drivers\\", Name);
     RtlInitUnicodeString(&Base, Service);
-    CmpAddService(&Base, &Full);
+    CmpAddService(&Base, &Usual, &Full);
     Driver->DriverSection = PspEnterModule(Image, &Full);
-    PspNotifyImage(&Full, NULL, (PVOID)Image->Base, Image->Info.bytes, TRUE);
+    ExpFree(Usual.Buffer);
     ExpFree(Full.Buffer);
     InsertTailList(&IopDrivers, &Own->Entry);
     *Result = Driver;

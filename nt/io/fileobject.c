@@ -57,20 +57,57 @@ NTSTATUS NTAPI IoCheckQuerySetVolumeInformation(FS_INFORMATION_CLASS Class, ULON
     return !Least ? STATUS_INVALID_INFO_CLASS : Bytes < Least ? STATUS_INFO_LENGTH_MISMATCH : STATUS_SUCCESS;
 }
 
+/* What the file's driver says its name is, below the device; the caller frees it. */
+static NTSTATUS IopAskFileName(PFILE_OBJECT File, PFILE_NAME_INFORMATION *Name)
+{
+    const ULONG Room = FIELD_OFFSET(FILE_NAME_INFORMATION, FileName) + 0xFFFE; /* as much as a UNICODE_STRING takes */
+    ULONG Bytes;
+    *Name = ExpTryAllocate(Room, 'nDoI');
+    if (!*Name)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    NTSTATUS Status = IoQueryFileInformation(File, FileNameInformation, Room, *Name, &Bytes);
+    if (!NT_SUCCESS(Status)) {
+        ExpFree(*Name);
+        *Name = NULL;
+    }
+    return Status;
+}
+
+/*
+ * The name of a file (docs: ObQueryNameString): its device's, and behind it what the driver says. A driver that does not
+ * know names, or this open has none, leaves the device's.
+ */
+NTSTATUS IopQueryFileName(PVOID Body, PWSTR Buffer, ULONG Bytes, PULONG Length)
+{
+    PFILE_OBJECT File = Body;
+    PFILE_NAME_INFORMATION Name;
+    WCHAR Device[128]; /* STATUS_INFO_LENGTH_MISMATCH: nobody calls a device so */
+    ULONG DeviceBytes;
+    NTSTATUS Status = ObpFullName(File->DeviceObject, Device, sizeof(Device), &DeviceBytes);
+    if (NT_SUCCESS(Status))
+        Status = IopAskFileName(File, &Name);
+    if (!NT_SUCCESS(Status) && Status != STATUS_INVALID_DEVICE_REQUEST && Status != STATUS_NOT_IMPLEMENTED &&
+        Status != STATUS_INVALID_PARAMETER)
+        return Status;
+    ULONG NameBytes = NT_SUCCESS(Status) ? Name->FileNameLength : 0, Fits = min(DeviceBytes, Bytes);
+    RtlCopyMemory(Buffer, Device, Fits);
+    if (NT_SUCCESS(Status)) {
+        RtlCopyMemory((PUCHAR)Buffer + Fits, Name->FileName, min(NameBytes, Bytes - Fits));
+        ExpFree(Name);
+    }
+    *Length = DeviceBytes + NameBytes;
+    return *Length > Bytes ? STATUS_BUFFER_OVERFLOW : STATUS_SUCCESS;
+}
+
 /* docs: IoQueryFileDosDeviceName: drive and path in paged pool, which the caller frees. */
 NTSTATUS NTAPI IoQueryFileDosDeviceName(PFILE_OBJECT File, POBJECT_NAME_INFORMATION *Result)
 {
-    const ULONG Room = FIELD_OFFSET(FILE_NAME_INFORMATION, FileName) + 0x1000;
     UNICODE_STRING Drive = RTL_CONSTANT_STRING(L"C:");
     PFILE_NAME_INFORMATION Name;
-    ULONG Bytes;
     *Result = NULL;
     if (File->DeviceObject != FsdDisk)
         return STATUS_OBJECT_NAME_NOT_FOUND; /* no drive letter leads to other devices' volumes */
-    Name = ExpTryAllocate(Room, 'nDoI');
-    if (!Name)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    NTSTATUS Status = IoQueryFileInformation(File, FileNameInformation, Room, Name, &Bytes);
+    NTSTATUS Status = IopAskFileName(File, &Name);
     if (NT_SUCCESS(Status)) {
         ULONG Text = Drive.Length + Name->FileNameLength;
         *Result = ExAllocatePoolWithTag(PagedPool, sizeof(**Result) + Text + sizeof(WCHAR), 'nDoI');
@@ -82,8 +119,8 @@ NTSTATUS NTAPI IoQueryFileDosDeviceName(PFILE_OBJECT File, POBJECT_NAME_INFORMAT
             To[Text / sizeof(WCHAR)] = 0;
         } else
             Status = STATUS_INSUFFICIENT_RESOURCES;
+        ExpFree(Name);
     }
-    ExpFree(Name);
     return Status;
 }
 

@@ -175,6 +175,7 @@ typedef struct _IOP_OPEN {
 } IOP_OPEN, *PIOP_OPEN;
 
 NTSTATUS IopParseDevice(PVOID Body, PUNICODE_STRING Rest, PULONG Access, PVOID Context, PVOID *Object);
+NTSTATUS IopQueryFileName(PVOID Body, PWSTR Buffer, ULONG Bytes, PULONG Length);
 NTSTATUS IopParseFile(PVOID Body, PUNICODE_STRING Rest, PULONG Access, PVOID Context, PVOID *Object);
 PFILE_OBJECT IopMakeNamedFile(PDEVICE_OBJECT Device, PCWSTR Text); /* NULL = no memory */
 VOID IopCloseFile(PVOID Body, ULONG RemainingHandles);
@@ -241,5 +242,5 @@ VOID TmInitialize(VOID); /* nt/tm */
 VOID CmInitialize(VOID);
 VOID CmShutdown(VOID); /* loaded hives are written */
 VOID CmpCommand(struct door_command *Command);
-/* The key a driver finds by its RegistryPath. */
-VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath);
+/* The key a driver finds by its RegistryPath; Path is what it says of the image's place, from the root on (ExpFree). */
+VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath, PUNICODE_STRING Path);

@@ -8,6 +8,7 @@
 #include "ex/poolp.h"
 
 #define IOP_IRP_TAG ' prI'
+#define IOP_LARGE_IRP 8
 
 PVOID IopAllocate(SIZE_T Bytes, ULONG Tag, ULONG Stack)
 {
@@ -33,15 +34,22 @@ VOID NTAPI IoInitializeIrp(PIRP Irp, USHORT Size, CCHAR StackSize)
     Irp->Tail.Overlay.CurrentStackLocation = IopStackOf(Irp, Irp->CurrentLocation);
 }
 
-/* docs: IoAllocateIrp: NULL when there is no memory. ChargeQuota has no effect: there are no quotas here. */
+/* docs: IoAllocateIrp: NULL when there is no memory. ChargeQuota charges nothing: there are no quotas here. The flags say
+ * what Windows' would: IRPs of up to eight locations come from its lookaside lists and have one of their sizes. */
 PIRP NTAPI IoAllocateIrp(CCHAR StackSize, BOOLEAN ChargeQuota)
 {
     if (StackSize < 0)
         return NULL;
-    USHORT Bytes = IoSizeOfIrp(StackSize);
+    /* Windows' sizes leave room behind the locations asked for; only a free build is to find it. */
+    USHORT Bytes = IoSizeOfIrp(KiDoor->free_build && StackSize > 1 ? max(StackSize, IOP_LARGE_IRP) : StackSize);
     PIRP Irp = IopAllocate(Bytes, IOP_IRP_TAG, VfCaptureStack());
-    if (Irp)
-        IoInitializeIrp(Irp, Bytes, StackSize);
+    if (!Irp)
+        return NULL;
+    IoInitializeIrp(Irp, Bytes, StackSize);
+    if (StackSize <= IOP_LARGE_IRP)
+        Irp->AllocationFlags = IRP_ALLOCATED_FIXED_SIZE | (ChargeQuota ? IRP_LOOKASIDE_ALLOCATION : 0);
+    else if (ChargeQuota)
+        Irp->AllocationFlags = IRP_QUOTA_CHARGED;
     return Irp;
 }
 

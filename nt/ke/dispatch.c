@@ -377,6 +377,9 @@ static VOID KiApplyAffinity(PKTHREAD Thread)
 {
     KIRQL OldIrql = KiRaiseIrql(DISPATCH_LEVEL);
 
+    Thread->Affinity = Thread->SystemAffinity ? Thread->SystemAffinity
+                       : Thread->UserAffinity ? Thread->UserAffinity
+                                              : KeQueryActiveProcessors();
     if (!(Thread->Affinity >> Thread->Processor & 1)) {
         if (Thread == KeGetCurrentThread() && OldIrql < DISPATCH_LEVEL) {
             Thread->State = KiReady;
@@ -390,15 +393,21 @@ static VOID KiApplyAffinity(PKTHREAD Thread)
     KiExitDispatcher(OldIrql);
 }
 
+static VOID KiSetSystemAffinity(PKTHREAD Thread, BOOLEAN Active, KAFFINITY Affinity)
+{
+    Thread->SystemAffinityActive = Active;
+    Thread->SystemAffinity = Affinity & KeQueryActiveProcessors();
+    KiApplyAffinity(Thread);
+}
+
+/* docs: KeSetSystemAffinityThreadEx: returns what an earlier call has set, 0 if none has. */
 KAFFINITY KeSetSystemAffinityThreadEx(KAFFINITY Affinity)
 {
     PKTHREAD Thread = KeGetCurrentThread();
-    KAFFINITY Old = Thread->Affinity;
-    KAFFINITY Active = KeQueryActiveProcessors();
+    KAFFINITY Old = Thread->SystemAffinity;
 
-    Thread->Affinity = (Affinity & Active) ? (Affinity & Active) : Active;
-    KiApplyAffinity(Thread);
-    return Old == Active ? 0 : Old;
+    KiSetSystemAffinity(Thread, TRUE, Affinity);
+    return Old;
 }
 
 VOID KeSetSystemAffinityThread(KAFFINITY Affinity)
@@ -410,8 +419,8 @@ VOID KeRevertToUserAffinityThreadEx(KAFFINITY Affinity)
 {
     PKTHREAD Thread = KeGetCurrentThread();
 
-    Thread->Affinity = Affinity ? Affinity : KeQueryActiveProcessors();
-    KiApplyAffinity(Thread);
+    if (Thread->SystemAffinityActive)
+        KiSetSystemAffinity(Thread, Affinity != 0, Affinity);
 }
 
 VOID KeRevertToUserAffinityThread(VOID)
@@ -427,10 +436,10 @@ KAFFINITY KeQueryActiveProcessors(VOID)
 /* Undocumented; exported since NT 3.1. */
 KAFFINITY KeSetAffinityThread(PKTHREAD Thread, KAFFINITY Affinity)
 {
-    KAFFINITY Old = Thread->Affinity, Active = KeQueryActiveProcessors();
+    KAFFINITY Active = KeQueryActiveProcessors(), Old = Thread->UserAffinity ? Thread->UserAffinity : Active;
 
     if (Affinity & Active) {
-        Thread->Affinity = Affinity & Active;
+        Thread->UserAffinity = Affinity & Active;
         KiApplyAffinity(Thread);
     }
     return Old;

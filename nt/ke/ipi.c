@@ -122,12 +122,13 @@ ULONG_PTR KeIpiGenericCall(PKIPI_BROADCAST_WORKER BroadcastFunction, ULONG_PTR C
 
 /* ---- At DISPATCH_LEVEL --------------------------------------------------------------------------------------------- */
 
-/* The caller's two handles, SystemArgument1 and 2 of its routine, both point here. */
+#define KI_SENSE 0x80000000u
+
+/* SystemArgument1 and 2 of the caller's routine point at Running and Barrier; the words are laid out as drivers know them. */
 typedef struct _KI_DPC_CALL {
-    ULONG Total;
     ULONG Running; /* not yet done */
-    ULONG Arrived; /* at the barrier */
-    ULONG Round;   /* times that the barrier has opened */
+    ULONG Barrier; /* not yet come to the barrier; KI_SENSE changes when it opens */
+    ULONG Total;
     ULONG Stack;
     KDPC Dpc[];
 } KI_DPC_CALL, *PKI_DPC_CALL;
@@ -159,7 +160,7 @@ static VOID KiCallHere(PKI_DPC_CALL Call, PKDEFERRED_ROUTINE Routine, PVOID Cont
     };
 
     VfEnterCallback(&Callback);
-    Routine(&Call->Dpc[KiProcessor()->Number], Context, Call, Call);
+    Routine(&Call->Dpc[KiProcessor()->Number], Context, &Call->Running, &Call->Barrier);
     VfLeaveCallback(&Callback);
 }
 
@@ -173,7 +174,7 @@ VOID KeGenericCallDpc(PKDEFERRED_ROUTINE Routine, PVOID Context)
     Call = ExpAllocate(sizeof(*Call) + KiDoor->processors * sizeof(KDPC), 'CcpD');
     RtlZeroMemory(Call, sizeof(*Call));
     Call->Stack = Stack;
-    Call->Total = Call->Running = KiDoor->processors;
+    Call->Total = Call->Running = Call->Barrier = KiDoor->processors;
     OldIrql = KiRaiseIrql(DISPATCH_LEVEL);
     for (ULONG i = 0; i < Call->Total; i++) {
         PKDPC Dpc = &Call->Dpc[i];
@@ -181,7 +182,7 @@ VOID KeGenericCallDpc(PKDEFERRED_ROUTINE Routine, PVOID Context)
         Dpc->Importance = HighImportance;
         Dpc->Number = (USHORT)(MAXIMUM_PROC_PER_GROUP + i);
         if (i != KiProcessor()->Number)
-            KiQueueDpc(Dpc, KI_DPC_QUEUED, Stack, Call, Call);
+            KiQueueDpc(Dpc, KI_DPC_QUEUED, Stack, &Call->Running, &Call->Barrier);
     }
     KiCallHere(Call, Routine, Context);
     while (Call->Running)
@@ -193,24 +194,23 @@ VOID KeGenericCallDpc(PKDEFERRED_ROUTINE Routine, PVOID Context)
 
 VOID KeSignalCallDpcDone(PVOID SystemArgument1)
 {
-    PKI_DPC_CALL Call = SystemArgument1;
+    PULONG Running = SystemArgument1;
 
-    if (Call->Running)
-        Call->Running--;
+    if (*Running)
+        --*Running;
 }
 
 /* TRUE for one processor a round: the last to come. */
 LOGICAL KeSignalCallDpcSynchronize(PVOID SystemArgument2)
 {
-    PKI_DPC_CALL Call = SystemArgument2;
-    ULONG Round = Call->Round;
+    PKI_DPC_CALL Call = CONTAINING_RECORD(SystemArgument2, KI_DPC_CALL, Barrier);
+    ULONG Sense = Call->Barrier & KI_SENSE;
 
-    if (++Call->Arrived == Call->Total) {
-        Call->Arrived = 0;
-        Call->Round++;
+    if (--Call->Barrier == Sense) {
+        Call->Barrier = (Sense ^ KI_SENSE) | Call->Total;
         return TRUE;
     }
-    while (Call->Round == Round)
+    while ((Call->Barrier & KI_SENSE) == Sense)
         KiDpcCallWait(Call);
     return FALSE;
 }

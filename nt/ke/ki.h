@@ -189,9 +189,11 @@ struct _KTHREAD {
     UCHAR State; /* KI_THREAD_STATE */
     SCHAR Priority, BasePriority;
     UCHAR Quantum;
-    KAFFINITY Affinity;
-    ULONG Processor;      /* where it runs or last ran */
-    ULONG IdealProcessor; /* KI_NO_IDEAL: nobody has chosen one */
+    KAFFINITY Affinity;                     /* in force: */
+    KAFFINITY SystemAffinity, UserAffinity; /* the first of them that is not 0, or all active processors */
+    BOOLEAN SystemAffinityActive;           /* set by the thread and not reverted; may be 0 all the same */
+    ULONG Processor;                        /* where it runs or last ran */
+    ULONG IdealProcessor;                   /* KI_NO_IDEAL: nobody has chosen one */
     LIST_ENTRY ReadyListEntry;
 
     /* Waiting. Wait blocks of more objects than fit here come from the caller. */

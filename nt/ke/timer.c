@@ -390,14 +390,13 @@ VOID KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type)
         VfText("a timer is initialised again while it is set");
         VfNoteCaller(NULL);
         VfNote(DOOR_NOTE_OBJECT, VfTrackedStack(Timer), Timer, NULL, "Timer %%o was set at:");
-        VfCommit();
-        KiRemoveTimer(Timer);
-        VfUntrack(Timer, VfTimer);
+        VfCommit(); /* passed over, it stays set: Windows' list still has it, too */
+    } else {
+        RtlZeroMemory(Timer, sizeof(*Timer));
+        InitializeListHead(&Timer->Header.WaitListHead);
     }
-    RtlZeroMemory(Timer, sizeof(*Timer));
+    Timer->Header.SignalState = 0;
     Timer->Header.Type = Type == NotificationTimer ? TimerNotificationObject : TimerSynchronizationObject;
-    Timer->Header.Hand = sizeof(KTIMER) / sizeof(ULONG);
-    InitializeListHead(&Timer->Header.WaitListHead);
 }
 
 VOID KeInitializeTimer(PKTIMER Timer)

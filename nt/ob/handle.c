@@ -395,21 +395,26 @@ NTSTATUS NTAPI NtMakePermanentObject(HANDLE Handle)
     return STATUS_SUCCESS;
 }
 
-/* docs: ObQueryNameString. */
+/* docs: ObQueryNameString. Of a file's name that does not fit the beginning is returned. */
 NTSTATUS NTAPI ObQueryNameString(PVOID Object, POBJECT_NAME_INFORMATION Information, ULONG Bytes, PULONG Returned)
 {
+    POBJECT_TYPE Type = ObpTypeOf(Object);
     ULONG Length = 0;
     ULONG Room = Bytes > sizeof(*Information) + sizeof(WCHAR) ? Bytes - sizeof(*Information) - sizeof(WCHAR) : 0;
-    NTSTATUS Status = ObpFullName(Object, (PWSTR)(Information + 1), Room, &Length);
+    NTSTATUS Status = (Type->Init.QueryName ? Type->Init.QueryName : ObpFullName)(Object, (PWSTR)(Information + 1),
+                                                                                  Room & ~1u, &Length);
     *Returned = Length ? sizeof(*Information) + Length + sizeof(WCHAR) : sizeof(*Information);
-    if (!NT_SUCCESS(Status) || Bytes < sizeof(*Information))
+    if (Bytes < sizeof(*Information))
         return STATUS_INFO_LENGTH_MISMATCH;
+    if (!NT_SUCCESS(Status) && Status != STATUS_BUFFER_OVERFLOW)
+        return Status;
+    Length = min(Length, Room & ~1u);
     Information->Name.Length = (USHORT)Length;
     Information->Name.MaximumLength = (USHORT)(Length ? Length + sizeof(WCHAR) : 0);
     Information->Name.Buffer = Length ? (PWSTR)(Information + 1) : NULL;
     if (Length)
         Information->Name.Buffer[Length / sizeof(WCHAR)] = 0;
-    return STATUS_SUCCESS;
+    return Status;
 }
 
 static NTSTATUS ObpQueryBasic(PVOID Object, POBP_ENTRY Entry, PVOID Buffer, ULONG Bytes, PULONG Returned)

@@ -23,6 +23,9 @@ typedef struct _OB_TYPE_INIT {
      * ObpLookupName. *Access: what kernel mode would be granted; on return, what the opener is. The object returned is
      * referenced. STATUS_REPARSE: Rest is a name to begin anew with, its buffer by ExpAllocate, freed by the walk. */
     NTSTATUS (*Parse)(PVOID Body, PUNICODE_STRING Rest, PULONG Access, PVOID Context, PVOID *Object);
+    /* The name of objects that are not entered in the namespace themselves (files, keys), ObpFullName's way; may copy what
+     * fits and say STATUS_BUFFER_OVERFLOW. NULL = the name in the namespace. */
+    NTSTATUS (*QueryName)(PVOID Body, PWSTR Buffer, ULONG Bytes, PULONG Length);
     BOOLEAN CaseInsensitive; /* names of this type are compared so even when the opener does not ask for it */
     BOOLEAN Waitable;        /* body starts with a DISPATCHER_HEADER, or WaitOffset says where one is */
     ULONG WaitOffset;

@@ -5,22 +5,28 @@
  * EXPECT: checks, 0 failures
  * EXPECT: image \\SystemRoot\\System32\\drivers\\loaded.sys, process 0, system 1, level 0, 64-bit 1
  * EXPECT: loaded.sys starts
+ * EXPECT: told of 1 image of the system
  */
 #include "../io/test.h"
 
 NTKERNELAPI NTSTATUS NTAPI PsSetLoadImageNotifyRoutineEx(PLOAD_IMAGE_NOTIFY_ROUTINE Routine, ULONG_PTR Flags);
 
+static ULONG Images;
+
 static VOID NTAPI OnImage(PUNICODE_STRING Name, HANDLE Process, PIMAGE_INFO Image)
 {
-    if (Image->SystemModeImage)
-        DbgPrint("image %wZ, process %u, system %u, level %u, 64-bit %u\n", Name, (ULONG)(ULONG_PTR)Process,
-                 Image->SystemModeImage, KeGetCurrentIrql(),
-                 *(PUSHORT)Image->ImageBase == 0x5a4d && Image->ImageSize && Image->ImageAddressingMode == 3);
+    if (!Image->SystemModeImage)
+        return;
+    Images++;
+    DbgPrint("image %wZ, process %u, system %u, level %u, 64-bit %u\n", Name, (ULONG)(ULONG_PTR)Process,
+             Image->SystemModeImage, KeGetCurrentIrql(),
+             *(PUSHORT)Image->ImageBase == 0x5a4d && Image->ImageSize && Image->ImageAddressingMode == 3);
 }
 
 static VOID NTAPI Unregister(PDRIVER_OBJECT DriverObject)
 {
     PsRemoveLoadImageNotifyRoutine(OnImage);
+    DbgPrint("told of %u image of the system\n", Images);
 }
 
 static VOID registrations_are_checked(VOID)

@@ -43,6 +43,57 @@ static VOID the_driver_object_has_a_name(VOID)
            STATUS_OBJECT_TYPE_MISMATCH);
 }
 
+/* What ObQueryNameString says of the object behind a handle is this text. */
+static BOOLEAN IsNamed(HANDLE Handle, PCWSTR Text)
+{
+    struct {
+        OBJECT_NAME_INFORMATION Fixed;
+        WCHAR Room[100];
+    } Query;
+    ULONG Length, Bytes = (ULONG)wcslen(Text) * sizeof(WCHAR);
+    PVOID Object;
+    OK(ObReferenceObjectByHandle(Handle, 0, NULL, KernelMode, &Object, NULL));
+    OK(ObQueryNameString(Object, &Query.Fixed, sizeof(Query), &Length));
+    ObDereferenceObject(Object);
+    return Length == sizeof(Query.Fixed) + Bytes + sizeof(WCHAR) && Query.Fixed.Name.Length == Bytes &&
+           !memcmp(Query.Fixed.Name.Buffer, Text, Bytes + sizeof(WCHAR));
+}
+
+/* docs: ObQueryNameString, ZwQueryObject: also of files and keys, which are not entered in the namespace. */
+static VOID a_file_is_named_after_its_device_and_a_key_after_its_path(VOID)
+{
+    UNICODE_STRING String;
+    OBJECT_ATTRIBUTES Attributes;
+    IO_STATUS_BLOCK Iosb;
+    HANDLE File, Key;
+    ULONG Length;
+    struct {
+        OBJECT_NAME_INFORMATION Fixed;
+        WCHAR Room[100];
+    } Query;
+    Name(&String, &Attributes, L"\\??\\C:\\named.txt", 0);
+    OK(ZwCreateFile(&File, DELETE | SYNCHRONIZE, &Attributes, &Iosb, NULL, 0, 0, FILE_CREATE,
+                    FILE_DELETE_ON_CLOSE | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0));
+    CHECK(IsNamed(File, L"\\Device\\HarddiskVolume1\\named.txt"));
+    OK(ZwQueryObject(File, ObjectNameInformation, &Query, sizeof(Query), &Length));
+    CHECK(Query.Fixed.Name.Length == 33 * sizeof(WCHAR) && Length == sizeof(Query.Fixed) + 34 * sizeof(WCHAR));
+    /* of a file's name the beginning comes, of other names nothing */
+    STATUS(ZwQueryObject(File, ObjectNameInformation, &Query, Length - sizeof(WCHAR), &Length), STATUS_BUFFER_OVERFLOW);
+    CHECK(Length == sizeof(Query.Fixed) + 34 * sizeof(WCHAR));
+    CHECK(Query.Fixed.Name.Length == 32 * sizeof(WCHAR) && !Query.Fixed.Name.Buffer[32]);
+    STATUS(ZwQueryObject(File, ObjectNameInformation, &Query, sizeof(Query.Fixed), &Length), STATUS_BUFFER_OVERFLOW);
+    CHECK(!Query.Fixed.Name.Length && Length == sizeof(Query.Fixed) + 34 * sizeof(WCHAR));
+    STATUS(ZwQueryObject(File, ObjectNameInformation, &Query, 8, &Length), STATUS_INFO_LENGTH_MISMATCH);
+    OK(ZwClose(File));
+    Name(&String, &Attributes, L"\\Registry\\Machine\\Software\\Named", OBJ_CASE_INSENSITIVE);
+    OK(ZwCreateKey(&Key, KEY_ALL_ACCESS, &Attributes, 0, NULL, 0, NULL));
+    CHECK(IsNamed(Key, L"\\REGISTRY\\MACHINE\\SOFTWARE\\Named"));
+    STATUS(ZwQueryObject(Key, ObjectNameInformation, &Query, 40, &Length), STATUS_INFO_LENGTH_MISMATCH);
+    OK(ZwDeleteKey(Key));
+    STATUS(ZwQueryObject(Key, ObjectNameInformation, &Query, sizeof(Query), &Length), STATUS_KEY_DELETED);
+    OK(ZwClose(Key));
+}
+
 static VOID events_have_names_and_are_opened_again(VOID)
 {
     UNICODE_STRING String;
@@ -196,5 +247,6 @@ static VOID the_system_process_is_found(VOID)
     CHECK(Major == 10 && Minor == 0 && Build == 19045);
 }
 
-TEST_MAIN(the_driver_object_has_a_name, events_have_names_and_are_opened_again, a_named_event_of_io_begins_signalled,
-          links_lead_on_and_are_read, threads_begin_end_and_are_waited_for, the_system_process_is_found)
+TEST_MAIN(the_driver_object_has_a_name, a_file_is_named_after_its_device_and_a_key_after_its_path,
+          events_have_names_and_are_opened_again, a_named_event_of_io_begins_signalled, links_lead_on_and_are_read,
+          threads_begin_end_and_are_waited_for, the_system_process_is_found)

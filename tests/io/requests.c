@@ -345,6 +345,42 @@ static VOID a_driver_s_own_request_comes_back_to_it(VOID)
     IoFreeIrp(Irp);
 }
 
+static ULONG CancelledUnsent;
+static BOOLEAN CancelledWithoutDevice;
+
+static VOID NTAPI NoteCancel(PDEVICE_OBJECT Object, PIRP Irp)
+{
+    IoReleaseCancelSpinLock(Irp->CancelIrql);
+    CancelledUnsent++;
+    CancelledWithoutDevice = Object == NULL;
+}
+
+static VOID a_request_that_was_never_sent_can_be_cancelled(VOID)
+{
+    PIRP Irp = IoAllocateIrp(1, FALSE);
+    CHECK(!IoCancelIrp(Irp));
+    CHECK(Irp->Cancel);
+    Irp->Cancel = FALSE;
+    IoSetCancelRoutine(Irp, NoteCancel);
+    CHECK(IoCancelIrp(Irp));
+    CHECK(Irp->Cancel && CancelledUnsent == 1 && CancelledWithoutDevice && KeGetCurrentIrql() == PASSIVE_LEVEL);
+    CHECK(!IoSetCancelRoutine(Irp, NULL));
+    IoFreeIrp(Irp);
+}
+
+static VOID an_irp_knows_where_it_came_from(VOID)
+{
+    PIRP Small = IoAllocateIrp(8, FALSE), Charged = IoAllocateIrp(2, TRUE), Large = IoAllocateIrp(9, TRUE);
+    CHECK(Small->AllocationFlags == IRP_ALLOCATED_FIXED_SIZE);
+    CHECK(Charged->AllocationFlags == (IRP_ALLOCATED_FIXED_SIZE | IRP_LOOKASIDE_ALLOCATION));
+    CHECK(Large->AllocationFlags == IRP_QUOTA_CHARGED);
+    IoReuseIrp(Small, STATUS_SUCCESS);
+    CHECK(Small->AllocationFlags == IRP_ALLOCATED_FIXED_SIZE);
+    IoFreeIrp(Small);
+    IoFreeIrp(Charged);
+    IoFreeIrp(Large);
+}
+
 static VOID an_attached_device_comes_first(VOID)
 {
     UNICODE_STRING Name = RTL_CONSTANT_STRING(L"\\Device\\IoTest");
@@ -444,6 +480,7 @@ TEST_MAIN(a_driver_object_is_as_on_windows, a_device_is_made_once_under_a_name, 
           reading_and_writing_are_buffered, each_method_brings_its_buffers,
           an_error_at_once_leaves_the_status_block_alone, a_pending_request_completes_in_its_thread,
           a_queued_request_can_be_cancelled_or_taken, the_requests_of_a_thread_that_ends_are_cancelled,
-          a_driver_s_own_request_comes_back_to_it, an_attached_device_comes_first, a_work_item_runs_with_its_device,
+          a_driver_s_own_request_comes_back_to_it, a_request_that_was_never_sent_can_be_cancelled,
+          an_irp_knows_where_it_came_from, an_attached_device_comes_first, a_work_item_runs_with_its_device,
           a_device_timer_ticks_once_a_second, a_remove_lock_counts_its_holders, an_extension_is_found_by_its_id,
           what_was_made_goes)

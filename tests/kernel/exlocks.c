@@ -228,9 +228,25 @@ TEST(uuids_differ)
     CHECK_IS(ExUuidCreate(&A), STATUS_SUCCESS);
     CHECK_IS(ExUuidCreate(&B), STATUS_SUCCESS);
     CHECK(RtlCompareMemory(&A, &B, sizeof(A)) != sizeof(A));
-    CHECK_IS(A.Data3 >> 12, 4);
+    CHECK_IS(A.Data3 >> 12, 1);
+    CHECK_IS(A.Data4[0] >> 6, 2);
+}
+
+/* The time in it is that of the system, counted from 15 October 1582. */
+TEST(a_uuid_tells_when_it_was_made)
+{
+    LARGE_INTEGER Now;
+    UUID Id;
+    LONGLONG Time;
+
+    ExUuidCreate(&Id);
+    KeQuerySystemTime(&Now);
+    Time = (LONGLONG)(Id.Data3 & 0xfff) << 48 | (LONGLONG)Id.Data2 << 32 | Id.Data1;
+    Time -= 5748192000000000;
+    CHECK(Time < Now.QuadPart + 1 * MS && Time > Now.QuadPart - 1 * MS);
 }
 
 CHECK_DRIVER(T(rundown_waits_for_the_last_holder), T(cache_aware_rundown_is_the_same), T(push_lock_serves_in_order),
              T(reader_writer_spin_lock_raises_and_restores), T(slist_is_last_in_first_out_and_counts),
-             T(interlocked_lists_say_what_was_there), T(callback_objects_call_whom_they_know), T(uuids_differ))
+             T(interlocked_lists_say_what_was_there), T(callback_objects_call_whom_they_know), T(uuids_differ),
+             T(a_uuid_tells_when_it_was_made))

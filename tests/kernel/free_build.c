@@ -135,6 +135,35 @@ TEST(a_handle_that_is_not_open_is_refused)
     CHECK_IS(ZwClose((HANDLE)-0x1234560), STATUS_INVALID_HANDLE);
 }
 
+static VOID CountDpc(PKDPC Dpc, PVOID Context, PVOID A, PVOID B)
+{
+    ++*(PULONG)Context;
+}
+
+TEST(a_set_timer_that_is_initialized_again_stays_set)
+{
+    LARGE_INTEGER Due = {.QuadPart = -20 * MS}, Later = {.QuadPart = -40 * MS};
+    ULONG Count = 0;
+    KTIMER Timer;
+    KDPC Dpc;
+
+    KeInitializeTimer(&Timer);
+    KeInitializeDpc(&Dpc, CountDpc, &Count);
+    KeSetTimer(&Timer, Due, &Dpc);
+    KeInitializeTimerEx(&Timer, SynchronizationTimer);
+    CHECK_IS(KeWaitForSingleObject(&Timer, Executive, KernelMode, FALSE, &Later), STATUS_SUCCESS);
+    CHECK_IS(Count, 1);
+    CHECK(!KeReadStateTimer(&Timer));
+}
+
+TEST(the_location_above_an_irps_top_reads_as_zero)
+{
+    PIRP Irp = IoAllocateIrp(2, FALSE);
+
+    CHECK_IS(IoGetCurrentIrpStackLocation(Irp)->Control, 0);
+    IoFreeIrp(Irp);
+}
+
 TEST(pool_takes_any_tag_and_no_bytes)
 {
     PVOID Block = ExAllocatePoolWithTag(NonPagedPool, 0, 0);
@@ -153,4 +182,6 @@ CHECK_DRIVER({"raising_downward_sets_the_level", raising_downward_sets_the_level
              {"routines_work_above_their_levels", routines_work_above_their_levels},
              {"paged_pool_is_there_at_dispatch_level", paged_pool_is_there_at_dispatch_level},
              {"a_handle_that_is_not_open_is_refused", a_handle_that_is_not_open_is_refused},
+             {"a_set_timer_that_is_initialized_again_stays_set", a_set_timer_that_is_initialized_again_stays_set},
+             {"the_location_above_an_irps_top_reads_as_zero", the_location_above_an_irps_top_reads_as_zero},
              {"pool_takes_any_tag_and_no_bytes", pool_takes_any_tag_and_no_bytes})

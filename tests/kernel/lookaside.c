@@ -62,6 +62,12 @@ TEST(paged_list_gives_paged_blocks)
         ExFreeToPagedLookasideList(&List, Block);
     }
     ExDeletePagedLookasideList(&List);
+    ExInitializePagedLookasideList(&List, NULL, NULL, POOL_NX_ALLOCATION, sizeof(ULONG) * 10, TAG, 0);
+    CHECK_IS(List.L.Type, PagedPool | POOL_NX_ALLOCATION);
+    Block = ExAllocateFromPagedLookasideList(&List);
+    if (CHECK(Block != NULL))
+        ExFreeToPagedLookasideList(&List, Block);
+    ExDeletePagedLookasideList(&List);
 }
 
 static LONG Allocated, Freed;

@@ -126,6 +126,24 @@ TEST(set_affinity_gives_the_old_one_to_revert_to)
     KeRevertToUserAffinityThreadEx(First);
 }
 
+/* docs: KeSetSystemAffinityThreadEx: the previous system affinity, or 0 if there was none; all processors are one, too. */
+TEST(a_system_affinity_of_all_is_not_none)
+{
+    KAFFINITY All = KeQueryActiveProcessors();
+
+    KeRevertToUserAffinityThreadEx(2); /* nothing was set: nothing to revert */
+    CHECK_IS(KeSetSystemAffinityThreadEx(All), 0);
+    CHECK_IS(KeSetSystemAffinityThreadEx(1), All);
+    CHECK_IS(KeSetSystemAffinityThreadEx(~(KAFFINITY)0), 1);
+    KeRevertToUserAffinityThreadEx(All);
+    CHECK_IS(KeSetSystemAffinityThreadEx(1), All);
+    KeRevertToUserAffinityThreadEx(0);
+    CHECK_IS(KeSetSystemAffinityThreadEx(1), 0);
+    KeRevertToUserAffinityThreadEx((KAFFINITY)1 << 40); /* no active processor: as without any */
+    CHECK_IS(KeGetCurrentProcessorNumber(), 0);
+    KeRevertToUserAffinityThreadEx(0);
+}
+
 static KSPIN_LOCK Lock;
 static LONG Count, Most, Inside;
 
@@ -240,6 +258,6 @@ TEST(an_idle_processor_takes_a_ready_thread)
 
 CHECK_DRIVER(T(four_processors_are_active), T(one_node_has_them_all), T(a_dpc_runs_on_its_target_processor),
              T(flush_waits_for_all_processors), T(a_timer_dpc_runs_on_its_target_processor), T(affinity_is_kept),
-             T(set_affinity_gives_the_old_one_to_revert_to), T(a_spin_lock_excludes_the_other_processors),
-             T(dispatch_level_does_not_stop_other_processors), T(dpcs_on_all_processors_share_a_lock),
-             T(an_idle_processor_takes_a_ready_thread))
+             T(set_affinity_gives_the_old_one_to_revert_to), T(a_system_affinity_of_all_is_not_none),
+             T(a_spin_lock_excludes_the_other_processors), T(dispatch_level_does_not_stop_other_processors),
+             T(dpcs_on_all_processors_share_a_lock), T(an_idle_processor_takes_a_ready_thread))

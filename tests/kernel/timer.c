@@ -20,6 +20,7 @@ TEST(initialize_sets_the_header)
         KeInitializeTimerEx(&Timer, Round ? SynchronizationTimer : NotificationTimer);
         CHECK_IS(Timer.Header.Type, Round ? 9 : 8);
         CHECK_IS(Timer.Header.SignalState, 0);
+        CHECK_IS(Timer.Header.Size, 0); /* timers have flags in this byte */
         CHECK(IsListEmpty(&Timer.Header.WaitListHead));
         CHECK(!KeReadStateTimer(&Timer));
         CHECK_IS(Timer.Period, 0);
