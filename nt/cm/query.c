@@ -237,7 +237,8 @@ static NTSTATUS CmpGiveStrings(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row, P
 {
     NTSTATUS Status = STATUS_SUCCESS;
     PWSTR End = (PWSTR)((PUCHAR)Data + (Bytes & ~1u));
-    for (PWSTR Text = Data; NT_SUCCESS(Status) && Text < End && *Text;) {
+    /* The last character ends the list; before it, an empty string is one like the others. */
+    for (PWSTR Text = Data; NT_SUCCESS(Status) && Text + 1 < End;) {
         ULONG n = (ULONG)wcsnlen(Text, (SIZE_T)(End - Text));
         Status = CmpCallRoutine(Table, Row, Name, REG_SZ, Text, (n + 1) * sizeof(WCHAR));
         Text += n + 1;
@@ -278,7 +279,9 @@ static NTSTATUS CmpGiveValue(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row, PWS
 static ULONG CmpDefaultBytes(PRTL_QUERY_REGISTRY_TABLE Row, ULONG Type)
 {
     PWSTR Text = Row->DefaultData;
-    if (Row->DefaultLength || !Text)
+    if (!Text || (Type == REG_MULTI_SZ && !*Text)) /* a list of none, whatever its length */
+        return 0;
+    if (Row->DefaultLength)
         return Row->DefaultLength;
     if (Type == REG_SZ || Type == REG_EXPAND_SZ)
         return ((ULONG)wcslen(Text) + 1) * sizeof(WCHAR);

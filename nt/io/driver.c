@@ -37,6 +37,7 @@ PDRIVER_OBJECT IopMakeDriver(PCWSTR ObjectName, PMI_IMAGE Image)
     Driver->Size = sizeof(*Driver);
     Driver->DriverExtension = &Own->Public;
     Driver->HardwareDatabase = &Hardware;
+    Driver->Flags = DRVO_LEGACY_DRIVER; /* until it has an AddDevice routine */
     Own->Public.DriverObject = Driver;
     Own->Image = Image;
     for (ULONG i = 0; i <= IRP_MJ_MAXIMUM_FUNCTION; i++)
@@ -237,6 +238,9 @@ static VOID IopSettleDriver(PDRIVER_OBJECT Driver)
             Driver->MajorFunction[i] = IopInvalidDeviceRequest;
     for (PDEVICE_OBJECT Device = Driver->DeviceObject; Device; Device = Device->NextDevice)
         Device->Flags &= ~DO_DEVICE_INITIALIZING;
+    Driver->Flags |= DRVO_INITIALIZED;
+    if (Driver->DriverExtension->AddDevice)
+        Driver->Flags &= ~DRVO_LEGACY_DRIVER;
 }
 
 static PCSTR IopBaseName(PCSTR Path)

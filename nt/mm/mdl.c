@@ -17,7 +17,8 @@
 #include "ex/poolp.h"
 
 #define MI_TAG_MDL ' ldM'
-#define MI_MDL_LIMIT 0x80000000u /* longest buffer */
+#define MI_MDL_LIMIT 0xFFFFF000u /* docs: IoAllocateMdl: the longest buffer has 4 GB less a page */
+#define MI_KEPT_BACK 16          /* a part of all pages that no MDL gets */
 
 #define MI_DESCRIBED (MDL_PAGES_LOCKED | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARTIAL)
 
@@ -429,8 +430,16 @@ static PMDL MiAllocatePagesForMdl(UINT64 Low, UINT64 High, UINT64 Skip, SIZE_T T
     MI_PLACE Place = {Low / PAGE_SIZE, High / PAGE_SIZE + 1, 1, 0};
     PMDL Mdl;
 
-    if (!Wanted || TotalBytes > MI_MDL_LIMIT || Wanted > MiPageCount)
+    UINT64 Kept = MiPageCount / MI_KEPT_BACK, Most = MiFreePageCount() > Kept ? MiFreePageCount() - Kept : 0;
+
+    if (!Wanted || TotalBytes > MI_MDL_LIMIT || !Most)
         return NULL;
+    if (Wanted > Most) { /* docs: MmAllocatePagesForMdl: there may be fewer pages than were asked for */
+        if (Flags & (MM_ALLOCATE_FULLY_REQUIRED | MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS))
+            return NULL;
+        Wanted = Most;
+        TotalBytes = Most * PAGE_SIZE;
+    }
     if (Flags & MM_ALLOCATE_REQUIRE_CONTIGUOUS_CHUNKS) {
         Chunk = Skip ? Skip / PAGE_SIZE : Wanted;
         if (Chunk == 0 || (Chunk & (Chunk - 1)) || Wanted % Chunk)

@@ -28,7 +28,7 @@ static PMI_RESERVED MiReservedAt(PVOID Base)
 PVOID NTAPI MmAllocateMappingAddress(SIZE_T NumberOfBytes, ULONG PoolTag)
 {
     UINT64 Pages = (NumberOfBytes + PAGE_SIZE - 1) / PAGE_SIZE, Spare;
-    PMI_RESERVED Reserved = NumberOfBytes ? ExpTryAllocate(sizeof(*Reserved), 'vsRM') : NULL;
+    PMI_RESERVED Reserved = NumberOfBytes && PoolTag ? ExpTryAllocate(sizeof(*Reserved), 'vsRM') : NULL;
     PFN_NUMBER *Frames = Reserved ? ExpTryAllocate(Pages * sizeof(*Frames), 'vsRM') : NULL;
 
     Spare = Frames ? MiAllocatePages(1) : 0;
@@ -54,7 +54,7 @@ PVOID NTAPI MmAllocateMappingAddress(SIZE_T NumberOfBytes, ULONG PoolTag)
 /* docs: Bug check 0xDA (SYSTEM_PTE_MISUSE): the first parameter says what was wrong. */
 static PMI_RESERVED MiCheckReserved(PVOID Base, ULONG Tag, ULONG NotReserved, ULONG WrongTag)
 {
-    PMI_RESERVED Reserved = MiReservedAt(Base);
+    PMI_RESERVED Reserved = MiReservedAt(PAGE_ALIGN(Base)); /* anywhere in the first page, as on Windows */
 
     if (!Reserved)
         KeBugCheckEx(0xDA, NotReserved, (ULONG_PTR)Base, 0, 0);
@@ -85,18 +85,18 @@ PVOID NTAPI MmMapLockedPagesWithReservedMapping(PVOID MappingAddress, ULONG Pool
     if (Pages > Reserved->Pages)
         return NULL;
     for (UINT64 i = 0; i < Pages; i++)
-        if (KiDoor->map((UINT64)MappingAddress + i * PAGE_SIZE, (UINT64)MmGetMdlPfnArray(Mdl)[i] * PAGE_SIZE, PAGE_SIZE,
+        if (KiDoor->map((UINT64)Reserved->Base + i * PAGE_SIZE, (UINT64)MmGetMdlPfnArray(Mdl)[i] * PAGE_SIZE, PAGE_SIZE,
                         DOOR_READ | DOOR_WRITE) != DOOR_OK)
             KiInternalError("a reserved mapping cannot be used");
     Reserved->Mdl = Mdl;
-    Mdl->MappedSystemVa = (PUCHAR)MappingAddress + Mdl->ByteOffset;
+    Mdl->MappedSystemVa = (PUCHAR)Reserved->Base + Mdl->ByteOffset;
     Mdl->MdlFlags |= MDL_MAPPED_TO_SYSTEM_VA | (Mdl->MdlFlags & MDL_PARTIAL ? MDL_PARTIAL_HAS_BEEN_MAPPED : 0);
     return Mdl->MappedSystemVa;
 }
 
 VOID NTAPI MmUnmapReservedMapping(PVOID BaseAddress, ULONG PoolTag, PMDL Mdl)
 {
-    PMI_RESERVED Reserved = MiCheckReserved(PAGE_ALIGN(BaseAddress), PoolTag, 0x108, 0x109);
+    PMI_RESERVED Reserved = MiCheckReserved(BaseAddress, PoolTag, 0x108, 0x109);
 
     if (Reserved->Mdl != Mdl)
         KeBugCheckEx(0xDA, 0x10A, (ULONG_PTR)BaseAddress, 0, 0);

@@ -71,6 +71,7 @@ ULONG MiDoorProtection(UINT64 Entry);
 BOOLEAN MiIsCommitted(PMI_SPACE Space, UINT64 Va);
 /* Is PAGE_* (without modifiers) one of the eight. */
 BOOLEAN MiIsProtection(ULONG Protection);
+BOOLEAN MiIsValidProtection(ULONG Protect); /* the same with modifiers */
 VOID MiFreeUserPage(UINT64 Physical); /* now, or when its last lock goes */
 
 /* segment.c */

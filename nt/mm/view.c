@@ -17,9 +17,9 @@ static LIST_ENTRY MiSystemViews = {&MiSystemViews, &MiSystemViews};
 /* May a view of a section made with Of have the protection View? */
 static BOOLEAN MiFits(ULONG Of, ULONG View)
 {
-    if (!MiIsProtection(View) || View == PAGE_NOACCESS)
-        return FALSE;
-    if (View >= PAGE_EXECUTE && Of < PAGE_EXECUTE)
+    if (View == PAGE_NOACCESS || View == Of)
+        return TRUE;
+    if (Of == PAGE_EXECUTE || (View >= PAGE_EXECUTE && Of < PAGE_EXECUTE)) /* code only, which may not be read */
         return FALSE;
     return !MiWritesShared(View) || MiWritesShared(Of);
 }
@@ -33,7 +33,7 @@ static NTSTATUS MiMapView(PMI_SECTION Section, PMI_SPACE Space, UINT64 *Base, UI
 
     if (Image)
         Protection = PAGE_EXECUTE_WRITECOPY;
-    else if (!MiFits(Section->Protection, Protection))
+    else if (!MiFits(Section->Protection, Protection & ~(ULONG)PAGE_GUARD))
         return STATUS_SECTION_PROTECTION;
     if ((*Base | *Offset) & (MI_GRANULARITY - 1))
         return STATUS_MAPPED_ALIGNMENT;
@@ -65,7 +65,7 @@ static NTSTATUS MiMapView(PMI_SECTION Section, PMI_SPACE Space, UINT64 *Base, UI
 }
 
 static NTSTATUS MiMapInto(PMI_SECTION Section, PEPROCESS Process, PVOID *BaseAddress, ULONG_PTR ZeroBits,
-                          PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize, SECTION_INHERIT Inherit, ULONG Type,
+                          SIZE_T CommitSize, PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize, SECTION_INHERIT Inherit, ULONG Type,
                           ULONG Protection)
 {
     UINT64 Base = (UINT64)*BaseAddress, Offset = SectionOffset ? (UINT64)SectionOffset->QuadPart : 0, Bytes = *ViewSize;
@@ -76,10 +76,18 @@ static NTSTATUS MiMapInto(PMI_SECTION Section, PEPROCESS Process, PVOID *BaseAdd
         return STATUS_INVALID_PARAMETER_8;
     if (Type & ~(MEM_RESERVE | MEM_TOP_DOWN | 0x40000000u /* MEM_DOS_LIM */))
         return STATUS_INVALID_PARAMETER_9;
-    if (Base >= DOOR_USER_END)
+    if (Base >= DOOR_USER_END || Bytes > DOOR_USER_END - Base)
         return STATUS_INVALID_PARAMETER_3;
     if (ZeroBits > 21 && ZeroBits < 32)
         return STATUS_INVALID_PARAMETER_4;
+    if (!MiIsValidProtection(Protection))
+        return STATUS_INVALID_PAGE_PROTECTION;
+    if (!Section->Segment->File && CommitSize > Section->Bytes)
+        return STATUS_INVALID_PARAMETER_5;
+    if ((Type & MEM_RESERVE) && !Section->Segment->File)
+        return STATUS_INVALID_PARAMETER_9;
+    if ((Type & MEM_RESERVE) && !MiWritesShared(Section->Protection))
+        return STATUS_SECTION_PROTECTION;
     if (!Process->Space || Process->Exited)
         return STATUS_PROCESS_IS_TERMINATING;
     Status = MiMapView(Section, Process->Space, &Base, &Offset, &Bytes, Top,
@@ -97,7 +105,7 @@ NTSTATUS NTAPI MmMapViewOfSection(PVOID SectionObject, PEPROCESS Process, PVOID 
                                   SIZE_T CommitSize, PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize,
                                   SECTION_INHERIT Inherit, ULONG AllocationType, ULONG Protect)
 {
-    return MiMapInto(SectionObject, Process, BaseAddress, ZeroBits, SectionOffset, ViewSize, Inherit, AllocationType,
+    return MiMapInto(SectionObject, Process, BaseAddress, ZeroBits, CommitSize, SectionOffset, ViewSize, Inherit, AllocationType,
                      Protect);
 }
 
@@ -117,7 +125,7 @@ NTSTATUS NTAPI NtMapViewOfSection(HANDLE SectionHandle, HANDLE ProcessHandle, PV
         return Status;
     Status = ObReferenceObjectByHandle(SectionHandle, Access, MiSectionType, Mode, &Section, NULL);
     if (NT_SUCCESS(Status)) {
-        Status = MiMapInto(Section, Process, BaseAddress, ZeroBits, SectionOffset, ViewSize, Inherit, AllocationType,
+        Status = MiMapInto(Section, Process, BaseAddress, ZeroBits, CommitSize, SectionOffset, ViewSize, Inherit, AllocationType,
                            Protect);
         ObfDereferenceObject(Section);
     }

@@ -28,7 +28,7 @@ static NTSTATUS MiVisit(PMI_VISIT Visit, HANDLE Handle, ULONG Access)
     return STATUS_PROCESS_IS_TERMINATING;
 }
 
-static BOOLEAN MiIsValidProtection(ULONG Protect)
+BOOLEAN MiIsValidProtection(ULONG Protect)
 {
     ULONG Basic = Protect & ~MI_PROTECTION_MODIFIERS;
 

@@ -1,13 +1,11 @@
 /*
  * Synchronization objects that have handles and names, and waiting on handles.
  *
- * The objects themselves are the kernel core's; here they only get headers, names and access rights. Semaphores and
- * mutants have types only: Windows exports their services to user mode alone.
+ * The objects themselves are the kernel core's; here they only get headers, names and access rights (timers: timer.c).
+ * Semaphores and mutants have types only: Windows exports their services to user mode alone.
  */
 #include "nt.h"
 
-#define OBP_TIMER_QUERY 1u
-#define OBP_TIMER_MODIFY 2u
 #define OBP_MUTANT_QUERY 1u
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */
@@ -103,66 +101,6 @@ PKEVENT NTAPI IoCreateSynchronizationEvent(PUNICODE_STRING Name, PHANDLE Handle)
     return ObpNamedEvent(Name, Handle, SynchronizationEvent);
 }
 
-/* ---- Timers ---------------------------------------------------------------------------------------------------------
- */
-
-static VOID ObpDeleteTimer(PVOID Body)
-{
-    KeCancelTimer(Body);
-}
-
-NTSTATUS NTAPI NtCreateTimer(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes, TIMER_TYPE Kind)
-{
-    PVOID Timer;
-    if (Kind != NotificationTimer && Kind != SynchronizationTimer)
-        return STATUS_INVALID_PARAMETER;
-    NTSTATUS Status = ObpAllocateObject(ObpTimerType, 0, &Timer);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    KeInitializeTimerEx(Timer, Kind);
-    return ObpInsertObject(Timer, Attributes, Access, Handle);
-}
-
-NTSTATUS NTAPI NtOpenTimer(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes)
-{
-    return ObpOpen(Attributes, ObpTimerType, Access, NULL, Handle);
-}
-
-/* DIFFERS: a routine (delivered as a user APC on Windows) is refused. */
-NTSTATUS NTAPI NtSetTimer(HANDLE Handle, PLARGE_INTEGER Due, PTIMER_APC_ROUTINE Routine, PVOID Context, BOOLEAN Resume,
-                          LONG Period, PBOOLEAN Previous)
-{
-    PKTIMER Timer;
-    if (Period < 0)
-        return STATUS_INVALID_PARAMETER_6;
-    if (Routine)
-        return STATUS_NOT_SUPPORTED;
-    NTSTATUS Status =
-        ObReferenceObjectByHandle(Handle, OBP_TIMER_MODIFY, ObpTimerType, ExGetPreviousMode(), (PVOID *)&Timer, NULL);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    BOOLEAN State = KeReadStateTimer(Timer);
-    KeSetTimerEx(Timer, *Due, Period, NULL);
-    if (Previous)
-        *Previous = State;
-    ObfDereferenceObject(Timer);
-    return STATUS_SUCCESS;
-}
-
-NTSTATUS NTAPI NtCancelTimer(HANDLE Handle, PBOOLEAN Previous)
-{
-    PKTIMER Timer;
-    NTSTATUS Status =
-        ObReferenceObjectByHandle(Handle, OBP_TIMER_MODIFY, ObpTimerType, ExGetPreviousMode(), (PVOID *)&Timer, NULL);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    KeCancelTimer(Timer);
-    if (Previous)
-        *Previous = KeReadStateTimer(Timer);
-    ObfDereferenceObject(Timer);
-    return STATUS_SUCCESS;
-}
-
 /* ---- Waiting ----------------------------------------------------------------------------------------------------- */
 
 NTSTATUS NTAPI NtWaitForSingleObject(HANDLE Handle, BOOLEAN Alertable, PLARGE_INTEGER Timeout)
@@ -208,7 +146,7 @@ NTSTATUS NTAPI NtWaitForMultipleObjects(ULONG Count, PHANDLE Handles, WAIT_TYPE 
 
 /* ---- Start ------------------------------------------------------------------------------------------------------- */
 
-POBJECT_TYPE *ExEventObjectType, *ExSemaphoreObjectType, *ExTimerObjectType;
+POBJECT_TYPE *ExEventObjectType, *ExSemaphoreObjectType;
 
 VOID ObpInitializeEvents(VOID)
 {
@@ -233,15 +171,6 @@ VOID ObpInitializeEvents(VOID)
                                       .ValidAccess = 0x1F0001,
                                       .Mapping = {STANDARD_RIGHTS_READ | OBP_MUTANT_QUERY, STANDARD_RIGHTS_WRITE,
                                                   STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, 0x1F0001}});
-    ObpTimerType = ObpCreateType(
-        &(OB_TYPE_INIT){.Name = L"Timer",
-                        .BodyBytes = sizeof(KTIMER),
-                        .Waitable = TRUE,
-                        .ValidAccess = 0x1F0003,
-                        .Mapping = {STANDARD_RIGHTS_READ | OBP_TIMER_QUERY, STANDARD_RIGHTS_WRITE | OBP_TIMER_MODIFY,
-                                    STANDARD_RIGHTS_EXECUTE | SYNCHRONIZE, 0x1F0003},
-                        .Delete = ObpDeleteTimer});
     ExEventObjectType = (PVOID)ObpEventType;
     ExSemaphoreObjectType = (PVOID)ObpSemaphoreType;
-    ExTimerObjectType = (PVOID)ObpTimerType;
 }

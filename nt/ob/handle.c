@@ -214,10 +214,12 @@ static VOID ObpReportBadHandle(HANDLE Handle, UINT64 Why, PCSTR Text)
 NTSTATUS ObpCloseHandle(HANDLE Handle, KPROCESSOR_MODE Mode)
 {
     POBP_TABLE Table;
+    if (Handle == ZwCurrentProcess() || Handle == ZwCurrentThread())
+        return STATUS_SUCCESS; /* docs: GetCurrentProcess: closing it does nothing */
     POBP_ENTRY Entry = ObpFindHandle(PsGetCurrentProcess(), Handle, Mode, &Table);
     if (!Entry) {
-        /* Windows lets these three pass. */
-        if (Mode == KernelMode && Handle && Handle != ZwCurrentProcess() && Handle != ZwCurrentThread())
+        /* Windows lets no handle pass, with and without the bits of a kernel handle. */
+        if (Mode == KernelMode && (ULONG_PTR)Handle << 33)
             ObpReportBadHandle(Handle, 1, "not open");
         return STATUS_INVALID_HANDLE;
     }
@@ -422,11 +424,17 @@ static NTSTATUS ObpQueryBasic(PVOID Object, POBP_ENTRY Entry, PVOID Buffer, ULON
     POBP_HEADER Header = ObpHeaderOf(Object);
     ULONG Attributes = (Entry ? Entry->Attributes & OBJ_INHERIT : 0) | (Header->Permanent ? OBJ_PERMANENT : 0) |
                        (Header->Exclusive ? OBJ_EXCLUSIVE : 0);
+    ULONG Name = 0;
+    ObpFullName(Object, NULL, 0, &Name);
     /* the pointer this service itself holds is counted, as Windows does */
-    PUBLIC_OBJECT_BASIC_INFORMATION Information = {.Attributes = Attributes,
-                                                   .GrantedAccess = Entry ? Entry->Access : 0,
-                                                   .HandleCount = (ULONG)Header->HandleCount,
-                                                   .PointerCount = (ULONG)Header->PointerCount};
+    OBJECT_BASIC_INFORMATION Information = {
+        .Attributes = Attributes,
+        .GrantedAccess = Entry ? Entry->Access : 0,
+        .HandleCount = (ULONG)Header->HandleCount,
+        .PointerCount = (ULONG)Header->PointerCount,
+        .NameInfoSize = Name ? sizeof(OBJECT_NAME_INFORMATION) + Name + sizeof(WCHAR) : 0,
+        .TypeInfoSize = sizeof(PUBLIC_OBJECT_TYPE_INFORMATION) + Header->Type->Name.Length + sizeof(WCHAR)};
+    C_ASSERT(sizeof(Information) == sizeof(PUBLIC_OBJECT_BASIC_INFORMATION));
     if (Returned)
         *Returned = sizeof(Information);
     if (Bytes != sizeof(Information))

@@ -471,6 +471,8 @@ static NTSTATUS ObpNewLink(PCUNICODE_STRING Target, ULONG Stack, PVOID *Body)
 {
     if (!Target || Target->Length > 0xfff0)
         return STATUS_INVALID_PARAMETER;
+    if (Target->Length && !Target->Buffer)
+        return STATUS_ACCESS_VIOLATION;
     NTSTATUS Status = ObpAllocateObject(ObpSymbolicLinkType, sizeof(OBP_LINK), Body);
     if (!NT_SUCCESS(Status))
         return Status;
@@ -480,7 +482,8 @@ static NTSTATUS ObpNewLink(PCUNICODE_STRING Target, ULONG Stack, PVOID *Body)
     Link->CreateTime.QuadPart = KiSystemTime();
     Link->Target.Buffer = ExpAllocate(Target->Length + sizeof(WCHAR), OBP_NAME_TAG);
     Link->Target.Length = Target->Length;
-    Link->Target.MaximumLength = Target->Length + sizeof(WCHAR);
+    Link->Target.MaximumLength = Target->Length + (Target->MaximumLength > Target->Length ? sizeof(WCHAR) : 0);
+    Link->Target.Buffer[Target->Length / sizeof(WCHAR)] = 0;
     RtlCopyMemory(Link->Target.Buffer, Target->Buffer, Target->Length);
     return STATUS_SUCCESS;
 }
@@ -579,21 +582,25 @@ NTSTATUS NTAPI NtCreateSymbolicLinkObject(PHANDLE Handle, ACCESS_MASK Access, PO
 
 NTSTATUS NTAPI NtOpenSymbolicLinkObject(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes)
 {
+    *Handle = NULL; /* also when it fails */
     return ObpOpen(Attributes, ObpSymbolicLinkType, Access, NULL, Handle);
 }
 
+/* docs: ZwQuerySymbolicLinkObject. Who asks for the length is told of, and given, the terminator as well, where the target
+ * was made with room for one; who does not gets the text alone. */
 NTSTATUS NTAPI NtQuerySymbolicLinkObject(HANDLE Handle, PUNICODE_STRING Target, PULONG Returned)
 {
     POBP_LINK Link;
     NTSTATUS Status = ObReferenceObjectByHandle(Handle, 1, ObpSymbolicLinkType, KernelMode, (PVOID *)&Link, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
+    USHORT Bytes = Returned ? Link->Target.MaximumLength : Link->Target.Length;
     if (Returned)
-        *Returned = Link->Target.Length;
-    if (Target->MaximumLength < Link->Target.Length)
+        *Returned = Bytes;
+    if (Target->MaximumLength < Bytes)
         Status = STATUS_BUFFER_TOO_SMALL;
     else {
-        RtlCopyMemory(Target->Buffer, Link->Target.Buffer, Link->Target.Length);
+        RtlCopyMemory(Target->Buffer, Link->Target.Buffer, Bytes);
         Target->Length = Link->Target.Length;
     }
     ObfDereferenceObject(Link);

@@ -55,6 +55,7 @@ VOID ObInitialize(VOID)
 {
     ObpInitializeNames();
     ObpInitializeEvents();
+    ObpInitializeTimers();
     ObpInitializeMoreTypes();
     for (ULONG i = 0; i < ObpTypeCount; i++)
         ObpNameType(&ObpTypes[i].Type);

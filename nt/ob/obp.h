@@ -132,6 +132,8 @@ VOID ObpFreeTable(POBP_TABLE Table);
 
 VOID ObpInitializeNames(VOID);
 VOID ObpInitializeEvents(VOID);
+VOID ObpInitializeTimers(VOID);
+VOID ObpThreadEnds(struct _ETHREAD *Thread); /* its timers have nobody to tell any more */
 VOID ObpInitializeMoreTypes(VOID);
 VOID ObpHandleClosed(PVOID Body); /* bookkeeping after the entry of a handle is gone; gives up its reference */
 NTSTATUS ObpCaptureAccess(POBJECT_TYPE Type, ULONG Desired, PULONG Granted);

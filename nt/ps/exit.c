@@ -72,6 +72,7 @@ DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status)
     PspNotifyThread(Thread, FALSE);
     if (Last)
         PspExitProcess(Process, Status);
+    ObpThreadEnds(Thread);
     IopThreadEnds(Thread);
     SepThreadGoes(Thread);
     if (Last)

@@ -13,7 +13,8 @@
 typedef enum { PspThreadNotify, PspProcessNotify, PspProcessNotifyEx, PspImageNotify, PspNotifyKinds } PSP_NOTIFY_KIND;
 
 typedef struct _PSP_NOTIFY {
-    PVOID Routine;
+    BOOLEAN Used;
+    PVOID Routine; /* NULL is taken, as on Windows; who calls it is stopped */
     ULONG Stack;
 } PSP_NOTIFY;
 
@@ -23,19 +24,20 @@ LIST_ENTRY PsLoadedModuleList = {&PsLoadedModuleList, &PsLoadedModuleList}; /* e
 
 /* ---- Registration ------------------------------------------------------------------------------------------------ */
 
-static PSP_NOTIFY *PspFindNotify(PSP_NOTIFY_KIND Kind, PVOID Routine)
+static PSP_NOTIFY *PspFindNotify(PSP_NOTIFY_KIND Kind, BOOLEAN Used, PVOID Routine)
 {
     for (ULONG i = 0; i < PSP_NOTIFY_ROUTINES; i++)
-        if (PspNotify[Kind][i].Routine == Routine)
+        if (PspNotify[Kind][i].Used == Used && PspNotify[Kind][i].Routine == Routine)
             return &PspNotify[Kind][i];
     return NULL;
 }
 
 static NTSTATUS PspSetNotify(PSP_NOTIFY_KIND Kind, PVOID Routine, ULONG Stack)
 {
-    PSP_NOTIFY *Notify = PspFindNotify(Kind, NULL);
+    PSP_NOTIFY *Notify = PspFindNotify(Kind, FALSE, NULL);
     if (!Notify)
         return STATUS_INSUFFICIENT_RESOURCES;
+    Notify->Used = TRUE;
     Notify->Routine = Routine;
     Notify->Stack = Stack;
     PspNotifyCount[Kind]++;
@@ -45,10 +47,11 @@ static NTSTATUS PspSetNotify(PSP_NOTIFY_KIND Kind, PVOID Routine, ULONG Stack)
 
 static NTSTATUS PspRemoveNotify(PSP_NOTIFY_KIND Kind, PVOID Routine)
 {
-    PSP_NOTIFY *Notify = Routine ? PspFindNotify(Kind, Routine) : NULL;
+    PSP_NOTIFY *Notify = PspFindNotify(Kind, TRUE, Routine);
     if (!Notify)
         return STATUS_PROCEDURE_NOT_FOUND;
     VfUntrack(Notify, VfCallbackObject);
+    Notify->Used = FALSE;
     Notify->Routine = NULL;
     PspNotifyCount[Kind]--;
     return STATUS_SUCCESS;
@@ -79,7 +82,7 @@ static NTSTATUS PspProcessRoutine(PSP_NOTIFY_KIND Kind, PVOID Routine, BOOLEAN R
 {
     if (Remove)
         return PspRemoveNotify(Kind, Routine);
-    if (PspFindNotify(Kind, Routine))
+    if (PspFindNotify(Kind, TRUE, Routine))
         return STATUS_INVALID_PARAMETER;
     NTSTATUS Status = PspSetNotify(Kind, Routine, Stack);
     return NT_SUCCESS(Status) ? Status : STATUS_INVALID_PARAMETER;
@@ -124,7 +127,7 @@ VOID PspNotifyThread(PETHREAD Thread, BOOLEAN Created)
         return;
     for (ULONG i = 0; i < PSP_NOTIFY_ROUTINES; i++) {
         PSP_NOTIFY Notify = PspNotify[PspThreadNotify][i];
-        if (!Notify.Routine)
+        if (!Notify.Used)
             continue;
         VF_CALLBACK Callback = {.Contract = "PCREATE_THREAD_NOTIFY_ROUTINE",
                                 .What =
@@ -184,12 +187,12 @@ NTSTATUS PspNotifyProcess(PEPROCESS Process, PETHREAD Creator, BOOLEAN Created)
     }
     for (ULONG i = 0; PspNotifyCount[PspProcessNotify] && i < PSP_NOTIFY_ROUTINES; i++) {
         PSP_NOTIFY Notify = PspNotify[PspProcessNotify][i];
-        if (Notify.Routine)
+        if (Notify.Used)
             PspCallProcessRoutine(&Notify, Process, Created);
     }
     for (ULONG i = 0; PspNotifyCount[PspProcessNotifyEx] && i < PSP_NOTIFY_ROUTINES; i++) {
         PSP_NOTIFY Notify = PspNotify[PspProcessNotifyEx][i];
-        if (Notify.Routine)
+        if (Notify.Used)
             PspCallProcessRoutineEx(&Notify, Process, Created ? &Info : NULL);
     }
     return Info.CreationStatus;
@@ -204,7 +207,7 @@ VOID PspNotifyImage(PCUNICODE_STRING Name, HANDLE ProcessId, PVOID Base, SIZE_T 
                            .ImageBase = Base,
                            .ImageSize = Bytes};
         VF_CALLBACK Callback;
-        if (!Notify.Routine)
+        if (!Notify.Used)
             continue;
         PspEnterNotify(&Callback, &Notify, "PLOAD_IMAGE_NOTIFY_ROUTINE", "notification of an image load");
         ((PLOAD_IMAGE_NOTIFY_ROUTINE)Notify.Routine)((PUNICODE_STRING)Name, ProcessId, &Info);

@@ -40,6 +40,7 @@ typedef struct _EPROCESS {
     PVOID NtdllBase;
     ULONG Sequence;  /* among the processes of this boot */
     SIZE_T Quota[2]; /* nonpaged, paged pool */
+    SIZE_T QuotaPeak[2];
     BOOLEAN Ending, Announced, Exited;
     PVOID LastCall;               /* that ended it, when no thread of its own made it */
     ULONG LiveThreads;            /* that have not begun to end */
@@ -61,7 +62,8 @@ typedef struct _ETHREAD {
     BOOLEAN Terminating, Started;
     PKSTART_ROUTINE StartRoutine;
     PVOID StartContext;
-    LIST_ENTRY IrpList; /* requests this thread has issued and that are not complete */
+    LIST_ENTRY IrpList;   /* requests this thread has issued and that are not complete */
+    LIST_ENTRY TimerList; /* timers whose routine it is to call (nt/ob/timer.c) */
     ULONG_PTR TopLevelIrp;
     SEP_IMPERSONATION Impersonation; /* Token NULL = acts as its process */
     BOOLEAN HardErrorsDisabled;

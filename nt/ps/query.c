@@ -102,6 +102,8 @@ typedef struct _PSP_TIMES {
 
 enum {
     PspBasic = 0,
+    PspQuotaLimits = 1,
+    PspVmCounters = 3,
     PspTimes = 4,
     PspBasePriority = 5,
     PspDebugPort = 7,
@@ -122,6 +124,15 @@ static NTSTATUS PspQueryProcess(PEPROCESS Process, ULONG Class, PVOID Buffer, UL
                        Process->UniqueProcessId,
                        Process->InheritedFromUniqueProcessId};
     PSP_TIMES Times = {.CreateTime = Process->CreateTime, .ExitTime = Process->ExitTime};
+    /* docs: QUOTA_LIMITS, VM_COUNTERS: what quota.c counts, and its limit; nothing is paged. */
+    QUOTA_LIMITS Limits = {.PagedPoolLimit = KiDoor->ram_bytes,
+                           .NonPagedPoolLimit = KiDoor->ram_bytes,
+                           .MaximumWorkingSetSize = KiDoor->ram_bytes,
+                           .TimeLimit.QuadPart = -1};
+    VM_COUNTERS Counters = {.QuotaPeakPagedPoolUsage = Process->QuotaPeak[PagedPool],
+                            .QuotaPagedPoolUsage = Process->Quota[PagedPool],
+                            .QuotaPeakNonPagedPoolUsage = Process->QuotaPeak[NonPagedPool],
+                            .QuotaNonPagedPoolUsage = Process->Quota[NonPagedPool]};
     UNICODE_STRING Win32 = Process->OpenPath;
     ULONG_PTR Word;
     ULONG Half;
@@ -129,6 +140,10 @@ static NTSTATUS PspQueryProcess(PEPROCESS Process, ULONG Class, PVOID Buffer, UL
     switch (Class) {
     case PspBasic:
         return PspGive(Buffer, Bytes, Returned, &Basic, sizeof(Basic));
+    case PspQuotaLimits:
+        return PspGive(Buffer, Bytes, Returned, &Limits, sizeof(Limits));
+    case PspVmCounters:
+        return PspGive(Buffer, Bytes, Returned, &Counters, sizeof(Counters));
     case PspTimes:
         return PspGive(Buffer, Bytes, Returned, &Times, sizeof(Times));
     case PspDebugPort:

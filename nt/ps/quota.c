@@ -11,6 +11,7 @@ static NTSTATUS PspCharge(PEPROCESS Process, ULONG Kind, SIZE_T Amount)
     if (Amount > KiDoor->ram_bytes - Process->Quota[Kind])
         return STATUS_QUOTA_EXCEEDED;
     Process->Quota[Kind] += Amount;
+    Process->QuotaPeak[Kind] = max(Process->QuotaPeak[Kind], Process->Quota[Kind]);
     return STATUS_SUCCESS;
 }
 

@@ -85,6 +85,7 @@ NTSTATUS PspMakeThread(PEPROCESS Process, PKSTART_ROUTINE System, PKSTART_ROUTIN
     Thread->Cid.UniqueThread = PspNewId(Thread);
     Thread->ExitStatus = STATUS_PENDING;
     InitializeListHead(&Thread->IrpList);
+    InitializeListHead(&Thread->TimerList);
     InitializeListHead(&Thread->Calls);
     KeInitializeEvent(&Thread->Work, SynchronizationEvent, FALSE);
     Thread->CreateTime.QuadPart = KiSystemTime();

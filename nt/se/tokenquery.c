@@ -290,8 +290,12 @@ NTSTATUS NTAPI SeQueryInformationToken(PACCESS_TOKEN AccessToken, TOKEN_INFORMAT
     case TokenIntegrityLevel:
         *(PULONG)Information = SepIntegrityOf(Token);
         return STATUS_SUCCESS;
-    case TokenSessionId:
+    case TokenOrigin: /* these are for ZwQueryInformationToken only */
+    case TokenGroupsAndPrivileges:
+    case TokenRestrictedSids:
     case TokenSandBoxInert:
+        return STATUS_INVALID_INFO_CLASS;
+    case TokenSessionId:
     case TokenVirtualizationAllowed:
     case TokenVirtualizationEnabled:
     case TokenUIAccess:

@@ -35,6 +35,9 @@ static VOID registrations_are_checked(VOID)
     STATUS(PsSetLoadImageNotifyRoutineEx(OnImage, 0x100), STATUS_INVALID_PARAMETER_2);
     OK(PsSetLoadImageNotifyRoutineEx(OnImage, 0));
     OK(PsRemoveLoadImageNotifyRoutine(OnImage));
+    OK(PsSetLoadImageNotifyRoutine(NULL)); /* taken, and removed again */
+    OK(PsRemoveLoadImageNotifyRoutine(NULL));
+    STATUS(PsRemoveLoadImageNotifyRoutine(NULL), STATUS_PROCEDURE_NOT_FOUND);
     OK(PsSetLoadImageNotifyRoutine(OnImage));
     Driver->DriverUnload = Unregister;
 }

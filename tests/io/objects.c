@@ -134,6 +134,76 @@ static VOID events_have_names_and_are_opened_again(VOID)
     STATUS(ZwClose(NULL), STATUS_INVALID_HANDLE);
 }
 
+static ULONG Rings;
+static BOOLEAN RungWrongly;
+
+static VOID NTAPI Ring(PVOID Thread, ULONG Low, LONG High)
+{
+    LARGE_INTEGER Now, Then = {.LowPart = Low, .HighPart = High};
+    KeQuerySystemTime(&Now);
+    Rings++;
+    if (KeGetCurrentIrql() != PASSIVE_LEVEL || Thread != KeGetCurrentThread() || Then.QuadPart > Now.QuadPart ||
+        Now.QuadPart - Then.QuadPart > 50000)
+        RungWrongly = TRUE;
+}
+
+static VOID NTAPI SetAndGo(PVOID Timer)
+{
+    LARGE_INTEGER Soon = {.QuadPart = -10000};
+    OK(ZwSetTimer(Timer, &Soon, Ring, KeGetCurrentThread(), FALSE, 0, NULL));
+    PsTerminateSystemThread(STATUS_SUCCESS);
+}
+
+/* docs: ZwSetTimer, ZwCancelTimer: the routine is called, with the time, in the thread that has set the timer. */
+static VOID a_timer_calls_its_routine_in_the_thread_that_set_it(VOID)
+{
+    UNICODE_STRING String;
+    OBJECT_ATTRIBUTES Attributes;
+    LARGE_INTEGER Soon = {.QuadPart = -10000}, Late = {.QuadPart = -3000000000};
+    LARGE_INTEGER Five = {.QuadPart = -55000};
+    HANDLE Timer, Again, Other;
+    BOOLEAN Before = 77;
+    Name(&String, &Attributes, L"\\BaseNamedObjects\\Alarm", 0);
+    OK(ZwCreateTimer(&Timer, TIMER_ALL_ACCESS, &Attributes, NotificationTimer));
+    OK(ZwOpenTimer(&Again, TIMER_ALL_ACCESS, &Attributes));
+    OK(ZwSetTimer(Again, &Late, Ring, KeGetCurrentThread(), FALSE, 0, &Before));
+    CHECK(Before == FALSE);
+    OK(ZwSetTimer(Again, &Soon, Ring, KeGetCurrentThread(), FALSE, 0, &Before)); /* instead of the first */
+    OK(ZwWaitForSingleObject(Timer, FALSE, NULL));
+    CHECK(Rings == 1 && !RungWrongly);
+    OK(ZwCancelTimer(Timer, &Before));
+    CHECK(Before == TRUE);
+    OK(ZwSetTimer(Timer, &Soon, Ring, KeGetCurrentThread(), FALSE, 0, &Before));
+    CHECK(Before == TRUE);
+    OK(ZwCancelTimer(Timer, &Before));
+    CHECK(Before == FALSE);
+    KeDelayExecutionThread(KernelMode, FALSE, &Five);
+    CHECK(Rings == 1); /* cancelled */
+    OK(ZwSetTimer(Timer, &Soon, Ring, KeGetCurrentThread(), FALSE, 1, NULL));
+    KeDelayExecutionThread(KernelMode, FALSE, &Five);
+    CHECK(Rings == 6 && !RungWrongly);
+    OK(ZwSetTimer(Timer, &Soon, NULL, NULL, FALSE, 0, NULL));
+    KeDelayExecutionThread(KernelMode, FALSE, &Five);
+    CHECK(Rings == 6);
+    KeEnterCriticalRegion(); /* holds a normal kernel APC off */
+    OK(ZwSetTimer(Timer, &Soon, Ring, KeGetCurrentThread(), FALSE, 0, NULL));
+    KeDelayExecutionThread(KernelMode, FALSE, &Five);
+    CHECK(Rings == 6);
+    KeLeaveCriticalRegion();
+    CHECK(Rings == 7);
+    OK(PsCreateSystemThread(&Other, THREAD_ALL_ACCESS, NULL, NULL, NULL, SetAndGo, Timer));
+    OK(ZwWaitForSingleObject(Other, FALSE, NULL));
+    KeDelayExecutionThread(KernelMode, FALSE, &Five);
+    CHECK(Rings == 7); /* its thread has gone */
+    STATUS(ZwSetTimer(Timer, &Soon, Ring, NULL, FALSE, -1, NULL), STATUS_INVALID_PARAMETER_6);
+    OK(ZwSetTimer(Timer, &Soon, Ring, KeGetCurrentThread(), FALSE, 0, NULL));
+    OK(ZwClose(Other));
+    OK(ZwClose(Timer));
+    OK(ZwClose(Again)); /* with the routine still to come */
+    KeDelayExecutionThread(KernelMode, FALSE, &Five);
+    CHECK(!RungWrongly);
+}
+
 static VOID a_named_event_of_io_begins_signalled(VOID)
 {
     UNICODE_STRING String = RTL_CONSTANT_STRING(L"\\BaseNamedObjects\\Io");
@@ -158,7 +228,7 @@ static VOID links_lead_on_and_are_read(VOID)
     OK(ZwOpenSymbolicLinkObject(&Handle, GENERIC_READ, &Attributes));
     Target = (UNICODE_STRING){0, sizeof(Buffer), Buffer};
     OK(ZwQuerySymbolicLinkObject(Handle, &Target, &Length));
-    CHECK(Target.Length == 46 && Length == 46 && !memcmp(Buffer, L"\\Device\\HarddiskVolume1", 46));
+    CHECK(Target.Length == 46 && Length == 48 && !memcmp(Buffer, L"\\Device\\HarddiskVolume1", 46));
     Target.MaximumLength = 4;
     STATUS(ZwQuerySymbolicLinkObject(Handle, &Target, NULL), STATUS_BUFFER_TOO_SMALL);
     OK(ZwClose(Handle));
@@ -248,5 +318,6 @@ static VOID the_system_process_is_found(VOID)
 }
 
 TEST_MAIN(the_driver_object_has_a_name, a_file_is_named_after_its_device_and_a_key_after_its_path,
-          events_have_names_and_are_opened_again, a_named_event_of_io_begins_signalled, links_lead_on_and_are_read,
+          events_have_names_and_are_opened_again, a_named_event_of_io_begins_signalled,
+          a_timer_calls_its_routine_in_the_thread_that_set_it, links_lead_on_and_are_read,
           threads_begin_end_and_are_waited_for, the_system_process_is_found)

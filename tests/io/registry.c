@@ -104,6 +104,50 @@ static NTSTATUS NTAPI Query(PWSTR Name, ULONG Type, PVOID Data, ULONG Bytes, PVO
     return STATUS_SUCCESS;
 }
 
+static WCHAR Given[40];
+static ULONG GivenCount;
+
+static NTSTATUS NTAPI Collect(PWSTR ValueName, ULONG Type, PVOID Data, ULONG Bytes, PVOID Context, PVOID EntryContext)
+{
+    CHECK(Type == REG_SZ && Bytes == (wcslen(Data) + 1) * sizeof(WCHAR));
+    wcscat(Given, Data);
+    wcscat(Given, L";");
+    GivenCount++;
+    return STATUS_SUCCESS;
+}
+
+/* docs: RtlQueryRegistryValues: a REG_MULTI_SZ comes string by string; the terminator of the list is its last character,
+ * so empty strings are strings. */
+static VOID strings_of_a_list_come_one_by_one(VOID)
+{
+    static const struct {
+        PCWSTR Data;
+        ULONG Bytes, Count;
+        PCWSTR Text;
+    } Cases[] = {{L"", 0, 0, L""},
+                 {L"", 2, 0, L""},
+                 {L"\0", 4, 1, L";"},
+                 {L"one", 8, 1, L"one;"},
+                 {L"one\0", 10, 1, L"one;"},
+                 {L"one\0two\0", 18, 2, L"one;two;"},
+                 {L"one\0\0two\0", 20, 3, L"one;;two;"}};
+    RTL_QUERY_REGISTRY_TABLE Table[] = {{Collect, 0, L"Strings", NULL, REG_NONE, NULL, 0}, {0}};
+    for (ULONG i = 0; i < sizeof(Cases) / sizeof(Cases[0]); i++) {
+        OK(RtlWriteRegistryValue(RTL_REGISTRY_SERVICES, L"registry\\Parameters", L"Strings", REG_MULTI_SZ,
+                                 (PVOID)Cases[i].Data, Cases[i].Bytes));
+        Given[0] = 0;
+        GivenCount = 0;
+        OK(RtlQueryRegistryValues(RTL_REGISTRY_SERVICES, L"registry\\Parameters", Table, NULL, NULL));
+        CHECK(GivenCount == Cases[i].Count && !wcscmp(Given, Cases[i].Text));
+    }
+    OK(RtlDeleteRegistryValue(RTL_REGISTRY_SERVICES, L"registry\\Parameters", L"Strings"));
+    Table[0].DefaultType = REG_MULTI_SZ; /* a default without a length ends at its first empty string */
+    Table[0].DefaultData = L"one\0\0two\0";
+    Given[0] = 0;
+    OK(RtlQueryRegistryValues(RTL_REGISTRY_SERVICES, L"registry\\Parameters", Table, NULL, NULL));
+    CHECK(!wcscmp(Given, L"one;"));
+}
+
 static VOID the_table_is_followed(VOID)
 {
     ULONG Number = 0, Absent = 5, Default = 9;
@@ -163,5 +207,5 @@ static VOID security_descriptors_hold_their_lists(VOID)
     RtlFreeUnicodeString(&Text);
 }
 
-TEST_MAIN(the_service_has_its_key, values_are_set_read_and_cut, keys_are_listed_and_deleted, the_table_is_followed,
+TEST_MAIN(the_service_has_its_key, values_are_set_read_and_cut, keys_are_listed_and_deleted, strings_of_a_list_come_one_by_one, the_table_is_followed,
           security_descriptors_hold_their_lists)

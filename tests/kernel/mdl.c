@@ -144,6 +144,37 @@ TEST(pages_for_mdl_are_zero_and_below_the_limit)
     ExFreePool(Mdl);
 }
 
+/* docs: MmAllocatePagesForMdl: the routine may return fewer pages; the flag FULLY_REQUIRED says that it may not. */
+TEST(more_pages_than_there_are_give_fewer)
+{
+    PHYSICAL_ADDRESS Low = {.QuadPart = 0}, High = {.QuadPart = -1}, Skip = {.QuadPart = 0};
+    const SIZE_T Wanted = (SIZE_T)2 << 30;
+    PMDL Mdl = MmAllocatePagesForMdl(Low, High, Skip, Wanted);
+
+    if (CHECK(Mdl != NULL)) {
+        CHECK(MmGetMdlByteCount(Mdl) > 0 && MmGetMdlByteCount(Mdl) < Wanted);
+        CHECK(MmGetMdlPfnArray(Mdl)[MmGetMdlByteCount(Mdl) / PAGE_SIZE - 1] != 0);
+        MmFreePagesFromMdl(Mdl);
+        ExFreePool(Mdl);
+    }
+    CHECK(!MmAllocatePagesForMdlEx(Low, High, Skip, Wanted, MmCached, MM_ALLOCATE_FULLY_REQUIRED));
+}
+
+TEST(a_reservation_is_meant_by_any_address_in_its_first_page)
+{
+    PHYSICAL_ADDRESS Low = {.QuadPart = 0}, High = {.QuadPart = -1};
+    PMDL Mdl = MmAllocatePagesForMdlEx(Low, High, Low, PAGE_SIZE, MmCached, 0);
+    PUCHAR Base = MmAllocateMappingAddress(PAGE_SIZE, TAG);
+
+    CHECK(!MmAllocateMappingAddress(PAGE_SIZE, 0)); /* a tag there must be */
+    CHECK(MmMapLockedPagesWithReservedMapping(Base + 4, TAG, Mdl, MmCached) == Base);
+    *(volatile ULONG *)Base = 1;
+    MmUnmapReservedMapping(Base, TAG, Mdl);
+    MmFreeMappingAddress(Base + 4, TAG);
+    MmFreePagesFromMdl(Mdl);
+    ExFreePool(Mdl);
+}
+
 TEST(contiguous_memory_lies_where_it_was_asked_to)
 {
     PHYSICAL_ADDRESS Low = {.QuadPart = 32 << 20}, High = {.QuadPart = 48 << 20}, Boundary = {.QuadPart = 64 << 10};
@@ -244,6 +275,8 @@ TEST(whole_driver_is_paged_and_back)
 
 CHECK_DRIVER(T(paged_pool_has_a_second_view), T(nonpaged_pool_has_a_second_view), T(stack_and_image_have_a_second_view),
              T(built_mdl_is_its_own_mapping), T(partial_mdl_describes_a_part), T(secondary_mdl_is_chained_to_the_irp),
-             T(pages_for_mdl_are_zero_and_below_the_limit), T(contiguous_memory_lies_where_it_was_asked_to),
-             T(io_space_of_ram_is_another_view), T(valid_addresses_are_told_from_others), T(routines_are_found_by_name),
-             T(locked_section_is_resident), T(whole_driver_is_paged_and_back))
+             T(pages_for_mdl_are_zero_and_below_the_limit), T(more_pages_than_there_are_give_fewer),
+             T(a_reservation_is_meant_by_any_address_in_its_first_page),
+             T(contiguous_memory_lies_where_it_was_asked_to), T(io_space_of_ram_is_another_view),
+             T(valid_addresses_are_told_from_others), T(routines_are_found_by_name), T(locked_section_is_resident),
+             T(whole_driver_is_paged_and_back))

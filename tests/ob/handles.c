@@ -183,6 +183,34 @@ static VOID a_handle_is_found_for_its_object(VOID)
     ObDereferenceObject(Object);
 }
 
+/* docs: GetCurrentProcess, GetCurrentThread: closing a pseudo handle has no effect. No handle is no driver's mistake. */
+static VOID pseudo_handles_are_closed_in_vain(VOID)
+{
+    OK(ZwClose(ZwCurrentProcess()));
+    OK(ZwClose(ZwCurrentThread()));
+    STATUS(ZwClose(NULL), STATUS_INVALID_HANDLE);
+    STATUS(ZwClose((HANDLE)(LONG_PTR)(LONG)0x80000000), STATUS_INVALID_HANDLE);
+    STATUS(ObCloseHandle((HANDLE)0x7ffffffc, UserMode), STATUS_INVALID_HANDLE);
+}
+
+/* docs: ZwQueryObject: what room the name and the type will take. */
+static VOID the_basic_information_has_the_sizes_of_the_others(VOID)
+{
+    OBJECT_BASIC_INFORMATION Basic;
+    OBJECT_ATTRIBUTES Object;
+    UNICODE_STRING Text = RTL_CONSTANT_STRING(L"\\Windows");
+    UCHAR Room[256];
+    HANDLE Handle;
+    ULONG Name, Type;
+    InitializeObjectAttributes(&Object, &Text, OBJ_KERNEL_HANDLE, NULL, NULL);
+    OK(ZwOpenDirectoryObject(&Handle, DIRECTORY_QUERY, &Object));
+    OK(ZwQueryObject(Handle, ObjectBasicInformation, &Basic, sizeof(Basic), NULL));
+    OK(ZwQueryObject(Handle, ObjectNameInformation, Room, sizeof(Room), &Name));
+    OK(ZwQueryObject(Handle, ObjectTypeInformation, Room, sizeof(Room), &Type));
+    CHECK(Basic.NameInfoSize == Name && Basic.TypeInfoSize == Type);
+    OK(ZwClose(Handle));
+}
+
 static VOID attributes_are_checked(VOID)
 {
     OBJECT_ATTRIBUTES Object;
@@ -198,7 +226,8 @@ static VOID attributes_are_checked(VOID)
     STATUS(ZwOpenEvent(&Handle, SYNCHRONIZE, NULL), STATUS_INVALID_PARAMETER);
 }
 
-TEST_MAIN(kernel_handles_carry_the_upper_bits, references_and_handles_are_counted, types_are_compared,
+TEST_MAIN(kernel_handles_carry_the_upper_bits, pseudo_handles_are_closed_in_vain,
+          the_basic_information_has_the_sizes_of_the_others, references_and_handles_are_counted, types_are_compared,
           access_is_checked_for_user_mode_only, duplicates_have_what_is_asked_for,
           exclusive_objects_are_opened_by_their_process, handle_flags_are_set_and_asked_for,
           a_handle_is_found_for_its_object, attributes_are_checked)

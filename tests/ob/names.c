@@ -82,6 +82,17 @@ static VOID links_are_followed_or_opened(VOID)
     Got.Length = 0;
     Got.MaximumLength = 4;
     STATUS(ZwQuerySymbolicLinkObject(Same, &Got, &Returned), STATUS_BUFFER_TOO_SMALL);
+    CHECK(Returned == Target.MaximumLength);
+    /* the terminator comes only for who asks for the length */
+    Got.MaximumLength = Target.Length;
+    STATUS(ZwQuerySymbolicLinkObject(Same, &Got, &Returned), STATUS_BUFFER_TOO_SMALL);
+    CHECK(Got.Length == 0);
+    Room[Target.Length / sizeof(WCHAR)] = L'x';
+    OK(ZwQuerySymbolicLinkObject(Same, &Got, NULL));
+    CHECK(Got.Length == Target.Length && Room[Target.Length / sizeof(WCHAR)] == L'x');
+    Got.MaximumLength = Target.MaximumLength;
+    OK(ZwQuerySymbolicLinkObject(Same, &Got, &Returned));
+    CHECK(Got.Length == Target.Length && !Room[Target.Length / sizeof(WCHAR)]);
     Got.MaximumLength = sizeof(Room);
     OK(ZwQuerySymbolicLinkObject(Same, &Got, NULL));
     CHECK(RtlEqualUnicodeString(&Got, &Target, FALSE));
@@ -92,6 +103,13 @@ static VOID links_are_followed_or_opened(VOID)
     OK(ZwClose(Link));
     STATUS(ZwOpenEvent(&Second, SYNCHRONIZE, At(Directory, L"Link", 0)), STATUS_OBJECT_NAME_NOT_FOUND);
     OK(ZwClose(Event));
+    Second = (HANDLE)1;
+    STATUS(ZwOpenSymbolicLinkObject(&Second, SYMBOLIC_LINK_QUERY, At(Directory, L"Link", 0)),
+           STATUS_OBJECT_NAME_NOT_FOUND);
+    CHECK(!Second);
+    Target.Buffer = NULL;
+    STATUS(ZwCreateSymbolicLinkObject(&Link, SYMBOLIC_LINK_ALL_ACCESS, At(Directory, L"Link", 0), &Target),
+           STATUS_ACCESS_VIOLATION);
 }
 
 static VOID wrong_paths_have_their_statuses(VOID)

@@ -121,6 +121,56 @@ static VOID Refused(VOID)
     OK(ZwClose(Section));
 }
 
+/* The status of a view of one page. */
+static NTSTATUS View(HANDLE Section, ULONG Type, ULONG Protection)
+{
+    PVOID Base = NULL;
+    SIZE_T Bytes = 0;
+    NTSTATUS Status = ZwMapViewOfSection(Section, SELF, &Base, 0, 0, NULL, &Bytes, ViewUnmap, Type, Protection);
+
+    if (NT_SUCCESS(Status))
+        OK(ZwUnmapViewOfSection(SELF, Base));
+    return Status;
+}
+
+/* docs: ZwMapViewOfSection: the view's protection must be compatible with the section's. */
+static VOID Protections(VOID)
+{
+    static const struct {
+        ULONG Section;
+        BOOLEAN Writes, Reads, Executes;
+    } Cases[] = {{PAGE_READONLY, 0, 1, 0},  {PAGE_READWRITE, 1, 1, 0},    {PAGE_WRITECOPY, 0, 1, 0},
+                 {PAGE_EXECUTE, 0, 0, 1},   {PAGE_EXECUTE_READ, 0, 1, 1}, {PAGE_EXECUTE_READWRITE, 1, 1, 1}};
+    LARGE_INTEGER Size = {.QuadPart = 0x1000};
+    HANDLE Section;
+    PVOID Base = NULL;
+    SIZE_T Bytes = 0;
+
+    for (ULONG i = 0; i < sizeof(Cases) / sizeof(Cases[0]); i++) {
+        OK(ZwCreateSection(&Section, SECTION_ALL_ACCESS, NULL, &Size, Cases[i].Section, SEC_COMMIT, NULL));
+        CHECK(View(Section, 0, PAGE_READWRITE) == (Cases[i].Writes ? STATUS_SUCCESS : STATUS_SECTION_PROTECTION));
+        CHECK(View(Section, 0, PAGE_READONLY) == (Cases[i].Reads ? STATUS_SUCCESS : STATUS_SECTION_PROTECTION));
+        CHECK(View(Section, 0, PAGE_WRITECOPY) == (Cases[i].Reads ? STATUS_SUCCESS : STATUS_SECTION_PROTECTION));
+        CHECK(View(Section, 0, PAGE_EXECUTE) == (Cases[i].Executes ? STATUS_SUCCESS : STATUS_SECTION_PROTECTION));
+        OK(View(Section, 0, PAGE_NOACCESS));
+        STATUS(View(Section, 0, PAGE_READWRITE | PAGE_READONLY), STATUS_INVALID_PAGE_PROTECTION);
+        STATUS(View(Section, 0, 0), STATUS_INVALID_PAGE_PROTECTION);
+        STATUS(View(Section, MEM_RESERVE, PAGE_READONLY), STATUS_INVALID_PARAMETER_9); /* of files only */
+        OK(ZwClose(Section));
+    }
+    OK(ZwCreateSection(&Section, SECTION_ALL_ACCESS, NULL, &Size, PAGE_READWRITE, SEC_COMMIT, NULL));
+    STATUS(ZwMapViewOfSection(Section, SELF, &Base, 0, 0x2000, NULL, &Bytes, ViewUnmap, 0, PAGE_READWRITE),
+           STATUS_INVALID_PARAMETER_5);
+    Bytes = (SIZE_T)-1;
+    STATUS(ZwMapViewOfSection(Section, SELF, &Base, 0, 0, NULL, &Bytes, ViewUnmap, 0, PAGE_READWRITE),
+           STATUS_INVALID_PARAMETER_3);
+    Bytes = 0;
+    OK(ZwMapViewOfSection(Section, SELF, &Base, 0, 0, NULL, &Bytes, ViewUnmap, 0, PAGE_READWRITE | PAGE_GUARD));
+    CHECK(!MmIsAddressValid(Base));
+    OK(ZwUnmapViewOfSection(SELF, Base));
+    OK(ZwClose(Section));
+}
+
 static VOID FileBehind(VOID)
 {
     static CHAR Text[6000];
@@ -150,4 +200,4 @@ static VOID FileBehind(VOID)
     OK(ZwClose(File));
 }
 
-TEST_MAIN(VirtualMemory, SharedPages, Refused, FileBehind)
+TEST_MAIN(VirtualMemory, SharedPages, Refused, Protections, FileBehind)
