@@ -352,7 +352,7 @@ static BOOLEAN FsRtlpIsLegal(ANSI_STRING Name, BOOLEAN Wild, BOOLEAN Path, BOOLE
             n++;
         if (!Component(Text, n, Wild))
             return FALSE;
-        if (n == Left)
+        if (n == Left || n + 1 == Left) /* a path may end in a backslash */
             return TRUE;
         Text += n + 1;
         Left -= n + 1;

@@ -72,7 +72,7 @@ BOOLEAN MiIsCommitted(PMI_SPACE Space, UINT64 Va);
 /* Is PAGE_* (without modifiers) one of the eight. */
 BOOLEAN MiIsProtection(ULONG Protection);
 BOOLEAN MiIsValidProtection(ULONG Protect); /* the same with modifiers */
-VOID MiFreeUserPage(UINT64 Physical); /* now, or when its last lock goes */
+VOID MiFreeUserPage(UINT64 Physical);       /* now, or when its last lock goes */
 
 /* segment.c */
 /* The page at Offset, read if need be; 0 = *Status says why. May wait, so whoever holds a word of a page looks at it

@@ -65,8 +65,8 @@ static NTSTATUS MiMapView(PMI_SECTION Section, PMI_SPACE Space, UINT64 *Base, UI
 }
 
 static NTSTATUS MiMapInto(PMI_SECTION Section, PEPROCESS Process, PVOID *BaseAddress, ULONG_PTR ZeroBits,
-                          SIZE_T CommitSize, PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize, SECTION_INHERIT Inherit, ULONG Type,
-                          ULONG Protection)
+                          SIZE_T CommitSize, PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize, SECTION_INHERIT Inherit,
+                          ULONG Type, ULONG Protection)
 {
     UINT64 Base = (UINT64)*BaseAddress, Offset = SectionOffset ? (UINT64)SectionOffset->QuadPart : 0, Bytes = *ViewSize;
     UINT64 Top = ZeroBits >= 32 ? ZeroBits + 1 : ZeroBits ? 1ull << (32 - ZeroBits) : DOOR_USER_END;
@@ -105,8 +105,8 @@ NTSTATUS NTAPI MmMapViewOfSection(PVOID SectionObject, PEPROCESS Process, PVOID 
                                   SIZE_T CommitSize, PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize,
                                   SECTION_INHERIT Inherit, ULONG AllocationType, ULONG Protect)
 {
-    return MiMapInto(SectionObject, Process, BaseAddress, ZeroBits, CommitSize, SectionOffset, ViewSize, Inherit, AllocationType,
-                     Protect);
+    return MiMapInto(SectionObject, Process, BaseAddress, ZeroBits, CommitSize, SectionOffset, ViewSize, Inherit,
+                     AllocationType, Protect);
 }
 
 NTSTATUS NTAPI NtMapViewOfSection(HANDLE SectionHandle, HANDLE ProcessHandle, PVOID *BaseAddress, ULONG_PTR ZeroBits,
@@ -125,8 +125,8 @@ NTSTATUS NTAPI NtMapViewOfSection(HANDLE SectionHandle, HANDLE ProcessHandle, PV
         return Status;
     Status = ObReferenceObjectByHandle(SectionHandle, Access, MiSectionType, Mode, &Section, NULL);
     if (NT_SUCCESS(Status)) {
-        Status = MiMapInto(Section, Process, BaseAddress, ZeroBits, CommitSize, SectionOffset, ViewSize, Inherit, AllocationType,
-                           Protect);
+        Status = MiMapInto(Section, Process, BaseAddress, ZeroBits, CommitSize, SectionOffset, ViewSize, Inherit,
+                           AllocationType, Protect);
         ObfDereferenceObject(Section);
     }
     ObfDereferenceObject(Process);

@@ -108,6 +108,8 @@ static VOID legal_names(VOID)
     CHECK(!FsRtlIsFatDbcsLegal(A("\\A\\B.C"), FALSE, TRUE, FALSE));
     CHECK(FsRtlIsFatDbcsLegal(A("\\A\\B.C"), FALSE, TRUE, TRUE));
     CHECK(!FsRtlIsFatDbcsLegal(A("A\\\\B"), FALSE, TRUE, FALSE));
+    CHECK(FsRtlIsFatDbcsLegal(A("A\\B\\"), FALSE, TRUE, FALSE) && FsRtlIsHpfsDbcsLegal(A("A\\"), FALSE, TRUE, FALSE));
+    CHECK(!FsRtlIsFatDbcsLegal(A("A\\\\"), FALSE, TRUE, FALSE) && !FsRtlIsFatDbcsLegal(A("A\\"), FALSE, FALSE, FALSE));
 }
 
 static VOID dots_leave_a_path(VOID)

@@ -207,5 +207,5 @@ static VOID security_descriptors_hold_their_lists(VOID)
     RtlFreeUnicodeString(&Text);
 }
 
-TEST_MAIN(the_service_has_its_key, values_are_set_read_and_cut, keys_are_listed_and_deleted, strings_of_a_list_come_one_by_one, the_table_is_followed,
-          security_descriptors_hold_their_lists)
+TEST_MAIN(the_service_has_its_key, values_are_set_read_and_cut, keys_are_listed_and_deleted,
+          strings_of_a_list_come_one_by_one, the_table_is_followed, security_descriptors_hold_their_lists)

@@ -170,6 +170,9 @@ static VOID filtering_takes_privileges_and_groups_away(VOID)
     TOKEN_GROUPS Disable = {.GroupCount = 1}, Restrict = {.GroupCount = 1};
     PTOKEN_PRIVILEGES Privileges;
     PTOKEN_GROUPS Groups;
+    ULONG_PTR Room[16];
+    HANDLE Handle;
+    ULONG Length;
     OK(SeFilterToken(Token, 1 /* DISABLE_MAX_PRIVILEGE */, NULL, NULL, NULL, &Filtered));
     OK(SeQueryInformationToken(Filtered, TokenPrivileges, (PVOID *)&Privileges));
     CHECK(Privileges->PrivilegeCount == 1);
@@ -187,9 +190,13 @@ static VOID filtering_takes_privileges_and_groups_away(VOID)
         if (RtlEqualSid(Groups->Groups[i].Sid, SeExports->SeAliasAdminsSid))
             CHECK((Groups->Groups[i].Attributes & (GROUP_DENY_ONLY | GROUP_ENABLED)) == GROUP_DENY_ONLY);
     ExFreePool(Groups);
-    OK(SeQueryInformationToken(Filtered, TokenRestrictedSids, (PVOID *)&Groups));
-    CHECK(Groups->GroupCount == 1 && RtlEqualSid(Groups->Groups[0].Sid, SeExports->SeWorldSid));
-    ExFreePool(Groups);
+    /* SeQueryInformationToken does not know this class */
+    STATUS(SeQueryInformationToken(Filtered, TokenRestrictedSids, (PVOID *)&Groups), STATUS_INVALID_INFO_CLASS);
+    OK(ObOpenObjectByPointer(Filtered, OBJ_KERNEL_HANDLE, NULL, TOKEN_QUERY, *SeTokenObjectType, KernelMode, &Handle));
+    OK(ZwQueryInformationToken(Handle, TokenRestrictedSids, Room, sizeof(Room), &Length));
+    CHECK(((PTOKEN_GROUPS)Room)->GroupCount == 1 &&
+          RtlEqualSid(((PTOKEN_GROUPS)Room)->Groups[0].Sid, SeExports->SeWorldSid));
+    OK(ZwClose(Handle));
     ObDereferenceObject(Filtered);
     Restrict.Groups[0].Attributes = GROUP_ENABLED;
     STATUS(SeFilterToken(Token, 0, NULL, NULL, &Restrict, &Filtered), STATUS_INVALID_PARAMETER);

@@ -139,9 +139,10 @@ static VOID Protections(VOID)
     static const struct {
         ULONG Section;
         BOOLEAN Writes, Reads, Executes;
-    } Cases[] = {{PAGE_READONLY, 0, 1, 0},  {PAGE_READWRITE, 1, 1, 0},    {PAGE_WRITECOPY, 0, 1, 0},
-                 {PAGE_EXECUTE, 0, 0, 1},   {PAGE_EXECUTE_READ, 0, 1, 1}, {PAGE_EXECUTE_READWRITE, 1, 1, 1}};
+    } Cases[] = {{PAGE_READONLY, 0, 1, 0}, {PAGE_READWRITE, 1, 1, 0},    {PAGE_WRITECOPY, 0, 1, 0},
+                 {PAGE_EXECUTE, 0, 0, 1},  {PAGE_EXECUTE_READ, 0, 1, 1}, {PAGE_EXECUTE_READWRITE, 1, 1, 1}};
     LARGE_INTEGER Size = {.QuadPart = 0x1000};
+    MEMORY_BASIC_INFORMATION Information;
     HANDLE Section;
     PVOID Base = NULL;
     SIZE_T Bytes = 0;
@@ -166,7 +167,8 @@ static VOID Protections(VOID)
            STATUS_INVALID_PARAMETER_3);
     Bytes = 0;
     OK(ZwMapViewOfSection(Section, SELF, &Base, 0, 0, NULL, &Bytes, ViewUnmap, 0, PAGE_READWRITE | PAGE_GUARD));
-    CHECK(!MmIsAddressValid(Base));
+    OK(ZwQueryVirtualMemory(SELF, Base, MemoryBasicInformation, &Information, sizeof(Information), &Bytes));
+    CHECK(Information.Protect == (PAGE_READWRITE | PAGE_GUARD) && Information.Type == MEM_MAPPED);
     OK(ZwUnmapViewOfSection(SELF, Base));
     OK(ZwClose(Section));
 }
