@@ -171,6 +171,14 @@ static NTSTATUS CmpFollowLink(PCM_WALK Walk, PCM_KEY Link, struct _CM_TRANSACTIO
     return STATUS_SUCCESS;
 }
 
+/* HARDWARE is never written: all of that hive is for this boot, whatever its makers ask for (RTL_REGISTRY_DEVICEMAP). */
+static BOOLEAN CmpInVolatileHive(PCM_KEY Key)
+{
+    while (Key->Parent && !(Key->Flags & CM_HIVE))
+        Key = Key->Parent;
+    return (Key->Flags & (CM_HIVE | CM_VOLATILE)) == (CM_HIVE | CM_VOLATILE);
+}
+
 /* docs: ZwCreateKey, "Registry Key Object Routines". Below the root, MACHINE and USER only hives are mounted. */
 static NTSTATUS CmpCreateBelow(PCM_WALK Walk, PCUNICODE_STRING Name)
 {
@@ -178,7 +186,8 @@ static NTSTATUS CmpCreateBelow(PCM_WALK Walk, PCUNICODE_STRING Name)
     PCM_KEY Parent = Walk->Key;
     if (Parent->Flags & CM_FIXED)
         return STATUS_INVALID_PARAMETER;
-    if ((Parent->Flags & CM_VOLATILE) && !(Parse->Options & REG_OPTION_VOLATILE))
+    BOOLEAN Volatile = (Parse->Options & REG_OPTION_VOLATILE) || CmpInVolatileHive(Parent);
+    if ((Parent->Flags & CM_VOLATILE) && !Volatile)
         return STATUS_CHILD_MUST_BE_VOLATILE;
     if (CmpDepth(Parent) >= CM_DEPTH_MOST)
         return STATUS_INVALID_PARAMETER;
@@ -192,7 +201,7 @@ static NTSTATUS CmpCreateBelow(PCM_WALK Walk, PCUNICODE_STRING Name)
     if (!NT_SUCCESS(Status))
         return Status;
     PCM_KEY Key = CmpMakeKey(Parent, Name, Security);
-    if (Parse->Options & REG_OPTION_VOLATILE)
+    if (Volatile)
         Key->Flags |= CM_VOLATILE;
     if (Parse->Options & REG_OPTION_CREATE_LINK)
         Key->Flags |= CM_LINK;

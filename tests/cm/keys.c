@@ -42,6 +42,19 @@ static VOID names_have_limits(VOID)
     OK(ZwClose(Key));
 }
 
+/* What serial drivers do with the names of their ports. */
+static VOID a_device_map_is_written_without_asking_for_volatile(VOID)
+{
+    WCHAR Text[8];
+    RTL_QUERY_REGISTRY_TABLE Table[2] = {{.Flags = RTL_QUERY_REGISTRY_DIRECT | RTL_QUERY_REGISTRY_REQUIRED,
+                                          .Name = L"\\Device\\Port0",
+                                          .EntryContext = &(UNICODE_STRING){0, sizeof(Text), Text}}};
+    OK(RtlWriteRegistryValue(RTL_REGISTRY_DEVICEMAP, L"TESTCOMM", L"\\Device\\Port0", REG_SZ, L"COM7", 10));
+    OK(RtlQueryRegistryValues(RTL_REGISTRY_DEVICEMAP, L"TESTCOMM", Table, NULL, NULL));
+    CHECK(!wcscmp(Text, L"COM7"));
+    OK(RtlDeleteRegistryValue(RTL_REGISTRY_DEVICEMAP, L"TESTCOMM", L"\\Device\\Port0"));
+}
+
 static VOID below_a_volatile_key_all_is_volatile(VOID)
 {
     HANDLE Key, Sub;
@@ -244,7 +257,8 @@ static VOID many_keys_are_kept_in_order(VOID)
     OK(ZwClose(Base));
 }
 
-TEST_MAIN(a_key_is_made_only_below_an_existing_one, names_have_limits, below_a_volatile_key_all_is_volatile,
+TEST_MAIN(a_key_is_made_only_below_an_existing_one, names_have_limits,
+          a_device_map_is_written_without_asking_for_volatile, below_a_volatile_key_all_is_volatile,
           a_link_stands_for_its_target, a_renamed_key_has_its_new_name, a_deleted_key_is_nothing_but_open,
           information_comes_in_classes, several_values_come_at_once, handles_of_other_kinds_are_refused,
           many_keys_are_kept_in_order)
