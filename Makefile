@@ -23,7 +23,7 @@ soak: all
 lint: setup
 	@tools/lint
 bench: all
-	@$(BUILD) tests
+	@$(BUILD) benches
 	@tests/bench/run
 install: all
 	@IRQLAB_PREFIX="$(PREFIX)" tools/install "$(DESTDIR)$(PREFIX)"

@@ -17,8 +17,6 @@ $(TE)/%: tests/explore/%.c $(TE_OBJ)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MF $@.d -Wl,-z,now -o $@ $< $(TE_OBJ) $(LIBS) -lcmocka
 
-.PHONY: tests-explore bench-explore
+.PHONY: tests-explore
 tests-explore: all $(TE_DRIVERS) $(B)/tests/user/queue.sys $(TE)/other/flag_bad.sys $(TE)/record_test $(TE)/extents_test $(TE)/repeat_test $(TE)/bench_explore
 tests: tests-explore
-bench-explore: tests
-	@tests/bench/explore
