@@ -1,18 +1,22 @@
 /*
- * Connections to the machine: one for each thread; the first makes the process. How the program ends is told: by exit, and by
+ * Connections to the machine (client.h): one for each thread; the first makes the process. How the program ends is told: by exit, and by
  * the signals that are Windows' exceptions.
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "part.h"
@@ -25,7 +29,7 @@ static struct link *first; /* of the thread that made the process; for signal ha
 static pthread_mutex_t starting = PTHREAD_MUTEX_INITIALIZER;
 static pthread_key_t thread_end;
 static char chosen_socket[108], chosen_image[256];
-static bool chosen_wow64, failed;
+static bool chosen_wow64;
 
 void irqlab_machine(const char *socket, const char *image, BOOL wow64)
 {
@@ -43,7 +47,7 @@ static void tell_end(NTSTATUS status)
     char byte = CLIENT_END;
     if (!l || l->lost)
         return;
-    l->area->status = (uint32_t)status;
+    l->area->exit_status = (uint32_t)status;
     send(l->fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
@@ -80,37 +84,79 @@ static void watch_ends(void)
     on_exit(on_exit_call, NULL);
 }
 
+static void close_link(struct link *l)
+{
+    if (l->area)
+        munmap(l->area, sizeof *l->area);
+    if (l->board)
+        munmap(l->board, sizeof *l->board);
+    if (l->fd >= 0)
+        close(l->fd);
+}
+
 static void on_thread_end(void *value)
 {
     struct link *l = value;
     if (l == first)
         return; /* the process's: as long as the process */
-    close(l->fd);
-    munmap(l->area, sizeof *l->area);
+    close_link(l);
     free(l);
 }
 
 /* ---- Connecting -------------------------------------------------------------------------------------------------------- */
 
-static int receive_area(int fd)
+/* The server's first message. Returns the memory file, or -1. */
+static int receive_welcome(int fd, struct client_welcome *welcome)
 {
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
         struct cmsghdr header;
     } control;
-    char byte;
-    struct iovec part = {&byte, 1};
+    struct iovec part = {welcome, sizeof *welcome};
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     ssize_t n;
     do
         n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
-    struct cmsghdr *header = n == 1 ? CMSG_FIRSTHDR(&message) : NULL;
+    struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
     int memory = -1;
     if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
         memcpy(&memory, CMSG_DATA(header), sizeof memory);
-    return memory;
+    if (memory < 0 || (n == sizeof *welcome && welcome->version == CLIENT_VERSION && welcome->index < DOOR_GUESTS))
+        return memory;
+    close(memory);
+    return -1;
+}
+
+static void *map_part(int memory, uint64_t offset, uint64_t bytes)
+{
+    struct stat st;
+    void *at = MAP_FAILED;
+    if (!fstat(memory, &st) && (uint64_t)st.st_size >= offset + bytes)
+        at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory, (off_t)offset);
+    return at == MAP_FAILED ? NULL : at;
+}
+
+static bool open_link(struct link *l)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const char *path = *chosen_socket ? chosen_socket : getenv(CLIENT_ENVIRONMENT);
+    struct client_welcome welcome;
+    if (!path || strlen(path) >= sizeof address.sun_path)
+        return false;
+    strcpy(address.sun_path, path);
+    l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (l->fd < 0 || connect(l->fd, (struct sockaddr *)&address, sizeof address))
+        return false;
+    int memory = receive_welcome(l->fd, &welcome);
+    if (memory < 0)
+        return false;
+    l->index = welcome.index;
+    l->board = map_part(memory, 0, sizeof *l->board);
+    l->area = map_part(memory, CLIENT_AREA_OFFSET(l->index), sizeof *l->area);
+    close(memory);
+    return l->board && l->area;
 }
 
 /* One byte there, one back. False: the machine is gone. */
@@ -125,26 +171,6 @@ static bool ask(struct link *l, char what)
     while (n < 0 && errno == EINTR);
     l->lost = n != 1;
     return !l->lost;
-}
-
-static bool open_link(struct link *l)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *path = *chosen_socket ? chosen_socket : getenv(CLIENT_ENVIRONMENT);
-    struct stat st;
-    if (!path || strlen(path) >= sizeof address.sun_path)
-        return false;
-    strcpy(address.sun_path, path);
-    l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (l->fd < 0 || connect(l->fd, (struct sockaddr *)&address, sizeof address))
-        return false;
-    int memory = receive_area(l->fd);
-    if (memory < 0)
-        return false;
-    bool whole = !fstat(memory, &st) && (uint64_t)st.st_size >= sizeof *l->area;
-    l->area = whole ? mmap(NULL, sizeof *l->area, PROT_READ | PROT_WRITE, MAP_SHARED, memory, 0) : MAP_FAILED;
-    close(memory);
-    return l->area != MAP_FAILED && l->area->version == CLIENT_VERSION;
 }
 
 /* The command line as one text, from /proc: this library is not asked by main. */
@@ -167,14 +193,19 @@ static void name_program(struct client_area *area)
     area->bytes += (uint64_t)snprintf(image + area->bytes, sizeof line, "%s", line) + 1;
 }
 
-static bool attach(struct link *l)
+static bool attach(struct link *l, NTSTATUS *status)
 {
     l->area->process = link_process;
     l->area->wow64 = chosen_wow64;
     l->area->bytes = 0;
     if (!link_process)
         name_program(l->area);
-    return ask(l, CLIENT_ATTACH) && l->area->status < 0x80000000;
+    if (!ask(l, CLIENT_ATTACH))
+        return false;
+    *status = (NTSTATUS)l->area->status;
+    l->thread = l->area->thread;
+    l->stack = l->area->stack;
+    return *status >= 0;
 }
 
 struct link *link_get(void)
@@ -185,25 +216,21 @@ struct link *link_get(void)
     if (!l)
         return NULL;
     l->fd = -1;
-    l->area = MAP_FAILED;
     pthread_mutex_lock(&starting);
-    bool good = !failed && open_link(l) && attach(l);
+    NTSTATUS status = 0;
+    bool good = open_link(l) && attach(l, &status);
     if (good && !first) {
         first = l;
         link_process = l->area->process;
         pthread_key_create(&thread_end, on_thread_end);
         watch_ends();
     }
-    NTSTATUS status = l->area != MAP_FAILED && !l->lost && !good ? (NTSTATUS)l->area->status : 0;
     pthread_mutex_unlock(&starting);
     if (good) {
         pthread_setspecific(thread_end, l);
         return mine = l;
     }
-    if (l->area != MAP_FAILED)
-        munmap(l->area, sizeof *l->area);
-    if (l->fd >= 0)
-        close(l->fd);
+    close_link(l);
     free(l);
     last_error = status < 0 ? RtlNtStatusToDosError(status) : ERROR_NOT_READY; /* denied by a driver, or no machine */
     return NULL;
@@ -213,21 +240,21 @@ struct link *link_get(void)
 
 void request_begin(struct link *l, enum door_service service)
 {
-    l->area->kind = DOOR_CALL_SERVICE;
-    l->area->service = service;
-    l->area->copies = 0;
-    l->area->bytes = 0;
+    l->call.kind = DOOR_CALL_SERVICE;
+    l->call.service = service;
+    l->call.copies = 0;
+    l->call.bytes = 0;
 }
 
 static struct door_copy *add_copy(struct link *l, uint64_t address, uint64_t bytes, uint32_t when)
 {
-    struct client_area *a = l->area;
-    uint64_t at = (a->bytes + 15) & ~15ull;
-    if (a->copies == DOOR_CALL_COPIES || bytes > CLIENT_DATA - at)
+    struct client_call *c = &l->call;
+    uint64_t at = (c->bytes + 15) & ~15ull;
+    if (c->copies == DOOR_CALL_COPIES || at > CLIENT_DATA || bytes > CLIENT_DATA - at)
         return NULL;
-    struct door_copy *copy = &a->copy[a->copies++];
+    struct door_copy *copy = &c->copy[c->copies++];
     *copy = (struct door_copy){.address = address, .offset = (uint32_t)at, .bytes = (uint32_t)bytes, .when = when};
-    a->bytes = at + bytes;
+    c->bytes = at + bytes;
     return copy;
 }
 
@@ -245,21 +272,63 @@ const void *request_out(struct link *l, uint64_t address, uint64_t bytes)
     return copy ? l->area->data + copy->offset : NULL;
 }
 
+static long futex(_Atomic uint32_t *word, int what, uint32_t value, const struct timespec *patience)
+{
+    return syscall(SYS_futex, word, what, value, patience, NULL, 0);
+}
+
+/* Set our bit before the bell: the worker looks at the bits after it has read the bell. */
+static void ring(struct link *l)
+{
+    atomic_fetch_or(&l->board->posted[l->index / 64], 1ull << l->index % 64);
+    atomic_fetch_add(&l->board->bell, 1);
+    futex(&l->board->bell, FUTEX_WAKE, 1, NULL);
+}
+
+static bool hung_up(struct link *l)
+{
+    struct pollfd look = {.fd = l->fd, .events = POLLRDHUP};
+    return poll(&look, 1, 0) > 0;
+}
+
+/* What was put together becomes the machine's; its reply. */
+static NTSTATUS post(struct link *l)
+{
+    static const struct timespec patience = {.tv_sec = CLIENT_PATIENCE};
+    struct client_area *area = l->area;
+    uint32_t state = CLIENT_POSTED;
+    if (l->lost || atomic_load(&area->state) == CLIENT_GONE) {
+        l->lost = true;
+        return LOST;
+    }
+    memcpy(&area->call, &l->call, offsetof(struct client_call, copy) + l->call.copies * sizeof l->call.copy[0]);
+    atomic_store(&area->state, state);
+    ring(l);
+    while ((state = atomic_load(&area->state)) == CLIENT_POSTED)
+        if (futex(&area->state, FUTEX_WAIT, state, &patience) && errno == ETIMEDOUT) {
+            if (hung_up(l))
+                break;
+            ring(l);
+        }
+    l->lost = state != CLIENT_DONE;
+    return l->lost ? LOST : (NTSTATUS)area->status;
+}
+
 NTSTATUS request_go(struct link *l, unsigned count, ...)
 {
     va_list arguments;
-    memset(l->area->argument, 0, sizeof l->area->argument);
+    memset(l->call.argument, 0, sizeof l->call.argument);
     va_start(arguments, count);
     for (unsigned i = 0; i < count; i++)
-        l->area->argument[i] = va_arg(arguments, uint64_t);
+        l->call.argument[i] = va_arg(arguments, uint64_t);
     va_end(arguments);
-    return ask(l, CLIENT_CALL) ? (NTSTATUS)l->area->status : LOST;
+    return post(l);
 }
 
 NTSTATUS request_copy(struct link *l)
 {
-    l->area->kind = DOOR_CALL_COPY;
-    return ask(l, CLIENT_CALL) ? (NTSTATUS)l->area->status : LOST;
+    l->call.kind = DOOR_CALL_COPY;
+    return post(l);
 }
 
 uint64_t memory_get(struct link *l, uint64_t bytes)
@@ -308,7 +377,7 @@ DWORD GetCurrentProcessId(void)
 DWORD GetCurrentThreadId(void)
 {
     struct link *l = link_get();
-    return l ? l->area->thread : 0;
+    return l ? l->thread : 0;
 }
 
 void ExitProcess(DWORD status)

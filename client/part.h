@@ -14,9 +14,14 @@
 #define LOST                                                                                                           \
     ((NTSTATUS)0xC000000E) /* the machine is gone: STATUS_NO_SUCH_DEVICE, told as ERROR_NOT_READY by the flag below */
 
+/* What the memory shared with the machine's side holds is read once and never relied on. */
 struct link {
     int fd;
+    struct client_board *board;
     struct client_area *area;
+    uint32_t index, thread;
+    uint64_t stack;
+    struct client_call call;     /* the request that is being put together */
     uint64_t large, large_bytes; /* memory of the process for buffers beyond the stack's */
     bool lost;
 };
@@ -35,7 +40,7 @@ HIDDEN extern uint32_t link_process; /* 0 = none */
 
 static inline uint64_t place(const struct link *l, uint64_t offset)
 {
-    return l->area->stack + offset;
+    return l->stack + offset;
 }
 
 HIDDEN void request_begin(struct link *l, enum door_service service);

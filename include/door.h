@@ -425,7 +425,8 @@ struct door_apc {
     uint64_t routine, argument[3];
 };
 
-#define DOOR_CALLS 256
+#define DOOR_CALLS 256  /* the supervisor's */
+#define DOOR_GUESTS 256 /* and one for each connection of a program of the host, behind them */
 #define DOOR_CALL_ARGUMENTS 12
 #define DOOR_CALL_COPIES 12
 #define DOOR_CALL_APCS 8
@@ -439,7 +440,7 @@ struct door_call {
     uint32_t status; /* reply: NTSTATUS */
     uint64_t argument[DOOR_CALL_ARGUMENTS];
     uint64_t value;
-    uint64_t data, bytes; /* the call's part of door_user.data */
+    uint64_t data, bytes; /* the call's part of door_user.data; the other side may write to it at any time */
     uint32_t copies, apcs;
     struct door_copy copy[DOOR_CALL_COPIES];
     struct door_apc apc[DOOR_CALL_APCS]; /* reply */
@@ -447,8 +448,8 @@ struct door_call {
 
 /* In memory both sides see. */
 struct door_user {
-    struct door_call call[DOOR_CALLS];
-    uint8_t data[DOOR_USER_DATA];
+    struct door_call call[DOOR_CALLS + DOOR_GUESTS];
+    uint8_t data[DOOR_USER_DATA]; /* guests' data lie behind */
 };
 
 /* ---- The event record ------------------------------------------------------------------------------------------ */
@@ -653,6 +654,7 @@ struct door {
     const struct door_benign *benign;
     uint32_t benigns;
     struct door_user *user;
+    uint64_t user_bytes; /* of user->data, with what programs of the host share behind it */
 };
 
 /* Host -> kernel. */

@@ -109,6 +109,7 @@ static int prepare(struct run *r, const struct options *options, char **argv)
     if (r->serve.program || r->serve.socket) {
         r->given.session.operate = operate;
         r->given.session.operator= r;
+        r->given.machine.guests = true;
     }
     r->given.session.test = r->given.test;
     if (!read_schedule(r))

@@ -9,8 +9,8 @@
  *
  * Instructions that would neither trap nor do the right thing here (cpuid, rdrand, sgdt and so on: they answer for the
  * host; pause and the flag moves when no stub was possible) get a marker: their first byte becomes `hlt`, which always
- * faults in user mode, and the side table keeps the original bytes for the trap handler to emulate. (rdtsc, rdtscp:
- * the host makes them trap with PR_SET_TSC.)
+ * faults in user mode, and the side table keeps the original bytes for the trap handler to emulate. (rdtsc and rdtscp trap
+ * by PR_SET_TSC as well, where the sandbox sets that: code made at run time has no markers.)
  *
  * With image_mapper.points, accesses to memory that may be shared become delivery points too, see access.c.
  *
@@ -33,6 +33,7 @@ enum patch_kind {
     PATCH_PUSHF,
     PATCH_POPF,
     PATCH_CPUID, /* markers */
+    PATCH_RDTSC,
     PATCH_RDRAND,
     PATCH_RDSEED,
     PATCH_RDPID,

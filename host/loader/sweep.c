@@ -43,6 +43,9 @@ enum patch_kind patch_classify(const patch_insn *insn)
         return PATCH_POPF;
     case ZYDIS_MNEMONIC_CPUID:
         return PATCH_CPUID;
+    case ZYDIS_MNEMONIC_RDTSC:
+    case ZYDIS_MNEMONIC_RDTSCP:
+        return PATCH_RDTSC;
     case ZYDIS_MNEMONIC_RDRAND:
         return PATCH_RDRAND;
     case ZYDIS_MNEMONIC_RDSEED:

@@ -24,6 +24,8 @@ bool channel_attach(void)
     channel = mmap(NULL, sizeof(*channel), PROT_READ | PROT_WRITE, MAP_SHARED, CHANNEL_FD_CHANNEL, 0);
     if (channel == MAP_FAILED)
         return false;
+    if (channel->machine.guests && !(channel = guests_attach(channel)))
+        return false;
     channel_images = mmap(NULL, CHANNEL_IMAGES_BYTES, PROT_READ, MAP_SHARED, CHANNEL_FD_IMAGES, 0);
     if (channel_images == MAP_FAILED)
         machine_halt(DOOR_HALT_INTERNAL, "no address space for the images file");
@@ -42,6 +44,18 @@ void channel_tell(enum channel_request request)
     channel->request = request;
     atomic_thread_fence(memory_order_release);
     wake('r');
+}
+
+void channel_tell_news(void)
+{
+    channel_woken = atomic_load_explicit(&channel->head, memory_order_relaxed);
+    wake('e');
+}
+
+void channel_tell_ready(void)
+{
+    atomic_thread_fence(memory_order_release);
+    wake('c');
 }
 
 void channel_ask(enum channel_request request)

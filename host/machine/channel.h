@@ -1,11 +1,14 @@
 /*
- * What the supervisor and the worker share: three memory files and a socket pair.
+ * What the supervisor and the worker share: memory files and a socket pair.
  *
  *   images   a directory and the bytes of all image files; the supervisor writes, the worker has it read-only
  *   channel  struct channel: the event ring, one request with its reply, one halt; both write
  *   RAM      the machine's physical memory; the supervisor never looks into it
+ *   guests   where programs of the host leave their calls (client.h); only when there may be any
  *
- * One byte on the socket says "look at the channel". The worker is always the one who asks; it then waits for one byte.
+ * One byte on the socket says "look at the channel". The worker is always the one who asks; it then waits for one byte. Where
+ * programs may ring, it waits for the next command at their bell: `answered` says that one is there. It goes on with their calls
+ * until then, so that it has asked for a command is said by a byte of its own ('c'), and other requests come in between.
  * The worker is not trusted: what it writes is copied before it is checked, and checked before it is used. Positions in
  * the ring only grow; their remainder is the place. The supervisor keeps its own read position and only publishes it.
  */
@@ -18,7 +21,13 @@
 #define CHANNEL_WORKER_NAME "irqlab-worker" /* argv[0] that makes the program a worker */
 
 /* The worker's descriptors. Those of the two other files are closed once mapped. */
-enum channel_fd { CHANNEL_FD_WAKE = 3, CHANNEL_FD_RAM = 4, CHANNEL_FD_CHANNEL = 5, CHANNEL_FD_IMAGES = 6 };
+enum channel_fd {
+    CHANNEL_FD_WAKE = 3,
+    CHANNEL_FD_RAM = 4,
+    CHANNEL_FD_CHANNEL = 5,
+    CHANNEL_FD_IMAGES = 6,
+    CHANNEL_FD_GUESTS = 7
+};
 
 #define CHANNEL_RING (1u << 20)
 #define CHANNEL_EVENT (1u << 16)    /* largest event */
@@ -45,6 +54,7 @@ struct channel_machine {
     uint32_t watchdog_ms; /* 0 = none */
     uint32_t debugger, boot_images;
     uint32_t snapshots; /* 1 = snapshots may be asked for */
+    uint32_t guests;    /* 1 = programs of the host may ring */
     uint64_t ram_bytes, seed;
     uint64_t disk_sectors; /* 0 = no disk */
     uint32_t disk_read_only;
@@ -77,6 +87,19 @@ enum channel_command { CHANNEL_SNAPSHOT = 0x1000, CHANNEL_RESTORE = 0x1001 };
 
 #define CHANNEL_BATCH 128
 
+enum channel_guest_state {
+    CHANNEL_GUEST_QUIET,
+    CHANNEL_GUEST_BUSY,  /* its call is carried out */
+    CHANNEL_GUEST_WAITS, /* its call waits for something */
+};
+
+/* A connection as the worker knows it. */
+struct channel_guest {
+    _Atomic uint32_t process, thread; /* supervisor: whose calls they are; process 0 = nobody's */
+    _Atomic uint32_t state;           /* worker: enum channel_guest_state */
+    _Atomic uint32_t broken;          /* worker: what it has posted is no call */
+};
+
 struct channel {
     struct channel_machine machine;
     struct door_schedule schedule; /* the kernel reads and writes it */
@@ -89,6 +112,11 @@ struct channel {
     _Atomic uint64_t head __attribute__((aligned(64))); /* worker: bytes written so far */
     _Atomic uint64_t tail __attribute__((aligned(64))); /* supervisor: bytes read so far */
     _Atomic uint64_t progress; /* worker: grows while the machine is alive, see host/machine/watchdog.c */
+
+    _Atomic uint32_t answered; /* supervisor: the next command is there */
+    _Atomic uint32_t resting;  /* worker: it waits for a command or a call */
+    _Atomic uint32_t guest_calls;
+    struct channel_guest guest[DOOR_GUESTS];
 
     uint32_t request __attribute__((aligned(64))); /* enum channel_request */
     uint32_t error;                                /* enum door_error */

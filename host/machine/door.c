@@ -172,6 +172,11 @@ static void DOOR_CALL door_operator_next(struct door_command *command)
     uint32_t at = channel->batch_next;
 
     machine_enter();
+    if (channel->machine.guests) {
+        guests_next(command);
+        machine_leave();
+        return;
+    }
     if (at && at <= channel->batch_count && at <= CHANNEL_BATCH) {
         channel->batch[at - 1] = *command;
         next = next_of_batch(command);
@@ -274,4 +279,5 @@ void door_fill(void)
     door->benign = options->benign;
     door->benigns = options->benigns < DOOR_BENIGN ? options->benigns : DOOR_BENIGN;
     door->user = &channel->user;
+    door->user_bytes = DOOR_USER_DATA + guests_bytes();
 }

@@ -119,14 +119,13 @@ static bool write_register(struct trap *t, const struct operand_instruction *in)
     return skip(t, in);
 }
 
-static bool read_time(struct trap *t, const struct operand_instruction *in)
+void emulate_time(struct trap *t, bool tells_processor)
 {
     uint64_t processor;
 
     store_pair(t, msr_time_stamp());
-    if (in->i.mnemonic == ZYDIS_MNEMONIC_RDTSCP && msr_read(t, 0xc0000103, &processor))
+    if (tells_processor && msr_read(t, 0xc0000103, &processor))
         t->reg[REG_RCX] = (greg_t)processor;
-    return skip(t, in);
 }
 
 /* ---- Ports ----------------------------------------------------------------------------------------------------- */
@@ -240,7 +239,8 @@ bool emulate_privileged(struct trap *t)
         return write_register(t, &in);
     case ZYDIS_MNEMONIC_RDTSC:
     case ZYDIS_MNEMONIC_RDTSCP:
-        return read_time(t, &in);
+        emulate_time(t, in.i.mnemonic == ZYDIS_MNEMONIC_RDTSCP);
+        return skip(t, &in);
     case ZYDIS_MNEMONIC_RDPMC:
         store_pair(t, 0); /* no counter is running */
         return skip(t, &in);

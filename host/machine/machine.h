@@ -48,7 +48,16 @@ extern const struct channel_directory *channel_images;
 bool channel_attach(void);
 void channel_ask(enum channel_request request); /* returns when it has been answered */
 void channel_tell(enum channel_request request);
+void channel_tell_news(void);  /* look at the events, and at the guests */
+void channel_tell_ready(void); /* CHANNEL_COMMAND, but other requests may be made before it is answered */
 void channel_record(const struct door_event *event, const void *payload);
+
+/* guests.c: programs of the host */
+struct channel *
+guests_attach(struct channel *channel); /* moves it, so that their memory follows; NULL: no address space */
+uint64_t guests_memory(void);           /* where that begins, a multiple of 4 GiB; 0 = there are none */
+uint64_t guests_bytes(void);
+void guests_next(struct door_command *command); /* operator_next: the supervisor's command, or a call of a guest's */
 
 /* memory.c */
 int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection);

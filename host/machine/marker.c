@@ -133,6 +133,9 @@ static bool carry_out(struct trap *t, const struct operand_instruction *in, uint
     switch (kind) {
     case PATCH_CPUID:
         return identify(t);
+    case PATCH_RDTSC:
+        emulate_time(t, in->i.mnemonic == ZYDIS_MNEMONIC_RDTSCP);
+        return true;
     case PATCH_RDRAND:
     case PATCH_RDSEED:
         store_random(t, in);

@@ -57,6 +57,7 @@ static inline uint32_t *trap_interrupt_flag(const struct trap *t)
 
 /* emulate.c: a general protection fault. True: done, or delivered as what it is. */
 bool emulate_privileged(struct trap *t);
+void emulate_time(struct trap *t, bool tells_processor); /* what rdtsc, or rdtscp, stores */
 /* The address the instruction at Rip was about to touch and could not: not canonical, or misaligned. 0 = not known. */
 uint64_t emulate_bad_address(struct trap *t);
 

@@ -14,6 +14,7 @@ static void lock_in(void)
         .wake = CHANNEL_FD_WAKE,
         .ram = CHANNEL_FD_RAM,
         .high = DOOR_KERNEL_END,
+        .guests = guests_memory(),
         .debugger = machine.debugger,
     };
     const char *failed = sandbox_enter(&rules);

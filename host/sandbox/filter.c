@@ -6,8 +6,9 @@
  * checked by their upper halves: that is exact to 4 GiB, and the machine's ranges begin and end on such bounds save for
  * the lowest pages, where nothing of the host ever lies.
  *
- * What is allowed: wait for and wake the supervisor; map the RAM file, shared and at a fixed place in the machine;
- * change and remove such mappings; give RAM back, and ask which of it is in use; set GS; return from a signal; end.
+ * What is allowed: wait for and wake the supervisor, and programs in the memory shared with them; map the RAM file, shared
+ * and at a fixed place in the machine; change and remove such mappings; give RAM back, and ask which of it is in use; set GS;
+ * return from a signal; end.
  */
 #define _GNU_SOURCE
 #include "sandbox/filter.h"
@@ -15,6 +16,7 @@
 #include <asm/prctl.h>
 #include <linux/audit.h>
 #include <linux/falloc.h>
+#include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/mman.h>
@@ -181,6 +183,16 @@ static void other_calls(struct writer *w, const struct sandbox_rules *rules)
         call = call_begin(w, transfers[i]);
         need_argument(w, 0, (uint64_t)rules->wake);
         need_argument(w, 2, 1);
+        call_end(w, call);
+    }
+    if (rules->guests) {
+        call = call_begin(w, SYS_futex); /* shared ones in the programs' memory: wait without end, wake */
+        need_word(w, high_of(0), (uint32_t)(rules->guests >> 32));
+        need_word(w, high_of(1), 0);
+        need_argument(w, 3, 0);
+        load(w, low_of(1));
+        emit(w, BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAIT, 2, 0);
+        need(w, FUTEX_WAKE);
         call_end(w, call);
     }
     call = call_begin(w, SYS_arch_prctl);

@@ -138,7 +138,8 @@ const char *sandbox_enter(const struct sandbox_rules *rules)
     limit(RLIMIT_MEMLOCK, 0);
     if (!rules->debugger)
         prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0);
+    if (!rules->guests)
+        prctl(PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0);
     if (!enter_filter(rules))
         return "the seccomp filter was refused";
     return NULL;

@@ -3,11 +3,8 @@
  * connection a process ends.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,13 +14,37 @@
 
 void guest_close(struct server *s, struct guest *g)
 {
-    (void)s;
     if (g->fd < 0)
         return;
+    supervisor_assign(s->session->supervisor, g->index, 0, 0);
+    supervisor_hang_up(s->session->supervisor, g->index);
     close(g->fd); /* leaves the epoll set by that */
-    munmap(g->area, sizeof *g->area);
-    memset(g, 0, sizeof *g);
-    g->fd = -1;
+    *g = (struct guest){.fd = -1, .index = g->index};
+}
+
+/* A program that has not closed its end may still write to the area, which nobody else gets until then. */
+static void hang_up(struct server *s, struct guest *g)
+{
+    g->process = 0;
+    g->leaves = true;
+    supervisor_assign(s->session->supervisor, g->index, 0, 0);
+    supervisor_hang_up(s->session->supervisor, g->index);
+    shutdown(g->fd, SHUT_WR);
+}
+
+bool guest_waits(const struct server *s, const struct guest *g)
+{
+    return supervisor_guest(s->session->supervisor, g->index) == SUPERVISOR_GUEST_WAITS;
+}
+
+bool guest_is_broken(const struct server *s, const struct guest *g)
+{
+    return g->process && supervisor_guest(s->session->supervisor, g->index) == SUPERVISOR_GUEST_BROKEN;
+}
+
+static struct client_area *area_of(const struct server *s, const struct guest *g)
+{
+    return supervisor_area(s->session->supervisor, g->index);
 }
 
 static bool trusted(int fd, pid_t *pid)
@@ -36,192 +57,105 @@ static bool trusted(int fd, pid_t *pid)
     return true;
 }
 
-/* The connection's memory: of a size that nobody can change under us. */
-static int make_area(struct client_area **area)
+static bool send_welcome(struct server *s, const struct guest *g, int socket)
 {
-    int fd = memfd_create("irqlab-client", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    *area = MAP_FAILED;
-    if (fd >= 0 && !ftruncate(fd, sizeof **area) && !fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-        *area = mmap(NULL, sizeof **area, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (*area == MAP_FAILED && fd >= 0) {
-        close(fd);
-        return -1;
-    }
-    return fd;
-}
-
-static bool send_area(int socket, int fd)
-{
+    int file = supervisor_guests_file(s->session->supervisor);
     union {
         char bytes[CMSG_SPACE(sizeof(int))];
         struct cmsghdr header;
     } control = {0};
-    char byte = CLIENT_REPLY;
-    struct iovec part = {&byte, 1};
+    struct client_welcome welcome = {CLIENT_VERSION, g->index};
+    struct iovec part = {&welcome, sizeof welcome};
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof fd);
-    memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+    header->cmsg_len = CMSG_LEN(sizeof file);
+    memcpy(CMSG_DATA(header), &file, sizeof file);
+    return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof welcome;
+}
+
+/* A place whose last call is not under way any more. */
+static struct guest *find_place(struct server *s)
+{
+    for (int i = 0; i < DOOR_GUESTS; i++)
+        if (s->guest[i].fd < 0 && supervisor_guest(s->session->supervisor, (uint32_t)i) == SUPERVISOR_GUEST_QUIET)
+            return &s->guest[i];
+    return NULL;
 }
 
 void guest_welcome(struct server *s)
 {
-    int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC), memory = -1;
-    struct guest *g = NULL;
-    struct epoll_event event = {.events = EPOLLIN};
+    int fd = accept4(s->listener, NULL, NULL, SOCK_CLOEXEC);
+    struct guest *g = find_place(s);
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = g};
     pid_t pid;
-    for (int i = 0; i < GUESTS && !g; i++)
-        g = s->guest[i].fd < 0 ? &s->guest[i] : NULL;
     if (fd < 0)
         return;
-    struct client_area *area = MAP_FAILED;
-    event.data.ptr = g;
-    bool good =
-        g && trusted(fd, &pid) && (memory = make_area(&area)) >= 0 && !epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event);
-    if (good) {
-        area->version = CLIENT_VERSION;
-        good = send_area(fd, memory);
-    }
-    if (memory >= 0)
-        close(memory);
-    if (good) {
-        *g = (struct guest){.fd = fd, .pid = pid, .area = area};
+    if (!g || !trusted(fd, &pid) || epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &event)) {
+        close(fd);
         return;
     }
-    if (area != MAP_FAILED)
-        munmap(area, sizeof *area);
-    close(fd);
+    g->fd = fd;
+    g->pid = pid;
+    atomic_store(&area_of(s, g)->state, CLIENT_IDLE);
+    if (!send_welcome(s, g, fd))
+        guest_close(s, g);
 }
 
-static void reply(struct guest *g)
+static void reply(const struct guest *g)
 {
     char byte = CLIENT_REPLY;
-    g->waits = false;
     if (send(g->fd, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
         shutdown(g->fd, SHUT_RDWR); /* it does not read: heard of as closed */
 }
 
-static void tell_reply(struct guest *g)
-{
-    g->area->status = g->call.status;
-    g->area->value = g->call.value;
-    g->area->argument[0] = g->call.argument[0];
-    g->area->argument[1] = g->call.argument[1];
-    reply(g);
-}
-
-bool guest_look(struct server *s, struct guest *g)
-{
-    if (!g->waits)
-        return false;
-    calls_collect(s->session, g->slot, &g->call, g->area->data);
-    if (g->call.state != DOOR_CALL_DONE)
-        return false;
-    tell_reply(g);
-    return true;
-}
-
-static bool start_call(struct server *s, struct guest *g)
-{
-    /* What can be done at once is: one question to the machine instead of two. */
-    if (!calls_make(s->session, &g->call, g->area->data, true, 1, &g->slot))
-        return false;
-    g->waits = g->call.state != DOOR_CALL_DONE;
-    s->idle = 0;
-    if (!g->waits)
-        tell_reply(g);
-    return true;
-}
-
-/* Copied out of the shared memory; what does not fit makes the request none. */
-static bool read_call(struct guest *g)
-{
-    const struct client_area *a = g->area;
-    struct door_call *c = &g->call;
-    memset(c, 0, sizeof *c);
-    c->kind = a->kind;
-    c->service = a->service;
-    c->process = g->process;
-    c->thread = g->thread;
-    c->bytes = a->bytes;
-    c->copies = a->copies;
-    memcpy(c->argument, a->argument, sizeof c->argument);
-    memcpy(c->copy, a->copy, sizeof c->copy);
-    if ((c->kind != DOOR_CALL_SERVICE && c->kind != DOOR_CALL_COPY) || c->service >= DOOR_SERVICE_COUNT ||
-        c->bytes > CLIENT_DATA || c->copies > DOOR_CALL_COPIES)
-        return false;
-    for (uint32_t i = 0; i < c->copies; i++)
-        if (c->copy[i].offset > c->bytes || c->copy[i].bytes > c->bytes - c->copy[i].offset)
-            return false;
-    return true;
-}
-
+/* Only the program itself adds threads to its process. */
 static bool owns(const struct server *s, const struct guest *g, uint32_t process)
 {
-    for (int i = 0; i < GUESTS; i++)
+    for (int i = 0; i < DOOR_GUESTS; i++)
         if (s->guest[i].fd >= 0 && s->guest[i].process == process && s->guest[i].pid == g->pid)
             return true;
     return false;
 }
 
+/* Image name and command line, each with its zero: bytes of them. */
+static bool are_names(const char *names, uint64_t bytes)
+{
+    size_t first = strnlen(names, bytes) + 1;
+    return first < bytes && first + strnlen(names + first, bytes - first) + 1 == bytes;
+}
+
 /* False in *good: no proper request. */
 static bool attach(struct server *s, struct guest *g, bool *good)
 {
-    struct door_call c = {.kind = DOOR_CALL_LAUNCH, .process = 4};
+    struct client_area *area = area_of(s, g);
+    uint32_t process = area->process, slot;
     char names[2048];
-    size_t first;
-    *good = !g->process;
-    c.process = g->area->process ? g->area->process : 4;
-    c.kind = g->area->process ? DOOR_CALL_THREAD : DOOR_CALL_LAUNCH;
-    c.argument[0] = g->area->process ? 0 : g->area->wow64 ? DOOR_LAUNCH_WOW64 : 0;
-    c.bytes = g->area->process ? 0 : g->area->bytes;
-    if (!*good || c.bytes > sizeof names || (c.process != 4 && !owns(s, g, c.process))) {
-        *good = false;
+    struct door_call c = {.kind = process ? DOOR_CALL_THREAD : DOOR_CALL_LAUNCH, .process = process ? process : 4};
+    c.argument[0] = !process && area->wow64 ? DOOR_LAUNCH_WOW64 : 0;
+    c.bytes = process ? 0 : area->bytes;
+    *good = !g->process && c.bytes <= sizeof names && (!process || owns(s, g, process));
+    if (!*good)
         return true;
-    }
-    memcpy(names, g->area->data, c.bytes);
-    first = strnlen(names, c.bytes) + 1;
-    if (c.process == 4 && (first >= c.bytes || first + strnlen(names + first, c.bytes - first) + 1 != c.bytes)) {
-        *good = false;
+    memcpy(names, area->data, c.bytes);
+    *good = process || are_names(names, c.bytes);
+    if (!*good)
         return true;
-    }
-    if (!calls_make(s->session, &c, (uint8_t *)names, true, 0, &g->slot))
+    if (!calls_make(s->session, &c, (uint8_t *)names, true, 0, &slot))
         return false;
     if (c.state == DOOR_CALL_DONE && c.status < 0x80000000) {
-        g->process = c.kind == DOOR_CALL_LAUNCH ? (uint32_t)c.value : c.process;
-        g->thread = (uint32_t)c.argument[0];
-        g->area->process = g->process;
-        g->area->thread = g->thread;
-        g->area->stack = c.argument[1];
+        g->process = process ? process : (uint32_t)c.value;
+        area->process = g->process;
+        area->thread = (uint32_t)c.argument[0];
+        area->stack = c.argument[1];
+        supervisor_assign(s->session->supervisor, g->index, g->process, (uint32_t)c.argument[0]);
     }
-    g->area->status =
+    area->status =
         c.state == DOOR_CALL_DONE ? c.status : 0xC00000B5; /* STATUS_IO_TIMEOUT: a callback keeps the launch */
     reply(g);
     return true;
-}
-
-static void leave_orphan(struct server *s, const struct guest *g)
-{
-    for (int i = 0; i < GUESTS && g->waits; i++)
-        if (!s->orphan[i].used) {
-            s->orphan[i] = (struct orphan){true, g->slot, g->call};
-            return;
-        }
-}
-
-void guest_bury(struct server *s)
-{
-    for (int i = 0; i < GUESTS; i++) {
-        struct orphan *o = &s->orphan[i];
-        if (!o->used)
-            continue;
-        calls_collect(s->session, o->slot, &o->call, s->scrap);
-        o->used = o->call.state != DOOR_CALL_DONE;
-    }
 }
 
 bool guest_end(struct server *s, struct guest *g, uint32_t status)
@@ -231,22 +165,18 @@ bool guest_end(struct server *s, struct guest *g, uint32_t status)
     uint32_t slot, process = g->process;
     bool alive = !process || calls_make(s->session, &c, &none, true, 1, &slot);
     /* Its other threads are of a process that is no more. */
-    for (int i = 0; i < GUESTS; i++) {
+    for (int i = 0; i < DOOR_GUESTS; i++) {
         struct guest *other = &s->guest[i];
-        if (other->fd < 0 || (other != g && (!process || other->process != process)))
-            continue;
-        leave_orphan(s, other);
-        guest_close(s, other);
+        if (other->fd >= 0 && (other == g || (process && other->process == process)))
+            hang_up(s, other);
     }
-    if (alive)
-        guest_bury(s);
     return alive;
 }
 
 /* Other threads of the same program? */
 static bool last_thread(const struct server *s, const struct guest *g)
 {
-    for (int i = 0; i < GUESTS; i++)
+    for (int i = 0; i < DOOR_GUESTS; i++)
         if (&s->guest[i] != g && s->guest[i].fd >= 0 && s->guest[i].process == g->process)
             return false;
     return true;
@@ -254,10 +184,13 @@ static bool last_thread(const struct server *s, const struct guest *g)
 
 static bool left(struct server *s, struct guest *g)
 {
-    if (!g->process || last_thread(s, g) || g->waits)
-        return guest_end(s, g, STATUS_CONTROL_C_EXIT);
-    guest_close(s, g); /* a thread that has ended */
-    return true;
+    bool alive = true;
+    if (g->process &&
+        (last_thread(s, g) || supervisor_guest(s->session->supervisor, g->index) != SUPERVISOR_GUEST_QUIET))
+        alive = guest_end(s, g, STATUS_CONTROL_C_EXIT);
+    guest_close(s, g);
+    supervisor_clear(s->session->supervisor, g->index);
+    return alive;
 }
 
 bool guest_hear(struct server *s, struct guest *g)
@@ -267,13 +200,12 @@ bool guest_hear(struct server *s, struct guest *g)
     bool good = n == 1;
     if (n <= 0)
         return left(s, g);
+    if (g->leaves)
+        return true;
     if (good && *byte == CLIENT_END)
-        return guest_end(s, g, g->area->status);
-    if (good && *byte == CLIENT_ATTACH && !g->waits) {
+        return guest_end(s, g, area_of(s, g)->exit_status);
+    if (good && *byte == CLIENT_ATTACH) {
         if (!attach(s, g, &good))
-            return false;
-    } else if (good && *byte == CLIENT_CALL && g->process && !g->waits && read_call(g)) {
-        if (!start_call(s, g))
             return false;
     } else
         good = false;

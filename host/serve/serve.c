@@ -22,6 +22,7 @@
 
 #define STEP 100000000ull         /* 10 s of virtual time at once */
 #define PATIENCE 3000             /* ms */
+#define LOOK 100                  /* ms: at a machine whose programs may ring it */
 #define BEAT 5                    /* ms: time's own pace while some wait and others compute */
 #define IDLE (3600ull * 10000000) /* without anything: programs that wait for each other */
 
@@ -83,36 +84,48 @@ static bool start_program(struct server *s)
 
 static bool open_server(struct server *s, int signals)
 {
-    for (int i = 0; i < GUESTS; i++)
-        s->guest[i].fd = -1;
+    for (int i = 0; i < DOOR_GUESTS; i++)
+        s->guest[i] = (struct guest){.fd = -1, .index = (uint32_t)i};
     s->epoll = epoll_create1(EPOLL_CLOEXEC);
     return (s->epoll >= 0 || fail(s, "epoll")) && open_socket(s) && watch(s, s->listener, &s->listener) &&
-           watch(s, signals, s) && (!s->serve->program || start_program(s));
+           watch(s, signals, s) && watch(s, supervisor_news(s->session->supervisor), s->session) &&
+           (!s->serve->program || start_program(s));
 }
 
-/* Who has a call that is not done, and who computes. */
+/* Who has a call that is not done, and who computes or has one that the machine is at. */
 static void count(const struct server *s, int *waiting, int *computing)
 {
     *waiting = *computing = 0;
-    for (int i = 0; i < GUESTS; i++)
-        if (s->guest[i].fd >= 0)
-            ++*(s->guest[i].waits ? waiting : computing);
+    for (int i = 0; i < DOOR_GUESTS; i++)
+        if (s->guest[i].fd >= 0 && !s->guest[i].leaves)
+            ++*(guest_waits(s, &s->guest[i]) ? waiting : computing);
 }
 
 /* The machine's turn. False: it has ended. */
 static bool go_on(struct server *s, uint64_t time)
 {
     struct door_command c = {.code = DOOR_COMMAND_SERVE, .value = time};
-    bool done = false;
+    uint32_t calls = supervisor_guest_calls(s->session->supervisor);
     if (!supervisor_command(s->session->supervisor, &c)) {
         s->session->ended = true;
         return false;
     }
-    for (int i = 0; i < GUESTS; i++)
-        if (s->guest[i].fd >= 0)
-            done |= guest_look(s, &s->guest[i]);
-    guest_bury(s);
-    s->idle = done ? 0 : s->idle + time;
+    s->idle = c.value || calls != s->calls ? 0 : s->idle + time;
+    s->calls = calls;
+    return true;
+}
+
+/* The machine has run by itself. False: it has ended. */
+static bool look(struct server *s, bool quiet)
+{
+    if (!supervisor_look(s->session->supervisor, quiet)) {
+        s->session->ended = true;
+        return false;
+    }
+    for (int i = 0; i < DOOR_GUESTS; i++)
+        if (s->guest[i].fd >= 0 && guest_is_broken(s, &s->guest[i]) && !guest_end(s, &s->guest[i], 0xC000013A))
+            return false;
+    s->idle = supervisor_guest_calls(s->session->supervisor) != s->calls ? 0 : s->idle;
     return true;
 }
 
@@ -127,10 +140,13 @@ static bool hear(struct server *s, int wait, bool *stop)
             guest_welcome(s);
         else if (who == s || who == &s->program)
             *stop = true;
-        else if (((struct guest *)who)->fd >= 0 && !guest_hear(s, who))
+        else if (who == s->session) {
+            if (!look(s, false))
+                return false;
+        } else if (((struct guest *)who)->fd >= 0 && !guest_hear(s, who))
             return false;
     }
-    return true;
+    return n || wait != LOOK || look(s, true);
 }
 
 static bool loop(struct server *s)
@@ -139,9 +155,8 @@ static bool loop(struct server *s)
     while (alive && !stop) {
         int waiting, computing;
         count(s, &waiting, &computing);
-        bool turn = waiting && !computing && s->idle < IDLE;
-        bool idle = s->idle >= IDLE;
-        alive = hear(s, turn ? 0 : waiting && !idle ? BEAT : -1, &stop);
+        bool idle = s->idle >= IDLE, turn = waiting && !computing && !idle;
+        alive = hear(s, turn ? 0 : waiting && !idle ? BEAT : computing ? LOOK : -1, &stop);
         if (alive && !stop) {
             count(s, &waiting, &computing);
             if (waiting)
@@ -168,7 +183,7 @@ static void end_program(struct server *s)
 
 static void close_server(struct server *s)
 {
-    for (int i = 0; i < GUESTS; i++)
+    for (int i = 0; i < DOOR_GUESTS; i++)
         guest_close(s, &s->guest[i]);
     if (s->listener >= 0)
         close(s->listener);
@@ -191,8 +206,7 @@ bool serve_run(struct serve *serve, struct session *session)
     bool alive = true;
     *serve->error = 0;
     serve->program_status = 0;
-    if (!s || !(s->scrap = malloc(CLIENT_DATA))) {
-        free(s);
+    if (!s) {
         snprintf(serve->error, sizeof serve->error, "out of memory");
         return true;
     }
@@ -208,7 +222,7 @@ bool serve_run(struct serve *serve, struct session *session)
     if (signals >= 0 && open_server(s, signals))
         alive = loop(s);
     /* Processes whose programs are left behind end with the machine's. */
-    for (int i = 0; i < GUESTS && alive; i++)
+    for (int i = 0; i < DOOR_GUESTS && alive; i++)
         if (s->guest[i].fd >= 0)
             alive = guest_end(s, &s->guest[i], 0xC000013A);
     close_server(s);
@@ -218,7 +232,6 @@ bool serve_run(struct serve *serve, struct session *session)
     if (signals >= 0)
         close(signals);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    free(s->scrap);
     free(s);
     return alive;
 }

@@ -50,6 +50,11 @@ const char *guard_check(struct supervisor *s)
 
     if (s->debugger)
         return NULL;
+    /* It waits for a command that we owe it, and nobody has rung in vain. */
+    if (s->asked && atomic_load(&s->channel->resting) && !guests_posted(s)) {
+        guard_reset(s);
+        return NULL;
+    }
     if (s->answered) { /* here and not with each answer: it asks the host for the worker's processor time */
         s->answered = false;
         guard_reset(s);

@@ -11,7 +11,7 @@
 
 struct supervisor {
     pid_t pid; /* 0 = gone */
-    int wake, channel_fd, images_fd, ram_fd, record_fd, disk_fd;
+    int wake, channel_fd, images_fd, ram_fd, guests_fd, record_fd, disk_fd;
     struct {
         int fd;          /* of the sectors written; -1 = they are written to the disk itself */
         uint64_t *there; /* bit map: which */
@@ -20,6 +20,7 @@ struct supervisor {
     } scratch;
     struct channel *channel;
     struct channel_directory *directory; /* written by us alone */
+    struct client_board *board;          /* the guests' memory; NULL = there may be none */
     uint64_t images_end;
     uint64_t tail; /* ours; the channel's copy is only for the worker */
     supervisor_event_fn *sink;
@@ -45,6 +46,12 @@ struct supervisor {
 /* spawn.c: the memory files; then the process */
 bool spawn_prepare(struct supervisor *s, char why[256]);
 bool spawn_worker(struct supervisor *s, char why[256]);
+
+/* guests.c */
+bool guests_open(struct supervisor *s, char why[256]);
+void guests_close(struct supervisor *s);
+void guests_answer(struct supervisor *s); /* the next command is there */
+bool guests_posted(struct supervisor *s); /* bits that the worker has not taken; then it is rung */
 
 /* disk.c */
 /* path NULL = no disk; scratch: what is written is kept beside it, in memory. */

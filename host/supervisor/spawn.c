@@ -51,23 +51,23 @@ bool spawn_prepare(struct supervisor *s, char why[256])
     return s->channel && s->directory;
 }
 
-/* In the child: put the four descriptors where the worker expects them, close the rest. */
+/* In the child: put the descriptors where the worker expects them, close the rest. */
 static void arrange_descriptors(const struct supervisor *s, int wake)
 {
-    int from[] = {wake, s->ram_fd, s->channel_fd, s->images_fd};
-    int null;
+    int from[] = {wake, s->ram_fd, s->channel_fd, s->images_fd, s->guests_fd};
+    int null, count = s->board ? 5 : 4;
 
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < count; i++)
         from[i] = fcntl(from[i], F_DUPFD, 64);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < count; i++)
         if (from[i] < 0 || dup2(from[i], CHANNEL_FD_WAKE + i) < 0)
             _exit(72);
     null = open("/dev/null", O_RDWR);
     for (int i = 0; i < 3 && null >= 0; i++)
         if (i < 2 || !s->debugger)
             dup2(null, i);
-    if (syscall(SYS_close_range, CHANNEL_FD_IMAGES + 1, ~0u, 0) < 0)
-        for (int fd = CHANNEL_FD_IMAGES + 1; fd < 1024; fd++)
+    if (syscall(SYS_close_range, CHANNEL_FD_WAKE + count, ~0u, 0) < 0)
+        for (int fd = CHANNEL_FD_WAKE + count; fd < 1024; fd++)
             close(fd);
 }
 

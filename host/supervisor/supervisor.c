@@ -92,10 +92,12 @@ static void halted(struct supervisor *s)
 
 /* ---- Requests ------------------------------------------------------------------------------------------------ */
 
-static void answer(struct supervisor *s)
+static void answer(struct supervisor *s, bool command)
 {
     s->answered = true;
-    if (send(s->wake, "a", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1 && errno != EPIPE && errno != ECONNRESET)
+    if (s->board && command)
+        guests_answer(s);
+    else if (send(s->wake, "a", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1 && errno != EPIPE && errno != ECONNRESET)
         crashed(s, "the worker does not read its answers");
 }
 
@@ -169,22 +171,22 @@ static void serve_request(struct supervisor *s)
     }
     switch (s->channel->request) {
     case CHANNEL_DRAIN:
-        answer(s);
+        answer(s, false);
         break;
     case CHANNEL_COMMAND:
         s->asked = true;
         break;
     case CHANNEL_FILE:
         serve_file(s);
-        answer(s);
+        answer(s, false);
         break;
     case CHANNEL_IMAGE:
         serve_image(s);
-        answer(s);
+        answer(s, false);
         break;
     case CHANNEL_DISK:
         disk_serve(s);
-        answer(s);
+        answer(s, false);
         break;
     case CHANNEL_HALT:
         halted(s);
@@ -201,39 +203,65 @@ void supervisor_interrupt(void)
     interrupted = 1;
 }
 
-/* The socket's own time-out (spawn.c) ends the wait now and then. */
-static void receive(struct supervisor *s)
+/* The socket's own time-out (spawn.c) ends the wait now and then. False: nothing was said. */
+static bool receive(struct supervisor *s, int flags)
 {
     char byte;
-    ssize_t n = recv(s->wake, &byte, 1, 0);
-    const char *reason;
+    ssize_t n = recv(s->wake, &byte, 1, flags);
 
     if (interrupted) {
         crashed(s, "interrupted");
-        return;
+        return false;
     }
     if (n < 0 && errno == EINTR)
-        return;
-    if (n < 0 && errno == EAGAIN) {
-        reason = guard_check(s);
-        if (reason)
-            crashed(s, reason);
-    } else if (n <= 0)
+        return true;
+    if (n < 0 && errno == EAGAIN)
+        return false;
+    if (n <= 0)
         reap(s);
     else if (byte == 'r')
         serve_request(s);
+    else if (byte == 'c' && s->board)
+        s->asked = true;
     else if (byte != 'e') /* some of the record is to be read, which follows anyway */
         crashed(s, "the worker said something that has no meaning");
+    return true;
+}
+
+/* Nothing has been heard of the worker for a while. */
+static void guard(struct supervisor *s)
+{
+    const char *reason = guard_check(s);
+
+    if (reason)
+        crashed(s, reason);
 }
 
 /* Serve until the kernel asks for a command or the machine has ended. */
 static void serve(struct supervisor *s)
 {
     while (!s->asked && !s->ended) {
-        receive(s);
+        if (!receive(s, 0) && !s->ended)
+            guard(s);
         if (!s->ended && !record_drain(s))
             crashed(s, "the event record is damaged");
     }
+}
+
+bool supervisor_look(struct supervisor *s, bool quiet)
+{
+    while (!s->ended && receive(s, MSG_DONTWAIT))
+        ;
+    if (!s->ended && quiet)
+        guard(s);
+    if (!s->ended && !record_drain(s))
+        crashed(s, "the event record is damaged");
+    return !s->ended;
+}
+
+int supervisor_news(const struct supervisor *s)
+{
+    return s->wake;
 }
 
 /* ---- The interface ------------------------------------------------------------------------------------------- */
@@ -327,6 +355,7 @@ static void describe(struct supervisor *s, const struct supervisor_options *opti
         .watchdog_ms = options->debugger ? 0 : (uint32_t)(s->watchdog_ns / 1000000),
         .debugger = options->debugger,
         .snapshots = options->snapshots,
+        .guests = options->guests,
         .boot_images = s->channel->machine.boot_images,
         .disk_sectors = s->channel->machine.disk_sectors,
         .disk_read_only = options->disk_read_only,
@@ -359,11 +388,12 @@ struct supervisor *supervisor_start(const struct supervisor_options *options, su
         snprintf(why, 256, "out of memory");
         return NULL;
     }
-    s->wake = s->channel_fd = s->images_fd = s->ram_fd = s->record_fd = s->disk_fd = s->scratch.fd = -1;
+    s->wake = s->channel_fd = s->images_fd = s->ram_fd = s->guests_fd = s->record_fd = s->disk_fd = s->scratch.fd = -1;
     s->sink = sink;
     s->context = context;
-    ok = spawn_prepare(s, why) && offer_kernel(s, options->kernel_dir, why) &&
-         open_volume(s, options->volume_dir, options->scratch, why) && open_record(s, options->record_path, why) &&
+    ok = spawn_prepare(s, why) && (!options->guests || guests_open(s, why)) &&
+         offer_kernel(s, options->kernel_dir, why) && open_volume(s, options->volume_dir, options->scratch, why) &&
+         open_record(s, options->record_path, why) &&
          disk_open(s, options->disk_path, options->disk_read_only, options->scratch, why);
     if (ok) {
         describe(s, options);
@@ -395,7 +425,7 @@ bool supervisor_command(struct supervisor *s, struct door_command *command)
     if (command->code == DOOR_COMMAND_END)
         s->end_sent = true;
     s->asked = false;
-    answer(s);
+    answer(s, true);
     serve(s);
     if (!s->asked)
         return false;
@@ -447,7 +477,7 @@ static bool own_command(struct supervisor *s, enum channel_command code)
     s->channel->command = (struct door_command){.code = code};
     s->asked = s->halted = s->ended = false;
     s->end_sent = s->channel->batch_count && s->channel->batch[s->channel->batch_count - 1].code == DOOR_COMMAND_END;
-    answer(s);
+    answer(s, true);
     serve(s);
     return s->asked && s->channel->command.status == DOOR_OK;
 }
@@ -498,6 +528,7 @@ static void close_all(struct supervisor *s)
     int fds[] = {s->wake, s->channel_fd, s->images_fd, s->ram_fd, s->record_fd};
 
     disk_close(s);
+    guests_close(s);
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
         if (fds[i] >= 0)
             close(fds[i]);

@@ -34,6 +34,7 @@ struct supervisor_options {
     const char *record_path; /* write the raw event record here as well, NULL = don't */
     uint32_t watchdog_ms;    /* CPU time without a delivery point before the watchdog stops the machine; 0 = 2000 */
     bool snapshots;          /* supervisor_snapshot will be called */
+    bool guests;             /* programs of the host will be its processes */
     bool debugger;           /* no watchdog, no limits that get into a debugger's way */
 };
 
@@ -41,6 +42,7 @@ struct supervisor_options {
 typedef void supervisor_event_fn(void *context, const struct door_event *event, const void *payload);
 
 struct supervisor; /* one machine */
+struct client_area;
 
 /* The file names of the kernel's modules, in the order in which they are loaded; NULL at the end. */
 extern const char *const supervisor_modules[];
@@ -80,6 +82,28 @@ void supervisor_schedule_met(const struct supervisor *s, struct door_schedule *m
 
 /* Where calls of user processes are told, see door.h. The worker writes there, too. */
 struct door_user *supervisor_user(struct supervisor *s);
+
+/*
+ * Programs of the host, see client.h: they ring the machine themselves, so it also runs between two commands. Then the
+ * descriptor becomes readable, and supervisor_look serves it. quiet: nothing was heard of it for 0.1 s. False: it has ended.
+ */
+int supervisor_news(const struct supervisor *s);
+bool supervisor_look(struct supervisor *s, bool quiet);
+struct client_area *supervisor_area(struct supervisor *s, uint32_t guest);
+int supervisor_guests_file(const struct supervisor *s);
+/* Whose calls this connection's are; process 0 = nobody's. Afterwards a command must be sent before the area has another use. */
+void supervisor_assign(struct supervisor *s, uint32_t guest, uint32_t process, uint32_t thread);
+enum supervisor_guest {
+    SUPERVISOR_GUEST_QUIET,
+    SUPERVISOR_GUEST_BUSY,
+    SUPERVISOR_GUEST_WAITS,  /* for something to happen in the machine */
+    SUPERVISOR_GUEST_BROKEN, /* it has posted what is no call */
+};
+enum supervisor_guest supervisor_guest(const struct supervisor *s, uint32_t guest);
+uint32_t supervisor_guest_calls(const struct supervisor *s); /* so far, modulo 2^32 */
+/* Nobody listens at this connection any more: the program hears of it. */
+void supervisor_hang_up(struct supervisor *s, uint32_t guest);
+void supervisor_clear(struct supervisor *s, uint32_t guest); /* its memory is zero, and the host's again */
 
 /*
  * Snapshots: the machine as it stands now, between two commands, can be returned to any number of times, also after it

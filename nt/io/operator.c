@@ -190,18 +190,19 @@ static VOID IopCarryOut(struct door_command *Command)
 /* ---- User mode ------------------------------------------------------------------------------------------------------
  */
 
-/* Let the machine run until Index (DOOR_CALLS = any call) is done or Time has passed. This thread runs when no other
- * can. */
+#define IOP_ANY_CALL (DOOR_CALLS + DOOR_GUESTS)
+
+/* Let the machine run until Index (or IOP_ANY_CALL) is done or Time has passed. This thread runs when no other can. */
 static BOOLEAN IopAwait(UINT64 Index, UINT64 Time)
 {
     LARGE_INTEGER End = {.QuadPart = KiSystemTime() + (INT64)(Time ? Time : 1)};
     KPRIORITY Own = KeSetPriorityThread(KeGetCurrentThread(), 1);
     NTSTATUS Status = STATUS_SUCCESS;
 
-    KiSetPatience(KeGetCurrentThread(), Index < DOOR_CALLS);
-    while (NT_SUCCESS(Status) && Status != STATUS_TIMEOUT && !(Index < DOOR_CALLS && PspCallIsDone((ULONG)Index))) {
+    KiSetPatience(KeGetCurrentThread(), Index < IOP_ANY_CALL);
+    while (NT_SUCCESS(Status) && Status != STATUS_TIMEOUT && !(Index < IOP_ANY_CALL && PspCallIsDone((ULONG)Index))) {
         Status = KeWaitForSingleObject(&PspCallDone, Executive, KernelMode, FALSE, &End);
-        if (Index == DOOR_CALLS)
+        if (Index == IOP_ANY_CALL)
             break;
     }
     KiSetPatience(KeGetCurrentThread(), FALSE);
@@ -215,7 +216,7 @@ static VOID IopCallUser(struct door_command *Command)
 {
     UINT64 Index = Command->value;
 
-    if (Index >= DOOR_CALLS || KiDoor->user->call[Index].state != DOOR_CALL_POSTED) {
+    if (Index >= IOP_ANY_CALL || KiDoor->user->call[Index].state != DOOR_CALL_POSTED) {
         Command->status = STATUS_INVALID_PARAMETER;
         return;
     }
@@ -231,7 +232,7 @@ static VOID IopCallUser(struct door_command *Command)
 static VOID IopServe(struct door_command *Command)
 {
     KiSetTimeLimit(KiNow() + Command->value + IOP_PATIENCE, IOP_BUSY + Command->value / 16, "a routine of a driver");
-    IopAwait(DOOR_CALLS, Command->value);
+    IopAwait(IOP_ANY_CALL, Command->value);
     Command->value = PspTakeDone();
     Command->status = STATUS_SUCCESS;
 }

@@ -283,10 +283,13 @@ static NTSTATUS PspCapture(CHAR Kind, PPSP_CAPTURE Capture, UINT64 *Argument, UL
     }
 }
 
-/* Results go out; a page that has vanished meanwhile is the program's own affair. */
-static VOID PspRelease(CHAR Kind, PPSP_CAPTURE Capture, NTSTATUS Status)
+/* Results go out; a page that has vanished meanwhile is the program's own affair. Served: the service was called; a probe's
+ * STATUS_DATATYPE_MISALIGNMENT is no error by its number either. */
+static VOID PspRelease(CHAR Kind, PPSP_CAPTURE Capture, BOOLEAN Served, NTSTATUS Status)
 {
-    if (Capture->User && (Kind == 'b' || Kind == 'f') && !NT_ERROR(Status))
+    if (!Served)
+        ;
+    else if (Capture->User && (Kind == 'b' || Kind == 'f') && !NT_ERROR(Status))
         MmWriteUser((PVOID)Capture->User, Capture->Memory, Capture->Bytes);
     else if (Capture->User && Kind == 'i' && !NT_ERROR(Status))
         MmWriteUser((PVOID)Capture->User, &Capture->Iosb, sizeof(Capture->Iosb));
@@ -306,6 +309,7 @@ static NTSTATUS PspCallService(ULONG Service, const uint64_t *Given)
     PPSP_CAPTURE Capture = NULL;
     PCSTR Kinds;
     ULONG Held = 0, Count;
+    BOOLEAN Served;
 
     if (Service >= DOOR_SERVICE_COUNT)
         return STATUS_INVALID_SYSTEM_SERVICE;
@@ -321,13 +325,14 @@ static NTSTATUS PspCallService(ULONG Service, const uint64_t *Given)
             Held++;
         }
     }
-    if (NT_SUCCESS(Status))
+    Served = NT_SUCCESS(Status);
+    if (Served)
         Status = ((PSP_SERVICE)PspServices[Service].Routine)(Argument[0], Argument[1], Argument[2], Argument[3],
                                                              Argument[4], Argument[5], Argument[6], Argument[7],
                                                              Argument[8], Argument[9], Argument[10], Argument[11]);
     while (Held) {
         Held--;
-        PspRelease(Kinds[Held], &Capture[Held], Status);
+        PspRelease(Kinds[Held], &Capture[Held], Served, Status);
     }
     if (Capture)
         ExpFree(Capture);
@@ -357,8 +362,8 @@ NTSTATUS NTAPI NtDelayExecution(BOOLEAN Alertable, PLARGE_INTEGER Interval)
 
 static BOOLEAN PspIsInside(const struct door_call *Call, UINT64 Offset, UINT64 Bytes)
 {
-    return Call->data <= DOOR_USER_DATA && Call->bytes <= DOOR_USER_DATA - Call->data && Offset <= Call->bytes &&
-           Bytes <= Call->bytes - Offset;
+    return Call->data <= KiDoor->user_bytes && Call->bytes <= KiDoor->user_bytes - Call->data &&
+           Offset <= Call->bytes && Bytes <= Call->bytes - Offset;
 }
 
 static NTSTATUS PspCopy(const struct door_call *Call, BOOLEAN Out, BOOLEAN Succeeded)
@@ -642,5 +647,6 @@ ULONG PspTakeDone(VOID)
     ULONG Done = PspDone;
 
     PspDone = 0;
+    KeClearEvent(&PspCallDone);
     return Done;
 }

@@ -32,6 +32,7 @@ enum {
     SYS_arch_prctl = 158,
     SYS_iopl = 172,
     SYS_ioperm = 173,
+    SYS_futex = 202,
     SYS_exit_group = 231,
     SYS_openat = 257,
     SYS_unshare = 272,

@@ -207,6 +207,8 @@ FUNCTION answers                // not run: must all be marked
     xor %ecx, %ecx
     xgetbv
     rdpid %rax
+    rdtsc
+    rdtscp
     ret
 END
 FUNCTION call_leaf

@@ -301,8 +301,9 @@ static void instructions_that_answer_for_the_host_are_marked(void **state)
     static const struct {
         uint8_t kind, length;
     } expected[] = {
-        {PATCH_CPUID, 2}, {PATCH_RDRAND, 3}, {PATCH_RDSEED, 4}, {PATCH_SGDT, 5}, {PATCH_SIDT, 3},   {PATCH_SLDT, 3},
-        {PATCH_STR, 4},   {PATCH_SMSW, 3},   {PATCH_SMSW, 3},   {PATCH_NONE, 2}, {PATCH_XGETBV, 3}, {PATCH_RDPID, 4},
+        {PATCH_CPUID, 2},  {PATCH_RDRAND, 3}, {PATCH_RDSEED, 4}, {PATCH_SGDT, 5},  {PATCH_SIDT, 3},
+        {PATCH_SLDT, 3},   {PATCH_STR, 4},    {PATCH_SMSW, 3},   {PATCH_SMSW, 3},  {PATCH_NONE, 2},
+        {PATCH_XGETBV, 3}, {PATCH_RDPID, 4},  {PATCH_RDTSC, 2},  {PATCH_RDTSC, 3},
     };
     uint32_t rva = RVA(answers);
     for (size_t i = 0; i < sizeof expected / sizeof expected[0]; rva += expected[i++].length) {

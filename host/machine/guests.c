@@ -1,0 +1,221 @@
+/*
+ * The worker's end of client.h: calls that programs of the host post, carried out between the supervisor's commands and
+ * without it, since each process on a call's way costs two switches. A call that can't be done at once stays with the kernel
+ * and the supervisor is told: it decides when virtual time goes on.
+ *
+ * The memory that programs write to lies behind the channel, so that the data of their calls have offsets in door_user.data like
+ * all others, and begins at a multiple of 4 GiB, so that the filter on system calls can tell it by half an address.
+ */
+#define _GNU_SOURCE
+#include "machine/machine.h"
+
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "client.h"
+#include "sandbox/syscall.h"
+
+enum { WORDS = DOOR_GUESTS / 64 };
+
+static struct client_board *board; /* NULL = no programs */
+static uint64_t heard[WORDS];      /* posted, not looked at yet */
+static uint64_t waiting[WORDS];    /* calls that were not done at once */
+static unsigned turn;              /* the one to look at next: all get theirs */
+static int current = -1;           /* whose call the kernel carries out; -1 = a command of the supervisor's */
+static bool news;                  /* for the supervisor */
+static uint64_t told;              /* of the record */
+
+static const uint64_t block = 1ull << 32;
+
+struct channel *guests_attach(struct channel *old)
+{
+    uint64_t channel_bytes = sizeof(*old), reserved = 3 * block;
+    uint8_t *at = mmap(NULL, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const int flags = MAP_SHARED | MAP_FIXED, access = PROT_READ | PROT_WRITE;
+
+    if (at == MAP_FAILED)
+        return NULL;
+    board = (void *)(((uint64_t)at + channel_bytes + block - 1) & ~(block - 1));
+    at = (uint8_t *)board - channel_bytes;
+    if (mmap(at, channel_bytes, access, flags, CHANNEL_FD_CHANNEL, 0) != at ||
+        mmap(board, CLIENT_FILE_BYTES, access, flags, CHANNEL_FD_GUESTS, 0) != board)
+        return NULL;
+    munmap(old, channel_bytes);
+    return (struct channel *)at;
+}
+
+uint64_t guests_memory(void)
+{
+    return (uint64_t)board;
+}
+
+uint64_t guests_bytes(void)
+{
+    return board ? CLIENT_FILE_BYTES : 0;
+}
+
+static struct client_area *area_of(unsigned guest)
+{
+    return (struct client_area *)((uint8_t *)board + CLIENT_AREA_OFFSET(guest));
+}
+
+static struct door_call *call_of(unsigned guest)
+{
+    return &channel->user.call[DOOR_CALLS + guest];
+}
+
+static void set_state(unsigned guest, enum channel_guest_state state)
+{
+    atomic_store_explicit(&channel->guest[guest].state, state, memory_order_release);
+}
+
+/* ---- Replies ----------------------------------------------------------------------------------------------------- */
+
+static void reply(unsigned guest)
+{
+    struct client_area *area = area_of(guest);
+    uint32_t posted = CLIENT_POSTED;
+
+    area->status = call_of(guest)->status;
+    set_state(guest, CHANNEL_GUEST_QUIET);
+    if (atomic_compare_exchange_strong(&area->state, &posted, CLIENT_DONE))
+        sandbox_syscall(SYS_futex, (long)&area->state, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
+static bool is_done(unsigned guest)
+{
+    return __atomic_load_n(&call_of(guest)->state, __ATOMIC_ACQUIRE) == DOOR_CALL_DONE;
+}
+
+/* The kernel has come back from the call that was made last. */
+static void finish_current(void)
+{
+    unsigned guest = (unsigned)current;
+
+    current = -1;
+    if (is_done(guest)) {
+        reply(guest);
+        return;
+    }
+    waiting[guest / 64] |= 1ull << guest % 64;
+    set_state(guest, CHANNEL_GUEST_WAITS);
+    news = true;
+}
+
+static void reply_to_waiting(void)
+{
+    for (unsigned word = 0; word < WORDS; word++)
+        for (uint64_t left = waiting[word]; left; left &= left - 1) {
+            unsigned guest = word * 64 + (unsigned)__builtin_ctzll(left);
+            if (!is_done(guest))
+                continue;
+            waiting[word] &= ~(1ull << guest % 64);
+            reply(guest);
+            news = true;
+        }
+}
+
+/* ---- Calls ------------------------------------------------------------------------------------------------------- */
+
+/* Copied first: the program may write to it at any time. False: it is no call. */
+static bool read_call(unsigned guest, struct door_call *c)
+{
+    const struct client_area *area = area_of(guest);
+    struct client_call given = *(const volatile struct client_call *)&area->call;
+
+    if ((given.kind != DOOR_CALL_SERVICE && given.kind != DOOR_CALL_COPY) || given.service >= DOOR_SERVICE_COUNT ||
+        given.bytes > CLIENT_DATA || given.copies > DOOR_CALL_COPIES)
+        return false;
+    for (uint32_t i = 0; i < given.copies; i++)
+        if (given.copy[i].offset > given.bytes || given.copy[i].bytes > given.bytes - given.copy[i].offset)
+            return false;
+    c->kind = given.kind;
+    c->service = given.service;
+    c->data = (uint64_t)(area->data - channel->user.data);
+    c->bytes = given.bytes;
+    c->copies = given.copies;
+    c->apcs = 0;
+    __builtin_memcpy(c->argument, given.argument, sizeof(c->argument));
+    __builtin_memcpy(c->copy, given.copy, given.copies * sizeof(c->copy[0]));
+    return true;
+}
+
+/* Has this one posted a call that can be made? */
+static bool take(unsigned guest, struct door_command *command)
+{
+    struct channel_guest *known = &channel->guest[guest];
+    struct door_call *c = call_of(guest);
+    uint32_t process = atomic_load(&known->process);
+
+    if (!process || atomic_load(&known->broken) || atomic_load(&known->state) != CHANNEL_GUEST_QUIET ||
+        atomic_load_explicit(&area_of(guest)->state, memory_order_acquire) != CLIENT_POSTED)
+        return false;
+    if (!read_call(guest, c)) {
+        atomic_store(&known->broken, 1);
+        news = true;
+        return false;
+    }
+    c->process = process;
+    c->thread = atomic_load(&known->thread);
+    c->state = DOOR_CALL_POSTED;
+    set_state(guest, CHANNEL_GUEST_BUSY);
+    atomic_fetch_add_explicit(&channel->guest_calls, 1, memory_order_relaxed);
+    *command = (struct door_command){.code = DOOR_COMMAND_CALL, .value = DOOR_CALLS + guest, .limit = 1};
+    current = (int)guest;
+    return true;
+}
+
+static bool take_next(struct door_command *command)
+{
+    for (unsigned word = 0; word < WORDS; word++)
+        if (atomic_load_explicit(&board->posted[word], memory_order_relaxed))
+            heard[word] |= atomic_exchange(&board->posted[word], 0);
+    for (unsigned i = 0; i <= WORDS; i++) { /* the first word twice: what lies before turn in it comes last */
+        unsigned word = (turn / 64 + i) % WORDS;
+        uint64_t left = heard[word];
+        if (i == 0)
+            left &= ~0ull << turn % 64;
+        for (; left; left &= left - 1) {
+            unsigned guest = word * 64 + (unsigned)__builtin_ctzll(left);
+            heard[word] &= ~(1ull << guest % 64);
+            turn = (guest + 1) % DOOR_GUESTS;
+            if (take(guest, command))
+                return true;
+        }
+    }
+    return false;
+}
+
+void guests_next(struct door_command *command)
+{
+    bool asks = current < 0;
+
+    if (!asks)
+        finish_current();
+    reply_to_waiting();
+    if (asks) {
+        channel->command = *command;
+        told = atomic_load_explicit(&channel->head, memory_order_relaxed);
+        news = false;
+        channel_tell_ready();
+    }
+    for (;;) {
+        uint32_t bell = atomic_load(&board->bell);
+        if (atomic_exchange(&channel->answered, 0)) {
+            *command = channel->command;
+            return;
+        }
+        if (take_next(command))
+            return;
+        uint64_t head = atomic_load_explicit(&channel->head, memory_order_relaxed);
+        if (news || head != told) {
+            news = false;
+            told = head;
+            channel_tell_news();
+        }
+        atomic_store(&channel->resting, 1);
+        sandbox_syscall(SYS_futex, (long)&board->bell, FUTEX_WAIT, (long)bell, 0, 0, 0);
+        atomic_store(&channel->resting, 0);
+    }
+}

@@ -1,0 +1,14 @@
+/*
+ * Have the worker's own stub do something else in the memory shared with programs than wait and wake.
+ *
+ * EXPECT: driver.system-call .*
+ */
+#include "escape.h"
+
+static VOID Attempt(VOID)
+{
+    struct door *Door = FindDoor();
+    UINT64 Shared = (UINT64)Door->user->data + Door->user_bytes - 4096;
+
+    Try("futex", HostCall(FindStub(), SYS_futex, Shared, 4 /* compare and requeue */, 0, 1, Shared + 64, 0));
+}
