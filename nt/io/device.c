@@ -55,6 +55,16 @@ static ULONG IopSectorSize(DEVICE_TYPE Type)
     }
 }
 
+static VOID IopLinkDevice(PDEVICE_OBJECT Device)
+{
+    PDRIVER_OBJECT Driver = Device->DriverObject;
+
+    Device->NextDevice = Driver->DeviceObject;
+    if (Device->NextDevice)
+        IopDeviceOf(Device->NextDevice)->Before = Device;
+    Driver->DeviceObject = Device;
+}
+
 NTSTATUS NTAPI IoCreateDevice(PDRIVER_OBJECT Driver, ULONG ExtensionSize, PUNICODE_STRING Name, DEVICE_TYPE Type,
                               ULONG Characteristics, BOOLEAN Exclusive, PDEVICE_OBJECT *Result)
 {
@@ -88,20 +98,27 @@ NTSTATUS NTAPI IoCreateDevice(PDRIVER_OBJECT Driver, ULONG ExtensionSize, PUNICO
     }
     IopMakeVpb(Device);
     ObfReferenceObject(Driver);
-    Device->NextDevice = Driver->DeviceObject;
-    Driver->DeviceObject = Device;
+    IopLinkDevice(Device);
     *Result = Device;
     return STATUS_SUCCESS;
 }
 
+/* The list runs one way, and drivers see it; one that has changed it by hand makes us search. */
 static VOID IopUnlinkDevice(PDEVICE_OBJECT Device)
 {
     PDRIVER_OBJECT Driver = Device->DriverObject;
-    PDEVICE_OBJECT *Place = &Driver->DeviceObject;
-    while (*Place && *Place != Device)
-        Place = &(*Place)->NextDevice;
+    PDEVICE_OBJECT Before = IopDeviceOf(Device)->Before, Next = Device->NextDevice;
+    PDEVICE_OBJECT *Place = Before ? &Before->NextDevice : &Driver->DeviceObject;
+
+    if (*Place != Device) {
+        Before = NULL;
+        for (Place = &Driver->DeviceObject; *Place && *Place != Device; Place = &Before->NextDevice)
+            Before = *Place;
+    }
     if (*Place)
-        *Place = Device->NextDevice;
+        *Place = Next;
+    if (Next && IopDeviceOf(Next)->Before == Device)
+        IopDeviceOf(Next)->Before = *Place == Next ? Before : NULL;
     Device->NextDevice = NULL;
 }
 

@@ -95,6 +95,7 @@ typedef struct _IOP_DEVICE {
     BOOLEAN DeletePending, ShutdownRegistered;
     UCHAR PowerState; /* DEVICE_POWER_STATE */
     UCHAR Spare;
+    PDEVICE_OBJECT Before; /* in the driver's list; NULL = it is the first, or not known */
     ULONG CreatedBy;
     LIST_ENTRY PowerIrps;           /* of the lowest device of a stack: power requests, the first ones under way */
     struct _PO_IDLE *Idle;          /* PoRegisterDeviceForIdleDetection */

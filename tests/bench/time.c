@@ -6,8 +6,7 @@
  * usage: time IRQLAB BENCH.sys VOLUME_DIRECTORY [NAME...]
  */
 #define _GNU_SOURCE
-#include <dirent.h>
-#include <fcntl.h>
+#include "measure.h"
 #include <pthread.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -16,111 +15,27 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RUNS 7
 
 extern char **environ;
-static const char *irqlab, *driver, *volume;
 
-static double seconds(clockid_t clock)
+static bool missed;
+
+/* One that fails misses its target, and the other rows follow. */
+static struct cost once(const char *work, uint64_t count, bool watch)
 {
-    struct timespec t;
-    clock_gettime(clock, &t);
-    return t.tv_sec + t.tv_nsec * 1e-9;
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *v, int n)
-{
-    qsort(v, n, sizeof *v, by_value);
-    return v[n / 2];
-}
-
-/* ---- One run of the machine -------------------------------------------------------------------------------------- */
-
-struct cost {
-    double wall, processor; /* seconds */
-    long worker_kib;        /* most resident memory of the worker */
-};
-
-static long status_field(pid_t pid, const char *field)
-{
-    char path[64], line[256];
-    long value = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", pid);
-    FILE *f = fopen(path, "r");
-    while (f && fgets(line, sizeof line, f))
-        if (!strncmp(line, field, strlen(field)))
-            value = atol(line + strlen(field));
-    if (f)
-        fclose(f);
-    return value;
-}
-
-/* The largest process below pid; the worker is the only one with a machine in it. */
-static long largest_child(pid_t pid)
-{
-    char path[64];
-    long most = 0, child;
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
-    FILE *f = fopen(path, "r");
-    while (f && fscanf(f, "%ld", &child) == 1) {
-        long own = status_field(child, "VmHWM:"), below = largest_child(child);
-        own = own > below ? own : below;
-        most = own > most ? own : most;
-    }
-    if (f)
-        fclose(f);
-    return most;
-}
-
-static struct cost run(const char *work, uint64_t count, bool watch)
-{
-    char path[4096], text[64];
-    struct cost cost = {0};
-    struct rusage usage;
-    int status;
-    pid_t pid;
-
-    snprintf(path, sizeof path, "%s/work.txt", volume);
-    int length = snprintf(text, sizeof text, "%s %llu", work, (unsigned long long)count);
-    int f = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
-    if (f < 0 || write(f, text, length) != length)
-        exit((perror(path), 1));
-    close(f);
-    char *argv[] = {(char *)irqlab, "run",   "--volume", (char *)volume, "--special-pool", "off", "--ram",
-                    "1G",           "--for", "10h",      "--no-color",   (char *)driver,   NULL};
-    posix_spawn_file_actions_t actions;
-    posix_spawn_file_actions_init(&actions);
-    snprintf(path, sizeof path, "%s/../%s.out", volume, "bench");
-    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-    double start = seconds(CLOCK_MONOTONIC);
-    if (posix_spawn(&pid, irqlab, &actions, NULL, argv, environ))
-        exit((perror(irqlab), 1));
-    while (watch && waitpid(pid, &status, WNOHANG) == 0 && seconds(CLOCK_MONOTONIC) - start < 100) {
-        long now = largest_child(pid);
-        cost.worker_kib = now > cost.worker_kib ? now : cost.worker_kib;
-    }
-    if (!watch && wait4(pid, &status, 0, &usage) == pid)
-        cost.processor =
-            usage.ru_utime.tv_sec + usage.ru_stime.tv_sec + (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1e-6;
-    cost.wall = seconds(CLOCK_MONOTONIC) - start;
-    posix_spawn_file_actions_destroy(&actions);
-    if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-        fprintf(stderr, "irqlab run %s %llu: status %x\n", work, (unsigned long long)count, status);
-        exit(1);
-    }
+    struct cost cost = run(work, count, watch);
+    missed |= cost.failed;
     return cost;
+}
+
+static double processor_time(const char *work, uint64_t count)
+{
+    return once(work, count, false).processor;
 }
 
 /* Nanoseconds for a piece of work. */
@@ -128,8 +43,8 @@ static double piece(const char *work, uint64_t count)
 {
     double few[RUNS], many[RUNS];
     for (int i = 0; i < RUNS; i++) {
-        few[i] = run(work, count, false).processor;
-        many[i] = run(work, 3 * count, false).processor;
+        few[i] = processor_time(work, count);
+        many[i] = processor_time(work, 3 * count);
     }
     return (median(many, RUNS) - median(few, RUNS)) * 1e9 / (2 * count);
 }
@@ -292,8 +207,6 @@ static bool wanted(int argc, char **argv, const char *name)
     return argc <= 4;
 }
 
-static bool missed;
-
 static void print_row(const char *what, double value, const char *unit, double target, const char *limit_name,
                       double limit)
 {
@@ -316,13 +229,13 @@ static void print_row(const char *what, double value, const char *unit, double t
 static void start_row(void)
 {
     double v[21];
-    run("nothing", 1, false);
+    once("nothing", 1, false);
     for (int i = 0; i < 21; i++)
-        v[i] = run("nothing", 1, false).wall * 1e3;
+        v[i] = once("nothing", 1, false).wall * 1e3;
     print_row("process start to driver reported", median(v, 21), "ms", 20, "start and end of /bin/true",
               host_process());
     long most = 0; /* it lives for a moment only: look at a run that lasts */
-    most = run("leaf", 100000000, true).worker_kib;
+    most = once("leaf", 100000000, true).worker_kib;
     print_row("resident worker, one driver", most / 1024.0, "MiB", 16, NULL, 0);
 }
 
@@ -330,12 +243,12 @@ static void thread_rows(void)
 {
     double none[RUNS], all[RUNS], limit = host(host_stack, 100000);
     for (int i = 0; i < RUNS; i++) {
-        none[i] = run("threads", 0, false).processor;
-        all[i] = run("threads", 100000, false).processor;
+        none[i] = processor_time("threads", 0);
+        all[i] = processor_time("threads", 100000);
     }
     print_row("100,000 threads: create, run, end", (median(all, RUNS) - median(none, RUNS)) * 1e3, "ms", 500,
               "as many guarded stacks, touched", limit * 100000 / 1e6);
-    print_row("100,000 threads: resident worker", run("threads", 100000, true).worker_kib / 1024.0, "MiB", 450, NULL,
+    print_row("100,000 threads: resident worker", once("threads", 100000, true).worker_kib / 1024.0, "MiB", 450, NULL,
               0);
 }
 
