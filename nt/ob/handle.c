@@ -542,6 +542,8 @@ static NTSTATUS ObpDuplicate(POBP_ENTRY Entry, PVOID Body, PEPROCESS From, PEPRO
                              ACCESS_MASK Access, ULONG Attributes, ULONG Options)
 {
     ULONG Granted = Entry ? Entry->Access : ObpTypeOf(Body)->Init.Mapping.GenericAll, Wanted = Granted;
+    if (To->Exited)
+        return STATUS_PROCESS_IS_TERMINATING; /* nobody would close it any more */
     if (Options & DUPLICATE_SAME_ATTRIBUTES)
         Attributes = (Entry ? Entry->Attributes : 0) | (Attributes & OBJ_KERNEL_HANDLE);
     if (!(Options & DUPLICATE_SAME_ACCESS)) {

@@ -29,8 +29,8 @@ static ULONG PspDone;
  *   r  4 bytes out            P  TOKEN_PRIVILEGES in
  *   l  8 bytes in, may be NULL    k  4 bytes in, may be NULL   O  OBJECT_ATTRIBUTES    S  UNICODE_STRING, may be NULL
  *   p  8 bytes in and out, may be NULL    c  a CLIENT_ID in    f  FILE_NETWORK_OPEN_INFORMATION out
- *   b  a buffer that is filled, its length is the next argument   n  one that is read   H  as many handles as the last
- * argument says
+ *   b  a buffer that is filled, its length is the next argument   a  the same, the one before   n  one that is read
+ *   H  as many handles as the argument before says
  */
 typedef NTSTATUS(NTAPI *PSP_SERVICE)(UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64,
                                      UINT64, UINT64);
@@ -124,7 +124,11 @@ static const struct {
     SERVICE(QuerySecurityObject, "..b.r"),
     SERVICE(SetSecurityObject, "..."),
     SERVICE(OpenProcessToken, "..8"),
-    SERVICE(AdjustPrivilegesToken, "..P..."),
+    SERVICE(AdjustPrivilegesToken, "..P.a4"),
+    SERVICE(OpenThreadToken, "...8"),
+    SERVICE(DuplicateToken, "..O..8"),
+    SERVICE(QueryInformationToken, "..b.r"),
+    SERVICE(SetInformationToken, "..n."),
     SERVICE(QuerySystemTime, "8"),
     SERVICE(SetSystemTime, "lp"),
 #undef SERVICE
@@ -271,6 +275,8 @@ static NTSTATUS PspCapture(CHAR Kind, PPSP_CAPTURE Capture, UINT64 *Argument, UL
         *At = User ? (UINT64)&Capture->Name : 0;
         return User ? PspCaptureString(User, &Capture->Name, &Capture->NameMemory) : STATUS_SUCCESS;
     }
+    case 'a':
+        return PspCaptureBuffer(Capture, At, Argument[Position - 1], TRUE);
     case 'b':
     case 'n':
         return PspCaptureBuffer(Capture, At, Argument[Position + 1], Kind == 'b');
@@ -289,7 +295,7 @@ static VOID PspRelease(CHAR Kind, PPSP_CAPTURE Capture, BOOLEAN Served, NTSTATUS
 {
     if (!Served)
         ;
-    else if (Capture->User && (Kind == 'b' || Kind == 'f') && !NT_ERROR(Status))
+    else if (Capture->User && (Kind == 'b' || Kind == 'a' || Kind == 'f') && !NT_ERROR(Status))
         MmWriteUser((PVOID)Capture->User, Capture->Memory, Capture->Bytes);
     else if (Capture->User && Kind == 'i' && !NT_ERROR(Status))
         MmWriteUser((PVOID)Capture->User, &Capture->Iosb, sizeof(Capture->Iosb));

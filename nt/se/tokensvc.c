@@ -166,6 +166,8 @@ NTSTATUS NTAPI NtAdjustPrivilegesToken(HANDLE Handle, BOOLEAN DisableAll, PTOKEN
     PSEP_TOKEN Token;
     if (!DisableAll && !New)
         return STATUS_INVALID_PARAMETER;
+    if (Before && !Returned)
+        return STATUS_ACCESS_VIOLATION; /* docs: the length goes with the previous state */
     NTSTATUS Status = ObReferenceObjectByHandle(Handle, TOKEN_ADJUST_PRIVILEGES | (Before ? TOKEN_QUERY : 0),
                                                 SepTokenType, ExGetPreviousMode(), (PVOID *)&Token, NULL);
     if (!NT_SUCCESS(Status))
