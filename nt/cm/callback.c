@@ -176,6 +176,14 @@ static NTSTATUS CmpInvoke(PCM_CALLBACK Callback, REG_NOTIFY_CLASS Class, PVOID I
     return Status;
 }
 
+BOOLEAN CmpInCallback(VOID)
+{
+    PVF_CALLBACK Callback = VfCurrentCallback();
+    while (Callback && strcmp(Callback->Contract, "EX_CALLBACK_FUNCTION"))
+        Callback = Callback->Outer;
+    return Callback != NULL;
+}
+
 static PCM_CONTEXT CmpFindContext(PCM_KEY_BODY Body, PCM_CALLBACK Callback)
 {
     PCM_CONTEXT Context = Body ? Body->Contexts : NULL;

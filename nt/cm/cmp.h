@@ -225,6 +225,7 @@ BOOLEAN CmpBefore(PCM_CALL Call, PNTSTATUS Status);
 /* The status the caller gets. Object: the operation's result for opens, else Call->Object. */
 NTSTATUS CmpAfter(PCM_CALL Call, PVOID Object, NTSTATUS Status);
 VOID CmpContextsGo(PCM_KEY_BODY Body);
+BOOLEAN CmpInCallback(VOID); /* does this thread run one */
 
 /* A service on a key object: the object by its handle, the callbacks before, the operation, the callbacks after. Asked is a
  * copy of the REG_..._INFORMATION that callbacks see: what they write into theirs changes nothing. */

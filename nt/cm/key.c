@@ -109,6 +109,21 @@ static NTSTATUS CmpQueryName(PVOID Object, PWSTR Buffer, ULONG Bytes, PULONG Len
     return STATUS_SUCCESS;
 }
 
+/* docs: REG_NOTIFY_CLASS: RegNtPreQueryKeyName comes when a key's path is asked for. DIFFERS: not when a registry callback
+ * asks: one that wants the name of every key it hears of would never end. */
+static NTSTATUS CmpAskName(PVOID Object, POBJECT_NAME_INFORMATION Answer, ULONG Bytes, PULONG Returned)
+{
+    REG_QUERY_KEY_NAME Information = {
+        .Object = Object, .ObjectNameInfo = Answer, .Length = Bytes, .ReturnLength = Returned};
+    CM_CALL Call = CM_CALL_OF(RegNtPreQueryKeyName, RegNtPostQueryKeyName, Information);
+    NTSTATUS Status;
+    if (CmpInCallback())
+        return ObpQueryName(Object, Answer, Bytes, Returned);
+    if (CmpBefore(&Call, &Status))
+        Status = ObpQueryName(Object, Answer, Bytes, Returned);
+    return CmpAfter(&Call, Object, Status);
+}
+
 /* ---- Walking a path ------------------------------------------------------------------------------------------------
  */
 
@@ -331,6 +346,7 @@ VOID CmInitialize(VOID)
                                                .Parse = CmpParseKey,
                                                .Security = CmpSecurityMethod,
                                                .QueryName = CmpQueryName,
+                                               .AskName = CmpAskName,
                                                .CaseInsensitive = TRUE});
     CmKeyObjectType = (PVOID)CmpKeyType;
     KI_ASSERT(NT_SUCCESS(CmpNewBody(CmpBuildTree(), NULL, &Root)));

@@ -397,8 +397,8 @@ NTSTATUS NTAPI NtMakePermanentObject(HANDLE Handle)
     return STATUS_SUCCESS;
 }
 
-/* docs: ObQueryNameString. Of a file's name that does not fit the beginning is returned. */
-NTSTATUS NTAPI ObQueryNameString(PVOID Object, POBJECT_NAME_INFORMATION Information, ULONG Bytes, PULONG Returned)
+/* Of a file's name that does not fit the beginning is returned. */
+NTSTATUS ObpQueryName(PVOID Object, POBJECT_NAME_INFORMATION Information, ULONG Bytes, PULONG Returned)
 {
     POBJECT_TYPE Type = ObpTypeOf(Object);
     ULONG Length = 0;
@@ -417,6 +417,13 @@ NTSTATUS NTAPI ObQueryNameString(PVOID Object, POBJECT_NAME_INFORMATION Informat
     if (Length)
         Information->Name.Buffer[Length / sizeof(WCHAR)] = 0;
     return Status;
+}
+
+/* docs: ObQueryNameString. */
+NTSTATUS NTAPI ObQueryNameString(PVOID Object, POBJECT_NAME_INFORMATION Information, ULONG Bytes, PULONG Returned)
+{
+    POBJECT_TYPE Type = ObpTypeOf(Object);
+    return (Type->Init.AskName ? Type->Init.AskName : ObpQueryName)(Object, Information, Bytes, Returned);
 }
 
 static NTSTATUS ObpQueryBasic(PVOID Object, POBP_ENTRY Entry, PVOID Buffer, ULONG Bytes, PULONG Returned)

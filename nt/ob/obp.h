@@ -26,6 +26,8 @@ typedef struct _OB_TYPE_INIT {
     /* The name of objects that are not entered in the namespace themselves (files, keys), ObpFullName's way; may copy what
      * fits and say STATUS_BUFFER_OVERFLOW. NULL = the name in the namespace. */
     NTSTATUS (*QueryName)(PVOID Body, PWSTR Buffer, ULONG Bytes, PULONG Length);
+    /* Around ObpQueryName where somebody hears of the question (keys); NULL = nobody. */
+    NTSTATUS (*AskName)(PVOID Body, POBJECT_NAME_INFORMATION Information, ULONG Bytes, PULONG Returned);
     BOOLEAN CaseInsensitive; /* names of this type are compared so even when the opener does not ask for it */
     BOOLEAN Waitable;        /* body starts with a DISPATCHER_HEADER, or WaitOffset says where one is */
     ULONG WaitOffset;
@@ -136,6 +138,7 @@ VOID ObpInitializeTimers(VOID);
 VOID ObpThreadEnds(struct _ETHREAD *Thread); /* its timers have nobody to tell any more */
 VOID ObpInitializeMoreTypes(VOID);
 VOID ObpHandleClosed(PVOID Body); /* bookkeeping after the entry of a handle is gone; gives up its reference */
+NTSTATUS ObpQueryName(PVOID Object, POBJECT_NAME_INFORMATION Information, ULONG Bytes, PULONG Returned);
 NTSTATUS ObpCaptureAccess(POBJECT_TYPE Type, ULONG Desired, PULONG Granted);
 /* Which access a caller of Mode gets to an object. */
 NTSTATUS ObpGrantAccess(PVOID Body, ACCESS_MASK Desired, KPROCESSOR_MODE Mode, PULONG Granted);

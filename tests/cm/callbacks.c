@@ -228,6 +228,28 @@ static VOID a_callback_changes_what_comes_back(VOID)
     CHECK(Number == 1);
 }
 
+static VOID a_key_object_has_its_path_as_name(VOID)
+{
+    struct {
+        OBJECT_NAME_INFORMATION Fixed;
+        WCHAR Room[64];
+    } Answer;
+    ULONG Length = 0;
+    Listen();
+    STATUS(ObQueryNameString(BaseObject, &Answer.Fixed, sizeof(Answer.Fixed), &Length), STATUS_INFO_LENGTH_MISMATCH);
+    CHECK(AROUND(RegNtPreQueryKeyName, RegNtPostQueryKeyName));
+    CHECK(Length == sizeof(OBJECT_NAME_INFORMATION) + 2 * 36);
+    OK(ObQueryNameString(BaseObject, &Answer.Fixed, sizeof(Answer), &Length));
+    CHECK(Answer.Fixed.Name.Length == 2 * 35 &&
+          !memcmp(Answer.Fixed.Name.Buffer, L"\\REGISTRY\\MACHINE\\SOFTWARE\\Filtered", 2 * 36));
+    High.Only = RegNtPreQueryKeyName;
+    High.Answer = STATUS_ACCESS_DENIED;
+    Listen();
+    STATUS(ObQueryNameString(BaseObject, &Answer.Fixed, sizeof(Answer), &Length), STATUS_ACCESS_DENIED);
+    CHECK(HEARD(H(RegNtPreQueryKeyName)));
+    High.Only = ~0u;
+}
+
 static VOID contexts_go_with_the_key_object(VOID)
 {
     HANDLE Key;
@@ -262,4 +284,5 @@ static VOID an_old_style_callback_is_called_too(VOID)
 }
 
 TEST_MAIN(callbacks_have_altitudes, every_operation_is_told_before_and_after, who_blocks_ends_it_for_those_below,
-          a_callback_changes_what_comes_back, contexts_go_with_the_key_object, an_old_style_callback_is_called_too)
+          a_callback_changes_what_comes_back, a_key_object_has_its_path_as_name, contexts_go_with_the_key_object,
+          an_old_style_callback_is_called_too)
