@@ -618,6 +618,7 @@ struct door {
     uint32_t image_count; /* the boot images, in load order */
     struct door_event_image image[4];
 
+#define DOOR_CYCLES 300 /* of the processor's time stamp counter in 100 ns: 3 GHz */
     /* Virtual time, 100 ns since boot. The kernel advances it; the host reads it for rdtsc and adds a tick a read. */
     volatile uint64_t now;
     /* The time at which device_run must be called; -1 = never. The host sets it whenever it changes. */

@@ -9,11 +9,9 @@
 
 #include "loader/image.h"
 
-#define TSC_PER_TICK 300 /* 3 GHz over 10 MHz */
-
 uint64_t msr_time_stamp(void)
 {
-    return ++machine.door.now * TSC_PER_TICK;
+    return ++machine.door.now * DOOR_CYCLES;
 }
 
 static uint32_t number_of(const struct trap *t)
@@ -62,7 +60,7 @@ bool msr_read(const struct trap *t, uint32_t number, uint64_t *value)
         return true;
     case 0x0e7: /* MPERF, APERF */
     case 0x0e8:
-        *value = machine.door.now * TSC_PER_TICK;
+        *value = machine.door.now * DOOR_CYCLES;
         return true;
     case 0x01b: /* APIC_BASE: enabled, bootstrap processor */
         *value = 0xfee00800ull | (number_of(t) == 0 ? 0x100 : 0);

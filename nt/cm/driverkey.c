@@ -22,7 +22,7 @@ NTSTATUS NTAPI IoOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKE
     static const PCWSTR Names[] = {[DriverRegKeyParameters] = L"Parameters",
                                    [DriverRegKeyPersistentState] = L"PersistentState",
                                    [DriverRegKeySharedPersistentState] = L"SharedPersistentState"};
-    PUNICODE_STRING Service = DriverObject ? &DriverObject->DriverExtension->ServiceKeyName : NULL;
+    PUNICODE_STRING Service = DriverObject ? &IopDriverOf(DriverObject)->RegistryPath : NULL;
     PKTHREAD Thread = KeGetCurrentThread();
     KPROCESSOR_MODE Mode = Thread->PreviousMode;
     HANDLE Root;

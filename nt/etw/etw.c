@@ -154,6 +154,25 @@ PUCHAR EtwpDataRoom(PULONG Bytes)
     return EtwpEvent.Data;
 }
 
+static VOID EtwpCopyId(UCHAR *To, LPCGUID Id)
+{
+    if (Id)
+        RtlCopyMemory(To, Id, sizeof(GUID));
+}
+
+/* An event of the kernel's own that says that Related goes on with what Activity has begun. */
+VOID EtwpTransfer(LPCGUID Provider, LPCGUID Activity, LPCGUID Related)
+{
+    struct door_event_etw Header = {.kind = DOOR_ETW_EVENT, .level = ETWP_INFORMATION};
+
+    if (!EtwpWanted(ETWP_INFORMATION))
+        return;
+    EtwpCopyId(Header.provider, Provider);
+    EtwpCopyId(Header.activity, Activity);
+    EtwpCopyId(Header.related, Related);
+    EtwpRecord(&Header, EtwpEvent.Data, 0);
+}
+
 static NTSTATUS EtwpWrite(REGHANDLE RegHandle, PCEVENT_DESCRIPTOR Event, LPCGUID Activity, LPCGUID Related, ULONG Count,
                           PEVENT_DATA_DESCRIPTOR Data)
 {
@@ -182,9 +201,8 @@ static NTSTATUS EtwpWrite(REGHANDLE RegHandle, PCEVENT_DESCRIPTOR Event, LPCGUID
     }
     RtlCopyMemory(Header.provider, &Registration->Id, sizeof(GUID));
     if (Activity || KeGetCurrentIrql() <= DISPATCH_LEVEL)
-        RtlCopyMemory(Header.activity, Activity ? Activity : &PsGetCurrentThread()->ActivityId, sizeof(GUID));
-    if (Related)
-        RtlCopyMemory(Header.related, Related, sizeof(GUID));
+        EtwpCopyId(Header.activity, Activity ? Activity : PspActivityOf(PsGetCurrentThread()));
+    EtwpCopyId(Header.related, Related);
     EtwpRecord(&Header, To, Bytes);
     return STATUS_SUCCESS;
 }

@@ -24,6 +24,8 @@ VOID HalRunDevices(UINT64 Time);
 /* An interrupt of Level has been let through on this processor. FALSE: no device has such a level. */
 BOOLEAN HalDispatchInterrupt(KIRQL Level);
 
+VOID HalInitializeTables(VOID); /* table.c */
+
 /* ---- For mm ------------------------------------------------------------------------------------------------------ */
 
 static inline BOOLEAN HalIsDeviceMemory(UINT64 Physical, UINT64 Bytes)

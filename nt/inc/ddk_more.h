@@ -7,3 +7,10 @@
 NTKERNELAPI NTSTATUS NTAPI MmCopyVirtualMemory(PEPROCESS FromProcess, PVOID FromAddress, PEPROCESS ToProcess,
                                                PVOID ToAddress, SIZE_T BufferSize, KPROCESSOR_MODE PreviousMode,
                                                PSIZE_T NumberOfBytesCopied);
+
+/* What ZwRaiseHardError's callers pass as ValidResponseOptions and get as Response. */
+#define EX_OPTION_SHUTDOWN_SYSTEM 6
+#define EX_RESPONSE_RETURN_TO_CALLER 0
+NTKERNELAPI NTSTATUS NTAPI ExRaiseHardError(NTSTATUS ErrorStatus, ULONG NumberOfParameters,
+                                            ULONG UnicodeStringParameterMask, PULONG_PTR Parameters,
+                                            ULONG ValidResponseOptions, PULONG Response);

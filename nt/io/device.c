@@ -317,8 +317,8 @@ static VOID IopDeleteDriverBody(PVOID Body)
     }
     if (Own->FilterCallbacks)
         ExpFree(Own->FilterCallbacks);
-    if (Own->Public.ServiceKeyName.Buffer)
-        ExpFree(Own->Public.ServiceKeyName.Buffer);
+    if (Own->RegistryPath.Buffer)
+        ExpFree(Own->RegistryPath.Buffer);
     if (Driver->DriverName.Buffer)
         ExpFree(Driver->DriverName.Buffer);
 }

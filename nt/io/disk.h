@@ -51,6 +51,7 @@ BOOLEAN IopIsGpt(PIOP_DISK Disk); /* the first sector says there is one */
 /* The table that keeps systems without GPT off the disk; or an empty one. */
 NTSTATUS IopWriteFirstSector(PIOP_DISK Disk, BOOLEAN Protective, ULONG Signature, BOOLEAN Clear);
 NTSTATUS IopLayoutOfMbr(PIOP_DISK Disk, PDRIVE_LAYOUT_INFORMATION_EX *Result);
+VOID FASTCALL IopExamineMbr(PDEVICE_OBJECT Device, ULONG SectorSize, ULONG Type, PVOID *Buffer);
 NTSTATUS IopWriteLayoutMbr(PIOP_DISK Disk, PDRIVE_LAYOUT_INFORMATION_EX Layout);
 
 /* gpt.c */

@@ -149,7 +149,7 @@ static VOID IopCallDriverEntry(PVOID Context)
     PDRIVER_OBJECT Driver = Job->Driver;
     VF_CALLBACK Callback;
     IopEnter(&Callback, "DRIVER_INITIALIZE", "called to start the driver", (PVOID)(ULONG_PTR)Driver->DriverInit, NULL);
-    Job->Status = Driver->DriverInit(Driver, &IopDriverOf(Driver)->Public.ServiceKeyName);
+    Job->Status = Driver->DriverInit(Driver, &IopDriverOf(Driver)->RegistryPath);
     VfLeaveCallback(&Callback);
     if (!NT_SUCCESS(Job->Status))
         Job->NothingLeft = IopCheckLeft(Driver);
@@ -217,7 +217,8 @@ static NTSTATUS IopPrepareDriver(PMI_IMAGE Image, PCWSTR Service, PDRIVER_OBJECT
     if (!Driver)
         return STATUS_OBJECT_NAME_COLLISION;
     PIOP_DRIVER Own = IopDriverOf(Driver);
-    IopMakeString(&Own->Public.ServiceKeyName, IOP_SERVICES, Service);
+    IopMakeString(&Own->RegistryPath, IOP_SERVICES, Service);
+    RtlInitUnicodeString(&Own->Public.ServiceKeyName, wcsrchr(Own->RegistryPath.Buffer, L'\\') + 1);
     RtlpFromUtf8(Name, RTL_NUMBER_OF(Name), Image->Name);
     IopMakeString(&Usual, L"\\SystemRoot\\System32\\drivers\\", Name);
     RtlInitUnicodeString(&Base, Service);

@@ -3,9 +3,12 @@
  *
  * Nobody sits before this machine, so every question has the answer of a system without a session that could ask: the
  * request goes back to its caller with the error it has. The words are remarks in the report.
+ * A question that may shut the system down does (FATAL_UNHANDLED_HARD_ERROR), because nobody can answer otherwise.
  * (docs: IoRaiseHardError, IoRaiseInformationalHardError, IoSetThreadHardErrorMode, IoSetHardErrorOrVerifyDevice)
  */
 #include "nt.h"
+
+#define IOP_HARD_ERROR_PARAMETERS 5
 
 typedef struct _IOP_HARD_ERROR {
     KAPC Apc;
@@ -76,4 +79,27 @@ BOOLEAN NTAPI IoRaiseInformationalHardError(NTSTATUS ErrorStatus, PUNICODE_STRIN
         RtlpToUtf8(Text, sizeof(Text), String->Buffer, String->Length / sizeof(WCHAR));
     VfRemark("hard error 0x%08x%s%s", ErrorStatus, *Text ? ": " : "", Text);
     return TRUE;
+}
+
+/* Undocumented; what NtRaiseHardError comes down to. Parameters whose bit is set in the mask are pointers to strings. */
+NTSTATUS NTAPI ExRaiseHardError(NTSTATUS ErrorStatus, ULONG NumberOfParameters, ULONG UnicodeStringParameterMask,
+                                PULONG_PTR Parameters, ULONG ValidResponseOptions, PULONG Response)
+{
+    CHAR Text[192] = "";
+
+    if (NumberOfParameters > IOP_HARD_ERROR_PARAMETERS)
+        return STATUS_INVALID_PARAMETER_2;
+    if (NumberOfParameters && !Parameters)
+        return STATUS_INVALID_PARAMETER_4;
+    *Response = EX_RESPONSE_RETURN_TO_CALLER;
+    if (ValidResponseOptions == EX_OPTION_SHUTDOWN_SYSTEM && !NT_SUCCESS(ErrorStatus))
+        KiBugCheck(0x4C /* FATAL_UNHANDLED_HARD_ERROR */, (ULONG)ErrorStatus, (UINT64)Parameters, 0, 0);
+    if (PsGetCurrentThread()->HardErrorsDisabled)
+        return STATUS_SUCCESS;
+    if (NumberOfParameters && (UnicodeStringParameterMask & 1)) {
+        PCUNICODE_STRING String = (PCUNICODE_STRING)Parameters[0];
+        RtlpToUtf8(Text, sizeof(Text), String->Buffer, String->Length / sizeof(WCHAR));
+    }
+    VfRemark("hard error 0x%08x%s%s", ErrorStatus, *Text ? ": " : "", Text);
+    return STATUS_SUCCESS;
 }

@@ -48,12 +48,13 @@ typedef struct _IOP_EXTENSION {
 
 /* What follows a DRIVER_OBJECT in its object. */
 typedef struct _IOP_DRIVER {
-    DRIVER_EXTENSION Public;   /* DriverObject->DriverExtension */
-    PMI_IMAGE Image;           /* NULL = part of the kernel */
-    LIST_ENTRY Entry;          /* in IopDrivers, load order */
-    PIOP_EXTENSION Extensions; /* IoAllocateDriverObjectExtension */
-    PVOID FilterCallbacks;     /* FsRtlRegisterFileSystemFilterCallbacks */
-    LONG WorkItems;            /* queued or running */
+    DRIVER_EXTENSION Public;     /* DriverObject->DriverExtension */
+    UNICODE_STRING RegistryPath; /* its service's key; ServiceKeyName is the end of it */
+    PMI_IMAGE Image;             /* NULL = part of the kernel */
+    LIST_ENTRY Entry;            /* in IopDrivers, load order */
+    PIOP_EXTENSION Extensions;   /* IoAllocateDriverObjectExtension */
+    PVOID FilterCallbacks;       /* FsRtlRegisterFileSystemFilterCallbacks */
+    LONG WorkItems;              /* queued or running */
     BOOLEAN Unloading;
     BOOLEAN UnloadPending, UnloadQueued; /* once nobody uses its devices */
     WORK_QUEUE_ITEM UnloadItem;
@@ -135,6 +136,10 @@ PIRP IopAllocateIrp(CCHAR StackSize, PFILE_OBJECT File);
 /* Send an IRP whose issuer waits and whose completion is IOP_ISSUER_WAITS; frees it. */
 NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb);
 VOID IopQueueThreadIrp(PIRP Irp);
+VOID IopForgetActivity(PIRP Irp); /* activity.c */
+/* count.c: an operation of the current process; bytes that a process has read or written. */
+VOID IopCountOperation(UCHAR Major);
+VOID IopCountBytes(PEPROCESS Process, BOOLEAN Read, ULONG_PTR Bytes);
 VOID IopThreadEnds(PETHREAD Thread);
 /* completion.c: the issuer's procedure or the file's port is told. TRUE: the IRP is the procedure's APC, which frees
  * it. */

@@ -67,6 +67,7 @@ PIRP IopAllocateIrp(CCHAR StackSize, PFILE_OBJECT File)
 
 VOID NTAPI IoReuseIrp(PIRP Irp, NTSTATUS Status)
 {
+    IopForgetActivity(Irp);
     UCHAR Flags = Irp->AllocationFlags;
     IoInitializeIrp(Irp, Irp->Size, Irp->StackCount);
     Irp->AllocationFlags = Flags;
@@ -94,6 +95,7 @@ VOID NTAPI IoFreeIrp(PIRP Irp)
     }
     if (KiDoor->trace_io)
         IopTraceForget(Irp);
+    IopForgetActivity(Irp);
     Irp->Type = 0;
     IopFree(Irp);
 }
@@ -184,6 +186,8 @@ static VOID IopFinish(PIRP Irp, PFILE_OBJECT File, PETHREAD Issuer)
         if (Irp->Flags & IRP_DEALLOCATE_BUFFER)
             IopFree(Irp->AssociatedIrp.SystemBuffer);
     }
+    if (Irp->Flags & (IRP_READ_OPERATION | IRP_WRITE_OPERATION) && !NT_ERROR(Irp->IoStatus.Status))
+        IopCountBytes(IopRequestorProcess(Irp), (Irp->Flags & IRP_READ_OPERATION) != 0, Irp->IoStatus.Information);
     IopFreeMdls(Irp);
     if (KiDoor->trace_io)
         IopTraceBack(Irp, Issuer);
@@ -220,6 +224,7 @@ VOID IopEndRequest(PIRP Irp, CCHAR Boost)
 {
     PETHREAD Thread = Irp->Tail.Overlay.Thread;
     PFILE_OBJECT File = Irp->Tail.Overlay.OriginalFileObject;
+    IopForgetActivity(Irp);
     if ((Irp->Flags & IOP_ISSUER_WAITS) || (Irp->Flags & IOP_PAGING) == IOP_PAGING) {
         PKEVENT Event = Irp->UserEvent;
         if (KiDoor->trace_io)

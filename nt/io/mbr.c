@@ -280,3 +280,18 @@ NTSTATUS IopWriteLayoutMbr(PIOP_DISK Disk, PDRIVE_LAYOUT_INFORMATION_EX Layout)
     ExpFree(Old);
     return Status;
 }
+
+/* docs: HalExamineMBR: the first sector, for ExFreePool, if its first partition is of the type; 512 bytes at least. */
+VOID FASTCALL IopExamineMbr(PDEVICE_OBJECT Device, ULONG SectorSize, ULONG Type, PVOID *Buffer)
+{
+    IOP_DISK Disk = {.Device = Device, .Sector = SectorSize < sizeof(IOP_MBR) ? sizeof(IOP_MBR) : SectorSize};
+    PIOP_MBR Mbr;
+
+    *Buffer = NULL;
+    if (!NT_SUCCESS(IopReadSectors(&Disk, 0, 1, (PVOID *)&Mbr)))
+        return;
+    if (Mbr->Magic == 0xaa55 && Mbr->Entry[0].Type == Type)
+        *Buffer = Mbr;
+    else
+        IopFree(Mbr);
+}

@@ -150,10 +150,12 @@ static NTSTATUS IopTransfer(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_RO
     Status = IopOffset(&Caller, Given, !Read, &Offset);
     if (!NT_SUCCESS(Status))
         return IopAbandon(&Caller, NULL, Status);
+    IopCountOperation(Major);
     if (Caller.Mode == KernelMode && !Apc &&
         IopFastTransfer(Caller.File, Caller.Device, Read, Buffer, Bytes, &Offset, Key, Iosb)) {
         if (Caller.Event)
             KeSetEvent(Caller.Event, IO_NO_INCREMENT, FALSE);
+        IopCountBytes((PEPROCESS)KeGetCurrentThread()->Process, Read, Iosb->Information);
         return IopAbandon(&Caller, NULL, Iosb->Status);
     }
     PIRP Irp = IopNewIrp(&Caller, Major, 0, &Stack);
@@ -232,6 +234,7 @@ static NTSTATUS IopControl(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROU
         return Status;
     if (Caller.Mode != KernelMode && !IopHasAccess(Handle, Code >> 14 & 3)) /* FILE_READ_ACCESS, FILE_WRITE_ACCESS */
         return IopAbandon(&Caller, NULL, STATUS_ACCESS_DENIED);
+    IopCountOperation(Major);
     if (Major == IRP_MJ_DEVICE_CONTROL && IopControlledFast(&Caller, Code, In, InBytes, Out, OutBytes, Iosb, &Status))
         return IopAbandon(&Caller, NULL, Status);
     PIRP Irp = IopNewIrp(&Caller, Major, 0, &Stack);

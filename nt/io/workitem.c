@@ -9,8 +9,9 @@ struct _IO_WORKITEM {
     WORK_QUEUE_ITEM Item; /* handed to the system's queues; its routine is ours */
     PVOID IoObject;       /* device or driver object */
     PVOID Routine, Context;
-    BOOLEAN Extended, Queued;
+    BOOLEAN Extended, Queued, HasActivity;
     ULONG Stack;
+    GUID Activity; /* of the thread that queued it */
 };
 
 static PDRIVER_OBJECT IopDriverOfObject(PVOID IoObject)
@@ -38,6 +39,7 @@ static VOID NTAPI IopRunWorkItem(PVOID Context)
                             .Object = Work,
                             .Stack = Due.Stack,
                             .StackText = "The work item was queued at:"};
+    LPCGUID Before = Due.HasActivity ? IoSetActivityIdThread(&Due.Activity) : NULL;
     Work->Queued = FALSE;
     VfUntrack(Work, VfWorkItem);
     VfEnterCallback(&Callback);
@@ -46,6 +48,8 @@ static VOID NTAPI IopRunWorkItem(PVOID Context)
     else
         ((PIO_WORKITEM_ROUTINE)Due.Routine)(Due.IoObject, Due.Context);
     VfLeaveCallback(&Callback);
+    if (Due.HasActivity)
+        IoClearActivityIdThread(Before);
     IopWorkIsDone(Due.IoObject);
 }
 
@@ -72,6 +76,10 @@ static VOID IopQueueWork(PIO_WORKITEM Work, PVOID Routine, WORK_QUEUE_TYPE Queue
         VfCommit();
         return;
     }
+    LPCGUID Activity = PspActivityOf(PsGetCurrentThread());
+    Work->HasActivity = Activity != NULL;
+    if (Activity)
+        Work->Activity = *Activity;
     Work->Routine = Routine;
     Work->Context = Context;
     Work->Extended = Extended;

@@ -57,6 +57,7 @@ VOID KiSystemStartup(struct door *Door)
     KiInitializeTimers();
     ExInitializePool();
     VfInitialize();
+    HalInitializeTables();
     KiInitializeDispatcher();
     ObInitialize();
     SeInitialize();

@@ -172,6 +172,7 @@ struct _KPROCESS {
     LIST_ENTRY ThreadListHead;
     ULONG ThreadCount;
     SCHAR BasePriority;
+    UINT64 KernelTime; /* of its threads, those that have ended included (runtime.c) */
 };
 
 struct _KTHREAD {
@@ -237,6 +238,7 @@ struct _KTHREAD {
     ULONG ResourceCount;
     BOOLEAN SystemThread;
     BOOLEAN StackPinned; /* KeSetKernelStackSwapEnable(FALSE) */
+    UINT64 KernelTime;   /* virtual time it has taken below DIRQL (runtime.c) */
     BOOLEAN UserEnds;    /* it is to end as soon as it is back in user mode: waits of UserMode end at once */
     PVOID Teb;
 };
@@ -262,6 +264,8 @@ VOID KiMoveAbsoluteTimers(INT64 Shift);
 /* Let Duration (100 ns) of virtual time pass on this processor: a stall, a clock read. Interrupts become pending. */
 VOID KiSpendTime(UINT64 Duration);
 VOID KiPassTime(UINT64 Duration); /* the same, but not as being busy: no sign of a loop without end */
+/* runtime.c: the running thread has taken Duration. */
+VOID KiChargeThread(PKI_PROCESSOR Processor, UINT64 Duration);
 /* What the machine does counts against the busy time of KiSetTimeLimit, without time going on. */
 VOID KiCountBusy(UINT64 Duration);
 

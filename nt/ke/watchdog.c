@@ -25,6 +25,7 @@ VOID KiChargeTime(UINT64 Duration)
 {
     PKI_PROCESSOR Processor = KiProcessor();
 
+    KiChargeThread(Processor, Duration);
     if (Processor->Irql < DISPATCH_LEVEL ||
         (Processor->Idle && Processor->Irql == DISPATCH_LEVEL && !Processor->DpcRoutineActive))
         return;

@@ -179,8 +179,8 @@ static PDEVICE_OBJECT PnpFunctionOf(PDEVICE_NODE Node)
 {
     PDEVICE_OBJECT Device = Node->Service ? Node->Pdo->AttachedDevice : NULL;
     for (; Device; Device = Device->AttachedDevice) {
-        PWSTR Name = wcsrchr(IopDriverOf(Device->DriverObject)->Public.ServiceKeyName.Buffer, L'\\');
-        if (Name && !_wcsicmp(Name + 1, Node->Service))
+        PWSTR Name = Device->DriverObject->DriverExtension->ServiceKeyName.Buffer;
+        if (Name && !_wcsicmp(Name, Node->Service))
             return Device;
     }
     return NULL;

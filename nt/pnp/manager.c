@@ -84,7 +84,7 @@ static VOID PnpScanRootKeys(VOID)
 /* Does a key below Enum name it? */
 static BOOLEAN PnpIsService(PDRIVER_OBJECT Driver)
 {
-    PWSTR Name = wcsrchr(IopDriverOf(Driver)->Public.ServiceKeyName.Buffer, L'\\') + 1;
+    PWSTR Name = Driver->DriverExtension->ServiceKeyName.Buffer;
     PKEY_VALUE_PARTIAL_INFORMATION Value;
     static const PCWSTR Values[] = {L"Service", L"UpperFilters", L"LowerFilters"};
     for (PDEVICE_NODE Node = PnpRoot; Node; Node = PnpNextNode(Node, PnpRoot))
@@ -107,7 +107,7 @@ static NTSTATUS PnpDriverAction(PDEVICE_OBJECT Device, PVOID Context)
     if (Driver->DriverExtension->AddDevice && !PnpIsBound(Driver) && !PnpIsService(Driver)) {
         WCHAR Id[128] = L"Root\\", Ids[129] = {0};
         PDEVICE_OBJECT Pdo;
-        PWSTR Name = wcsrchr(IopDriverOf(Driver)->Public.ServiceKeyName.Buffer, L'\\') + 1;
+        PWSTR Name = Driver->DriverExtension->ServiceKeyName.Buffer;
         wcsncat(Id, Name, 64);
         wcscpy(Ids, Id);
         if (NT_SUCCESS(PnpMakeRootDevice(Id, NULL, Ids, &Pdo)))

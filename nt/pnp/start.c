@@ -40,12 +40,12 @@ static VOID PnpNoteService(PDEVICE_NODE Node, PPNP_STACK Stack)
     if (Stack->Function >= Stack->Count || Node->Own)
         return;
     Own = IopDriverOf(Stack->Driver[Stack->Function]);
-    PWSTR Name = wcsrchr(Own->Public.ServiceKeyName.Buffer, L'\\');
+    PWSTR Name = Own->Public.ServiceKeyName.Buffer;
     if (!Name)
         return;
     if (Node->Service)
         ExpFree(Node->Service);
-    Node->Service = PnpCopyString(Name + 1);
+    Node->Service = PnpCopyString(Name);
     PnpWriteValue(Node, NULL, L"Service", REG_SZ, Node->Service, (ULONG)(wcslen(Node->Service) + 1) * sizeof(WCHAR));
 }
 

@@ -379,6 +379,8 @@ NTSTATUS PspLaunch(PEPROCESS Parent, const PSP_LAUNCH *Launch, PEPROCESS *Result
     }
     Process->Announced = TRUE;
     Verdict = PspNotifyProcess(Process, (PETHREAD)KeGetCurrentThread(), TRUE);
+    /* docs: CreateProcessNotifyEx: called when the first thread exists, and before the last one that exits is gone. So the end
+     * of a refused process is told, too: it has a thread, which exits without having run. */
     if (!NT_SUCCESS(Verdict))
         PspEndProcess(Process, Verdict); /* its thread ends as soon as it runs */
     PspStartUserThread(*Thread);

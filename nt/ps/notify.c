@@ -2,15 +2,22 @@
  * Notification routines of processes, threads and image loads; and the list of loaded modules.
  *
  * Each kind has a fixed number of places as on Windows (64). A registered routine is tracked, so an image that goes
- * away while one of its routines is registered is a finding. Thread routines run in the creating thread, and in the
- * ending one (docs: PsSetCreateThreadNotifyRoutine); process routines in the creator, in the context of its process,
+ * away while one of its routines is registered is a finding. Thread routines run in the creating thread, or in the new
+ * one if they ask for that, and in the ending one (docs: PsSetCreateThreadNotifyRoutine, PsSetCreateThreadNotifyRoutineEx); process routines in the creator, in the context of its process,
  * and in the last thread of a process that ends; all at PASSIVE_LEVEL.
  */
 #include "nt.h"
 
 #define PSP_NOTIFY_ROUTINES 64
 
-typedef enum { PspThreadNotify, PspProcessNotify, PspProcessNotifyEx, PspImageNotify, PspNotifyKinds } PSP_NOTIFY_KIND;
+typedef enum {
+    PspThreadNotify,
+    PspNewThreadNotify,
+    PspProcessNotify,
+    PspProcessNotifyEx,
+    PspImageNotify,
+    PspNotifyKinds
+} PSP_NOTIFY_KIND;
 
 typedef struct _PSP_NOTIFY {
     BOOLEAN Used;
@@ -62,9 +69,19 @@ NTSTATUS NTAPI PsSetCreateThreadNotifyRoutine(PCREATE_THREAD_NOTIFY_ROUTINE Rout
     return PspSetNotify(PspThreadNotify, Routine, VfCaptureStack());
 }
 
+/* docs: PSCREATETHREADNOTIFYTYPE: routines for all subsystems see what plain ones see, for there is one subsystem here. */
+NTSTATUS NTAPI PsSetCreateThreadNotifyRoutineEx(PSCREATETHREADNOTIFYTYPE NotifyType, PVOID NotifyInformation)
+{
+    if (NotifyType != PsCreateThreadNotifyNonSystem && NotifyType != PsCreateThreadNotifySubsystems)
+        return STATUS_INVALID_PARAMETER;
+    return PspSetNotify(NotifyType == PsCreateThreadNotifyNonSystem ? PspNewThreadNotify : PspThreadNotify,
+                        NotifyInformation, VfCaptureStack());
+}
+
 NTSTATUS NTAPI PsRemoveCreateThreadNotifyRoutine(PCREATE_THREAD_NOTIFY_ROUTINE Routine)
 {
-    return PspRemoveNotify(PspThreadNotify, Routine);
+    NTSTATUS Status = PspRemoveNotify(PspThreadNotify, Routine);
+    return NT_SUCCESS(Status) ? Status : PspRemoveNotify(PspNewThreadNotify, Routine);
 }
 
 NTSTATUS NTAPI PsSetLoadImageNotifyRoutine(PLOAD_IMAGE_NOTIFY_ROUTINE Routine)
@@ -121,12 +138,10 @@ NTSTATUS NTAPI PsSetLoadImageNotifyRoutineEx(PLOAD_IMAGE_NOTIFY_ROUTINE Routine,
 
 /* ---- Calling ----------------------------------------------------------------------------------------------------- */
 
-VOID PspNotifyThread(PETHREAD Thread, BOOLEAN Created)
+static VOID PspCallThreadRoutines(PSP_NOTIFY_KIND Kind, PETHREAD Thread, BOOLEAN Created)
 {
-    if (!PspNotifyCount[PspThreadNotify])
-        return;
-    for (ULONG i = 0; i < PSP_NOTIFY_ROUTINES; i++) {
-        PSP_NOTIFY Notify = PspNotify[PspThreadNotify][i];
+    for (ULONG i = 0; PspNotifyCount[Kind] && i < PSP_NOTIFY_ROUTINES; i++) {
+        PSP_NOTIFY Notify = PspNotify[Kind][i];
         if (!Notify.Used)
             continue;
         VF_CALLBACK Callback = {.Contract = "PCREATE_THREAD_NOTIFY_ROUTINE",
@@ -140,6 +155,18 @@ VOID PspNotifyThread(PETHREAD Thread, BOOLEAN Created)
         ((PCREATE_THREAD_NOTIFY_ROUTINE)Notify.Routine)(Thread->Cid.UniqueProcess, Thread->Cid.UniqueThread, Created);
         VfLeaveCallback(&Callback);
     }
+}
+
+VOID PspNotifyThread(PETHREAD Thread, BOOLEAN Created)
+{
+    PspCallThreadRoutines(PspThreadNotify, Thread, Created);
+    if (!Created && PspIsUser((PEPROCESS)Thread->Tcb.Process))
+        PspCallThreadRoutines(PspNewThreadNotify, Thread, FALSE);
+}
+
+VOID PspNotifyNewThread(PETHREAD Thread)
+{
+    PspCallThreadRoutines(PspNewThreadNotify, Thread, TRUE);
 }
 
 static VOID PspEnterNotify(VF_CALLBACK *Callback, const PSP_NOTIFY *Notify, PCSTR Contract, PCSTR What)

@@ -41,6 +41,7 @@ typedef struct _EPROCESS {
     ULONG Sequence;  /* among the processes of this boot */
     SIZE_T Quota[2]; /* nonpaged, paged pool */
     SIZE_T QuotaPeak[2];
+    IO_COUNTERS Io;  /* io/count.c */
     BOOLEAN Ending, Announced, Exited;
     PVOID LastCall;               /* that ended it, when no thread of its own made it */
     ULONG LiveThreads;            /* that have not begun to end */
@@ -76,6 +77,7 @@ typedef struct _ETHREAD {
     UINT64 UserStack;              /* lowest address */
     PDEVICE_OBJECT DeviceToVerify; /* IoSetHardErrorOrVerifyDevice */
     GUID ActivityId;               /* EtwActivityIdControl's */
+    LPCGUID IoActivity;            /* IoSetActivityIdThread's, before that one */
     struct _VF_CALLBACK *Start;    /* the callback that is the thread's routine */
 } ETHREAD;
 
@@ -148,6 +150,7 @@ VOID PspEndProcess(PEPROCESS Process, NTSTATUS Status);
 /* user.c: what a user thread does */
 VOID NTAPI PspUserThread(PVOID Context);
 VOID PspForgetCalls(PETHREAD Thread);
+LPCGUID PspActivityOf(PETHREAD Thread); /* io/activity.c; NULL: none */
 VOID PspAnswerLast(PVOID *LastCall);
 
 /* notify.c */
@@ -161,6 +164,7 @@ VOID PspInitializeThreads(VOID);
 HANDLE PspNewId(PVOID Object);
 VOID PspForgetId(HANDLE Id);
 VOID PspNotifyThread(PETHREAD Thread, BOOLEAN Created);
+VOID PspNotifyNewThread(PETHREAD Thread); /* by itself, first of all; a user thread */
 VOID PspReap(PKTHREAD Thread);
 extern LIST_ENTRY PsLoadedModuleList;
 /* Modules: what PsLoadedModuleList shows. */

@@ -2,7 +2,7 @@
  * Processes and threads opened by id, and what can be asked of them. (docs: ZwOpenProcess, ZwQueryInformationProcess,
  * NtQueryInformationThread, ZwSetInformationThread)
  *
- * Classes that are not here are STATUS_INVALID_INFO_CLASS. DIFFERS: no processor time is charged to threads.
+ * Classes that are not here are STATUS_INVALID_INFO_CLASS.
  */
 #include "nt.h"
 #include "mm/space.h"
@@ -103,6 +103,7 @@ typedef struct _PSP_TIMES {
 enum {
     PspBasic = 0,
     PspQuotaLimits = 1,
+    PspIoCounters = 2,
     PspVmCounters = 3,
     PspTimes = 4,
     PspBasePriority = 5,
@@ -113,6 +114,7 @@ enum {
     PspSession = 24,
     PspImageNameWin32 = 43,
     PspCommandLine = 60,
+    PspSubsystem = 75,
 };
 
 static NTSTATUS PspQueryProcess(PEPROCESS Process, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
@@ -123,7 +125,9 @@ static NTSTATUS PspQueryProcess(PEPROCESS Process, ULONG Class, PVOID Buffer, UL
                        Process->Pcb.BasePriority,
                        Process->UniqueProcessId,
                        Process->InheritedFromUniqueProcessId};
-    PSP_TIMES Times = {.CreateTime = Process->CreateTime, .ExitTime = Process->ExitTime};
+    PSP_TIMES Times = {.CreateTime = Process->CreateTime,
+                       .ExitTime = Process->ExitTime,
+                       .KernelTime.QuadPart = (LONGLONG)Process->Pcb.KernelTime};
     /* docs: QUOTA_LIMITS, VM_COUNTERS: what quota.c counts, and its limit; nothing is paged. */
     QUOTA_LIMITS Limits = {.PagedPoolLimit = KiDoor->ram_bytes,
                            .NonPagedPoolLimit = KiDoor->ram_bytes,
@@ -146,6 +150,11 @@ static NTSTATUS PspQueryProcess(PEPROCESS Process, ULONG Class, PVOID Buffer, UL
         return PspGive(Buffer, Bytes, Returned, &Counters, sizeof(Counters));
     case PspTimes:
         return PspGive(Buffer, Bytes, Returned, &Times, sizeof(Times));
+    case PspIoCounters:
+        return PspGive(Buffer, Bytes, Returned, &Process->Io, sizeof(Process->Io));
+    case PspSubsystem:
+        Half = SubsystemInformationTypeWin32;
+        return PspGive(Buffer, Bytes, Returned, &Half, sizeof(Half));
     case PspDebugPort:
         Word = Process->DebugPort ? (ULONG_PTR)-1 : 0;
         return PspGive(Buffer, Bytes, Returned, &Word, sizeof(Word));
@@ -233,13 +242,16 @@ enum {
     PspThreadIsLast = 12,
     PspThreadIsIoPending = 16,
     PspThreadIsTerminated = 20,
+    PspThreadSubsystem = 45,
 };
 
 static NTSTATUS PspQueryThread(PETHREAD Thread, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
 {
     PSP_THREAD_BASIC Basic = {Thread->ExitStatus,   Thread->Tcb.Teb,      Thread->Cid,
                               Thread->Tcb.Affinity, Thread->Tcb.Priority, Thread->Tcb.BasePriority};
-    PSP_TIMES Times = {.CreateTime = Thread->CreateTime, .ExitTime = Thread->ExitTime};
+    PSP_TIMES Times = {.CreateTime = Thread->CreateTime,
+                       .ExitTime = Thread->ExitTime,
+                       .KernelTime.QuadPart = (LONGLONG)Thread->Tcb.KernelTime};
     ULONG Half;
 
     switch (Class) {
@@ -247,6 +259,9 @@ static NTSTATUS PspQueryThread(PETHREAD Thread, ULONG Class, PVOID Buffer, ULONG
         return PspGive(Buffer, Bytes, Returned, &Basic, sizeof(Basic));
     case PspThreadTimes:
         return PspGive(Buffer, Bytes, Returned, &Times, sizeof(Times));
+    case PspThreadSubsystem:
+        Half = SubsystemInformationTypeWin32;
+        return PspGive(Buffer, Bytes, Returned, &Half, sizeof(Half));
     case PspThreadIsLast:
         Half = ((PEPROCESS)Thread->Tcb.Process)->LiveThreads == 1;
         return PspGive(Buffer, Bytes, Returned, &Half, sizeof(Half));

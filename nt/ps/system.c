@@ -47,7 +47,8 @@ C_ASSERT(sizeof(PSP_SYSTEM_PROCESS) == 0x100);
 
 static VOID PspDescribeThread(PSP_SYSTEM_THREAD *Entry, PETHREAD Thread)
 {
-    *Entry = (PSP_SYSTEM_THREAD){.CreateTime = Thread->CreateTime,
+    *Entry = (PSP_SYSTEM_THREAD){.KernelTime.QuadPart = (LONGLONG)Thread->Tcb.KernelTime,
+                                 .CreateTime = Thread->CreateTime,
                                  .StartAddress = (PVOID)Thread->StartRoutine,
                                  .ClientId = Thread->Cid,
                                  .Priority = Thread->Tcb.Priority,
@@ -70,6 +71,7 @@ static ULONG PspDescribeProcess(PUCHAR At, ULONG Room, PEPROCESS Process, BOOLEA
     Entry->NextEntryOffset = Last ? 0 : Size;
     Entry->NumberOfThreads = Threads;
     Entry->CreateTime = Process->CreateTime;
+    Entry->KernelTime.QuadPart = (LONGLONG)Process->Pcb.KernelTime;
     Entry->BasePriority = Process->Pcb.BasePriority;
     Entry->UniqueProcessId = Process->UniqueProcessId;
     Entry->InheritedFromUniqueProcessId = Process->InheritedFromUniqueProcessId;

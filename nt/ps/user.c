@@ -542,6 +542,7 @@ VOID NTAPI PspUserThread(PVOID Context)
     PEPROCESS Process = (PEPROCESS)Thread->Tcb.Process;
 
     Thread->Started = TRUE;
+    PspNotifyNewThread(Thread);
     if (Process->FirstThread == Thread && !Thread->Tcb.UserEnds)
         PspAnnounceImages(Process);
     while (!Thread->Tcb.UserEnds) {

@@ -329,6 +329,13 @@ UINT64 DOOR_CALL VfBind(const struct door_import *Import)
     return Contract ? VfBindContract(Contract, Import->target) : Import->target;
 }
 
+UINT64 VfBindAbsent(PCSTR Module, PCSTR Name)
+{
+    struct door_import Import = {.module = Module, .name = Name};
+
+    return VfBindMissing(&Import);
+}
+
 UINT64 VfBindRoutine(PCSTR Name, UINT64 Target)
 {
     const VF_CONTRACT *Contract = VfContractOf(Name);

@@ -158,6 +158,8 @@ VOID VfInitialize(VOID);
 UINT64 DOOR_CALL VfBind(const struct door_import *Import);
 /* For tables of routines handed to drivers: Target behind the checks of a row. */
 UINT64 VfBindRoutine(PCSTR Contract, UINT64 Target);
+/* A routine that does not exist here and says so, by this name, when it is called. */
+UINT64 VfBindAbsent(PCSTR Module, PCSTR Name);
 
 /* The rows, made by the build from contracts/ (build/gen/contracts_nt.c). */
 typedef struct _VF_CONDITION {

@@ -53,11 +53,59 @@ IRQLAB_ROUTINE(RTL_RUN_ONCE_INIT_FN);
 typedef struct _EJOB *PEJOB;
 typedef PEJOB PESILO;
 typedef struct _SILO_MONITOR *PSILO_MONITOR;
+typedef VOID NTAPI SILO_CONTEXT_CLEANUP_CALLBACK(PVOID SiloContext);
+typedef SILO_CONTEXT_CLEANUP_CALLBACK *PSILO_CONTEXT_CLEANUP_CALLBACK;
+typedef NTSTATUS NTAPI SILO_MONITOR_CREATE_CALLBACK(PESILO Silo);
+typedef SILO_MONITOR_CREATE_CALLBACK *PSILO_MONITOR_CREATE_CALLBACK;
+typedef VOID NTAPI SILO_MONITOR_TERMINATE_CALLBACK(PESILO Silo);
+typedef SILO_MONITOR_TERMINATE_CALLBACK *PSILO_MONITOR_TERMINATE_CALLBACK;
+
+#define SILO_MONITOR_REGISTRATION_VERSION 1
+#define INVALID_SILO_CONTEXT_SLOT ((ULONG)-1)
+typedef struct _SILO_MONITOR_REGISTRATION {
+    UCHAR Version;
+    BOOLEAN MonitorHost;
+    BOOLEAN MonitorExistingSilos;
+    UCHAR Reserved[5];
+    union {
+        PUNICODE_STRING DriverObjectName;
+        PUNICODE_STRING ComponentName;
+    };
+    PSILO_MONITOR_CREATE_CALLBACK CreateCallback;
+    PSILO_MONITOR_TERMINATE_CALLBACK TerminateCallback;
+} SILO_MONITOR_REGISTRATION, *PSILO_MONITOR_REGISTRATION;
+
 NTKERNELAPI PESILO NTAPI PsGetCurrentSilo(VOID);
 NTKERNELAPI PESILO NTAPI PsGetCurrentServerSilo(VOID);
+NTKERNELAPI PESILO NTAPI PsGetThreadServerSilo(PETHREAD Thread);
 NTKERNELAPI PESILO NTAPI PsGetParentSilo(PEJOB Job);
+NTKERNELAPI PESILO NTAPI PsGetEffectiveServerSilo(PESILO Silo);
+NTKERNELAPI PESILO NTAPI PsGetHostSilo(VOID);
+NTKERNELAPI BOOLEAN NTAPI PsIsHostSilo(PESILO Silo);
+NTKERNELAPI BOOLEAN NTAPI PsIsCurrentThreadInServerSilo(VOID);
+NTKERNELAPI ULONG NTAPI PsGetServerSiloActiveConsoleId(PESILO Silo);
+NTKERNELAPI PESILO NTAPI PsAttachSiloToCurrentThread(PESILO Silo);
+NTKERNELAPI VOID NTAPI PsDetachSiloFromCurrentThread(PESILO PreviousSilo);
+NTKERNELAPI NTSTATUS NTAPI PsCreateSiloContext(PESILO Silo, ULONG Size, POOL_TYPE PoolType,
+                                               PSILO_CONTEXT_CLEANUP_CALLBACK ContextCleanupCallback,
+                                               PVOID *ReturnedSiloContext);
 NTKERNELAPI VOID NTAPI PsReferenceSiloContext(PVOID SiloContext);
 NTKERNELAPI VOID NTAPI PsDereferenceSiloContext(PVOID SiloContext);
+NTKERNELAPI NTSTATUS NTAPI PsAllocSiloContextSlot(ULONG_PTR Reserved, ULONG *ReturnedContextSlot);
+NTKERNELAPI NTSTATUS NTAPI PsFreeSiloContextSlot(ULONG ContextSlot);
+NTKERNELAPI NTSTATUS NTAPI PsInsertSiloContext(PESILO Silo, ULONG ContextSlot, PVOID SiloContext);
+NTKERNELAPI NTSTATUS NTAPI PsReplaceSiloContext(PESILO Silo, ULONG ContextSlot, PVOID NewSiloContext,
+                                                PVOID *OldSiloContext);
+NTKERNELAPI NTSTATUS NTAPI PsInsertPermanentSiloContext(PESILO Silo, ULONG ContextSlot, PVOID SiloContext);
+NTKERNELAPI NTSTATUS NTAPI PsMakeSiloContextPermanent(PESILO Silo, ULONG ContextSlot);
+NTKERNELAPI NTSTATUS NTAPI PsGetSiloContext(PESILO Silo, ULONG ContextSlot, PVOID *ReturnedSiloContext);
+NTKERNELAPI NTSTATUS NTAPI PsGetPermanentSiloContext(PESILO Silo, ULONG ContextSlot, PVOID *ReturnedSiloContext);
+NTKERNELAPI NTSTATUS NTAPI PsRemoveSiloContext(PESILO Silo, ULONG ContextSlot, PVOID *RemovedSiloContext);
+NTKERNELAPI NTSTATUS NTAPI PsRegisterSiloMonitor(PSILO_MONITOR_REGISTRATION Registration,
+                                                 PSILO_MONITOR *ReturnedMonitor);
+NTKERNELAPI NTSTATUS NTAPI PsStartSiloMonitor(PSILO_MONITOR Monitor);
+NTKERNELAPI ULONG NTAPI PsGetSiloMonitorContextSlot(PSILO_MONITOR Monitor);
+NTKERNELAPI VOID NTAPI PsUnregisterSiloMonitor(PSILO_MONITOR Monitor);
 
 /* ---- Start-up (docs: IoRegisterBootDriverCallback, BDCB_IMAGE_INFORMATION) ----------------------------------------------- */
 
