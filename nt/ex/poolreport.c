@@ -225,21 +225,6 @@ VOID ExpReportStaleWrite(PEX_BLOCK Block, PUCHAR At)
 /* ---- At unload ----------------------------------------------------------------------------------------------------
  */
 
-/* The innermost driver on the allocating stack owns the block: a string that RtlAnsiStringToUnicodeString made is the
- * caller's. */
-static BOOLEAN ExpStackIsOf(ULONG Stack, UINT64 Base)
-{
-    UINT64 Frames[DOOR_FRAMES];
-    ULONG Count = VfStackFrames(Stack, Frames);
-
-    for (ULONG i = 0; i < Count; i++) {
-        PMI_IMAGE Image = MmImageOf(Frames[i] - 1);
-        if (Image && Image->Driver)
-            return Image->Base == Base;
-    }
-    return FALSE;
-}
-
 static VOID ExpVisitLeak(PEX_BLOCK Block, PVOID Context)
 {
     EX_LEAKS *Leaks = Context;
@@ -249,7 +234,7 @@ static VOID ExpVisitLeak(PEX_BLOCK Block, PVOID Context)
         Leak++;
     if (Leak == End) {
         PUCHAR Bad;
-        if (!ExpStackIsOf(Block->Stack, Leaks->Base))
+        if (!VfStackIsOf(Block->Stack, Leaks->Base))
             return;
         if ((Bad = ExpDamageOf(Block)) != NULL)
             ExpReportDamage(Block, Bad);

@@ -114,6 +114,7 @@ BOOLEAN IopCheckLeft(PDRIVER_OBJECT Driver)
     VfImageGoes(Image->Base, Image->MappedBytes, Image->Name);
     IopReportDevices(Driver);
     IopReportLinks(Driver, Image);
+    ObpReportHandles(Image->Base, Image->Name);
     ExpReportLeaks(Image->Base, Image->MappedBytes, Image->Name);
     return Driver->DeviceObject == NULL;
 }

@@ -16,7 +16,6 @@
 #include "mm/space.h"
 #include "ex/poolp.h"
 
-#define MI_TAG_MDL ' ldM'
 #define MI_MDL_LIMIT 0xFFFFF000u /* docs: IoAllocateMdl: the longest buffer has 4 GB less a page */
 #define MI_KEPT_BACK 16          /* a part of all pages that no MDL gets */
 
@@ -223,6 +222,8 @@ NTSTATUS MmTryLockPages(PMDL Mdl, KPROCESSOR_MODE AccessMode, LOCK_OPERATION Ope
     for (UINT64 i = 0; i < Pages; i++)
         MiCountLock(MmGetMdlPfnArray(Mdl)[i], 1);
     Mdl->Process = Va < DOOR_USER_END ? PsGetCurrentProcess() : NULL;
+    if (Mdl->Process)
+        Mdl->Process->LockedPages += (LONG)Pages;
     Mdl->MdlFlags |= MDL_PAGES_LOCKED | (Operation != IoReadAccess ? MDL_WRITE_OPERATION : 0);
     return STATUS_SUCCESS;
 }
@@ -259,6 +260,8 @@ VOID NTAPI MmUnlockPages(PMDL MemoryDescriptorList)
         MmUnmapLockedPages(Mdl->MappedSystemVa, Mdl);
     for (UINT64 i = 0; i < MiMdlPages(Mdl); i++)
         MiCountLock(MmGetMdlPfnArray(Mdl)[i], -1);
+    if (Mdl->Process)
+        Mdl->Process->LockedPages -= (LONG)MiMdlPages(Mdl);
     Mdl->MdlFlags &= ~(MDL_PAGES_LOCKED | MDL_WRITE_OPERATION);
 }
 

@@ -7,6 +7,8 @@
  */
 #pragma once
 
+#define MI_TAG_MDL ' ldM'
+
 #define MI_WINDOW 0x10000ull
 
 VOID MmInitialize(VOID);

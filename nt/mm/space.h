@@ -74,6 +74,9 @@ BOOLEAN MiIsProtection(ULONG Protection);
 BOOLEAN MiIsValidProtection(ULONG Protect); /* the same with modifiers */
 VOID MiFreeUserPage(UINT64 Physical);       /* now, or when its last lock goes */
 
+/* locked.c: at the end of a process. */
+VOID MmCheckLockedPages(PEPROCESS Process);
+
 /* segment.c */
 /* The page at Offset, read if need be; 0 = *Status says why. May wait, so whoever holds a word of a page looks at it
  * anew. */

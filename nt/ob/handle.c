@@ -58,6 +58,7 @@ ULONG ObpTableInsert(POBP_TABLE Table, PVOID Object, ULONG Access, ULONG Attribu
     Entry->Object = Object;
     Entry->Access = Access;
     Entry->Attributes = Attributes;
+    Entry->Stack = 0;
     Table->Count++;
     return Index;
 }
@@ -145,12 +146,15 @@ static NTSTATUS ObpMakeHandle(PEPROCESS Process, PVOID Body, ULONG Access, ULONG
 {
     POBP_HEADER Header = ObpHeaderOf(Body);
     BOOLEAN Kernel = (Attributes & OBJ_KERNEL_HANDLE) != 0;
+    POBP_TABLE Table = Kernel ? &ObpKernelTable : ObpTableOf(Process);
     NTSTATUS Status = ObpClaim(Header, Attributes, Process);
     if (NT_SUCCESS(Status))
         Status = ObpCallOpen(Body, Reason, Access);
     if (!NT_SUCCESS(Status))
         return Status;
-    ULONG Index = ObpTableInsert(Kernel ? &ObpKernelTable : ObpTableOf(Process), Body, Access, Attributes & OBP_KEPT);
+    ULONG Index = ObpTableInsert(Table, Body, Access, Attributes & OBP_KEPT);
+    if (Table == &ObpKernelTable)
+        ObpTableEntry(Table, Index)->Stack = VfCaptureStack();
     Header->PointerCount++;
     Header->HandleCount++;
     Header->Type->TotalHandles++;

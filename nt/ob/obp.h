@@ -113,6 +113,7 @@ typedef struct _OBP_ENTRY {
         ULONG Attributes;
         ULONG NextFree; /* 0 = none */
     };
+    ULONG Stack, Spare; /* of a kernel handle: where it was made */
 } OBP_ENTRY, *POBP_ENTRY;
 
 /* Entry n stands for the value 4n; entry 0 is never used. Freed entries come back first in, first out, so that a stale
@@ -133,6 +134,8 @@ VOID ObpFreeTable(POBP_TABLE Table);
 /* ---- Between the files of ob ------------------------------------------------------------------------------------- */
 
 VOID ObpInitializeNames(VOID);
+/* leak.c: what the driver at Base leaves open. */
+VOID ObpReportHandles(UINT64 Base, PCSTR Driver);
 VOID ObpInitializeEvents(VOID);
 VOID ObpInitializeTimers(VOID);
 VOID ObpThreadEnds(struct _ETHREAD *Thread); /* its timers have nobody to tell any more */

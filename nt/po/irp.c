@@ -14,7 +14,7 @@
 
 typedef struct _PO_REQUEST {
     LIST_ENTRY Entry; /* in the list of Bottom */
-    LIST_ENTRY All;   /* in PopRequests, if a driver made it */
+    LIST_ENTRY All;   /* in PopRequests */
     PIRP Irp;
     PDEVICE_OBJECT Device, Top, Bottom; /* Device is who was named; all are referenced */
     UCHAR Minor;
@@ -251,6 +251,7 @@ NTSTATUS PopSystemRequest(PDEVICE_OBJECT Device, UCHAR Minor, SYSTEM_POWER_STATE
     Request->Status = &Status;
     InitializeListHead(&Alone);
     InsertTailList(&Alone, &Request->Entry);
+    InsertTailList(&PopRequests, &Request->All);
     PopSend(Request);
     KeWaitForSingleObject(&Done, Executive, KernelMode, FALSE, NULL);
     return Status;
@@ -317,7 +318,8 @@ VOID PopDeviceGoes(PDEVICE_OBJECT Device)
         VfSubject("IoDeleteDevice");
         VfText("a device is deleted while a power request of its stack is not complete");
         VfNoteCaller(NULL);
-        VfNote(DOOR_NOTE_OBJECT, Request->Stack, NULL, NULL, "The request was made at:");
+        if (Request->Stack)
+            VfNote(DOOR_NOTE_OBJECT, Request->Stack, NULL, NULL, "The request was made at:");
         VfCommit();
         return;
     }

@@ -46,6 +46,7 @@ static VOID PspExitProcess(PEPROCESS Process, NTSTATUS Status)
 static VOID PspCleanProcess(PEPROCESS Process)
 {
     ObpCloseTable(Process->ObjectTable);
+    MmCheckLockedPages(Process);
     MiCloseUserWindows();
     MmDeleteProcessMemory(Process);
     Process->Exited = TRUE;

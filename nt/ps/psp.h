@@ -42,6 +42,7 @@ typedef struct _EPROCESS {
     SIZE_T Quota[2]; /* nonpaged, paged pool */
     SIZE_T QuotaPeak[2];
     IO_COUNTERS Io;  /* io/count.c */
+    LONG LockedPages; /* of its memory, by MDLs */
     BOOLEAN Ending, Announced, Exited;
     PVOID LastCall;               /* that ended it, when no thread of its own made it */
     ULONG LiveThreads;            /* that have not begun to end */
@@ -170,3 +171,5 @@ extern LIST_ENTRY PsLoadedModuleList;
 /* Modules: what PsLoadedModuleList shows. */
 PVOID PspEnterModule(struct _MI_IMAGE *Image, PCUNICODE_STRING FullName);
 VOID PspRemoveModule(PVOID Module);
+#define PSP_MODULE_KNOWN 0x90 /* bytes of an entry of that list that debuggers know */
+PCUNICODE_STRING PspModuleName(PLIST_ENTRY Link);

@@ -146,3 +146,17 @@ ULONG VfStackFrames(ULONG Number, UINT64 Frames[DOOR_FRAMES])
     memcpy(Frames, Stack->Frame, Stack->Count * sizeof(UINT64));
     return Stack->Count;
 }
+
+/* Of a block, a handle: a string that RtlAnsiStringToUnicodeString made is the caller's. */
+BOOLEAN VfStackIsOf(ULONG Stack, UINT64 Base)
+{
+    UINT64 Frames[DOOR_FRAMES];
+    ULONG Count = VfStackFrames(Stack, Frames);
+
+    for (ULONG i = 0; i < Count; i++) {
+        PMI_IMAGE Image = MmImageOf(Frames[i] - 1);
+        if (Image && Image->Driver)
+            return Image->Base == Base;
+    }
+    return FALSE;
+}

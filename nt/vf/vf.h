@@ -14,6 +14,7 @@ ULONG VfCaptureStack(VOID); /* from the caller of the routine that calls this */
 ULONG VfCaptureStackFrom(const CONTEXT *Context);
 ULONG VfStackOf(const UINT64 *Frames, ULONG Count);
 ULONG VfStackFrames(ULONG Stack, UINT64 Frames[DOOR_FRAMES]);
+BOOLEAN VfStackIsOf(ULONG Stack, UINT64 Base); /* is the innermost driver on it the image at Base? */
 
 /* ---- Findings -------------------------------------------------------------------------------------------------- */
 
