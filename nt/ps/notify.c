@@ -305,6 +305,13 @@ PVOID PspEnterModule(PMI_IMAGE Image, PCUNICODE_STRING FullName)
     return Module;
 }
 
+C_ASSERT(sizeof(PSP_MODULE) >= PSP_MODULE_KNOWN);
+
+PCUNICODE_STRING PspModuleName(PLIST_ENTRY Link)
+{
+    return &CONTAINING_RECORD(Link, PSP_MODULE, InLoadOrderLinks)->BaseDllName;
+}
+
 VOID PspRemoveModule(PVOID Module)
 {
     RemoveEntryList(&((PPSP_MODULE)Module)->InLoadOrderLinks);
