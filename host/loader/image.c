@@ -516,3 +516,19 @@ bool image_parse(struct image_file *file, const void *bytes, size_t size)
     file->info.extra_bytes = patch_room(file);
     return true;
 }
+
+void image_drop_debug(struct image_file *file)
+{
+    uint32_t count;
+    const struct pe_section *section = pe_sections(file, &count);
+
+    for (; count && file->info.section_count; count--) {
+        const struct pe_section *last = &section[count - 1];
+        if (pe_section_bytes(last) == 0)
+            continue;
+        if (!pe_section_unmapped(file, last))
+            return;
+        file->info.bytes = last->rva;
+        file->info.section_count--;
+    }
+}

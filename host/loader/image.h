@@ -39,6 +39,9 @@ bool image_lacks_unwind(const struct image_file *file);
  */
 void image_unmapped(const struct image_file *file, uint64_t *from, uint64_t *to);
 
+/* Leave the debugging information at the image's end out of its size in memory (drivers keep theirs, as on Windows). */
+void image_drop_debug(struct image_file *file);
+
 /* Walk the imports in order. Start with a zeroed cursor; false = no more (or damaged: cursor->damaged is set). */
 struct image_import {
     uint32_t descriptor, index; /* the cursor's own */

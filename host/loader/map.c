@@ -41,6 +41,9 @@ static void copy(const struct image_file *file, uint8_t *memory)
     }
     uint32_t page_end = (end + DOOR_PAGE - 1) & ~(uint32_t)(DOOR_PAGE - 1);
     memset(memory + end, 0, page_end - end);
+    uint8_t *size = memory + pe_get32(memory + 0x3c) + 0x50; /* SizeOfImage, which image_drop_debug may have made less */
+    if (file->info.bytes < pe_get32(size))
+        pe_put32(size, file->info.bytes);
 }
 
 static void relocate(const struct image_file *file, uint8_t *memory, uint64_t delta)
@@ -123,7 +126,7 @@ static bool protect(const struct image_file *file, uint64_t va, const struct ima
     for (; count; count--, section++) {
         uint64_t bytes = (pe_section_bytes(section) + DOOR_PAGE - 1) & ~(DOOR_PAGE - 1);
         uint32_t wanted = pe_section_unmapped(file, section) ? DOOR_NONE : protection_of(section->characteristics);
-        if (bytes == 0)
+        if (bytes == 0 || section->rva >= total)
             continue;
         if (section->rva > done && !mapper->protect(context, va + done, section->rva - done, DOOR_NONE))
             return false;

@@ -310,6 +310,7 @@ static void boot_image(const struct channel_image *entry)
 
     if (!image_parse(&file, (const uint8_t *)channel_images + entry->offset, entry->bytes))
         machine_internal("%s: %s", (uint64_t)entry->name, (uint64_t)file.info.reason, 0);
+    image_drop_debug(&file);
     va = take((file.info.bytes + DOOR_PAGE - 1) & -DOOR_PAGE, DOOR_READ | DOOR_WRITE);
     known->base = va;
     known->bytes = file.info.bytes;

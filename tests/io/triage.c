@@ -44,4 +44,21 @@ static VOID a_small_dump_has_the_thread_and_the_modules(VOID)
     ExFreePoolWithTag(Dump, 'tseT');
 }
 
-TEST_MAIN(a_small_dump_has_the_thread_and_the_modules)
+static VOID the_kernel_takes_no_memory_for_its_debugging_information(VOID)
+{
+    PUCHAR Module = (PUCHAR)Modules->Flink, Base = *(PUCHAR *)(Module + 0x30);
+    ULONG Size = *(PULONG)(Module + 0x40), Header = *(PULONG)(Base + 0x3c);
+
+    CHECK(*(PULONG)(Base + Header + 0x50) == Size && Size < 4 << 20);
+    /* Its last section ends where it does. */
+    USHORT Sections = *(PUSHORT)(Base + Header + 6), Optional = *(PUSHORT)(Base + Header + 20);
+    ULONG End = 0;
+    for (USHORT i = 0; i < Sections; i++) {
+        PULONG Section = (PULONG)(Base + Header + 24 + Optional + i * 40);
+        if (Section[3] < Size)
+            End = Section[3] + Section[2];
+    }
+    CHECK(((End + 0xfff) & ~0xfffu) == Size);
+}
+
+TEST_MAIN(the_kernel_takes_no_memory_for_its_debugging_information, a_small_dump_has_the_thread_and_the_modules)
