@@ -41,7 +41,8 @@ static void copy(const struct image_file *file, uint8_t *memory)
     }
     uint32_t page_end = (end + DOOR_PAGE - 1) & ~(uint32_t)(DOOR_PAGE - 1);
     memset(memory + end, 0, page_end - end);
-    uint8_t *size = memory + pe_get32(memory + 0x3c) + 0x50; /* SizeOfImage, which image_drop_debug may have made less */
+    uint8_t *size =
+        memory + pe_get32(memory + 0x3c) + 0x50; /* SizeOfImage, which image_drop_debug may have made less */
     if (file->info.bytes < pe_get32(size))
         pe_put32(size, file->info.bytes);
 }

@@ -26,8 +26,8 @@ C_ASSERT(FIELD_OFFSET(KI_TRIAGE, TopOfStack) == 0x48 && sizeof(KI_TRIAGE) == 0x8
 typedef struct _KI_DEBUGGER_DATA {
     LIST_ENTRY List;
     ULONG OwnerTag, Size;
-    UINT64 KernBase, BreakpointWithStatus, SavedContext, Callback, CallUserMode, UserCallbackDispatcher, PsLoadedModuleList,
-        PsActiveProcessHead;
+    UINT64 KernBase, BreakpointWithStatus, SavedContext, Callback, CallUserMode, UserCallbackDispatcher,
+        PsLoadedModuleList, PsActiveProcessHead;
     UCHAR Rest[0x380 - 0x58];
 } KI_DEBUGGER_DATA, *PKI_DEBUGGER_DATA;
 C_ASSERT(FIELD_OFFSET(KI_DEBUGGER_DATA, PsActiveProcessHead) == 0x50 && sizeof(KI_DEBUGGER_DATA) == 0x380);

@@ -41,7 +41,7 @@ typedef struct _EPROCESS {
     ULONG Sequence;  /* among the processes of this boot */
     SIZE_T Quota[2]; /* nonpaged, paged pool */
     SIZE_T QuotaPeak[2];
-    IO_COUNTERS Io;  /* io/count.c */
+    IO_COUNTERS Io;   /* io/count.c */
     LONG LockedPages; /* of its memory, by MDLs */
     BOOLEAN Ending, Announced, Exited;
     PVOID LastCall;               /* that ended it, when no thread of its own made it */
