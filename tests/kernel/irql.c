@@ -156,8 +156,24 @@ TEST(the_processor_area_shows_the_level)
     CHECK_IS(__readgsbyte(0x50), PASSIVE_LEVEL);
 }
 
+/* docs: KeSaveFloatingPointState: on x64 drivers need neither, and both succeed. */
+TEST(floating_point_state_is_saved_up_to_dispatch_level)
+{
+    for (KIRQL Level = PASSIVE_LEVEL; Level <= DISPATCH_LEVEL; Level++) {
+        KIRQL Old = KfRaiseIrql(Level);
+        KFLOATING_SAVE Save;
+
+        CHECK_IS(KeSaveFloatingPointState(&Save), STATUS_SUCCESS);
+        CHECK_IRQL(Level);
+        CHECK_IS(KeRestoreFloatingPointState(&Save), STATUS_SUCCESS);
+        CHECK_IRQL(Level);
+        KeLowerIrql(Old);
+    }
+}
+
 CHECK_DRIVER(T(raise_gives_the_old_level_and_sets_the_new), T(exported_raise_gives_the_old_level_and_sets_the_new),
              T(raise_to_the_present_level_changes_nothing), T(levels_are_climbed_and_left_one_by_one),
              T(inline_and_exported_forms_mix), T(raise_to_dpc_level_twice), T(synch_level_is_12),
              T(lowering_in_steps_delivers_below_dispatch_only), T(mov_cr8_delivers_like_the_routine),
-             T(cli_holds_interrupts_off_until_sti), T(the_processor_area_shows_the_level))
+             T(cli_holds_interrupts_off_until_sti), T(the_processor_area_shows_the_level),
+             T(floating_point_state_is_saved_up_to_dispatch_level))
