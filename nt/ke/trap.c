@@ -84,26 +84,43 @@ static VOID KiFaultFinding(struct door_trap *Trap, PCSTR What, ULONG Stack)
     VfContinueIsImpossible();
 }
 
+/* A driver's return instruction that faults, because what it takes for its caller is no address: *Target. */
+static BOOLEAN KiBadReturn(PCONTEXT Context, PUINT64 Target)
+{
+    PMI_IMAGE Image = MmImageOf(Context->Rip);
+    PUCHAR Code = (PUCHAR)Context->Rip;
+
+    if (!Image || !Image->Driver || (Code[0] != 0xc3 && Code[0] != 0xc2 && (Code[0] != 0xf3 || Code[1] != 0xc3)))
+        return FALSE;
+    *Target = *(PUINT64)Context->Rsp;
+    return *Target >> 47 != 0 && *Target >> 47 != 0x1ffff;
+}
+
 static VOID KiUnhandled(PEXCEPTION_RECORD Record, PCONTEXT Context)
 {
+    UINT64 Target = 0;
     BOOLEAN InThread = !KiProcessor()->DpcRoutineActive && KiReadCr8() < DISPATCH_LEVEL;
     BOOLEAN Access = Record->ExceptionCode == STATUS_ACCESS_VIOLATION && Record->NumberParameters >= 2;
     PEPROCESS Owner = Access && Record->ExceptionInformation[1] < DOOR_USER_END
                           ? MmOtherOwner(Record->ExceptionInformation[1])
                           : NULL;
 
+    BOOLEAN Return = Access && KiBadReturn(Context, &Target);
+    PCSTR Rule = Owner ? "memory.user-of-another-process" : Return ? "driver.stack-overwritten" : "driver.exception";
+
     if (InThread)
-        VfFinding(Owner ? "memory.user-of-another-process" : "driver.exception", 0x7E,
-                  (UINT64)(ULONG)Record->ExceptionCode | 0xffffffff00000000ull, (UINT64)Record->ExceptionAddress,
-                  (UINT64)Record, (UINT64)Context);
+        VfFinding(Rule, 0x7E, (UINT64)(ULONG)Record->ExceptionCode | 0xffffffff00000000ull,
+                  (UINT64)Record->ExceptionAddress, (UINT64)Record, (UINT64)Context);
     else
-        VfFinding("driver.exception", 0x1E, (UINT64)(ULONG)Record->ExceptionCode | 0xffffffff00000000ull,
+        VfFinding(Rule, 0x1E, (UINT64)(ULONG)Record->ExceptionCode | 0xffffffff00000000ull,
                   (UINT64)Record->ExceptionAddress, Record->ExceptionInformation[0], Record->ExceptionInformation[1]);
     if (Owner)
         VfText("%s of 0x%llx, user memory of process %u (%s), in the context of process %u (%s)",
                Record->ExceptionInformation[0] ? "write" : "read", Record->ExceptionInformation[1],
                (ULONG)(UINT64)Owner->UniqueProcessId, Owner->ImageFileName,
                (ULONG)(UINT64)PspCurrentProcess()->UniqueProcessId, PspCurrentProcess()->ImageFileName);
+    else if (Return)
+        VfText("the routine returns to 0x%llx: its return address was overwritten", Target);
     else if (Access)
         VfText("unhandled access violation: %s of 0x%llx",
                Record->ExceptionInformation[0] == 8 ? "execution"

@@ -19,6 +19,7 @@ VOID VfEnterCallback(PVF_CALLBACK Callback)
     PVF_CALLBACK *Chain = VfChain();
     PKI_PROCESSOR Processor = KiProcessor();
 
+    Callback->Seal = VF_SEAL(Callback);
     Callback->Outer = *Chain;
     Callback->Irql = Processor->Irql;
     Callback->SpinLocks = Processor->SpinLocksHeld;

@@ -91,7 +91,7 @@ PVF_CALLBACK VfCurrentCallback(VOID)
 {
     PKI_PROCESSOR Processor = KiProcessor();
 
-    return Processor->DpcRoutineActive ? Processor->Callback : Processor->CurrentThread->Callback;
+    return VfIntact(Processor->DpcRoutineActive ? Processor->Callback : Processor->CurrentThread->Callback);
 }
 
 /* The routine of the driver that the call before Return went to; 0 = to none: through the import table, or by a pointer. */
@@ -284,7 +284,7 @@ VOID VfNoteWaiters(VOID)
         PVOID Object;
         ULONG Stack, Kind = VfNow.notes ? DOOR_NOTE_OTHER : DOOR_NOTE_CALLER;
 
-        if (Thread->State != KiWaiting || !Thread->Callback)
+        if (Thread->State != KiWaiting || !VfIntact(Thread->Callback))
             continue;
         RtlZeroMemory(&Context, sizeof(Context));
         KiWaitingContext(Thread, &Context);

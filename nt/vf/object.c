@@ -323,7 +323,7 @@ VOID VfStackGoes(UINT64 Frame, PVF_CALLBACK Callback)
 static VOID VfReportRunning(UINT64 Base, UINT64 Bytes, PCSTR Name)
 {
     for (PKTHREAD Thread = PspNextThread(NULL); Thread; Thread = PspNextThread(Thread)) {
-        for (PVF_CALLBACK Callback = Thread->Callback; Callback; Callback = Callback->Outer) {
+        for (PVF_CALLBACK Callback = VfIntact(Thread->Callback); Callback; Callback = VfIntact(Callback->Outer)) {
             VF_OBJECT Running = {.Object = Callback->Object,
                                  .Routine = Callback->Routine,
                                  .Stack = Callback->Stack,

@@ -75,7 +75,7 @@ static UINT64 VfStackEnd(UINT64 Rsp)
     UINT64 End = (Rsp & ~(DOOR_STACK_SLOT - 1)) + DOOR_STACK_SLOT;
     PVF_CALLBACK Callback = Processor->DpcRoutineActive ? Processor->Callback : Processor->CurrentThread->Callback;
 
-    while (Callback && Callback->Outer)
+    while (VfIntact(Callback) && Callback->Outer)
         Callback = Callback->Outer;
     return (UINT64)Callback > Rsp && (UINT64)Callback < End ? (UINT64)Callback : End;
 }

@@ -51,6 +51,7 @@ VOID VfRemark(PCSTR Format, ...);
 /* ---- Callbacks ------------------------------------------------------------------------------------------------- */
 
 typedef struct _VF_CALLBACK {
+    UINT64 Seal; /* first, where a driver that writes past an array on its stack gets to first */
     struct _VF_CALLBACK *Outer;
     PCSTR Contract; /* name of its row: "KDEFERRED_ROUTINE" */
     PCSTR What;     /* "DPC of timer %o", "work item %o", "DriverEntry" */
@@ -61,6 +62,13 @@ typedef struct _VF_CALLBACK {
     ULONG SpinLocks;
     UINT64 Frame; /* RSP on entry: tracked objects below it on this stack are gone when it returns */
 } VF_CALLBACK, *PVF_CALLBACK;
+
+/* A callback whose memory the driver's stack frames have overwritten says nothing any more: NULL. */
+#define VF_SEAL(Callback) (~(UINT64)(Callback))
+static inline PVF_CALLBACK VfIntact(PVF_CALLBACK Callback)
+{
+    return Callback && Callback->Seal == VF_SEAL(Callback) ? Callback : NULL;
+}
 
 /* Around every call of a driver's routine by the kernel. Leave checks level, locks and objects on the stack. */
 /* The innermost one that runs on this processor; NULL = none. */
