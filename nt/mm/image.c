@@ -317,7 +317,8 @@ VOID MmUnloadImage(PMI_IMAGE Image)
 
 /* ---- Routines of the public interface ---------------------------------------------------------------------------- */
 
-PVOID MiFindExport(UINT64 Base, PCSTR Name, PMI_IMAGE Importer)
+/* An export of the image at Base, of any kernel module if that is 0; for a driver behind the check of its contract. */
+static PVOID MiFindExport(UINT64 Base, PCSTR Name, PMI_IMAGE Importer)
 {
     struct door_import Import = {.target = KiDoor->image_export(Base, Name)};
     PMI_IMAGE Exporter = Import.target ? MmImageOf(Import.target) : NULL;
@@ -341,4 +342,10 @@ PVOID NTAPI MmGetSystemRoutineAddress(PUNICODE_STRING SystemRoutineName)
         sizeof(Name) - 1)
         return NULL;
     return MiFindExport(0, Name, MmImageOf((UINT64)__builtin_return_address(0)));
+}
+
+/* Undocumented: of a mapped image, by name; checked likewise. */
+PVOID NTAPI RtlFindExportedRoutineByName(PVOID Base, PCCH Name)
+{
+    return MiFindExport((UINT64)Base, Name, MmImageOf((UINT64)__builtin_return_address(0)));
 }

@@ -91,9 +91,7 @@ NTSTATUS MmLoadImage(PCSTR Source, PCSTR Name, BOOLEAN FromVolume, PMI_IMAGE *Im
 VOID MmUnloadImage(PMI_IMAGE Image);
 UINT64 MiReserveImageSpace(UINT64 Bytes); /* addresses in the image range, never given back; 0 = none left */
 VOID MmDiscardInit(PMI_IMAGE Image);
-PMI_IMAGE MmImageOf(UINT64 Address); /* NULL = in none */
-/* An export of the image at Base, of any kernel module if that is 0; for a driver behind the check of its contract. */
-PVOID MiFindExport(UINT64 Base, PCSTR Name, PMI_IMAGE Importer);
+PMI_IMAGE MmImageOf(UINT64 Address);             /* NULL = in none */
 BOOLEAN MmVerifyCallbackFunction(PVOID Routine); /* may it be registered where Windows wants a signed image */
 extern LIST_ENTRY MiImages;                      /* in load order */
 

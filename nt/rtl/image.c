@@ -77,9 +77,3 @@ PVOID NTAPI RtlImageDirectoryEntryToData(PVOID BaseOfImage, BOOLEAN MappedAsImag
         return Base + Entry[Directory].VirtualAddress;
     return RtlpInFile(Headers, Base, Entry[Directory].VirtualAddress);
 }
-
-/* Of a mapped image, by name. What a driver finds so in the kernel is checked as if it had imported it. */
-PVOID NTAPI RtlFindExportedRoutineByName(PVOID Base, PCCH Name)
-{
-    return MiFindExport((UINT64)Base, Name, MmImageOf((UINT64)__builtin_return_address(0)));
-}
