@@ -307,7 +307,7 @@ static BOOLEAN ExpIsLocked(PEX_BLOCK Block)
     return MiAnyLocked(Physical, Page->Use == MiUseBig ? Block->Pages : 1);
 }
 
-static inline VOID ExpFreeLive(PEX_BLOCK Block, PVOID Caller, ULONG Stack)
+FORCEINLINE VOID ExpFreeLive(PEX_BLOCK Block, PVOID Caller, ULONG Stack)
 {
     PUCHAR Bad = Block->Flags & EX_BLOCK_TRACKED ? ExpSlabDamageOf(Block) : ExpDamageOf(Block);
 

@@ -15,20 +15,6 @@
 #define EX_SLAB_PAGES 16ull
 #define EX_QUARANTINE 16
 
-typedef struct _EX_SLAB {
-    struct _EX_SLAB *Next;
-    UINT64 Base;     /* of the blocks, as drivers know it */
-    UINT64 Physical; /* of the blocks */
-    UINT64 RecordPhysical;
-    ULONG RecordPages;
-    ULONG Stride, PerPage, Capacity;
-    ULONG Reciprocal; /* 2^20 / Stride, rounded up: exact for offsets below a page */
-    ULONG Used;       /* strides that have been handed out at least once */
-    ULONG Free;       /* used while counting, by ExpSlabTrim */
-    UCHAR Kind;
-    EX_BLOCK Block[];
-} EX_SLAB, *PEX_SLAB;
-
 typedef struct _EX_CLASS {
     EX_QUEUE Freed;
     PEX_SLAB Slabs; /* newest first: only that one has unused strides */
@@ -106,26 +92,6 @@ DECLSPEC_NOINLINE static PEX_BLOCK ExpFreshBlock(EX_POOL_KIND Kind, ULONG Class)
     return Block;
 }
 
-PEX_BLOCK ExpSlabBlockOf(PVOID Owner, UINT64 Address)
-{
-    PEX_SLAB Slab = Owner;
-    ULONG InPage = (ULONG)((UINT64)Address & (DOOR_PAGE - 1));
-    ULONG InStride = (ULONG)(((UINT64)InPage * Slab->Reciprocal) >> 20);
-    ULONG Index = (ULONG)((Address - Slab->Base) / DOOR_PAGE) * Slab->PerPage + InStride;
-
-    return InStride < Slab->PerPage && Index < Slab->Used ? &Slab->Block[Index] : NULL;
-}
-
-static inline PUCHAR ExpSlabLinear(PEX_BLOCK Block)
-{
-    return (PUCHAR)(Block->Address - (Block->Kind == ExPoolPaged ? DOOR_PAGED_BASE - DOOR_LINEAR_BASE : 0));
-}
-
-static inline UINT64 ExpZoneEnd(UINT64 Bytes)
-{
-    return ((Bytes + 15) & ~15ull) + EX_ZONE;
-}
-
 PEX_BLOCK ExpSlabAllocate(const EX_REQUEST *Request)
 {
     UINT64 Bytes = Request->Bytes, Whole = ExpZoneEnd(Bytes) + EX_ZONE;
@@ -163,15 +129,6 @@ VOID ExpSlabFree(PEX_BLOCK Block)
 {
     ExpFill(ExpSlabLinear(Block), Block->Bytes, EX_FILL_FREED);
     ExpEnqueue(&ExpClass[Block->Kind][Block->Class].Freed, Block);
-}
-
-PUCHAR ExpSlabDamageOf(PEX_BLOCK Block)
-{
-    PUCHAR At = ExpSlabLinear(Block), Bad;
-    UINT64 Bytes = Block->Bytes;
-
-    Bad = ExpCheck(At - EX_ZONE, EX_ZONE, EX_FILL_ZONE);
-    return Bad ? Bad : ExpCheck(At + Bytes, ExpZoneEnd(Bytes) - Bytes, EX_FILL_ZONE);
 }
 
 /* Take the freed blocks of slabs without a live one out of the queue, and give those slabs back. */

@@ -239,21 +239,7 @@ static VOID VfWaitersLose(UINT64 Start, UINT64 Bytes, PCSTR Why)
     VfCommit();
 }
 
-/* The sum of what is counted for the pages of a range. One that touches it may begin in the page before. */
-static inline VF_PAGE VfCountsOf(UINT64 Start, UINT64 Bytes)
-{
-    UINT64 First = (Start >> 12) - 1, Pages = ((Start + Bytes - 1) >> 12) - First + 1;
-    VF_PAGE Sum = {.Any = {0, 0}};
-
-    for (UINT64 i = 0; i < Pages && i < VF_PAGES; i++) {
-        PVF_PAGE Page = &VfPages[(First + i) % VF_PAGES];
-        Sum.Any[0] |= Page->Any[0];
-        Sum.Any[1] |= Page->Any[1];
-    }
-    return Sum;
-}
-
-DECLSPEC_NOINLINE static VOID VfObjectsGo(UINT64 Start, UINT64 Bytes, PCSTR Why, VF_PAGE Here)
+VOID VfObjectsGo(UINT64 Start, UINT64 Bytes, PCSTR Why, VF_PAGE Here)
 {
     PVF_OBJECT Entry;
     PKDPC Dpc;
@@ -273,15 +259,6 @@ DECLSPEC_NOINLINE static VOID VfObjectsGo(UINT64 Start, UINT64 Bytes, PCSTR Why,
     }
     if (Here.Waits)
         VfWaitersLose(Start, Bytes, Why);
-}
-
-/* Each block that is freed comes here, and hardly any has anything in it. */
-VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
-{
-    VF_PAGE Here = VfCountsOf(Start, Bytes);
-
-    if (Here.Any[0] | Here.Any[1])
-        VfObjectsGo(Start, Bytes, Why, Here);
 }
 
 static VOID VfReportStackGone(PVF_OBJECT Entry, PVF_CALLBACK Callback)

@@ -119,8 +119,30 @@ typedef union _VF_PAGE {
 extern VF_PAGE VfPages[VF_PAGES];
 #define VfPageOf(Address) (&VfPages[((UINT64)(Address) >> 12) % VF_PAGES])
 extern ULONG VfObjectsOnStacks, VfDpcsOnStacks;
-/* Memory goes away: a finding for the first object tracked in it. Why: "freed", "unloaded", "left". */
-VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why);
+/* The sum of what is counted for the pages of a range. One that touches it may begin in the page before. */
+static inline VF_PAGE VfCountsOf(UINT64 Start, UINT64 Bytes)
+{
+    UINT64 First = (Start >> 12) - 1, Pages = ((Start + Bytes - 1) >> 12) - First + 1;
+    VF_PAGE Sum = {.Any = {0, 0}};
+
+    for (UINT64 i = 0; i < Pages && i < VF_PAGES; i++) {
+        PVF_PAGE Page = &VfPages[(First + i) % VF_PAGES];
+        Sum.Any[0] |= Page->Any[0];
+        Sum.Any[1] |= Page->Any[1];
+    }
+    return Sum;
+}
+
+/* Memory goes away: a finding for the first object tracked in it. Why: "freed", "unloaded", "left". Each block that is freed comes
+ * here, and hardly any has anything in it. */
+VOID VfObjectsGo(UINT64 Start, UINT64 Bytes, PCSTR Why, VF_PAGE Here);
+static inline VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
+{
+    VF_PAGE Here = VfCountsOf(Start, Bytes);
+
+    if (Here.Any[0] | Here.Any[1])
+        VfObjectsGo(Start, Bytes, Why, Here);
+}
 /* Callback has returned; its frames lay below Frame on the current stack. */
 VOID VfStackGoes(UINT64 Frame, PVF_CALLBACK Callback);
 /* An image goes away: finding for objects in it, and for objects whose routine lies in it. */
