@@ -9,7 +9,7 @@
  * DIFFERS: quota is not charged. Session pool is ordinary pool: there is one session.
  */
 #include "nt.h"
-#include "ex/poolp.h"
+#include "ex/poolslab.h"
 
 #define EX_TAG_NONE 'enoN'
 #define EX_TAG_PROTECTED 0x80000000u
@@ -40,7 +40,7 @@ static inline PVOID ExpFinishBlock(PEX_BLOCK Block, const EX_REQUEST *Request)
     return (PVOID)Block->Address;
 }
 
-static inline PEX_BLOCK ExpTakeBlock(const EX_REQUEST *Request)
+FORCEINLINE PEX_BLOCK ExpTakeBlock(const EX_REQUEST *Request)
 {
     PEX_BLOCK Block;
 
@@ -53,6 +53,12 @@ static inline PEX_BLOCK ExpTakeBlock(const EX_REQUEST *Request)
     return ExpBigAllocate(Request);
 }
 
+DECLSPEC_NOINLINE static PEX_BLOCK ExpTakeTrimmed(const EX_REQUEST *Request)
+{
+    /* Both, for what the one gives back may be what the other lacks. */
+    return ExpBigTrim() | ExpSlabTrim() ? ExpTakeBlock(Request) : NULL;
+}
+
 FORCEINLINE PVOID ExpAllocateBlock(const EX_REQUEST *Request)
 {
     PEX_BLOCK Block;
@@ -60,10 +66,7 @@ FORCEINLINE PVOID ExpAllocateBlock(const EX_REQUEST *Request)
     if (Request->Bytes >= MiPageCount * DOOR_PAGE)
         return NULL;
     Block = ExpTakeBlock(Request);
-    /* Both, for what the one gives back may be what the other lacks. */
-    if (__builtin_expect(!Block, FALSE) && (ExpBigTrim() | ExpSlabTrim()))
-        Block = ExpTakeBlock(Request);
-    return ExpFinishBlock(Block, Request);
+    return ExpFinishBlock(Block ? Block : ExpTakeTrimmed(Request), Request);
 }
 
 PEX_BLOCK ExpBlockOf(UINT64 Address)
@@ -91,7 +94,7 @@ PUCHAR ExpDamageOf(PEX_BLOCK Block)
     return Bad ? Bad : ExpCheck(ExpLinear(Block->Address) + Block->Bytes, End - Behind, EX_FILL_ZONE);
 }
 
-static VOID ExpReleaseBlock(PEX_BLOCK Block)
+static inline VOID ExpReleaseBlock(PEX_BLOCK Block)
 {
     UINT64 Physical;
 

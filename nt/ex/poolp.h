@@ -129,56 +129,6 @@ static inline PUCHAR ExpCheck(PUCHAR At, UINT64 Bytes, UINT64 Pattern)
     return NULL;
 }
 
-/* ---- Slabs: what each free looks at, and therefore inline --------------------------------------------------------- */
-
-typedef struct _EX_SLAB {
-    struct _EX_SLAB *Next;
-    UINT64 Base;     /* of the blocks, as drivers know it */
-    UINT64 Physical; /* of the blocks */
-    UINT64 RecordPhysical;
-    ULONG RecordPages;
-    ULONG Stride, PerPage, Capacity;
-    ULONG Reciprocal; /* 2^20 / Stride, rounded up: exact for offsets below a page */
-    ULONG Used;       /* strides that have been handed out at least once */
-    ULONG Free;       /* used while counting, by ExpSlabTrim */
-    UCHAR Kind;
-    EX_BLOCK Block[];
-} EX_SLAB, *PEX_SLAB;
-
-/* The record for an address anywhere in a slab; NULL if no block was ever there. */
-static inline PEX_BLOCK ExpSlabBlockOf(PVOID Owner, UINT64 Address)
-{
-    PEX_SLAB Slab = Owner;
-    ULONG InPage = (ULONG)((UINT64)Address & (DOOR_PAGE - 1));
-    ULONG InStride = (ULONG)(((UINT64)InPage * Slab->Reciprocal) >> 20);
-    ULONG Index = (ULONG)((Address - Slab->Base) / DOOR_PAGE) * Slab->PerPage + InStride;
-
-    return InStride < Slab->PerPage && Index < Slab->Used ? &Slab->Block[Index] : NULL;
-}
-
-/* Where a tracked block can be read and written whatever the view's state. */
-static inline PUCHAR ExpSlabLinear(PEX_BLOCK Block)
-{
-    return (PUCHAR)(Block->Address - (Block->Kind == ExPoolPaged ? DOOR_PAGED_BASE - DOOR_LINEAR_BASE : 0));
-}
-
-static inline UINT64 ExpZoneEnd(UINT64 Bytes)
-{
-    return ((Bytes + 15) & ~15ull) + EX_ZONE;
-}
-
-/* The first damaged byte around a tracked block, NULL if it is whole. */
-static inline PUCHAR ExpSlabDamageOf(PEX_BLOCK Block)
-{
-    PUCHAR At = ExpSlabLinear(Block), Bad;
-    UINT64 Bytes = Block->Bytes;
-
-    Bad = ExpCheck(At - EX_ZONE, EX_ZONE, EX_FILL_ZONE);
-    return Bad ? Bad : ExpCheck(At + Bytes, ExpZoneEnd(Bytes) - Bytes, EX_FILL_ZONE);
-}
-
-/* ---- The pool's parts --------------------------------------------------------------------------------------------- */
-
 /* What the exported routines do, for a stack they have captured. */
 PVOID ExpAllocateForDriver(POOL_TYPE Type, SIZE_T Bytes, ULONG Tag, BOOLEAN Zero, ULONG Stack, PVOID Caller);
 VOID ExpFreeForDriver(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stack);
@@ -190,8 +140,6 @@ BOOLEAN ExpFreePlaced(UINT64 Address, ULONG Tag, PVOID Caller, ULONG Stack);
 
 /* Each returns NULL when there is no memory. Free is called for a live block whose zones were checked. */
 VOID ExpSlabInitialize(VOID);
-PEX_BLOCK ExpSlabAllocate(const EX_REQUEST *Request);
-VOID ExpSlabFree(PEX_BLOCK Block);
 PEX_BLOCK ExpSpecialAllocate(const EX_REQUEST *Request);
 VOID ExpSpecialFree(PEX_BLOCK Block);
 PEX_BLOCK ExpBigAllocate(const EX_REQUEST *Request);

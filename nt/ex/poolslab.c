@@ -6,27 +6,18 @@
  * then their poison is looked at. Allocation takes the oldest freed block, or the next unused stride of the newest
  * slab, so an address depends only on the calls made before.
  *
- * All steps are a few loads and stores: an allocation and its free are budgeted at 40 ns together, of which half is the
- * stack capture in the caller.
+ * What each allocation and free does is in poolslab.h, inline: a few loads and stores, budgeted at 40 ns together with the
+ * stack capture. Here is what happens once for many blocks.
  */
 #include "nt.h"
-#include "ex/poolp.h"
-
-#define EX_SLAB_PAGES 16ull
-#define EX_QUARANTINE 16
-
-typedef struct _EX_CLASS {
-    EX_QUEUE Freed;
-    PEX_SLAB Slabs; /* newest first: only that one has unused strides */
-} EX_CLASS;
+#include "ex/poolslab.h"
 
 /* Largest strides that go n times into a page, in steps that waste at most a quarter. */
-static const USHORT ExpStride[] = {48,  64,  80,  96,  112, 128, 144,  160,  192,  224, 256,
-                                   320, 384, 448, 576, 672, 816, 1024, 1360, 2048, 4096};
-#define EX_CLASSES RTL_NUMBER_OF(ExpStride)
+static const USHORT ExpStride[EX_CLASSES] = {48,  64,  80,  96,  112, 128, 144,  160,  192,  224, 256,
+                                             320, 384, 448, 576, 672, 816, 1024, 1360, 2048, 4096};
 
-static UCHAR ExpClassOf[DOOR_PAGE / 16 + 1]; /* by (bytes with zones) / 16 */
-static EX_CLASS ExpClass[ExPoolKinds][EX_CLASSES];
+UCHAR ExpClassOf[DOOR_PAGE / 16 + 1];
+EX_CLASS ExpClass[ExPoolKinds][EX_CLASSES];
 
 VOID ExpSlabInitialize(VOID)
 {
@@ -72,8 +63,7 @@ static PEX_SLAB ExpCreateSlab(EX_POOL_KIND Kind, ULONG Class)
     return Slab;
 }
 
-/* A stride that was never used. Not inline: a call that needs none saves few registers. */
-DECLSPEC_NOINLINE static PEX_BLOCK ExpFreshBlock(EX_POOL_KIND Kind, ULONG Class)
+PEX_BLOCK ExpFreshBlock(EX_POOL_KIND Kind, ULONG Class)
 {
     PEX_SLAB Slab = ExpClass[Kind][Class].Slabs;
     PEX_BLOCK Block;
@@ -90,45 +80,6 @@ DECLSPEC_NOINLINE static PEX_BLOCK ExpFreshBlock(EX_POOL_KIND Kind, ULONG Class)
     Block->Flags = EX_BLOCK_TRACKED;
     Block->Address = Slab->Base + Index / Slab->PerPage * DOOR_PAGE + Index % Slab->PerPage * Slab->Stride + EX_ZONE;
     return Block;
-}
-
-PEX_BLOCK ExpSlabAllocate(const EX_REQUEST *Request)
-{
-    UINT64 Bytes = Request->Bytes, Whole = ExpZoneEnd(Bytes) + EX_ZONE;
-    EX_CLASS *Class;
-    PEX_BLOCK Block;
-    PUCHAR At, Stale;
-    ULONG Index;
-
-    if (Request->CacheAligned && Bytes > 16)
-        Whole += 48; /* room to move the block up to a multiple of 64 */
-    if (Whole > DOOR_PAGE)
-        return NULL;
-    Index = ExpClassOf[Whole / 16];
-    Class = &ExpClass[Request->Kind][Index];
-    if (Class->Freed.Count < EX_QUARANTINE || (Block = ExpDequeue(&Class->Freed)) == NULL) {
-        Block = ExpFreshBlock(Request->Kind, Index);
-        if (!Block && (Block = ExpDequeue(&Class->Freed)) == NULL)
-            return NULL;
-    }
-    if (Block->State == ExBlockFreed && (Stale = ExpCheck(ExpSlabLinear(Block), Block->Bytes, EX_FILL_FREED)) != NULL)
-        ExpReportStaleWrite(Block, Stale);
-    Block->Address -= Block->Shift;
-    Block->Shift = Request->CacheAligned && Bytes > 16 ? (ULONG)(-Block->Address & 63) : 0;
-    Block->Address += Block->Shift;
-    At = ExpSlabLinear(Block);
-    Block->State = ExBlockLive;
-    Block->FreedAt = 0;
-    ExpFill(At - EX_ZONE, EX_ZONE, EX_FILL_ZONE);
-    ExpFill(At, Bytes, Request->Zero ? 0 : EX_FILL_ALLOCATED);
-    ExpFill(At + Bytes, ExpZoneEnd(Bytes) - Bytes, EX_FILL_ZONE);
-    return Block;
-}
-
-VOID ExpSlabFree(PEX_BLOCK Block)
-{
-    ExpFill(ExpSlabLinear(Block), Block->Bytes, EX_FILL_FREED);
-    ExpEnqueue(&ExpClass[Block->Kind][Block->Class].Freed, Block);
 }
 
 /* Take the freed blocks of slabs without a live one out of the queue, and give those slabs back. */

@@ -18,7 +18,7 @@ static const struct {
     const char *what, *work;
     uint64_t count;
 } rows[] = {
-    {"open handles", "handles", 100000},
+    {"open handles", "handles", 400000},
     {"objects by name in one directory", "names", 100000},
     {"keys below one key", "keys", 100000},
     {"timers pending", "timers", 100000},
