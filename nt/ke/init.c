@@ -34,6 +34,7 @@ static VOID KiSettle(VOID)
 static VOID KiPhase1(PVOID Context)
 {
     ExInitializeWorkers();
+    MmNamePhysicalMemory();
     IoInitialize();
     KiStartDpcThreads();
     KiSettle();

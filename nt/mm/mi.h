@@ -13,6 +13,7 @@
 
 VOID MmInitialize(VOID);
 VOID MmInitializeSections(VOID); /* needs objects */
+VOID MmNamePhysicalMemory(VOID); /* needs \Device, and a thread */
 extern POBJECT_TYPE MiSectionType;
 
 /* Physically contiguous pages, zeroed. 0 = no memory. Any IRQL up to DISPATCH_LEVEL. */

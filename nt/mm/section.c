@@ -250,3 +250,21 @@ VOID MmInitializeSections(VOID)
         .Delete = MiDeleteSection});
     MmSectionObjectType = (PVOID)MiSectionType;
 }
+
+/* docs: "Device\PhysicalMemory Object": the machine's memory as a section, for kernel mode. Memory of devices is not in it. */
+VOID MmNamePhysicalMemory(VOID)
+{
+    UNICODE_STRING Name = RTL_CONSTANT_STRING(L"\\Device\\PhysicalMemory");
+    UINT64 Bytes = MiPageCount << MI_PAGE_SHIFT;
+    OBJECT_ATTRIBUTES Attributes;
+    PMI_SECTION Section;
+    HANDLE Handle;
+
+    InitializeObjectAttributes(&Attributes, &Name, OBJ_PERMANENT | OBJ_KERNEL_HANDLE, NULL, NULL);
+    if (!NT_SUCCESS(MiMakeSection(NULL, Bytes, PAGE_EXECUTE_READWRITE, SEC_COMMIT, &Section)))
+        KiInternalError("no memory for \\Device\\PhysicalMemory");
+    Section->Segment->Physical = TRUE;
+    if (!NT_SUCCESS(ObpInsertObject(Section, &Attributes, SECTION_ALL_ACCESS, &Handle)))
+        KiInternalError("\\Device\\PhysicalMemory can't be named");
+    NtClose(Handle);
+}

@@ -184,8 +184,14 @@ static NTSTATUS MiFillPage(PMI_SEGMENT Segment, UINT64 Offset)
 
 UINT64 MiSegmentPage(PMI_SEGMENT Segment, UINT64 Offset, BOOLEAN Write, NTSTATUS *Status)
 {
-    UINT64 *Entry = MiSegmentEntry(Segment, Offset, FALSE);
+    UINT64 *Entry;
 
+    if (Segment->Physical) {
+        Offset &= ~(DOOR_PAGE - 1);
+        *Status = Offset && Offset < Segment->Bytes ? STATUS_SUCCESS : STATUS_ACCESS_VIOLATION;
+        return NT_SUCCESS(*Status) ? Offset : 0;
+    }
+    Entry = MiSegmentEntry(Segment, Offset, FALSE);
     if (!Entry || !MI_ENTRY_PHYSICAL(*Entry)) {
         if (Segment->File)
             KeWaitForSingleObject(&Segment->Paging, WrPageIn, KernelMode, FALSE, NULL);

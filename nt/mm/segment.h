@@ -15,7 +15,8 @@ typedef struct _MI_SEGMENT {
     PFILE_OBJECT File; /* NULL = the paging file's */
     PVOID *Home;       /* the file's pointer to it */
     BOOLEAN Image;
-    UINT64 Bytes; /* room for pages */
+    BOOLEAN Physical; /* the machine's memory itself: a page's offset is its address */
+    UINT64 Bytes;     /* room for pages */
     UINT64 PreferredBase, Entry;
     USHORT Machine, Subsystem, Characteristics;
     UINT64 **Leaf;

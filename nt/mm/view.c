@@ -35,6 +35,11 @@ static NTSTATUS MiMapView(PMI_SECTION Section, PMI_SPACE Space, UINT64 *Base, UI
         Protection = PAGE_EXECUTE_WRITECOPY;
     else if (!MiFits(Section->Protection, Protection & ~(ULONG)PAGE_GUARD))
         return STATUS_SECTION_PROTECTION;
+    if (Section->Segment->Physical) { /* the view begins before what was asked for, and says where */
+        UINT64 Before = *Offset & (MI_GRANULARITY - 1);
+        *Offset -= Before;
+        *Bytes += *Bytes ? Before : 0;
+    }
     if ((*Base | *Offset) & (MI_GRANULARITY - 1))
         return STATUS_MAPPED_ALIGNMENT;
     if (*Offset >= Section->Bytes || *Bytes > Section->Bytes - *Offset)
@@ -72,6 +77,8 @@ static NTSTATUS MiMapInto(PMI_SECTION Section, PEPROCESS Process, PVOID *BaseAdd
     UINT64 Top = ZeroBits >= 32 ? ZeroBits + 1 : ZeroBits ? 1ull << (32 - ZeroBits) : DOOR_USER_END;
     NTSTATUS Status;
 
+    if (Section->Segment->Physical && ExGetPreviousMode() == UserMode)
+        return STATUS_ACCESS_DENIED;
     if (Inherit != ViewShare && Inherit != ViewUnmap)
         return STATUS_INVALID_PARAMETER_8;
     if (Type & ~(MEM_RESERVE | MEM_TOP_DOWN | 0x40000000u /* MEM_DOS_LIM */))

@@ -49,3 +49,13 @@ is(open(2 * #name, wide(name), nil, 47), 0xC000000D, "attributes of another leng
 is((p:service("NtOpenFile", {s, 0x100000, wild, s + 128, 7, 0x20})), 0xC0000005, "attributes that are not there")
 -- and still
 is(control(h, 0, 0, s + 64, 8, s + 128, 8), 0, "the end")
+-- the machine's memory is the kernel's: a program gets no view of it
+local memory = "\\Device\\PhysicalMemory"
+status, out = p:service("NtOpenSection", {s, 4, s + 64}, {
+  {address = s + 64, data = string.pack("<I4I4i8i8I4I4i8i8", 48, 0, 0, s + 256, 0x40, 0, 0, 0)},
+  {address = s + 256, data = string.pack("<I2I2I4i8", 2 * #memory, 2 * #memory, 0, s + 512)},
+  {address = s + 512, data = wide(memory)}, {address = s, bytes = 8}})
+is(status, 0, "the section of the machine's memory")
+local section = string.unpack("<i8", out[1])
+is((p:service("NtMapViewOfSection", {section, -1, s, 0, 4096, s + 8, s + 16, 1, 0, 2}, {
+  {address = s, data = string.pack("<i8i8i8", 0, 0x10000, 4096)}})), 0xC0000022, "a view of it")
