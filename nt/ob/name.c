@@ -607,11 +607,10 @@ NTSTATUS NTAPI NtQuerySymbolicLinkObject(HANDLE Handle, PUNICODE_STRING Target, 
     return Status;
 }
 
-/* docs: IoCreateSymbolicLink: a permanent link, removed by IoDeleteSymbolicLink only. */
-NTSTATUS NTAPI IoCreateSymbolicLink(PUNICODE_STRING Name, PUNICODE_STRING Target)
+static NTSTATUS ObpNameLink(PUNICODE_STRING Name, PUNICODE_STRING Target, ULONG Stack)
 {
     PVOID Body;
-    NTSTATUS Status = ObpNewLink(Target, VfCaptureStack(), &Body);
+    NTSTATUS Status = ObpNewLink(Target, Stack, &Body);
     if (!NT_SUCCESS(Status))
         return Status;
     Status = ObpInsertName(Body, Name, OBJ_CASE_INSENSITIVE | OBJ_PERMANENT);
@@ -619,16 +618,16 @@ NTSTATUS NTAPI IoCreateSymbolicLink(PUNICODE_STRING Name, PUNICODE_STRING Target
     return Status;
 }
 
+/* docs: IoCreateSymbolicLink: a permanent link, removed by IoDeleteSymbolicLink only. */
+NTSTATUS NTAPI IoCreateSymbolicLink(PUNICODE_STRING Name, PUNICODE_STRING Target)
+{
+    return ObpNameLink(Name, Target, VfCaptureStack());
+}
+
 /* The kernel's own: no driver is to be blamed for it. */
 NTSTATUS ObpCreateLink(PUNICODE_STRING Name, PUNICODE_STRING Target)
 {
-    PVOID Body;
-    NTSTATUS Status = ObpNewLink(Target, 0, &Body);
-    if (!NT_SUCCESS(Status))
-        return Status;
-    Status = ObpInsertName(Body, Name, OBJ_CASE_INSENSITIVE | OBJ_PERMANENT);
-    ObfDereferenceObject(Body);
-    return Status;
+    return ObpNameLink(Name, Target, 0);
 }
 
 NTSTATUS NTAPI IoDeleteSymbolicLink(PUNICODE_STRING Name)
@@ -657,12 +656,9 @@ static VOID ObpMakeDirectory(PCWSTR Text)
 static VOID ObpMakeLink(PCWSTR Text, PCWSTR To)
 {
     UNICODE_STRING Name, Target;
-    PVOID Body;
     RtlInitUnicodeString(&Name, Text);
     RtlInitUnicodeString(&Target, To);
-    ObpNewLink(&Target, 0, &Body);
-    KI_ASSERT(ObpInsertName(Body, &Name, OBJ_PERMANENT) == STATUS_SUCCESS);
-    ObfDereferenceObject(Body);
+    KI_ASSERT(ObpCreateLink(&Name, &Target) == STATUS_SUCCESS);
 }
 
 VOID ObpInitializeNames(VOID)
