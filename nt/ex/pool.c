@@ -42,13 +42,14 @@ static inline PVOID ExpFinishBlock(PEX_BLOCK Block, const EX_REQUEST *Request)
 
 FORCEINLINE PEX_BLOCK ExpTakeBlock(const EX_REQUEST *Request)
 {
+    const EX_REQUEST Known = *Request; /* in registers, where what is not inline has seen the other */
     PEX_BLOCK Block;
 
-    if (Request->Place)
+    if (Known.Place)
         return ExpBigAllocate(Request);
-    if (Request->Special && Request->Bytes <= DOOR_PAGE && (Block = ExpSpecialAllocate(Request)) != NULL)
+    if (Known.Special && Known.Bytes <= DOOR_PAGE && (Block = ExpSpecialAllocate(Request)) != NULL)
         return Block;
-    if (Request->Bytes <= EX_SMALL_MAXIMUM && (Block = ExpSlabAllocate(Request)) != NULL)
+    if (Known.Bytes <= EX_SMALL_MAXIMUM && (Block = ExpSlabAllocate(&Known)) != NULL)
         return Block;
     return ExpBigAllocate(Request);
 }
@@ -61,12 +62,13 @@ DECLSPEC_NOINLINE static PEX_BLOCK ExpTakeTrimmed(const EX_REQUEST *Request)
 
 FORCEINLINE PVOID ExpAllocateBlock(const EX_REQUEST *Request)
 {
+    const EX_REQUEST Known = *Request;
     PEX_BLOCK Block;
 
-    if (Request->Bytes >= MiPageCount * DOOR_PAGE)
+    if (Known.Bytes >= MiPageCount * DOOR_PAGE)
         return NULL;
     Block = ExpTakeBlock(Request);
-    return ExpFinishBlock(Block ? Block : ExpTakeTrimmed(Request), Request);
+    return ExpFinishBlock(Block ? Block : ExpTakeTrimmed(Request), &Known);
 }
 
 PEX_BLOCK ExpBlockOf(UINT64 Address)
