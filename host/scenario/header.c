@@ -178,7 +178,12 @@ static int protected_run(lua_State *L)
     lua_setfield(L, -2, "__index");
     lua_setmetatable(L, -2);
     lua_pushfstring(L, "@%s", script->path);
-    if (luaL_loadbufferx(L, script->text, script->bytes, lua_tostring(L, -1), "t") != LUA_OK)
+    int status = luaL_loadbufferx(L, script->text, script->bytes, lua_tostring(L, -1), "t");
+    if (status == LUA_ERRSYNTAX) { /* known before a driver is loaded */
+        self(L)->wrong = true;
+        snprintf(self(L)->why, 256, "%s", lua_tostring(L, -1));
+    }
+    if (status != LUA_OK)
         return lua_error(L);
     lua_sethook(L, hook, LUA_MASKCOUNT, STEPS);
     lua_call(L, 0, 0);

@@ -22,6 +22,6 @@ struct scenario_header {
     char device[HEADER_DEVICES][HEADER_DEVICE]; /* "ID=DRIVER" as --device has it */
 };
 
-/* False: what is wrong with it is in why ("x.lua:3: machine: ..."). A script with an error elsewhere has no header; it will
- * be told when it runs. */
+/* False: what is wrong with it is in why ("x.lua:3: machine: ..."), its syntax included. A script with an error elsewhere has no
+ * header; it will be told when it runs. */
 bool scenario_header(const char *path, const char *text, size_t bytes, struct scenario_header *h, char why[256]);

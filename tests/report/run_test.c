@@ -120,6 +120,13 @@ static void scenario_expects(void **state)
            "irqlab: bad.lua:2: bad argument #1 to 'advance'");
 }
 
+static void script_that_is_none_is_said_before_drivers_run(void **state)
+{
+    script("none.lua", "int x\n");
+    expect("build/irqlab run --scenario $D/none.lua " FAILS, 2, "/none.lua:1: syntax error near 'x'\n");
+    assert_null(strstr(text, "DriverEntry"));
+}
+
 static void full_disk_is_said(void **state)
 {
     expect("build/irqlab run --json /dev/full " SOLVED, 70, "irqlab: /dev/full: could not be written");
@@ -214,6 +221,7 @@ int main(void)
         cmocka_unit_test(going_on_is_repeated_in_again),
         cmocka_unit_test(run_repeats_exactly),
         cmocka_unit_test(scenario_expects),
+        cmocka_unit_test(script_that_is_none_is_said_before_drivers_run),
         cmocka_unit_test(full_disk_is_said),
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(places_that_cannot_be_used_are_said),
