@@ -9,6 +9,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include "base/status.h"
+#include "base/temporary.h"
 #include "cli/benign.h"
 #include "cli/command.h"
 #include "cli/given.h"
@@ -257,17 +258,14 @@ static void describe(struct given *g)
  * systems like /proc in which nobody makes one. */
 static bool check_temporary(void)
 {
-    const char *base = getenv("TMPDIR");
     char probe[PATH_MAX];
-    if (!base || !*base)
-        base = "/tmp";
-    if (!input_directory(base))
+    if (!input_directory(temporary_base()))
         return false;
-    snprintf(probe, sizeof(probe), "%.4000s/irqlab-XXXXXX", base);
-    if (mkdtemp(probe) && rmdir(probe) == 0)
+    int error = temporary_directory(probe, sizeof probe, "");
+    if (!error && rmdir(probe) == 0)
         return true;
-    fprintf(stderr, "irqlab: %s: %s, and there the machine's volume would be (see TMPDIR, --volume)\n", base,
-            strerror(errno));
+    fprintf(stderr, "irqlab: %s: %s, and there the machine's volume would be (see TMPDIR, --volume)\n",
+            temporary_base(), strerror(error ? error : errno));
     return false;
 }
 

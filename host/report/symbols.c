@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/temporary.h"
 #include "report/pdb.h"
 #include "report/symbolizer.h"
 #include "report/symbols.h"
@@ -23,9 +24,9 @@ struct symbols_module {
     uint32_t bytes;
     bool driver, loaded, opened;
     char name[64];
-    char *path;    /* of the file opened, NULL = none found */
-    char *pdb;     /* of its PDB, NULL = none */
-    char link[64]; /* directory of links to both, while the symbolizer opens them; "" = none */
+    char *path;          /* of the file opened, NULL = none found */
+    char *pdb;           /* of its PDB, NULL = none */
+    char link[PATH_MAX]; /* directory of links to both, while the symbolizer opens them; "" = none */
     void *mapped;
     size_t mapped_bytes;
     struct symtab table;
@@ -227,8 +228,7 @@ static unsigned ask(struct symbols *s, struct symbols_module *m, uint32_t rva, s
         return symbolizer_ask(s->symbolizer, m->path, rva, told, SYMBOLS_INLINES);
     bool first = !*m->link;
     if (first) {
-        strcpy(m->link, "/tmp/irqlab-symbols-XXXXXX");
-        if (!mkdtemp(m->link)) {
+        if (temporary_directory(m->link, sizeof m->link, "-symbols")) {
             *m->link = 0;
             return 0;
         }

@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/temporary.h"
 #include "serve/part.h"
 
 #define STEP 100000000ull         /* 10 s of virtual time at once */
@@ -35,10 +36,10 @@ static bool fail(struct server *s, const char *what)
 static bool open_socket(struct server *s)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
-    const char *given = s->serve->socket, *base = getenv("TMPDIR");
+    const char *given = s->serve->socket;
     if (!given) {
-        snprintf(s->folder, sizeof s->folder, "%.50s/irqlab-serve-XXXXXX", base && *base ? base : "/tmp");
-        if (!mkdtemp(s->folder))
+        errno = temporary_directory(s->folder, sizeof s->folder, "-serve");
+        if (errno)
             return fail(s, s->folder);
         s->folder_made = 1;
         snprintf(s->path, sizeof s->path, "%s/socket", s->folder);

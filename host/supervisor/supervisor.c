@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/temporary.h"
 #include "supervisor/part.h"
 
 /* ---- The end ------------------------------------------------------------------------------------------------- */
@@ -313,14 +314,13 @@ static bool offer_kernel(struct supervisor *s, const char *directory, char why[2
 static bool open_volume(struct supervisor *s, const char *directory, bool copied, char why[256])
 {
     if (!directory || copied) {
-        const char *base = getenv("TMPDIR");
-        snprintf(s->volume_path, sizeof(s->volume_path), "%.4000s/irqlab-XXXXXX", base && *base ? base : "/tmp");
-        if (!mkdtemp(s->volume_path)) {
-            snprintf(why, 256, "cannot make a volume directory %.150s: %s", s->volume_path, strerror(errno));
+        int error = temporary_directory(s->volume_path, sizeof(s->volume_path), "");
+        if (error) {
+            snprintf(why, 256, "cannot make a volume directory %.150s: %s", s->volume_path, strerror(error));
             return false;
         }
         s->own_volume = true;
-        int error = directory ? volume_copy(directory, s->volume_path) : 0;
+        error = directory ? volume_copy(directory, s->volume_path) : 0;
         if (error) {
             snprintf(why, 256, "cannot copy the volume directory %.150s: %s", directory, strerror(error));
             return false;

@@ -1,7 +1,7 @@
 # Tests of what the user sees: reports against golden files, symbols, options, scenarios, and the command line's answers to
 # bad input. `make -f tools/build.mk rebase-report` writes the golden files anew.
 TR := $(B)/tests/report
-TR_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard host/report/*.c host/scenario/*.c) host/registry/stream.c host/base/status.c host/cli/options.c host/cli/near.c \
+TR_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard host/report/*.c host/scenario/*.c) host/registry/stream.c host/base/status.c host/base/temporary.c host/cli/options.c host/cli/near.c \
 	tests/report/mock/contracts.c) $(B)/host/scenario/scripts.o
 TR_TESTS := $(patsubst tests/report/%.c,$(TR)/%,$(wildcard tests/report/*_test.c))
 
