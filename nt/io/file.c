@@ -299,7 +299,7 @@ static NTSTATUS IopCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIB
     Status = ObpOpen(ObjectAttributes, IopFileType, Access, &Open, Handle);
     if (Open.File)
         Open.File->Flags |= FO_HANDLE_CREATED;
-    if (NT_SUCCESS(Status) || Open.Iosb.Status) {
+    if (NT_SUCCESS(Status) || NT_WARNING(Status)) { /* an error leaves the caller's block alone, as Windows does */
         Iosb->Status = Open.Iosb.Status;
         Iosb->Information = Open.Iosb.Information;
     }

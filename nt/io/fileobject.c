@@ -73,6 +73,13 @@ static NTSTATUS IopAskFileName(PFILE_OBJECT File, PFILE_NAME_INFORMATION *Name)
     return Status;
 }
 
+/* Asked for a name: no driver that knows names, or an open that has none (a volume). */
+static BOOLEAN IopIsNameless(NTSTATUS Status)
+{
+    return Status == STATUS_INVALID_DEVICE_REQUEST || Status == STATUS_NOT_IMPLEMENTED ||
+           Status == STATUS_INVALID_PARAMETER;
+}
+
 /*
  * The name of a file (docs: ObQueryNameString): its device's, and behind it what the driver says. A driver that does not
  * know names, or this open has none, leaves the device's.
@@ -86,8 +93,7 @@ NTSTATUS IopQueryFileName(PVOID Body, PWSTR Buffer, ULONG Bytes, PULONG Length)
     NTSTATUS Status = ObpFullName(File->DeviceObject, Device, sizeof(Device), &DeviceBytes);
     if (NT_SUCCESS(Status))
         Status = IopAskFileName(File, &Name);
-    if (!NT_SUCCESS(Status) && Status != STATUS_INVALID_DEVICE_REQUEST && Status != STATUS_NOT_IMPLEMENTED &&
-        Status != STATUS_INVALID_PARAMETER)
+    if (!NT_SUCCESS(Status) && !IopIsNameless(Status))
         return Status;
     ULONG NameBytes = NT_SUCCESS(Status) ? Name->FileNameLength : 0, Fits = min(DeviceBytes, Bytes);
     RtlCopyMemory(Buffer, Device, Fits);
@@ -108,18 +114,20 @@ NTSTATUS NTAPI IoQueryFileDosDeviceName(PFILE_OBJECT File, POBJECT_NAME_INFORMAT
     if (File->DeviceObject != FsdDisk)
         return STATUS_OBJECT_NAME_NOT_FOUND; /* no drive letter leads to other devices' volumes */
     NTSTATUS Status = IopAskFileName(File, &Name);
-    if (NT_SUCCESS(Status)) {
-        ULONG Text = Drive.Length + Name->FileNameLength;
+    if (NT_SUCCESS(Status) || IopIsNameless(Status)) {
+        ULONG Rest = Name ? Name->FileNameLength : 0, Text = Drive.Length + Rest;
         *Result = ExAllocatePoolWithTag(PagedPool, sizeof(**Result) + Text + sizeof(WCHAR), 'nDoI');
         if (*Result) {
             PWCH To = (PWCH)(*Result + 1);
             (*Result)->Name = (UNICODE_STRING){(USHORT)Text, (USHORT)(Text + sizeof(WCHAR)), To};
             RtlCopyMemory(To, Drive.Buffer, Drive.Length);
-            RtlCopyMemory(To + Drive.Length / sizeof(WCHAR), Name->FileName, Name->FileNameLength);
+            if (Name)
+                RtlCopyMemory(To + Drive.Length / sizeof(WCHAR), Name->FileName, Rest);
             To[Text / sizeof(WCHAR)] = 0;
-        } else
-            Status = STATUS_INSUFFICIENT_RESOURCES;
-        ExpFree(Name);
+        }
+        Status = *Result ? STATUS_SUCCESS : STATUS_INSUFFICIENT_RESOURCES;
+        if (Name)
+            ExpFree(Name);
     }
     return Status;
 }

@@ -101,24 +101,42 @@ ULONG FsdAttributes(const struct door_stat *Stat)
 
 /* ---- Names ------------------------------------------------------------------------------------------------------- */
 
+/* NTFS knows no "." and "..": it looks for the first in vain, unless it is what is asked for, and never for the second. */
+static NTSTATUS FsdCheckDots(PCWSTR Name, ULONG Characters)
+{
+    NTSTATUS Status = STATUS_SUCCESS;
+    for (ULONG Start = 0, End; Start < Characters; Start = End + 1) {
+        for (End = Start; End < Characters && Name[End] != L'\\'; End++)
+            ;
+        if (End - Start == 2 && Name[Start] == L'.' && Name[Start + 1] == L'.')
+            return STATUS_OBJECT_NAME_INVALID;
+        if (End - Start == 1 && Name[Start] == L'.' && Status == STATUS_SUCCESS)
+            Status = End < Characters ? STATUS_OBJECT_PATH_NOT_FOUND : STATUS_OBJECT_NAME_INVALID;
+    }
+    return Status;
+}
+
 /* The host judges characters and components; here only what the translation would change is refused. */
 NTSTATUS FsdMakePath(PFSD_FCB Related, PCWSTR Name, ULONG Characters, PCHAR Path, PBOOLEAN MustBeDirectory)
 {
-    ULONG Start = 0;
+    ULONG Start = 0, Leading = 0;
     *MustBeDirectory = FALSE;
     if (Related && *Related->Path)
         Start = RtlpFormat(Path, FSD_PATH, Characters ? "%s/" : "%s", Related->Path);
-    if (Characters && Name[0] == L'\\' && !Related) {
-        Name++;
-        Characters--;
-    }
+    while (!Related && Leading < 2 && Leading < Characters && Name[Leading] == L'\\')
+        Leading++; /* two separators at the beginning are one, as NTFS has it */
+    Name += Leading;
+    Characters -= Leading;
+    for (ULONG i = 0; i < Characters; i++)
+        if (Name[i] == L'/' || Name[i] == 0 || (Name[i] == L'\\' && (i == 0 || Name[i - 1] == L'\\')))
+            return STATUS_OBJECT_NAME_INVALID;
     if (Characters && Name[Characters - 1] == L'\\') {
         Characters--;
         *MustBeDirectory = TRUE;
     }
-    for (ULONG i = 0; i < Characters; i++)
-        if (Name[i] == L'/' || Name[i] == 0 || (Name[i] == L'\\' && (i == 0 || Name[i - 1] == L'\\')))
-            return STATUS_OBJECT_NAME_INVALID;
+    NTSTATUS Status = FsdCheckDots(Name, Characters);
+    if (!NT_SUCCESS(Status))
+        return Status;
     if (Characters * 3 + Start >= FSD_PATH)
         return STATUS_NAME_TOO_LONG;
     RtlpToUtf8(Path + Start, FSD_PATH - Start, Name, Characters);
@@ -128,13 +146,13 @@ NTSTATUS FsdMakePath(PFSD_FCB Related, PCWSTR Name, ULONG Characters, PCHAR Path
     return STATUS_SUCCESS;
 }
 
-/* Not found: is it the name or the path that does not exist? */
+/* Not found, or no name for a file: is it the name or the path that does not exist? */
 static NTSTATUS FsdBlamePath(PCSTR Path, NTSTATUS Status)
 {
     CHAR Parent[FSD_PATH];
     if (Status == STATUS_NOT_A_DIRECTORY)
         return STATUS_OBJECT_PATH_NOT_FOUND;
-    if (Status != STATUS_OBJECT_NAME_NOT_FOUND)
+    if (Status != STATUS_OBJECT_NAME_NOT_FOUND && Status != STATUS_OBJECT_NAME_INVALID)
         return Status;
     ULONG n = RtlpFormat(Parent, sizeof(Parent), "%s", Path);
     while (n && Parent[n - 1] != '/')
@@ -142,8 +160,9 @@ static NTSTATUS FsdBlamePath(PCSTR Path, NTSTATUS Status)
     if (n == 0)
         return Status;
     Parent[n - 1] = 0;
-    if (!NT_SUCCESS(FsdOpenPath(Parent, DOOR_FILE_DIRECTORY)))
-        return STATUS_OBJECT_PATH_NOT_FOUND;
+    NTSTATUS Above = FsdOpenPath(Parent, DOOR_FILE_DIRECTORY);
+    if (!NT_SUCCESS(Above))
+        return Above == STATUS_OBJECT_NAME_INVALID ? Above : STATUS_OBJECT_PATH_NOT_FOUND;
     FsdCloseDoor(FsdRequest.handle);
     return Status;
 }
@@ -302,7 +321,9 @@ static NTSTATUS FsdOpenExisting(PFSD_OPEN Open, BOOLEAN MustBeDirectory)
     NTSTATUS Status = STATUS_SUCCESS;
     ULONG Writes = FILE_WRITE_DATA | FILE_APPEND_DATA;
     if (Open->Disposition == FILE_CREATE)
-        Status = STATUS_OBJECT_NAME_COLLISION;
+        Status = !*Open->Path                    ? STATUS_ACCESS_DENIED /* the root */
+                 : MustBeDirectory && !Directory ? STATUS_OBJECT_NAME_INVALID
+                                                 : STATUS_OBJECT_NAME_COLLISION;
     else if ((Open->Options & FILE_DIRECTORY_FILE) && !Directory)
         Status = STATUS_NOT_A_DIRECTORY;
     else if (MustBeDirectory && !Directory)
@@ -376,22 +397,61 @@ static NTSTATUS FsdCreateNew(PFSD_OPEN Open, BOOLEAN MustBeDirectory, NTSTATUS W
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS FsdCreateBody(PFSD_OPEN Open)
+/* docs: IRP_MJ_CREATE: a name of no character is the volume: no directory, and no file that could be made anew. DIFFERS:
+ * it has no sectors to read, and can't be locked: it is asked about itself only. */
+static NTSTATUS FsdOpenVolume(PFSD_OPEN Open)
+{
+    if (Open->Options & FILE_DIRECTORY_FILE)
+        return STATUS_NOT_A_DIRECTORY;
+    if (Open->Disposition != FILE_OPEN && Open->Disposition != FILE_OPEN_IF)
+        return STATUS_ACCESS_DENIED;
+    if (Open->Options & FILE_DELETE_ON_CLOSE)
+        return STATUS_CANNOT_DELETE;
+    NTSTATUS Status = FsdOpenPath("", DOOR_FILE_DIRECTORY);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    FsdRequest.stat.id = FSD_VOLUME_ID; /* its own, apart from the root's */
+    FsdRequest.stat.directory = FALSE;
+    FsdRequest.stat.size = 0;
+    PFSD_FCB Fcb = FsdTakeFcb("", FALSE);
+    Fcb->Volume = TRUE;
+    if (Fcb->Opens)
+        Status = IoCheckShareAccess(Open->Access, Open->Share, Open->File, &Fcb->Share, FALSE);
+    if (!NT_SUCCESS(Status)) {
+        FsdReleaseFcb(Fcb);
+        return Status;
+    }
+    Open->File->FsContext = Fcb;
+    Open->Information = FILE_OPENED;
+    return STATUS_SUCCESS;
+}
+
+/* The volume, or something below what the name says. */
+static NTSTATUS FsdOpenNamed(PFSD_OPEN Open)
 {
     PFILE_OBJECT File = Open->File, Related = File->RelatedFileObject;
     BOOLEAN MustBeDirectory;
-    if (Open->Irp->AssociatedIrp.SystemBuffer && Open->Stack->Parameters.Create.EaLength)
-        return STATUS_EAS_NOT_SUPPORTED;
+    if (Related && FsdFcbOf(Related)->Volume && File->FileName.Length)
+        return STATUS_INVALID_PARAMETER;
+    if (!File->FileName.Length && (!Related || FsdFcbOf(Related)->Volume) && !Open->TargetDirectory)
+        return FsdOpenVolume(Open);
     NTSTATUS Status = FsdMakePath(Related ? FsdFcbOf(Related) : NULL, File->FileName.Buffer,
                                   File->FileName.Length / sizeof(WCHAR), Open->Path, &MustBeDirectory);
     if (!NT_SUCCESS(Status))
         return Status;
     if (Open->TargetDirectory)
-        Status = FsdOpenTarget(Open);
-    else if (NT_SUCCESS(Status = FsdOpenPath(Open->Path, 0)))
-        Status = FsdOpenExisting(Open, MustBeDirectory);
-    else
-        Status = FsdCreateNew(Open, MustBeDirectory, Status);
+        return FsdOpenTarget(Open);
+    if (NT_SUCCESS(Status = FsdOpenPath(Open->Path, 0)))
+        return FsdOpenExisting(Open, MustBeDirectory);
+    return FsdCreateNew(Open, MustBeDirectory, Status);
+}
+
+static NTSTATUS FsdCreateBody(PFSD_OPEN Open)
+{
+    PFILE_OBJECT File = Open->File;
+    if (Open->Irp->AssociatedIrp.SystemBuffer && Open->Stack->Parameters.Create.EaLength)
+        return STATUS_EAS_NOT_SUPPORTED;
+    NTSTATUS Status = FsdOpenNamed(Open);
     if (!NT_SUCCESS(Status))
         return Status;
     PFSD_FCB Fcb = FsdFcbOf(File);
@@ -566,7 +626,7 @@ NTSTATUS NTAPI FsdRead(PDEVICE_OBJECT Device, PIRP Irp)
     PFSD_FCB Fcb = FsdFcbOf(Stack->FileObject);
     UINT64 Offset = (UINT64)Stack->Parameters.Read.ByteOffset.QuadPart;
     ULONG Bytes = Stack->Parameters.Read.Length, Done;
-    if (!Fcb || Fcb->Directory)
+    if (!FsdIsFile(Fcb))
         return FsdFinish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     if (!Bytes)
         return FsdFinish(Irp, STATUS_SUCCESS, 0);
@@ -592,7 +652,7 @@ NTSTATUS NTAPI FsdWrite(PDEVICE_OBJECT Device, PIRP Irp)
     LARGE_INTEGER Offset = Stack->Parameters.Write.ByteOffset;
     ULONG Bytes = Stack->Parameters.Write.Length, Done;
     struct door_stat Stat;
-    if (!Fcb || Fcb->Directory)
+    if (!FsdIsFile(Fcb))
         return FsdFinish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     NTSTATUS Status = FsdMakeWritable(Fcb);
     if (NT_SUCCESS(Status) && Offset.HighPart == -1 && Offset.LowPart == FILE_WRITE_TO_END_OF_FILE) {

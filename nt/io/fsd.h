@@ -10,7 +10,8 @@ typedef struct _FSD_FCB {
     ULONG Opens;   /* file objects */
     ULONG Handles; /* of them those not cleaned up */
     BOOLEAN Writable, Directory, ReadOnly, DeletePending;
-    UINT64 Door; /* handle of the host */
+    BOOLEAN Volume; /* C: itself, opened by its bare name */
+    UINT64 Door;    /* handle of the host */
     UINT64 Id;
     SHARE_ACCESS Share;
     SECTION_OBJECT_POINTERS Sections;
@@ -34,8 +35,10 @@ typedef struct _FSD_CCB {
 #define FSD_PATH sizeof(((struct door_file *)0)->path)
 #define FSD_SERIAL 0x1249ab1e
 #define FSD_TAG 'dsFI'
+#define FSD_VOLUME_ID ((UINT64)-1)
 #define FsdFcbOf(File) ((PFSD_FCB)(File)->FsContext)
 #define FsdCcbOf(File) ((PFSD_CCB)(File)->FsContext2)
+#define FsdIsFile(Fcb) ((Fcb) && !(Fcb)->Directory && !(Fcb)->Volume)
 
 /* The one request to the door: filled, sent and read without a delivery point between. */
 extern struct door_file FsdRequest;

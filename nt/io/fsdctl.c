@@ -45,7 +45,7 @@ VOID FsdReport(PCSTR Path, ULONG Filter, ULONG Action)
 NTSTATUS NTAPI FsdLock(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PFSD_FCB Fcb = FsdFcbOf(IoGetCurrentIrpStackLocation(Irp)->FileObject);
-    if (!Fcb || Fcb->Directory)
+    if (!FsdIsFile(Fcb))
         return FsdFinish(Irp, STATUS_INVALID_PARAMETER, 0);
     NTSTATUS Status = Fcb->Oplock ? FsRtlCheckOplock(&Fcb->Oplock, Irp, NULL, NULL, NULL) : STATUS_SUCCESS;
     return Status == STATUS_SUCCESS ? FsRtlProcessFileLock(&Fcb->Lock, Irp, NULL) : FsdFinish(Irp, Status, 0);
@@ -75,7 +75,7 @@ static NTSTATUS FsdUserControl(PIRP Irp, PIO_STACK_LOCATION Stack)
     PFSD_FCB Fcb = Stack->FileObject ? FsdFcbOf(Stack->FileObject) : NULL;
     ULONG Code = Stack->Parameters.FileSystemControl.FsControlCode;
     if (FsdIsOplockCode(Code)) {
-        if (!Fcb || Fcb->Directory)
+        if (!FsdIsFile(Fcb))
             return FsdFinish(Irp, STATUS_INVALID_PARAMETER, 0);
         return FsRtlOplockFsctrl(&Fcb->Oplock, Irp,
                                  FsRtlOplockIsSharedRequest(Irp) ? FsRtlAreThereCurrentOrInProgressFileLocks(&Fcb->Lock)

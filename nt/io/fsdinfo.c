@@ -42,6 +42,7 @@ static NTSTATUS FsdFillName(PFILE_NAME_INFORMATION Name, ULONG Room, PFSD_FCB Fc
             Wide[i] = L'\\';
     Room -= FIELD_OFFSET(FILE_NAME_INFORMATION, FileName);
     Name->FileNameLength = Need;
+    Room &= ~1u; /* whole characters */
     RtlCopyMemory(Name->FileName, Wide, Need < Room ? Need : Room);
     *Bytes += FIELD_OFFSET(FILE_NAME_INFORMATION, FileName) + (Need < Room ? Need : Room);
     ExpFree(Wide);
@@ -181,7 +182,7 @@ NTSTATUS NTAPI FsdQueryInformation(PDEVICE_OBJECT Device, PIRP Irp)
     PFSD_FCB Fcb = FsdFcbOf(Stack->FileObject);
     struct door_stat Stat;
     ULONG_PTR Bytes = 0;
-    NTSTATUS Status = Fcb ? FsdStat(Fcb, &Stat) : STATUS_INVALID_PARAMETER;
+    NTSTATUS Status = Fcb && !Fcb->Volume ? FsdStat(Fcb, &Stat) : STATUS_INVALID_PARAMETER;
     if (NT_SUCCESS(Status))
         Status = FsdFillClass(Stack->Parameters.QueryFile.FileInformationClass, Irp->AssociatedIrp.SystemBuffer,
                               Stack->Parameters.QueryFile.Length, Fcb, &Stat, &Bytes);
@@ -302,7 +303,7 @@ NTSTATUS NTAPI FsdSetInformation(PDEVICE_OBJECT Device, PIRP Irp)
     PVOID Buffer = Irp->AssociatedIrp.SystemBuffer;
     struct door_stat Stat;
     LONGLONG Size;
-    NTSTATUS Status = Fcb ? FsdStat(Fcb, &Stat) : STATUS_INVALID_PARAMETER;
+    NTSTATUS Status = Fcb && !Fcb->Volume ? FsdStat(Fcb, &Stat) : STATUS_INVALID_PARAMETER;
     if (NT_SUCCESS(Status) && Fcb->Oplock) {
         Status = FsRtlCheckOplock(&Fcb->Oplock, Irp, NULL, NULL, NULL);
         if (Status == STATUS_SUCCESS)
