@@ -234,6 +234,26 @@ VOID KiQuantumEnd(VOID)
     }
 }
 
+/*
+ * The best of the threads that are ready here runs, even one of lower priority, until its time is used up or this one is
+ * chosen again. FALSE = there is none. (Win32's page of SwitchToThread says so; the service itself has no page.)
+ */
+BOOLEAN KiYield(VOID)
+{
+    KIRQL OldIrql = KiRaiseIrql(DISPATCH_LEVEL);
+    PKI_PROCESSOR Processor = KiProcessor();
+    BOOLEAN Yields = Processor->NextThread || Processor->ReadySummary;
+
+    if (Yields) {
+        Processor->NextThread = KiSelectNext(Processor);
+        Processor->NextThread->State = KiStandby;
+        KiEnqueueReady(Processor, Processor->CurrentThread, FALSE);
+        KiSwapThread();
+    }
+    KiLowerIrql(OldIrql);
+    return Yields;
+}
+
 VOID KiSetThreadPriority(PKTHREAD Thread, KPRIORITY Priority)
 {
     if (Priority == Thread->Priority)

@@ -387,6 +387,7 @@ LONG KiSwapThread(VOID);              /* the current thread stops here; returns 
 PKTHREAD KiFindElsewhere(PKI_PROCESSOR Processor);
 VOID KiPreempt(VOID);
 VOID KiQuantumEnd(VOID);
+BOOLEAN KiYield(VOID);
 VOID KiUnwaitThread(PKTHREAD Thread, LONG WaitStatus, KPRIORITY Increment);
 VOID KiWaitTest(PVOID Object, KPRIORITY Increment); /* Object became signalled: wake who can go */
 VOID KiUnlinkWaits(PKTHREAD Thread);

@@ -125,6 +125,7 @@ NTSTATUS NTAPI NtProtectVirtualMemory(HANDLE Process, PVOID *BaseAddress, PSIZE_
 NTSTATUS NTAPI NtTerminateProcess(HANDLE Process, NTSTATUS ExitStatus);
 NTSTATUS NTAPI NtTerminateThread(HANDLE Thread, NTSTATUS ExitStatus);
 NTSTATUS NTAPI NtDelayExecution(BOOLEAN Alertable, PLARGE_INTEGER Interval);
+NTSTATUS NTAPI NtYieldExecution(VOID);
 
 NTSTATUS PspQueryModules(PVOID Buffer, ULONG Bytes, PULONG Returned);
 NTSTATUS PspQueryModulesEx(PVOID Buffer, ULONG Bytes, PULONG Returned);

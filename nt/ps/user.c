@@ -73,6 +73,7 @@ static const struct {
     SERVICE(TerminateProcess, ".."),
     SERVICE(TerminateThread, ".."),
     SERVICE(DelayExecution, ".l"),
+    SERVICE(YieldExecution, ""),
     SERVICE(TestAlert, ""),
     SERVICE(CancelIoFileEx, "..i"),
     SERVICE(CreateIoCompletion, "8.O."),
@@ -361,6 +362,12 @@ NTSTATUS NTAPI NtDelayExecution(BOOLEAN Alertable, PLARGE_INTEGER Interval)
     if (!Interval)
         return STATUS_ACCESS_VIOLATION;
     return KeDelayExecutionThread(ExGetPreviousMode(), Alertable, Interval);
+}
+
+NTSTATUS NTAPI NtYieldExecution(VOID)
+{
+    KiCountBusy(1); /* no wait: a loop of them must come to an end */
+    return KiYield() ? STATUS_SUCCESS : STATUS_NO_YIELD_PERFORMED;
 }
 
 /* ---- Calls ----------------------------------------------------------------------------------------------------------

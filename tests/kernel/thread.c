@@ -293,6 +293,28 @@ TEST(a_delay_of_nothing_gives_the_turn_to_others)
         CHECK_IS(Order[i], 1 + i % 2);
 }
 
+NTSTATUS NTAPI ZwYieldExecution(VOID); /* exported, in no header */
+
+TEST(a_yield_gives_the_turn_to_any_ready_thread)
+{
+    static const KPRIORITY Priority[] = {8, 3};
+    PVOID Thread;
+
+    if (KeQueryActiveProcessorCount(NULL) > 1)
+        return;
+    CHECK_IS(ZwYieldExecution(), STATUS_NO_YIELD_PERFORMED);
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Priority); i++) {
+        KeInitializeEvent(&Gate, NotificationEvent, TRUE);
+        Steps = 0;
+        Thread = StartThread(Note, NULL);
+        KeSetPriorityThread(Thread, Priority[i]);
+        CHECK_IS(Steps, 0);
+        CHECK_IS(ZwYieldExecution(), STATUS_SUCCESS);
+        CHECK_IS(Steps, 1);
+        EndThread(Thread);
+    }
+}
+
 TEST(a_thousand_threads_come_and_go)
 {
     static PVOID Thread[1000];
@@ -314,4 +336,5 @@ CHECK_DRIVER(T(a_thread_runs_with_its_context_at_passive_level), T(a_thread_obje
              T(higher_priority_runs_first), T(a_better_thread_preempts_when_it_is_woken),
              T(dispatch_level_holds_the_switch_off), T(lowering_the_own_priority_lets_a_better_one_run),
              T(threads_of_equal_priority_share_the_processor), T(a_boost_wears_off),
-             T(a_delay_of_nothing_gives_the_turn_to_others), T(a_thousand_threads_come_and_go))
+             T(a_delay_of_nothing_gives_the_turn_to_others), T(a_yield_gives_the_turn_to_any_ready_thread),
+             T(a_thousand_threads_come_and_go))
