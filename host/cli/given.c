@@ -230,6 +230,58 @@ static bool read_devices(struct given *g, const char *command)
     return true;
 }
 
+static bool is_given(void *context, const char *file)
+{
+    return session_driver_named(context, file);
+}
+
+static bool install(struct given *g, const char *command, const char *path)
+{
+    struct input file = {0};
+    struct inf inf = {0};
+    char why[256];
+    int before = g->installed->bindings;
+    if (!input_read(path, "INF file", INF_FILE_BYTES, &file))
+        return false;
+    bool good = inf_parse(&inf, file.bytes, file.size, why) && inf_install(&inf, g->installed, why);
+    if (good && g->installed->bindings == before && !inf_has(&inf, "DefaultInstall.NTamd64") &&
+        !inf_has(&inf, "DefaultInstall")) {
+        snprintf(why, sizeof why, "installs nothing for the drivers given");
+        good = false;
+    }
+    if (!good)
+        fprintf(stderr, "irqlab: %s: --inf: %s: %s\n", command, path, why);
+    inf_free(&inf);
+    free(file.bytes);
+    return good;
+}
+
+/* What INF files bind comes behind what the user binds. */
+static bool read_infs(struct given *g, const char *command)
+{
+    if (!g->infs.count)
+        return true;
+    if (!(g->installed = calloc(1, sizeof *g->installed)))
+        return false;
+    g->installed->given = is_given;
+    g->installed->context = &g->session;
+    g->installed->registry = &g->session.registry;
+    g->installed->major = g->machine.os_major;
+    g->installed->minor = g->machine.os_minor;
+    g->installed->build = g->machine.os_build;
+    for (int i = 0; i < g->infs.count; i++)
+        if (!install(g, command, g->infs.text[i]))
+            return false;
+    for (int i = 0; i < g->installed->bindings; i++) {
+        if (g->session.devices == SESSION_DEVICES) {
+            fprintf(stderr, "irqlab: %s: --inf: more than %d devices\n", command, SESSION_DEVICES);
+            return false;
+        }
+        g->session.device[g->session.devices++] = g->installed->binding[i];
+    }
+    return true;
+}
+
 static void describe(struct given *g)
 {
     g->machine = (struct supervisor_options){
@@ -290,7 +342,7 @@ int given_read(struct given *g, const char *command, int count, char **paths)
         snprintf(g->header_device[i], HEADER_DEVICE, "%s", header.device[i]);
         g->devices.text[g->devices.count++] = g->header_device[i];
     }
-    if (!read_devices(g, command) || !benign_read(g, command))
+    if (!read_devices(g, command) || !read_infs(g, command) || !benign_read(g, command))
         return COMMAND_USAGE;
     if (!input_kernel_dir(g->kernel_dir, sizeof g->kernel_dir)) {
         fprintf(stderr, "irqlab: the kernel is missing: no ntoskrnl.exe in %s or ../lib/irqlab\n", g->kernel_dir);
@@ -307,6 +359,7 @@ void given_free(struct given *g)
         free(g->found[i]);
     free(g->script.bytes);
     free(g->session.registry.bytes);
+    free(g->installed);
 }
 
 bool given_color(const struct given *g)

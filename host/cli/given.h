@@ -9,12 +9,13 @@
 #include "cli/input.h"
 #include "cli/options.h"
 #include "explore/session.h"
+#include "inf/inf.h"
 #include "scenario/header.h"
 
 struct given {
     /* options: */
     const char *scenario, *drivers, *test, *volume, *disk, *symbols, *os, *trace, *registry, *save_registry;
-    struct option_list devices;
+    struct option_list devices, infs;
     uint64_t cpus, seed, time, ram, watchdog;
     unsigned on_finding, special_pool, from; /* 0 = stop, on; enum session_from */
     unsigned build;                          /* 0 = strict */
@@ -27,7 +28,8 @@ struct given {
     char *found[SESSION_DRIVERS]; /* paths of drivers that the scenario names */
     struct session session;
     struct supervisor_options machine;
-    char kernel_dir[4200], disk_path[4096], device_text[4096];
+    char kernel_dir[4200], disk_path[4096], device_text[4096], inf_text[4096];
+    struct inf_target *installed;                      /* what the INF files bind */
     char header_device[HEADER_DEVICES][HEADER_DEVICE]; /* those that the scenario names */
 };
 
@@ -72,6 +74,12 @@ struct given {
          GIVEN_AT(type, devices),                                                                                        \
          "ID[=DRIVER]",                                                                                                  \
          .help = "a device and its drivers: 'Root\\X=x.sys,upper=f.sys'",                                                \
+         .repeats = true},                                                                                               \
+        {"--inf",                                                                                                        \
+         OPTION_LIST,                                                                                                    \
+         GIVEN_AT(type, infs),                                                                                           \
+         "FILE",                                                                                                         \
+         .help = "the devices and registry values that an INF file installs for the drivers",                            \
          .repeats = true},                                                                                               \
         {"--on-finding",                                                                                                 \
          OPTION_CHOICE,                                                                                                  \

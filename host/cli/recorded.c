@@ -50,6 +50,19 @@ static bool digest_file(const char *path, char hex[DIGEST_HEX])
     return ok;
 }
 
+/* A ; between them. */
+static bool put_list(char to[RECORD_PATH], const struct option_list *list)
+{
+    size_t used = 0;
+    for (int i = 0; i < list->count; i++) {
+        size_t n = strlen(list->text[i]);
+        if (used + n + 2 > RECORD_PATH || strchr(list->text[i], ';'))
+            return false;
+        used += (size_t)sprintf(to + used, "%s%s", used ? ";" : "", list->text[i]);
+    }
+    return true;
+}
+
 bool recorded_make(struct record *r, const struct given *g)
 {
     const struct session *s = &g->session;
@@ -68,11 +81,7 @@ bool recorded_make(struct record *r, const struct given *g)
     if (g->scenario)
         digest_of(g->script.bytes, g->script.size, r->scenario.hash);
     ok &= put_path(r->disk.path, RECORD_PATH, g->disk) && (!g->disk || digest_file(g->disk_path, r->disk.hash));
-    for (int i = 0; i < g->devices.count; i++) {
-        size_t used = strlen(r->devices);
-        ok &= used + strlen(g->devices.text[i]) + 2 < sizeof r->devices && !strchr(g->devices.text[i], ';');
-        snprintf(r->devices + used, sizeof r->devices - used, "%s%s", used ? ";" : "", g->devices.text[i]);
-    }
+    ok &= put_list(r->devices, &g->devices) && put_list(r->infs, &g->infs);
     r->cpus = g->cpus;
     r->seed = g->seed;
     r->ram = g->ram;
@@ -123,18 +132,24 @@ static bool check_version(const struct record *r, const char *path, const char *
     return !strcmp(kernel, r->kernel) || complain(path, "was made with another build of irqlab's kernel");
 }
 
+static void restore_list(struct option_list *list, char text[RECORD_PATH], const char *from)
+{
+    snprintf(text, RECORD_PATH, "%s", from);
+    for (char *next = text; *next && list->count < OPTION_LIST_MOST;) {
+        list->text[list->count++] = next;
+        next += strcspn(next, ";");
+        if (*next)
+            *next++ = 0;
+    }
+}
+
 static void restore_options(const struct record *r, struct given *g)
 {
     g->scenario = *r->scenario.path ? r->scenario.path : NULL;
     g->volume = *r->volume ? r->volume : NULL;
     g->disk = *r->disk.path ? r->disk.path : NULL;
-    snprintf(g->device_text, sizeof g->device_text, "%s", r->devices);
-    for (char *next = g->device_text; *next && g->devices.count < OPTION_LIST_MOST;) {
-        g->devices.text[g->devices.count++] = next;
-        next += strcspn(next, ";");
-        if (*next)
-            *next++ = 0;
-    }
+    restore_list(&g->devices, g->device_text, r->devices);
+    restore_list(&g->infs, g->inf_text, r->infs);
     g->os = *r->os ? r->os : NULL;
     g->trace = *r->trace ? r->trace : NULL;
     g->registry = *r->registry ? r->registry : NULL;

@@ -34,6 +34,7 @@ static const struct row {
     ROW_TEXT("disk-is", disk.hash),
     ROW_TEXT("volume", volume),
     ROW_TEXT("devices", devices),
+    ROW_TEXT("inf", infs),
     ROW_TEXT("os", os),
     ROW_TEXT("trace", trace),
     ROW_TEXT("registry", registry),

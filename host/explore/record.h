@@ -32,6 +32,7 @@ struct record {
     struct record_file disk;     /* path as --disk has it, "" = none */
     char volume[RECORD_PATH];    /* "" = an empty one */
     char devices[RECORD_PATH];   /* those of --device, a ; between them */
+    char infs[RECORD_PATH];      /* likewise those of --inf */
     char os[32];                 /* "" = the default */
     char trace[32];              /* as --trace has it, "" = none */
     char registry[RECORD_PATH];  /* as --registry has it, "" = none */

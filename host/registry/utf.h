@@ -37,3 +37,23 @@ static inline bool utf_from8(uint16_t *to, size_t *units, const uint8_t *from, s
     }
     return true;
 }
+
+/* to: room for three bytes a unit. The bytes written; half a pair becomes U+FFFD. */
+static inline size_t utf_to8(char *to, const uint16_t *from, size_t units)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < units; i++) {
+        uint32_t code = from[i], next = i + 1 < units ? from[i + 1] : 0;
+        if (code >= 0xd800 && code < 0xdc00 && next >= 0xdc00 && next < 0xe000) {
+            code = 0x10000 + ((code - 0xd800) << 10) + (next - 0xdc00);
+            i++;
+        } else if (code >= 0xd800 && code < 0xe000)
+            code = 0xfffd;
+        unsigned more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+        static const uint8_t lead[] = {0, 0xc0, 0xe0, 0xf0};
+        to[n++] = (char)(lead[more] | code >> 6 * more);
+        while (more--)
+            to[n++] = (char)(0x80 | (code >> 6 * more & 0x3f));
+    }
+    return n;
+}

@@ -35,23 +35,14 @@ static struct streams *push_streams(lua_State *L)
     return s;
 }
 
-/* Half a pair becomes U+FFFD. */
 static void push_utf8(lua_State *L, const uint8_t *data, size_t bytes)
 {
     luaL_Buffer out;
-    luaL_buffinit(L, &out);
-    for (size_t i = 0; i + 1 < bytes; i += 2) {
-        uint32_t code = data[i] | (uint32_t)data[i + 1] << 8;
-        uint32_t next = i + 3 < bytes ? data[i + 2] | (uint32_t)data[i + 3] << 8 : 0;
-        if (code >= 0xd800 && code < 0xdc00 && next >= 0xdc00 && next < 0xe000) {
-            code = 0x10000 + ((code - 0xd800) << 10) + (next - 0xdc00);
-            i += 2;
-        } else if (code >= 0xd800 && code < 0xe000)
-            code = 0xfffd;
-        lua_pushfstring(L, "%U", (long)code);
-        luaL_addvalue(&out);
-    }
-    luaL_pushresult(&out);
+    uint16_t *wide = lua_newuserdatauv(L, bytes + 1, 0);
+    char *text = luaL_buffinitsize(L, &out, bytes / 2 * 3 + 1);
+    memcpy(wide, data, bytes);
+    luaL_pushresultsize(&out, utf_to8(text, wide, bytes / 2));
+    lua_remove(L, -2);
 }
 
 static int call_utf8(lua_State *L)

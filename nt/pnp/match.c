@@ -1,10 +1,10 @@
 /*
- * Which drivers belong to a device. There are no INF files: the user says it (irqlab run --device), or the device's key
- * below Enum does (Service, UpperFilters, LowerFilters), as an INF would have left it there.
+ * Which drivers belong to a device: the user says it (irqlab run --device), an INF file (--inf, which the host turns into the
+ * same), or the device's key below Enum does (Service, UpperFilters, LowerFilters).
  *
  * A binding is "ID[=DRIVER][,upper=DRIVER][,lower=DRIVER]...": a device one of whose hardware or compatible ids is ID is
  * driven by DRIVER, with the filters named. An id of the root enumerator ("Root\Echo") makes a device, too. DIFFERS: on
- * Windows an INF binds, with ranks; here the first binding that fits does.
+ * Windows drivers are ranked; here the first binding that fits is taken.
  */
 #include "nt.h"
 

@@ -97,6 +97,9 @@ ULONG PnpListBytes(PCWSTR List);    /* with both terminators */
 /* A value of the device's key below Enum, or of the key Subkey of it (NULL = itself). */
 NTSTATUS PnpWriteValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, ULONG Type, PVOID Data, ULONG Bytes);
 NTSTATUS PnpReadValue(PDEVICE_NODE Node, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Value); /* ExpFree it */
+/* Of the device's driver, "...Class\\{class}\\0000", made when it is first asked for; Path has room for 256 units. */
+VOID PnpDriverKey(PDEVICE_NODE Node, PWSTR Path);
+VOID PnpConfigure(PDEVICE_NODE Node); /* configure.c: what an INF file left for it */
 NTSTATUS PnpOpenKey(PCWSTR Path, BOOLEAN Create, ACCESS_MASK Access, PHANDLE Handle); /* absolute; makes all of it */
 
 /* ---- request.c ----------------------------------------------------------------------------------------------------- */

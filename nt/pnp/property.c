@@ -297,23 +297,25 @@ NTSTATUS NTAPI IoGetDeviceInterfacePropertyData(PUNICODE_STRING Link, const DEVP
 
 /* ---- Keys -------------------------------------------------------------------------------------------------------- */
 
-/* The driver key's name ("{class}\0000"); a device gets one when it is first asked for, of the class without a name. */
-static VOID PnpDriverKey(PDEVICE_NODE Node, PWSTR Path)
+VOID PnpDriverKey(PDEVICE_NODE Node, PWSTR Path)
 {
     static ULONG Next;
-    PKEY_VALUE_PARTIAL_INFORMATION Value;
-    CHAR Text[64];
-    WCHAR Name[64];
-    wcscpy(Path, PNP_CLASS);
+    PKEY_VALUE_PARTIAL_INFORMATION Value, Class;
+    CHAR Number[8];
+    SIZE_T Length = wcslen(wcscpy(Path, PNP_CLASS));
     if (NT_SUCCESS(PnpReadValue(Node, L"Driver", &Value))) {
         wcsncat(Path, (PWSTR)Value->Data, 128);
         ExpFree(Value);
         return;
     }
-    RtlpFormat(Text, sizeof(Text), "{4d36e97d-e325-11ce-bfc1-08002be10318}\\%04u", Next++);
-    RtlpFromUtf8(Name, RTL_NUMBER_OF(Name), Text);
-    PnpWriteValue(Node, NULL, L"Driver", REG_SZ, Name, (ULONG)(wcslen(Name) + 1) * sizeof(WCHAR));
-    wcscat(Path, Name);
+    if (NT_SUCCESS(PnpReadValue(Node, L"ClassGUID", &Class))) {
+        wcsncat(Path, (PWSTR)Class->Data, 40);
+        ExpFree(Class);
+    } else
+        wcscat(Path, L"{4d36e97d-e325-11ce-bfc1-08002be10318}"); /* system devices */
+    RtlpFormat(Number, sizeof(Number), "\\%04u", Next++);
+    RtlpFromUtf8(Path + wcslen(Path), sizeof(Number), Number);
+    PnpWriteValue(Node, NULL, L"Driver", REG_SZ, Path + Length, (ULONG)(wcslen(Path + Length) + 1) * sizeof(WCHAR));
 }
 
 /* docs: IoOpenDeviceRegistryKey: below the device's key in "Device Parameters", or the driver's key of the device's class. */
