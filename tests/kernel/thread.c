@@ -293,8 +293,6 @@ TEST(a_delay_of_nothing_gives_the_turn_to_others)
         CHECK_IS(Order[i], 1 + i % 2);
 }
 
-NTSTATUS NTAPI ZwYieldExecution(VOID); /* exported, in no header */
-
 TEST(a_yield_gives_the_turn_to_any_ready_thread)
 {
     static const KPRIORITY Priority[] = {8, 3};
