@@ -134,6 +134,28 @@ static NTSTATUS IopOffset(PIOP_CALLER Caller, PLARGE_INTEGER Given, BOOLEAN Writ
     return STATUS_SUCCESS;
 }
 
+/* The driver's fast routine, if it has one and will: with the caller's own buffer, which has been probed. */
+static BOOLEAN IopTransferredFast(PIOP_CALLER Caller, BOOLEAN Read, PVOID Buffer, ULONG Bytes, PLARGE_INTEGER Offset,
+                                  PULONG Key, PIO_STATUS_BLOCK Iosb, NTSTATUS *Status)
+{
+    IO_STATUS_BLOCK Result;
+    if (Caller->Apc || !Caller->File->PrivateCacheMap)
+        return FALSE;
+    if (Caller->Mode != KernelMode && !NT_SUCCESS(*Status = MmProbeUser(Buffer, Bytes, 1, Read)))
+        return TRUE;
+    if (!IopFastTransfer(Caller->File, Caller->Device, Read, Buffer, Bytes, Offset, Key, &Result))
+        return FALSE;
+    *Status = Result.Status;
+    if (Caller->Mode == KernelMode)
+        *Iosb = Result;
+    else
+        MmWriteUser(Iosb, &Result, sizeof(Result));
+    if (Caller->Event)
+        KeSetEvent(Caller->Event, IO_NO_INCREMENT, FALSE);
+    IopCountBytes((PEPROCESS)KeGetCurrentThread()->Process, Read, Result.Information);
+    return TRUE;
+}
+
 static NTSTATUS IopTransfer(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
                             PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, PLARGE_INTEGER Given, PULONG Key)
 {
@@ -151,13 +173,8 @@ static NTSTATUS IopTransfer(UCHAR Major, HANDLE Handle, HANDLE Event, PIO_APC_RO
     if (!NT_SUCCESS(Status))
         return IopAbandon(&Caller, NULL, Status);
     IopCountOperation(Major);
-    if (Caller.Mode == KernelMode && !Apc &&
-        IopFastTransfer(Caller.File, Caller.Device, Read, Buffer, Bytes, &Offset, Key, Iosb)) {
-        if (Caller.Event)
-            KeSetEvent(Caller.Event, IO_NO_INCREMENT, FALSE);
-        IopCountBytes((PEPROCESS)KeGetCurrentThread()->Process, Read, Iosb->Information);
-        return IopAbandon(&Caller, NULL, Iosb->Status);
-    }
+    if (IopTransferredFast(&Caller, Read, Buffer, Bytes, &Offset, Key, Iosb, &Status))
+        return IopAbandon(&Caller, NULL, Status);
     PIRP Irp = IopNewIrp(&Caller, Major, 0, &Stack);
     if (!Irp)
         return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);
