@@ -10,13 +10,11 @@
 #define KEY_FAST 0x100
 #define KEY_PENDING 0x200
 
-static const NTSTATUS Statuses[] = {STATUS_SUCCESS,         STATUS_WAIT_1,
-                                    STATUS_OBJECT_NAME_EXISTS, STATUS_DATATYPE_MISALIGNMENT,
-                                    STATUS_BUFFER_OVERFLOW, STATUS_PARTIAL_COPY,
-                                    STATUS_DEVICE_BUSY,     STATUS_VERIFY_REQUIRED,
-                                    STATUS_UNSUCCESSFUL,    STATUS_NOT_IMPLEMENTED,
-                                    STATUS_ACCESS_VIOLATION, STATUS_IN_PAGE_ERROR,
-                                    STATUS_END_OF_FILE,     STATUS_ACCESS_DENIED};
+static const NTSTATUS Statuses[] = {
+    STATUS_SUCCESS,         STATUS_WAIT_1,          STATUS_OBJECT_NAME_EXISTS, STATUS_DATATYPE_MISALIGNMENT,
+    STATUS_BUFFER_OVERFLOW, STATUS_PARTIAL_COPY,    STATUS_DEVICE_BUSY,        STATUS_VERIFY_REQUIRED,
+    STATUS_UNSUCCESSFUL,    STATUS_NOT_IMPLEMENTED, STATUS_ACCESS_VIOLATION,   STATUS_IN_PAGE_ERROR,
+    STATUS_END_OF_FILE,     STATUS_ACCESS_DENIED};
 
 typedef struct {
     FSRTL_ADVANCED_FCB_HEADER Header;
@@ -66,7 +64,8 @@ static BOOLEAN NTAPI FastWrite(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG L
     return Fast(FALSE, File, Length, Wait, Key, Buffer, Result, Of);
 }
 
-static FAST_IO_DISPATCH FastIo = {.SizeOfFastIoDispatch = sizeof(FastIo), .FastIoRead = FastRead, .FastIoWrite = FastWrite};
+static FAST_IO_DISPATCH FastIo = {
+    .SizeOfFastIoDispatch = sizeof(FastIo), .FastIoRead = FastRead, .FastIoWrite = FastWrite};
 
 static BOOLEAN NTAPI NeverAcquired(PVOID Context, BOOLEAN Wait)
 {
