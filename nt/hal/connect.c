@@ -9,11 +9,9 @@
 #include "nt.h"
 
 #define HALP_TAG 'tnIH'
-#define HALP_MSI 5
-#define HALP_MSI_ENABLE 1
 
-static PKINTERRUPT HalpCreateInterrupt(PVOID ServiceRoutine, PVOID Context, PKSPIN_LOCK SpinLock, ULONG Vector,
-                                       KIRQL Irql, KIRQL SynchronizeIrql, KINTERRUPT_MODE Mode, BOOLEAN Share)
+PKINTERRUPT HalpCreateInterrupt(PVOID ServiceRoutine, PVOID Context, PKSPIN_LOCK SpinLock, ULONG Vector, KIRQL Irql,
+                                KIRQL SynchronizeIrql, KINTERRUPT_MODE Mode, BOOLEAN Share)
 {
     PKINTERRUPT Interrupt = ExpTryAllocate(sizeof(*Interrupt), HALP_TAG);
 
@@ -33,7 +31,7 @@ static PKINTERRUPT HalpCreateInterrupt(PVOID ServiceRoutine, PVOID Context, PKSP
     return Interrupt;
 }
 
-static VOID HalpDeleteInterrupt(PKINTERRUPT Interrupt)
+VOID HalpDeleteInterrupt(PKINTERRUPT Interrupt)
 {
     if (Interrupt->Passive)
         HalpDeletePassive(Interrupt);
@@ -56,9 +54,10 @@ static NTSTATUS HalpConnectLine(PKINTERRUPT *Result, PVOID ServiceRoutine, PVOID
         Status = STATUS_INVALID_PARAMETER;
     else if (Irql != PASSIVE_LEVEL || HalpCreatePassive(Interrupt))
         Status = HalpConnect(Interrupt, Affinity);
-    if (NT_SUCCESS(Status))
+    if (NT_SUCCESS(Status)) {
         *Result = Interrupt;
-    else
+        HalpEnableMessage(Vector);
+    } else
         HalpDeleteInterrupt(Interrupt);
     return Status;
 }
@@ -98,92 +97,16 @@ static NTSTATUS HalpConnectDeviceLine(PIO_CONNECT_INTERRUPT_LINE_BASED_PARAMETER
                            TRUE, KeQueryActiveProcessors(), Stack);
 }
 
-/* The table for Count messages, each with its interrupt object, none connected. */
-static PIO_INTERRUPT_MESSAGE_INFO HalpCreateMessages(PIO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS Message,
-                                                     ULONG First, ULONG Count, ULONG Stack)
-{
-    PIO_INTERRUPT_MESSAGE_INFO Table = ExpTryAllocate(
-        FIELD_OFFSET(IO_INTERRUPT_MESSAGE_INFO, MessageInfo) + Count * sizeof(Table->MessageInfo[0]), HALP_TAG);
-    KIRQL Irql = (KIRQL)(First >> 4);
-    KIRQL Synchronize = Message->SynchronizeIrql > Irql ? Message->SynchronizeIrql : Irql;
-
-    if (!Table)
-        return NULL;
-    Table->UnifiedIrql = Synchronize;
-    for (Table->MessageCount = 0; Table->MessageCount < Count; Table->MessageCount++) {
-        PIO_INTERRUPT_MESSAGE_INFO_ENTRY Entry = &Table->MessageInfo[Table->MessageCount];
-        PKINTERRUPT Interrupt = HalpCreateInterrupt(NULL, Message->ServiceContext, Message->SpinLock,
-                                                    First + Table->MessageCount, Irql, Synchronize, Latched, FALSE);
-        if (!Interrupt)
-            break;
-        Interrupt->MessageRoutine = Message->MessageServiceRoutine;
-        Interrupt->MessageId = Table->MessageCount;
-        Interrupt->Stack = Stack;
-        /* One lock for all of a device's messages unless the driver says which. */
-        if (!Message->SpinLock && Table->MessageCount)
-            Interrupt->ActualLock = Table->MessageInfo[0].InterruptObject->ActualLock;
-        Entry->InterruptObject = Interrupt;
-        Entry->MessageAddress.QuadPart = 0xfee00000;
-        Entry->MessageData = Entry->Vector = Interrupt->Vector;
-        Entry->TargetProcessorSet = 1;
-        Entry->Irql = Irql;
-        Entry->Mode = Latched;
-        Entry->Polarity = InterruptActiveHigh;
-    }
-    return Table;
-}
-
-static VOID HalpDeleteMessages(PIO_INTERRUPT_MESSAGE_INFO Table)
-{
-    for (ULONG i = 0; i < Table->MessageCount; i++)
-        HalpDeleteInterrupt(Table->MessageInfo[i].InterruptObject);
-    ExpFree(Table);
-}
-
-static VOID HalpWriteMsi(ULONG Slot, ULONG Msi, ULONG Count, ULONG Vector)
-{
-    ULONG Control = HalpReadConfig(Slot, Msi + 2, 2);
-    ULONG Data = Control & 0x80 ? Msi + 12 : Msi + 8; /* behind a 64-bit address, or a 32-bit one */
-
-    HalpWriteConfig(Slot, Msi + 4, 4, 0xfee00000);
-    if (Control & 0x80)
-        HalpWriteConfig(Slot, Msi + 8, 4, 0);
-    HalpWriteConfig(Slot, Data, 2, Vector);
-    Control = (Control & ~0x70u) | (ULONG)__builtin_ctz(Count) << 4 | HALP_MSI_ENABLE;
-    HalpWriteConfig(Slot, Msi + 2, 2, Control);
-}
-
-static NTSTATUS HalpConnectMessages(PIO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS Message, ULONG Slot, ULONG Msi,
-                                    ULONG Stack)
-{
-    ULONG Count = 1u << (HalpReadConfig(Slot, Msi + 2, 2) >> 1 & 7);
-    ULONG Line = HalpVectorOfLine(HalpReadConfig(Slot, 0x3c, 1));
-    ULONG First = HalpAllocateVectors((KIRQL)(Line ? Line >> 4 : HALP_FIRST_LEVEL), Count);
-    PIO_INTERRUPT_MESSAGE_INFO Table = First ? HalpCreateMessages(Message, First, Count, Stack) : NULL;
-
-    if (!Table || Table->MessageCount < Count) {
-        if (Table)
-            HalpDeleteMessages(Table);
-        return STATUS_INSUFFICIENT_RESOURCES;
-    }
-    for (ULONG i = 0; i < Count; i++)
-        if (!NT_SUCCESS(HalpConnect(Table->MessageInfo[i].InterruptObject, 1)))
-            KiInternalError("a message's vector is taken");
-    HalpWriteMsi(Slot, Msi, Count, First);
-    *Message->ConnectionContext.InterruptMessageTable = Table;
-    return STATUS_SUCCESS;
-}
-
 static NTSTATUS HalpConnectMessageBased(PIO_CONNECT_INTERRUPT_PARAMETERS Parameters, ULONG Stack)
 {
     PIO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS Message = &Parameters->MessageBased;
     IO_CONNECT_INTERRUPT_LINE_BASED_PARAMETERS Line = {0};
-    ULONG Slot, Msi;
+    ULONG Slot;
 
     if (!HalpSlotOf(Message->PhysicalDeviceObject, &Slot))
         return STATUS_NOT_FOUND;
-    if ((Msi = HalpFindCapability(Slot, HALP_MSI)) != 0)
-        return HalpConnectMessages(Message, Slot, Msi, Stack);
+    if (HalpHasMessages(Slot))
+        return HalpConnectMessages(Message, Slot, Stack);
     if (!Message->FallBackServiceRoutine)
         return STATUS_NOT_FOUND;
     Line.PhysicalDeviceObject = Message->PhysicalDeviceObject;
@@ -217,13 +140,6 @@ NTSTATUS IoConnectInterruptEx(PIO_CONNECT_INTERRUPT_PARAMETERS Parameters)
         Parameters->Version = CONNECT_FULLY_SPECIFIED_GROUP; /* docs: the highest one known here */
         return STATUS_NOT_SUPPORTED;
     }
-}
-
-static VOID HalpDisconnectMessages(PIO_INTERRUPT_MESSAGE_INFO Table)
-{
-    for (ULONG i = 0; i < Table->MessageCount; i++)
-        HalpDisconnect(Table->MessageInfo[i].InterruptObject);
-    HalpDeleteMessages(Table);
 }
 
 VOID IoDisconnectInterruptEx(PIO_DISCONNECT_INTERRUPT_PARAMETERS Parameters)

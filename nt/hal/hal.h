@@ -54,13 +54,25 @@ struct _KINTERRUPT {
 
 /* interrupt.c. Interrupts to be connected are filled in but for Processor. */
 ULONG HalpVectorOfLine(ULONG Line);
-ULONG HalpLineOfVector(ULONG Vector);                /* HALP_NO_LINE: it belongs to messages */
-ULONG HalpAllocateVectors(KIRQL Level, ULONG Count); /* consecutive, aligned to Count; 0 = none left */
+ULONG HalpLineOfVector(ULONG Vector);                              /* HALP_NO_LINE: it belongs to messages */
+ULONG HalpAllocateVectors(KIRQL Level, ULONG Count, BOOLEAN Keep); /* consecutive, aligned to Count; 0 = none left */
 NTSTATUS HalpConnect(PKINTERRUPT Interrupt, KAFFINITY Affinity);
 VOID HalpDisconnect(PKINTERRUPT Interrupt);
 VOID HalpSetActive(PKINTERRUPT Interrupt, BOOLEAN Active);
 BOOLEAN HalpCallService(PKINTERRUPT Interrupt); /* at its Irql */
 VOID HalpEndOfPassive(PKINTERRUPT Interrupt);   /* its routine has run: the line counts again */
+
+/* connect.c */
+PKINTERRUPT HalpCreateInterrupt(PVOID ServiceRoutine, PVOID Context, PKSPIN_LOCK SpinLock, ULONG Vector, KIRQL Irql,
+                                KIRQL SynchronizeIrql, KINTERRUPT_MODE Mode, BOOLEAN Share);
+VOID HalpDeleteInterrupt(PKINTERRUPT Interrupt);
+
+/* message.c. The first vector of a function's messages as its resources have them, at most Limit; 0 = it has its line. */
+ULONG HalpAssignMessages(ULONG Slot, ULONG Limit, ULONG *Count);
+BOOLEAN HalpHasMessages(ULONG Slot);
+VOID HalpEnableMessage(ULONG Vector); /* the function that it is assigned to, if any, sends from now on */
+NTSTATUS HalpConnectMessages(PIO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS Message, ULONG Slot, ULONG Stack);
+VOID HalpDisconnectMessages(PIO_INTERRUPT_MESSAGE_INFO Table);
 
 /* passive.c */
 BOOLEAN HalpCreatePassive(PKINTERRUPT Interrupt);

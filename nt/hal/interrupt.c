@@ -22,6 +22,7 @@ typedef struct _HALP_VECTOR {
     LIST_ENTRY Interrupts; /* empty, or at least one is connected */
     UCHAR Line;
     BOOLEAN Reserved; /* for messages */
+    BOOLEAN Kept;     /* for those of a function's resources */
     BOOLEAN Pending;  /* asked for and not yet begun */
     BOOLEAN InService;
     BOOLEAN Masked; /* a storm was reported */
@@ -60,7 +61,7 @@ ULONG HalpLineOfVector(ULONG Vector)
     return Vector < RTL_NUMBER_OF(HalpVectors) ? HalpVectors[Vector].Line : HALP_NO_LINE;
 }
 
-ULONG HalpAllocateVectors(KIRQL Level, ULONG Count)
+ULONG HalpAllocateVectors(KIRQL Level, ULONG Count, BOOLEAN Keep)
 {
     HalpInitializeVectors();
     for (ULONG First = (ULONG)Level << 4; First < ((ULONG)Level + 1) << 4; First += Count) {
@@ -69,8 +70,10 @@ ULONG HalpAllocateVectors(KIRQL Level, ULONG Count)
             i++;
         if (i < Count)
             continue;
-        while (i--)
+        while (i--) {
             HalpVectors[First + i].Reserved = TRUE;
+            HalpVectors[First + i].Kept = Keep;
+        }
         return First;
     }
     return 0;
@@ -336,7 +339,7 @@ VOID HalpDisconnect(PKINTERRUPT Interrupt)
     VfUntrack(Interrupt, VfInterrupt);
     if (IsListEmpty(&Vector->Interrupts)) {
         Vector->Pending = FALSE;
-        Vector->Reserved = FALSE;
+        Vector->Reserved = Vector->Kept;
     }
 }
 

@@ -1,5 +1,5 @@
 /*
- * What an INF file leaves in a device's keys, copied there when the device first gets its drivers. The host has put it below
+ * What an INF file leaves in a device's keys, copied there when the device is first found. The host has put it below
  * Configurations, by the device's id with # for each backslash (host/inf/install.c):
  *
  *   values            -> the device's key below Enum (Class, ClassGUID, DeviceDesc, Mfg, UpperFilters...)
@@ -99,24 +99,32 @@ static VOID PnpCopyPart(PWSTR From, PCWSTR Part, PWSTR To)
     From[Length] = 0;
 }
 
-/* Once: ConfigFlags says that a device is installed. */
+BOOLEAN PnpIsConfigured(PDEVICE_NODE Node)
+{
+    PKEY_VALUE_PARTIAL_INFORMATION Flags;
+    if (!NT_SUCCESS(PnpReadValue(Node, NULL, L"ConfigFlags", &Flags)))
+        return FALSE;
+    ExpFree(Flags);
+    return TRUE;
+}
+
 VOID PnpConfigure(PDEVICE_NODE Node)
 {
-    PWSTR From = ExpAllocate(2 * PNP_PATH * sizeof(WCHAR), PNP_TAG), To = From + PNP_PATH;
-    PKEY_VALUE_PARTIAL_INFORMATION Flags;
+    PWSTR From, To;
     ULONG Zero = 0;
-    if (!NT_SUCCESS(PnpReadValue(Node, L"ConfigFlags", &Flags))) {
-        if (PnpFindConfiguration(Node->HardwareIds, From) || PnpFindConfiguration(Node->CompatibleIds, From)) {
-            wcscpy(To, PNP_ENUM);
-            wcscat(To, Node->InstancePath.Buffer);
-            PnpCopyKey(From, To, FALSE);
-            wcscat(To, L"\\Device Parameters");
-            PnpCopyPart(From, L"\\Device", To);
-            PnpDriverKey(Node, To);
-            PnpCopyPart(From, L"\\Driver", To);
-            PnpWriteValue(Node, NULL, L"ConfigFlags", REG_DWORD, &Zero, sizeof(Zero));
-        }
-    } else
-        ExpFree(Flags);
+    if (PnpIsConfigured(Node))
+        return;
+    From = ExpAllocate(2 * PNP_PATH * sizeof(WCHAR), PNP_TAG);
+    To = From + PNP_PATH;
+    if (PnpFindConfiguration(Node->HardwareIds, From) || PnpFindConfiguration(Node->CompatibleIds, From)) {
+        wcscpy(To, PNP_ENUM);
+        wcscat(To, Node->InstancePath.Buffer);
+        PnpCopyKey(From, To, FALSE);
+        wcscat(To, L"\\Device Parameters");
+        PnpCopyPart(From, L"\\Device", To);
+        PnpDriverKey(Node, To);
+        PnpCopyPart(From, L"\\Driver", To);
+        PnpWriteValue(Node, NULL, L"ConfigFlags", REG_DWORD, &Zero, sizeof(Zero));
+    }
     ExpFree(From);
 }

@@ -121,7 +121,7 @@ static VOID PnpRegister(PDEVICE_NODE Node)
     if (Node->CompatibleIds)
         PnpWriteValue(Node, NULL, L"CompatibleIDs", REG_MULTI_SZ, Node->CompatibleIds,
                       PnpListBytes(Node->CompatibleIds));
-    if (Node->Description)
+    if (Node->Description && !PnpIsConfigured(Node))
         PnpWriteValue(Node, NULL, L"DeviceDesc", REG_SZ, Node->Description,
                       (ULONG)(wcslen(Node->Description) + 1) * sizeof(WCHAR));
     if (Node->Place)
@@ -165,8 +165,9 @@ BOOLEAN PnpIdentify(PDEVICE_NODE Node)
     Node->Description = PnpAskText(Node, DeviceTextDescription);
     Node->Place = PnpAskText(Node, DeviceTextLocationInformation);
     PnpAskBus(Node);
-    PnpAskResources(Node);
     PnpRegister(Node);
+    PnpConfigure(Node);
+    PnpAskResources(Node);
     if (Node->Pdo->DriverObject->DriverStart)
         PnpSendSimple(Node->Pdo, IRP_MN_DEVICE_ENUMERATED);
     return TRUE;

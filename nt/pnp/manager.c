@@ -90,7 +90,7 @@ static BOOLEAN PnpIsService(PDRIVER_OBJECT Driver)
     for (PDEVICE_NODE Node = PnpRoot; Node; Node = PnpNextNode(Node, PnpRoot))
         for (ULONG i = 0; i < RTL_NUMBER_OF(Values) && Node->InstancePath.Buffer; i++) {
             BOOLEAN Found;
-            if (!NT_SUCCESS(PnpReadValue(Node, Values[i], &Value)))
+            if (!NT_SUCCESS(PnpReadValue(Node, NULL, Values[i], &Value)))
                 continue;
             Found = !_wcsicmp((PWSTR)Value->Data, Name);
             ExpFree(Value);

@@ -136,7 +136,7 @@ static BOOLEAN PnpPushValue(PDEVICE_NODE Node, PCWSTR Value, PPNP_STACK Stack, P
 {
     PKEY_VALUE_PARTIAL_INFORMATION Data;
     BOOLEAN Good = TRUE;
-    if (!NT_SUCCESS(PnpReadValue(Node, Value, &Data)))
+    if (!NT_SUCCESS(PnpReadValue(Node, NULL, Value, &Data)))
         return TRUE;
     for (PWSTR Name = (PWSTR)Data->Data; *Name && Good;
          Name += Data->Type == REG_MULTI_SZ ? wcslen(Name) + 1 : wcslen(Name)) {

@@ -242,12 +242,12 @@ NTSTATUS PnpWriteValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, ULONG Type
     return Status;
 }
 
-NTSTATUS PnpReadValue(PDEVICE_NODE Node, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Value)
+NTSTATUS PnpReadValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Value)
 {
     UNICODE_STRING String;
     HANDLE Handle;
     ULONG Bytes = 0;
-    NTSTATUS Status = PnpOpenNode(Node, NULL, FALSE, &Handle);
+    NTSTATUS Status = PnpOpenNode(Node, Subkey, FALSE, &Handle);
     *Value = NULL;
     if (!NT_SUCCESS(Status))
         return Status;

@@ -17,6 +17,7 @@ typedef struct _PCI_DEVICE {
 } PCI_DEVICE, *PPCI_DEVICE;
 
 #define PCI_SLOTS 32
+#define PCI_MESSAGES L"Device Parameters\\Interrupt Management\\MessageSignaledInterruptProperties"
 
 static PDRIVER_OBJECT PciDriver;
 static PDEVICE_OBJECT PciFunctions[PCI_SLOTS];
@@ -126,11 +127,49 @@ static VOID PciAddCompatible(ULONG Slot, PCM_RESOURCE_LIST List)
     Resource->u.Interrupt.Affinity = KeQueryActiveProcessors();
 }
 
-static NTSTATUS PciResources(PPCI_DEVICE Own, PIRP Irp)
+/* A number in the device's key; FALSE: there is none. */
+static BOOLEAN PciSetting(PDEVICE_NODE Node, PCWSTR Name, PULONG Number)
 {
+    PKEY_VALUE_PARTIAL_INFORMATION Value;
+    BOOLEAN Good;
+    if (!NT_SUCCESS(PnpReadValue(Node, PCI_MESSAGES, Name, &Value)))
+        return FALSE;
+    Good = Value->Type == REG_DWORD && Value->DataLength == sizeof(ULONG);
+    if (Good)
+        RtlCopyMemory(Number, Value->Data, sizeof(ULONG));
+    ExpFree(Value);
+    return Good;
+}
+
+/* Messages in place of the line, if the device's key wants them.
+ * (docs: "Enabling Message-Signaled Interrupts in the Registry", "Using Interrupt Resource Descriptors") */
+static VOID PciAddMessages(PDEVICE_NODE Node, ULONG Slot, PCM_PARTIAL_RESOURCE_LIST List)
+{
+    ULONG Supported, Limit = ~0u, Count, First;
+    if (!Node || !PciSetting(Node, L"MSISupported", &Supported))
+        return;
+    PciSetting(Node, L"MessageNumberLimit", &Limit);
+    First = HalpAssignMessages(Slot, Supported ? Limit : 0, &Count);
+    for (ULONG i = 0; i < List->Count && Count; i++) {
+        PCM_PARTIAL_RESOURCE_DESCRIPTOR Resource = &List->PartialDescriptors[i];
+        if (Resource->Type != CmResourceTypeInterrupt)
+            continue;
+        Resource->ShareDisposition = CmResourceShareDeviceExclusive;
+        Resource->Flags = CM_RESOURCE_INTERRUPT_LATCHED | CM_RESOURCE_INTERRUPT_MESSAGE;
+        RtlZeroMemory(&Resource->u, sizeof(Resource->u));
+        Resource->u.MessageInterrupt.Raw.MessageCount = (USHORT)Count;
+        Resource->u.MessageInterrupt.Raw.Vector = First;
+        Resource->u.MessageInterrupt.Raw.Affinity = KeQueryActiveProcessors();
+    }
+}
+
+static NTSTATUS PciResources(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PPCI_DEVICE Own = Device->DeviceExtension;
     PCM_RESOURCE_LIST List = HalpSlotResources(Own->Slot);
     if (!List)
         return STATUS_INSUFFICIENT_RESOURCES;
+    PciAddMessages(PnpNodeOf(Device), Own->Slot, &List->List[0].PartialResourceList);
     PciAddCompatible(Own->Slot, List);
     if (!List->List[0].PartialResourceList.Count) {
         ExFreePool(List);
@@ -257,7 +296,7 @@ static NTSTATUS PciFunctionPnp(PDEVICE_OBJECT Device, PIRP Irp, PIO_STACK_LOCATI
     case IRP_MN_QUERY_CAPABILITIES:
         return PciCapabilities(Own, Stack->Parameters.DeviceCapabilities.Capabilities);
     case IRP_MN_QUERY_RESOURCES:
-        return PciResources(Own, Irp);
+        return PciResources(Device, Irp);
     case IRP_MN_READ_CONFIG:
     case IRP_MN_WRITE_CONFIG:
         return PciConfig(Own, Irp, Stack);

@@ -96,10 +96,13 @@ PWSTR PnpCopyList(PCWSTR List);     /* with all that follow, to the empty one */
 ULONG PnpListBytes(PCWSTR List);    /* with both terminators */
 /* A value of the device's key below Enum, or of the key Subkey of it (NULL = itself). */
 NTSTATUS PnpWriteValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, ULONG Type, PVOID Data, ULONG Bytes);
-NTSTATUS PnpReadValue(PDEVICE_NODE Node, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Value); /* ExpFree it */
+NTSTATUS PnpReadValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name,
+                      PKEY_VALUE_PARTIAL_INFORMATION *Value); /* ExpFree it */
 /* Of the device's driver, "...Class\\{class}\\0000", made when it is first asked for; Path has room for 256 units. */
 VOID PnpDriverKey(PDEVICE_NODE Node, PWSTR Path);
-VOID PnpConfigure(PDEVICE_NODE Node); /* configure.c: what an INF file left for it */
+/* configure.c: what an INF file left for it; once, ConfigFlags in its key says that it is done */
+VOID PnpConfigure(PDEVICE_NODE Node);
+BOOLEAN PnpIsConfigured(PDEVICE_NODE Node);
 NTSTATUS PnpOpenKey(PCWSTR Path, BOOLEAN Create, ACCESS_MASK Access, PHANDLE Handle); /* absolute; makes all of it */
 
 /* ---- request.c ----------------------------------------------------------------------------------------------------- */

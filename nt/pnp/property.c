@@ -40,7 +40,7 @@ static NTSTATUS PnpGiveText(PCWSTR Text, PVOID Buffer, ULONG Room, PULONG Length
 static NTSTATUS PnpGiveValue(PDEVICE_NODE Node, PCWSTR Name, PVOID Buffer, ULONG Room, PULONG Length)
 {
     PKEY_VALUE_PARTIAL_INFORMATION Value;
-    NTSTATUS Status = PnpReadValue(Node, Name, &Value);
+    NTSTATUS Status = PnpReadValue(Node, NULL, Name, &Value);
     if (!NT_SUCCESS(Status))
         return STATUS_OBJECT_NAME_NOT_FOUND;
     Status = PnpGiveData(Value->Data, Value->DataLength, Buffer, Room, Length);
@@ -303,12 +303,12 @@ VOID PnpDriverKey(PDEVICE_NODE Node, PWSTR Path)
     PKEY_VALUE_PARTIAL_INFORMATION Value, Class;
     CHAR Number[8];
     SIZE_T Length = wcslen(wcscpy(Path, PNP_CLASS));
-    if (NT_SUCCESS(PnpReadValue(Node, L"Driver", &Value))) {
+    if (NT_SUCCESS(PnpReadValue(Node, NULL, L"Driver", &Value))) {
         wcsncat(Path, (PWSTR)Value->Data, 128);
         ExpFree(Value);
         return;
     }
-    if (NT_SUCCESS(PnpReadValue(Node, L"ClassGUID", &Class))) {
+    if (NT_SUCCESS(PnpReadValue(Node, NULL, L"ClassGUID", &Class))) {
         wcsncat(Path, (PWSTR)Class->Data, 40);
         ExpFree(Class);
     } else

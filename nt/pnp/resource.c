@@ -2,7 +2,7 @@
  * Resources: lists as drivers get them, raw and translated, and an arbiter that finds free ones for requirements.
  *
  * Raw resources are what the device decodes; translated ones what the processor uses: here the same but for interrupts, where
- * a line becomes a vector and its level. (docs: "Raw and Translated Resources", IO_RESOURCE_REQUIREMENTS_LIST)
+ * a line, or a message, becomes a vector and its level. (docs: "Raw and Translated Resources", IO_RESOURCE_REQUIREMENTS_LIST)
  */
 #include "nt.h"
 
@@ -43,7 +43,9 @@ PCM_RESOURCE_LIST PnpTranslate(PCM_RESOURCE_LIST Raw)
             PCM_PARTIAL_RESOURCE_DESCRIPTOR Resource = &Full->PartialResourceList.PartialDescriptors[j];
             if (Resource->Type != CmResourceTypeInterrupt)
                 continue;
-            ULONG Vector = HalpVectorOfLine(Resource->u.Interrupt.Vector);
+            BOOLEAN Message = (Resource->Flags & CM_RESOURCE_INTERRUPT_MESSAGE) != 0;
+            ULONG Vector =
+                Message ? Resource->u.MessageInterrupt.Raw.Vector : HalpVectorOfLine(Resource->u.Interrupt.Vector);
             Resource->u.Interrupt.Vector = Vector;
             Resource->u.Interrupt.Level = Vector >> 4;
             Resource->u.Interrupt.Affinity = KeQueryActiveProcessors();
@@ -71,7 +73,7 @@ static BOOLEAN PnpRangeOf(PCM_PARTIAL_RESOURCE_DESCRIPTOR Resource, PNP_RANGE *R
         return Resource->u.Generic.Length != 0;
     case CmResourceTypeInterrupt:
         Range->First = Range->Last = Resource->u.Interrupt.Vector;
-        return TRUE;
+        return !(Resource->Flags & CM_RESOURCE_INTERRUPT_MESSAGE); /* messages' vectors are nobody else's */
     case CmResourceTypeDma:
         Range->First = Range->Last = Resource->u.Dma.Channel;
         return TRUE;

@@ -53,9 +53,7 @@ static VOID PnpNoteService(PDEVICE_NODE Node, PPNP_STACK Stack)
 static NTSTATUS PnpAddDrivers(PDEVICE_NODE Node)
 {
     PNP_STACK Stack;
-    NTSTATUS Status;
-    PnpConfigure(Node);
-    Status = PnpMatch(Node, &Stack);
+    NTSTATUS Status = PnpMatch(Node, &Stack);
     if (Status == STATUS_NO_SUCH_DEVICE && Node->Capabilities.RawDeviceOK)
         return STATUS_SUCCESS;
     if (!NT_SUCCESS(Status))
