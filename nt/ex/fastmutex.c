@@ -1,6 +1,7 @@
 /*
  * Fast mutexes and guarded mutexes: a count (1 = free), the owner, and an event to wait on. Drivers initialise a fast
- * mutex inline (ExInitializeFastMutex), so the layout and the meaning of the count are Windows'.
+ * mutex inline (ExInitializeFastMutex), so the layout and the meaning of the count are Windows': of a fast mutex it falls by one
+ * with each waiter; of a guarded one bit 0 says that it is free, and each waiter adds four.
  *
  * The two differ in what they keep away from the owner: a fast mutex raises to APC_LEVEL, a guarded one begins a
  * guarded region; the "unsafe" forms leave that to the caller. Neither can be acquired twice by one thread: it would
@@ -11,6 +12,14 @@
 
 C_ASSERT(FIELD_OFFSET(FAST_MUTEX, Event) == FIELD_OFFSET(KGUARDED_MUTEX, Gate));
 C_ASSERT(FIELD_OFFSET(FAST_MUTEX, Owner) == FIELD_OFFSET(KGUARDED_MUTEX, Owner));
+
+typedef struct _EXP_KIND {
+    PCSTR Name;
+    KWAIT_REASON Reason;
+    LONG Waiter; /* what each adds to the count */
+} EXP_KIND;
+
+static const EXP_KIND ExpFast = {"fast mutex", WrFastMutex, -1}, ExpGuarded = {"guarded mutex", WrGuardedMutex, 4};
 
 static VOID ExpReportRecursion(PFAST_MUTEX Mutex, PCSTR Kind)
 {
@@ -35,16 +44,26 @@ static VOID ExpReportNotOwned(PFAST_MUTEX Mutex, PCSTR Kind)
     VfCommit();
 }
 
-static VOID ExpAcquire(PFAST_MUTEX Mutex, PCSTR Kind, KWAIT_REASON Reason, PVOID Site)
+/* Is it free, and if so, no longer? */
+static BOOLEAN ExpTake(PFAST_MUTEX Mutex)
+{
+    if (Mutex->Count != 1)
+        return FALSE;
+    Mutex->Count = 0;
+    return TRUE;
+}
+
+static VOID ExpAcquire(PFAST_MUTEX Mutex, const EXP_KIND *Kind, PVOID Site)
 {
     PKTHREAD Thread = KeGetCurrentThread();
 
-    if (Mutex->Owner == Thread && Mutex->Count <= 0)
-        ExpReportRecursion(Mutex, Kind);
+    if (Mutex->Owner == Thread && Mutex->Count != 1)
+        ExpReportRecursion(Mutex, Kind->Name);
     VfWantsLock(Mutex, VfFastMutex);
-    if (--Mutex->Count) {
+    if (!ExpTake(Mutex)) {
+        Mutex->Count += Kind->Waiter;
         Mutex->Contention++;
-        KeWaitForSingleObject(&Mutex->Event, Reason, KernelMode, FALSE, NULL);
+        KeWaitForSingleObject(&Mutex->Event, Kind->Reason, KernelMode, FALSE, NULL);
     }
     Mutex->Owner = Thread;
     VfAcquiredLock(&Thread->Held, Mutex, Site);
@@ -52,25 +71,32 @@ static VOID ExpAcquire(PFAST_MUTEX Mutex, PCSTR Kind, KWAIT_REASON Reason, PVOID
 
 static BOOLEAN ExpTryAcquire(PFAST_MUTEX Mutex, PVOID Site)
 {
-    if (Mutex->Count != 1)
+    if (!ExpTake(Mutex))
         return FALSE;
-    Mutex->Count = 0;
     Mutex->Owner = KeGetCurrentThread();
     VfAcquiredLock(&KeGetCurrentThread()->Held, Mutex, Site);
     return TRUE;
 }
 
-static BOOLEAN ExpRelease(PFAST_MUTEX Mutex, PCSTR Kind)
+static BOOLEAN ExpRelease(PFAST_MUTEX Mutex, const EXP_KIND *Kind)
 {
+    BOOLEAN Waiters = Kind->Waiter < 0 ? Mutex->Count < 0 : Mutex->Count >= Kind->Waiter;
+
     if (Mutex->Owner != KeGetCurrentThread()) {
-        ExpReportNotOwned(Mutex, Kind);
+        ExpReportNotOwned(Mutex, Kind->Name);
         if (!KiDoor->free_build)
             return FALSE;
     }
     VfReleasedLock(&KeGetCurrentThread()->Held, Mutex);
     Mutex->Owner = NULL;
-    if (++Mutex->Count <= 0)
+    if (Waiters) {
+        Mutex->Count -= Kind->Waiter;
         KeSetEvent(&Mutex->Event, EVENT_INCREMENT, FALSE);
+    } else if (Kind->Waiter < 0) {
+        Mutex->Count++;
+    } else {
+        Mutex->Count ^= 1;
+    }
     return TRUE;
 }
 
@@ -82,7 +108,7 @@ VOID FASTCALL ExAcquireFastMutex(PFAST_MUTEX FastMutex)
     KIRQL OldIrql = KiRaiseIrql(APC_LEVEL);
 
     KiNoteRaise(OldIrql, APC_LEVEL, KiCauseMutex, __builtin_return_address(0), FastMutex);
-    ExpAcquire(FastMutex, "fast mutex", WrFastMutex, __builtin_return_address(0));
+    ExpAcquire(FastMutex, &ExpFast, __builtin_return_address(0));
     FastMutex->OldIrql = OldIrql;
 }
 
@@ -100,10 +126,10 @@ BOOLEAN FASTCALL ExTryToAcquireFastMutex(PFAST_MUTEX FastMutex)
 
 VOID FASTCALL ExReleaseFastMutex(PFAST_MUTEX FastMutex)
 {
-    KIRQL OldIrql = (KIRQL)FastMutex->OldIrql;
+    ULONG OldIrql = FastMutex->OldIrql;
 
-    if (ExpRelease(FastMutex, "fast mutex") && OldIrql <= APC_LEVEL)
-        KiLowerIrql(OldIrql);
+    if (ExpRelease(FastMutex, &ExpFast) && OldIrql <= (KiDoor->free_build ? HIGH_LEVEL : APC_LEVEL))
+        KiLowerIrql((KIRQL)OldIrql);
 }
 
 /* docs: ExAcquireFastMutexUnsafe: the caller has held normal APCs off, at APC_LEVEL or in a critical region. */
@@ -121,13 +147,25 @@ static VOID ExpCheckApcsHeldOff(PCSTR Routine, ULONG SubCode, PFAST_MUTEX Mutex)
 VOID FASTCALL ExAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
     ExpCheckApcsHeldOff("ExAcquireFastMutexUnsafe", 0x39, FastMutex);
-    ExpAcquire(FastMutex, "fast mutex", WrFastMutex, __builtin_return_address(0));
+    ExpAcquire(FastMutex, &ExpFast, __builtin_return_address(0));
 }
 
 VOID FASTCALL ExReleaseFastMutexUnsafe(PFAST_MUTEX FastMutex)
 {
     ExpCheckApcsHeldOff("ExReleaseFastMutexUnsafe", 0x3A, FastMutex);
-    ExpRelease(FastMutex, "fast mutex");
+    ExpRelease(FastMutex, &ExpFast);
+}
+
+VOID FASTCALL ExEnterCriticalRegionAndAcquireFastMutexUnsafe(PFAST_MUTEX FastMutex)
+{
+    KeEnterCriticalRegion();
+    ExpAcquire(FastMutex, &ExpFast, __builtin_return_address(0));
+}
+
+VOID FASTCALL ExReleaseFastMutexUnsafeAndLeaveCriticalRegion(PFAST_MUTEX FastMutex)
+{
+    ExpRelease(FastMutex, &ExpFast);
+    KeLeaveCriticalRegion();
 }
 
 /* ---- Guarded mutexes -----------------------------------------------------------------------------------------------
@@ -138,15 +176,21 @@ VOID FASTCALL KeInitializeGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
     GuardedMutex->Count = 1;
     GuardedMutex->Owner = NULL;
     GuardedMutex->Contention = 0;
-    GuardedMutex->CombinedApcDisable = 0;
     KeInitializeEvent((PKEVENT)&GuardedMutex->Gate, SynchronizationEvent, FALSE);
+}
+
+/* The thread's count, for a checked build to compare at the release; a free build never writes it. */
+static VOID ExpNoteRegion(PKGUARDED_MUTEX GuardedMutex)
+{
+    if (!KiDoor->free_build)
+        GuardedMutex->SpecialApcDisable = KeGetCurrentThread()->SpecialApcDisable;
 }
 
 VOID FASTCALL KeAcquireGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
 {
     KeEnterGuardedRegion();
-    ExpAcquire((PFAST_MUTEX)GuardedMutex, "guarded mutex", WrGuardedMutex, __builtin_return_address(0));
-    GuardedMutex->CombinedApcDisable = KeGetCurrentThread()->CombinedApcDisable;
+    ExpAcquire((PFAST_MUTEX)GuardedMutex, &ExpGuarded, __builtin_return_address(0));
+    ExpNoteRegion(GuardedMutex);
 }
 
 BOOLEAN FASTCALL KeTryToAcquireGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
@@ -154,22 +198,22 @@ BOOLEAN FASTCALL KeTryToAcquireGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
     if (!ExpTryAcquire((PFAST_MUTEX)GuardedMutex, __builtin_return_address(0)))
         return FALSE;
     KeEnterGuardedRegion();
-    GuardedMutex->CombinedApcDisable = KeGetCurrentThread()->CombinedApcDisable;
+    ExpNoteRegion(GuardedMutex);
     return TRUE;
 }
 
 VOID FASTCALL KeReleaseGuardedMutex(PKGUARDED_MUTEX GuardedMutex)
 {
-    if (ExpRelease((PFAST_MUTEX)GuardedMutex, "guarded mutex"))
+    if (ExpRelease((PFAST_MUTEX)GuardedMutex, &ExpGuarded))
         KeLeaveGuardedRegion();
 }
 
 VOID FASTCALL KeAcquireGuardedMutexUnsafe(PKGUARDED_MUTEX GuardedMutex)
 {
-    ExpAcquire((PFAST_MUTEX)GuardedMutex, "guarded mutex", WrGuardedMutex, __builtin_return_address(0));
+    ExpAcquire((PFAST_MUTEX)GuardedMutex, &ExpGuarded, __builtin_return_address(0));
 }
 
 VOID FASTCALL KeReleaseGuardedMutexUnsafe(PKGUARDED_MUTEX GuardedMutex)
 {
-    ExpRelease((PFAST_MUTEX)GuardedMutex, "guarded mutex");
+    ExpRelease((PFAST_MUTEX)GuardedMutex, &ExpGuarded);
 }

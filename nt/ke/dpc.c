@@ -157,9 +157,10 @@ PKDPC KiFindQueuedDpc(UINT64 Start, UINT64 Bytes, BOOLEAN ByRoutine, ULONG *Stac
 
 VOID KeInitializeDpc(PRKDPC Dpc, PKDEFERRED_ROUTINE DeferredRoutine, PVOID DeferredContext)
 {
-    RtlZeroMemory(Dpc, sizeof(*Dpc));
     Dpc->Type = DpcObject;
     Dpc->Importance = MediumImportance;
+    Dpc->Number = 0;
+    Dpc->DpcData = NULL;
     Dpc->DeferredRoutine = DeferredRoutine;
     Dpc->DeferredContext = DeferredContext;
 }

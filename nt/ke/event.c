@@ -3,9 +3,9 @@
  */
 #include "nt.h"
 
+/* The header's other two bytes are flags of other objects; Windows does not write them either. */
 static VOID KiInitializeHeader(DISPATCHER_HEADER *Header, UCHAR Type, ULONG Bytes, LONG SignalState)
 {
-    Header->Lock = 0;
     Header->Type = Type;
     Header->Size = (UCHAR)(Bytes / sizeof(ULONG));
     Header->SignalState = SignalState;
@@ -114,7 +114,6 @@ static VOID KiInitializeMutant(PKMUTANT Mutant, BOOLEAN InitialOwner, UCHAR ApcD
     Mutant->OwnerThread = NULL;
     Mutant->Abandoned = FALSE;
     Mutant->ApcDisable = ApcDisable;
-    InitializeListHead(&Mutant->MutantListEntry);
     if (InitialOwner) {
         PKTHREAD Thread = KeGetCurrentThread();
         Mutant->OwnerThread = Thread;

@@ -2,17 +2,26 @@
  * Spin locks of every family, on one mechanism: acquire raises (or expects) the level and spins; release checks the owner and
  * lowers.
  *
- * While held the lock word is the owning thread | 1, so that a recursive acquisition, which on Windows hangs the
- * processor, is found at once. Spinning is a delivery point: another processor goes on.
+ * While held the lock word is the owning thread | 1 as in a checked build of Windows, so that a recursive acquisition, which a
+ * free build hangs in, is found at once. With --build=free it is what it is there: 1, or the handle's address in a queued lock;
+ * who holds it is looked up in the processor's list. Spinning is a delivery point: another processor goes on.
  *
- * A queued lock keeps its own word in the lock queue handle's lock. (docs: KeAcquireSpinLock, KeAcquireInStackQueuedSpinLock,
- * KeTryToAcquireSpinLockAtDpcLevel, KeReleaseSpinLockFromDpcLevel)
+ * (docs: KeAcquireSpinLock, KeAcquireInStackQueuedSpinLock, KeTryToAcquireSpinLockAtDpcLevel, KeReleaseSpinLockFromDpcLevel)
  */
 #include "nt.h"
 
-static UINT64 KiLockWord(VOID)
+static inline UINT64 KiLockWord(PKLOCK_QUEUE_HANDLE Handle)
 {
-    return (UINT64)KeGetCurrentThread() | 1;
+    if (!KiDoor->free_build)
+        return (UINT64)KeGetCurrentThread() | 1;
+    return Handle ? (UINT64)Handle : 1;
+}
+
+static inline BOOLEAN KiIsMine(PKSPIN_LOCK Lock)
+{
+    if (!KiDoor->free_build)
+        return *Lock == KiLockWord(NULL);
+    return *Lock && VfHoldsLock(&KiProcessor()->Held, Lock);
 }
 
 DECLSPEC_NOINLINE static VOID KiReportRecursion(PKSPIN_LOCK Lock)
@@ -27,24 +36,29 @@ DECLSPEC_NOINLINE static VOID KiReportRecursion(PKSPIN_LOCK Lock)
     KiBugCheck(0x0F, (UINT64)Lock, 0, 0, 0); /* SPIN_LOCK_ALREADY_OWNED; nothing could go on here */
 }
 
-static inline VOID KiTake(PKSPIN_LOCK Lock, PVOID Site)
+static inline VOID KiTake(PKSPIN_LOCK Lock, PKLOCK_QUEUE_HANDLE Handle, PVOID Site)
 {
     PKI_PROCESSOR Processor = KiProcessor();
 
-    *Lock = KiLockWord();
+    *Lock = KiLockWord(Handle);
     Processor->SpinLocksHeld++;
     VfAcquiredLock(&Processor->Held, Lock, Site);
 }
 
-static inline VOID KiAcquire(PKSPIN_LOCK Lock, PVOID Site)
+static inline VOID KiAcquireFor(PKSPIN_LOCK Lock, PKLOCK_QUEUE_HANDLE Handle, PVOID Site)
 {
     VfWantsLock(Lock, VfSpinLock);
     while (*(volatile KSPIN_LOCK *)Lock) {
-        if (*Lock == KiLockWord())
+        if (KiIsMine(Lock))
             KiReportRecursion(Lock);
         KiSpin(Lock);
     }
-    KiTake(Lock, Site);
+    KiTake(Lock, Handle, Site);
+}
+
+static inline VOID KiAcquire(PKSPIN_LOCK Lock, PVOID Site)
+{
+    KiAcquireFor(Lock, NULL, Site);
 }
 
 DECLSPEC_NOINLINE static VOID KiReportNotHeld(PKSPIN_LOCK Lock)
@@ -61,7 +75,7 @@ static inline VOID KiRelease(PKSPIN_LOCK Lock)
 {
     PKI_PROCESSOR Processor = KiProcessor();
 
-    if (*Lock != KiLockWord())
+    if (!KiIsMine(Lock))
         KiReportNotHeld(Lock);
     *Lock = 0;
     if (Processor->SpinLocksHeld)
@@ -69,15 +83,21 @@ static inline VOID KiRelease(PKSPIN_LOCK Lock)
     VfReleasedLock(&Processor->Held, Lock);
 }
 
-static inline KIRQL KiAcquireRaise(PKSPIN_LOCK Lock, KIRQL Level, PVOID Site)
+static inline KIRQL KiRaiseForLock(PKSPIN_LOCK Lock, KIRQL Level, PVOID Site)
 {
-    PKI_PROCESSOR Processor = KiProcessor();
-    KIRQL OldIrql = Processor->Irql;
+    KIRQL OldIrql = KiProcessor()->Irql;
 
     if (OldIrql < Level || KiDoor->free_build) { /* a free build sets the level, lower or not */
         KiRaiseIrql(Level);
         KiNoteRaise(OldIrql, Level, KiCauseSpinLock, Site, Lock);
     }
+    return OldIrql;
+}
+
+static inline KIRQL KiAcquireRaise(PKSPIN_LOCK Lock, KIRQL Level, PVOID Site)
+{
+    KIRQL OldIrql = KiRaiseForLock(Lock, Level, Site);
+
     KiAcquire(Lock, Site);
     return OldIrql;
 }
@@ -115,9 +135,23 @@ VOID KeReleaseSpinLockFromDpcLevel(PKSPIN_LOCK SpinLock)
     KiRelease(SpinLock);
 }
 
+/* The level for the forms that only DPCs call: a threaded one must raise, an ordinary one is there. Elsewhere a free build takes it
+ * for an ordinary one. (docs: KeAcquireSpinLockForDpc, KeAcquireInStackQueuedSpinLockForDpc) */
+static inline KIRQL KiRaiseForDpc(PKSPIN_LOCK Lock, PVOID Site)
+{
+    PKI_PROCESSOR Processor = KiProcessor();
+
+    if (KiDoor->free_build && !Processor->ActiveThreadedDpc)
+        return Processor->Irql;
+    return KiRaiseForLock(Lock, DISPATCH_LEVEL, Site);
+}
+
 KIRQL KeAcquireSpinLockForDpc(PKSPIN_LOCK SpinLock)
 {
-    return KiAcquireRaise(SpinLock, DISPATCH_LEVEL, SITE);
+    KIRQL OldIrql = KiRaiseForDpc(SpinLock, SITE);
+
+    KiAcquire(SpinLock, SITE);
+    return OldIrql;
 }
 
 VOID KeReleaseSpinLockForDpc(PKSPIN_LOCK SpinLock, KIRQL OldIrql)
@@ -130,7 +164,7 @@ BOOLEAN KeTryToAcquireSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock)
 {
     if (*SpinLock)
         return FALSE;
-    KiTake(SpinLock, SITE);
+    KiTake(SpinLock, NULL, SITE);
     return TRUE;
 }
 
@@ -146,48 +180,56 @@ VOID KiExportKeInitializeSpinLock(PKSPIN_LOCK SpinLock)
 
 /* ---- In-stack queued ------------------------------------------------------------------------------------------------ */
 
-static VOID KiFillHandle(PKLOCK_QUEUE_HANDLE Handle, PKSPIN_LOCK Lock, KIRQL OldIrql)
+#define KI_QUEUE_OWNER 2ull /* in a handle's Lock: it has the lock */
+
+static inline VOID KiAcquireQueued(PKSPIN_LOCK Lock, PKLOCK_QUEUE_HANDLE Handle, KIRQL OldIrql, PVOID Site)
 {
     Handle->LockQueue.Next = NULL;
-    Handle->LockQueue.Lock = Lock;
     Handle->OldIrql = OldIrql;
+    KiAcquireFor(Lock, Handle, Site);
+    Handle->LockQueue.Lock = (PKSPIN_LOCK)((UINT64)Lock | KI_QUEUE_OWNER);
+}
+
+static inline VOID KiReleaseQueued(PKLOCK_QUEUE_HANDLE Handle)
+{
+    Handle->LockQueue.Lock = (PKSPIN_LOCK)((UINT64)Handle->LockQueue.Lock & ~KI_QUEUE_OWNER);
+    KiRelease((PKSPIN_LOCK)Handle->LockQueue.Lock);
 }
 
 VOID KeAcquireInStackQueuedSpinLock(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
 {
-    KiFillHandle(LockHandle, SpinLock, KiAcquireRaise(SpinLock, DISPATCH_LEVEL, SITE));
+    KiAcquireQueued(SpinLock, LockHandle, KiRaiseForLock(SpinLock, DISPATCH_LEVEL, SITE), SITE);
 }
 
 VOID KeAcquireInStackQueuedSpinLockRaiseToSynch(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
 {
-    KiFillHandle(LockHandle, SpinLock, KiAcquireRaise(SpinLock, KI_SYNCH_LEVEL, SITE));
+    KiAcquireQueued(SpinLock, LockHandle, KiRaiseForLock(SpinLock, KI_SYNCH_LEVEL, SITE), SITE);
 }
 
 VOID KeReleaseInStackQueuedSpinLock(PKLOCK_QUEUE_HANDLE LockHandle)
 {
-    KiRelease((PKSPIN_LOCK)LockHandle->LockQueue.Lock);
+    KiReleaseQueued(LockHandle);
     KiLowerIrql(LockHandle->OldIrql);
 }
 
 VOID KeAcquireInStackQueuedSpinLockAtDpcLevel(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
 {
-    KiFillHandle(LockHandle, SpinLock, KiReadCr8());
-    KiAcquire(SpinLock, SITE);
+    KiAcquireQueued(SpinLock, LockHandle, KiReadCr8(), SITE);
 }
 
 VOID KeReleaseInStackQueuedSpinLockFromDpcLevel(PKLOCK_QUEUE_HANDLE LockHandle)
 {
-    KiRelease((PKSPIN_LOCK)LockHandle->LockQueue.Lock);
+    KiReleaseQueued(LockHandle);
 }
 
 VOID KeAcquireInStackQueuedSpinLockForDpc(PKSPIN_LOCK SpinLock, PKLOCK_QUEUE_HANDLE LockHandle)
 {
-    KiFillHandle(LockHandle, SpinLock, KiAcquireRaise(SpinLock, DISPATCH_LEVEL, SITE));
+    KiAcquireQueued(SpinLock, LockHandle, KiRaiseForDpc(SpinLock, SITE), SITE);
 }
 
 VOID KeReleaseInStackQueuedSpinLockForDpc(PKLOCK_QUEUE_HANDLE LockHandle)
 {
-    KiRelease((PKSPIN_LOCK)LockHandle->LockQueue.Lock);
+    KiReleaseQueued(LockHandle);
     KiLowerIrql(LockHandle->OldIrql);
 }
 

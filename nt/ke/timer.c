@@ -392,7 +392,9 @@ VOID KeInitializeTimerEx(PKTIMER Timer, TIMER_TYPE Type)
         VfNote(DOOR_NOTE_OBJECT, VfTrackedStack(Timer), Timer, NULL, "Timer %%o was set at:");
         VfCommit(); /* passed over, it stays set: Windows' list still has it, too */
     } else {
+        UCHAR Flags = Timer->Header.TimerControlFlags; /* written when it is set: Windows leaves them here, too */
         RtlZeroMemory(Timer, sizeof(*Timer));
+        Timer->Header.TimerControlFlags = Flags;
         InitializeListHead(&Timer->Header.WaitListHead);
     }
     Timer->Header.SignalState = 0;

@@ -167,6 +167,13 @@ static inline VOID VfAcquiredLock(KI_HELD *List, PVOID Lock, PVOID Site)
         List->Count++;
     }
 }
+static inline BOOLEAN VfHoldsLock(const KI_HELD *List, PVOID Lock)
+{
+    for (ULONG i = List->Count; i-- > 0;)
+        if (List->Entry[i].Lock == Lock)
+            return TRUE;
+    return FALSE;
+}
 VOID VfReleasedInside(KI_HELD *List, PVOID Lock);
 static inline VOID VfReleasedLock(KI_HELD *List, PVOID Lock)
 {
