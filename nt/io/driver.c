@@ -331,7 +331,12 @@ static NTSTATUS IopUnloadOne(PDRIVER_OBJECT Driver)
         return STATUS_INVALID_DEVICE_REQUEST;
     }
     Driver->Flags |= DRVO_UNLOAD_INVOKED; /* no device is given to it any more */
-    PnpRemoveDriver(Driver);
+    NTSTATUS Status = PnpRemoveDriver(Driver);
+    if (!NT_SUCCESS(Status) && !IopInUse(Driver)) {
+        Driver->Flags &= ~DRVO_UNLOAD_INVOKED;
+        VfRemark("%s stays loaded with its device, which is not to be removed", Name);
+        return Status;
+    }
     if (IopInUse(Driver)) {
         Driver->Flags &= ~DRVO_UNLOAD_INVOKED;
         IopDriverOf(Driver)->UnloadPending = TRUE;
@@ -339,7 +344,7 @@ static NTSTATUS IopUnloadOne(PDRIVER_OBJECT Driver)
         return STATUS_DEVICE_BUSY;
     }
     IopDriverOf(Driver)->UnloadPending = FALSE;
-    NTSTATUS Status = IopRunJob(IopCallUnload, &Job);
+    Status = IopRunJob(IopCallUnload, &Job);
     if (NT_SUCCESS(Status))
         IopRemoveDriver(Driver, Job.NothingLeft);
     return Status;

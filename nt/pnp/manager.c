@@ -145,6 +145,7 @@ VOID PnpEndOfRun(VOID)
 {
     if (PnpRoot)
         PnpRun(PnpEndAction, NULL, NULL);
+    PnpHaveAsked = TRUE;
 }
 
 /* ---- What the user does ------------------------------------------------------------------------------------------ */

@@ -152,7 +152,9 @@ PNP_ROUTINE PnpEject;
 VOID PnpDeviceClosed(PDEVICE_OBJECT Device);
 /* Send IRP_MN_REMOVE_DEVICE to one stack and look at what remains of it. */
 VOID PnpRemoveStack(PDEVICE_NODE Node);
-NTSTATUS PnpRemoveDriver(PDRIVER_OBJECT Driver); /* all devices it drives, before it is unloaded */
+/* All devices it drives, before it is unloaded. Fails if one is refused: then it stays loaded. */
+NTSTATUS PnpRemoveDriver(PDRIVER_OBJECT Driver);
+extern BOOLEAN PnpHaveAsked; /* the run ends: what is up now has refused */
 
 /* ---- root.c, pci.c: buses of ours ---------------------------------------------------------------------------------- */
 

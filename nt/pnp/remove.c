@@ -351,6 +351,8 @@ static BOOLEAN PnpHasDriver(PDEVICE_NODE Node, PDRIVER_OBJECT Driver)
     return FALSE;
 }
 
+BOOLEAN PnpHaveAsked;
+
 static NTSTATUS PnpRemoveDriverAction(PDEVICE_OBJECT Device, PVOID Context)
 {
     NTSTATUS Status = STATUS_SUCCESS;
@@ -359,7 +361,7 @@ static NTSTATUS PnpRemoveDriverAction(PDEVICE_OBJECT Device, PVOID Context)
         Again = FALSE;
         for (PDEVICE_NODE Node = PnpRoot; Node && !Again; Node = PnpNextNode(Node, PnpRoot))
             if (PnpIsUp(Node) && PnpHasDriver(Node, Context)) {
-                Status = PnpRemoveTree(Node);
+                Status = PnpHaveAsked ? STATUS_PLUGPLAY_QUERY_VETOED : PnpRemoveTree(Node);
                 Again = TRUE;
             }
     }
