@@ -146,6 +146,8 @@ NTSTATUS NTAPI FsRtlRemoveDotsFromPath(PWSTR Path, USHORT Bytes, USHORT *NewLeng
         }
         In = Next;
     }
+    if (Out < Characters)
+        Path[Out] = 0; /* as Windows leaves it, for who takes it as a C string */
     *NewLength = (USHORT)(Out * sizeof(WCHAR));
     return STATUS_SUCCESS;
 }
@@ -194,8 +196,8 @@ static ULONG FsRtlpTake(PFSRTLP_MATCH Match, WCHAR p, WCHAR c, ULONG i)
     switch (p) {
     case L'*':
         return 1;
-    case L'<': /* anything up to the last dot */
-        return c != L'.' || i != Match->LastDot ? 1 : 0;
+    case L'<': /* anything up to the last dot, and that dot as the end of it */
+        return c != L'.' || i != Match->LastDot ? 1 : 2;
     case L'?':
         return 2;
     case L'>':

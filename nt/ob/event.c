@@ -117,17 +117,30 @@ NTSTATUS NTAPI NtWaitForSingleObject(HANDLE Handle, BOOLEAN Alertable, PLARGE_IN
     return Status;
 }
 
+/* The caller's handles. User memory that is not there is a status for drivers, too; kernel memory is a bug check. */
+static NTSTATUS ObpCaptureHandles(PHANDLE To, PHANDLE From, ULONG Count)
+{
+    SIZE_T Bytes = Count * sizeof(*To);
+    if ((UINT64)From <= (UINT64)MmHighestUserAddress)
+        return MmReadUser(To, From, Bytes);
+    RtlCopyMemory(To, From, Bytes);
+    return STATUS_SUCCESS;
+}
+
 NTSTATUS NTAPI NtWaitForMultipleObjects(ULONG Count, PHANDLE Handles, WAIT_TYPE Type, BOOLEAN Alertable,
                                         PLARGE_INTEGER Timeout)
 {
     KPROCESSOR_MODE Mode = ExGetPreviousMode();
     PVOID Object[MAXIMUM_WAIT_OBJECTS], Waitable[MAXIMUM_WAIT_OBJECTS];
-    NTSTATUS Status = STATUS_SUCCESS;
+    HANDLE Captured[MAXIMUM_WAIT_OBJECTS];
     ULONG Held = 0;
     if (Count == 0 || Count > MAXIMUM_WAIT_OBJECTS)
         return STATUS_INVALID_PARAMETER_1;
+    if (Type != WaitAll && Type != WaitAny)
+        return STATUS_INVALID_PARAMETER_3;
+    NTSTATUS Status = ObpCaptureHandles(Captured, Handles, Count);
     while (Held < Count && NT_SUCCESS(Status)) {
-        Status = ObReferenceObjectByHandle(Handles[Held], SYNCHRONIZE, NULL, Mode, &Object[Held], NULL);
+        Status = ObReferenceObjectByHandle(Captured[Held], SYNCHRONIZE, NULL, Mode, &Object[Held], NULL);
         if (!NT_SUCCESS(Status))
             break;
         Waitable[Held] = ObpWaitableOf(Object[Held]);

@@ -40,7 +40,8 @@ C_ASSERT(sizeof(OBP_INITIALIZER_2003) == 0x70 && FIELD_OFFSET(OBP_INITIALIZER_20
 
 typedef struct _OBP_INITIALIZER {
     USHORT Length;
-    USHORT CaseInsensitive : 1, UnnamedObjectsOnly : 1, UseDefaultObject : 1, SecurityRequired : 1;
+    USHORT CaseInsensitive : 1, UnnamedObjectsOnly : 1, UseDefaultObject : 1, SecurityRequired : 1,
+        MaintainHandleCount : 1;
     ULONG TypeCode, InvalidAttributes;
     GENERIC_MAPPING Mapping;
     ACCESS_MASK ValidAccess, RetainAccess;
@@ -123,7 +124,12 @@ static BOOLEAN ObpReadInitializer(PVOID Initializer, OB_TYPE_INIT *Init, POBP_DR
     Own->Open = Old->Open;
     Own->Close = Old->Close;
     Own->Delete = Old->Delete;
-    return TRUE;
+    /* who wants handles counted is told of them; what is waited for by its own address is never paged */
+    if ((Own->Old ? Old->MaintainHandleCount : New->MaintainHandleCount) && !Own->Open && !Own->Close)
+        return FALSE;
+    if (!(Own->Old ? Old->UseDefaultObject : New->UseDefaultObject) && (Old->PoolType & PagedPool))
+        return FALSE;
+    return !(Init->InvalidAttributes & ~OBJ_VALID_ATTRIBUTES);
 }
 
 /* Undocumented: STATUS_OBJECT_NAME_COLLISION for a type of that name, STATUS_INVALID_PARAMETER for bad descriptions. */

@@ -74,6 +74,56 @@ static VOID a_map_grows_with_its_runs(VOID)
     FsRtlUninitializeLargeMcb(&Mcb);
 }
 
+static VOID what_overlaps_must_agree(VOID)
+{
+    LONGLONG Vbn = -1, Lbn = -1, Count = -1, Start, StartCount;
+    ULONG Index = 77;
+    FsRtlInitializeLargeMcb(&Mcb, PagedPool);
+    FsRtlTruncateLargeMcb(&Mcb, 0); /* of nothing */
+    CHECK(!FsRtlLookupLargeMcbEntry(&Mcb, 5, &Lbn, &Count, NULL, NULL, NULL) && Lbn == -1 && Count == -1);
+    CHECK(!FsRtlLookupLastLargeMcbEntryAndIndex(&Mcb, &Vbn, &Lbn, &Index) && Vbn == -1 && Index == 77);
+    CHECK(FsRtlAddLargeMcbEntry(&Mcb, 1, 11, 4));
+    RUNS({0, -1, 1}, {1, 11, 4});
+    CHECK(FsRtlAddLargeMcbEntry(&Mcb, 20, 40, 4));
+    FsRtlRemoveLargeMcbEntry(&Mcb, 1, 4);
+    RUNS({0, -1, 20}, {20, 40, 4});
+    CHECK(FsRtlLookupLargeMcbEntry(&Mcb, 5, &Lbn, &Count, &Start, &StartCount, &Index));
+    CHECK(Lbn == -1 && Count == 15 && Start == -1 && StartCount == 20 && Index == 0);
+    CHECK(FsRtlSplitLargeMcb(&Mcb, 20, 10)); /* a hole grows */
+    RUNS({0, -1, 30}, {30, 40, 4});
+    CHECK(!FsRtlAddLargeMcbEntry(&Mcb, 32, 43, 4));
+    CHECK(FsRtlAddLargeMcbEntry(&Mcb, 33, 43, 4)); /* its first block is known, and the same */
+    RUNS({0, -1, 30}, {30, 40, 7});
+    CHECK(FsRtlAddLargeMcbEntry(&Mcb, 28, 38, 5)); /* its last ones are */
+    RUNS({0, -1, 28}, {28, 38, 9});
+    CHECK(!FsRtlAddLargeMcbEntry(&Mcb, 28, 37, 9));
+    CHECK(FsRtlAddLargeMcbEntry(&Mcb, 37, 90, 1)); /* adjacent in the file, not on the disk */
+    RUNS({0, -1, 28}, {28, 38, 9}, {37, 90, 1});
+    FsRtlTruncateLargeMcb(&Mcb, 30);
+    CHECK(FsRtlLookupLargeMcbEntry(&Mcb, 29, &Lbn, &Count, &Start, &StartCount, &Index));
+    CHECK(Lbn == 39 && Count == 1 && Start == 38 && StartCount == 2 && Index == 1);
+    FsRtlUninitializeLargeMcb(&Mcb);
+}
+
+static VOID the_latest_of_a_key_and_name_is_found(VOID)
+{
+    static TUNNEL Tunnel;
+    UNICODE_STRING Short[2] = {RTL_CONSTANT_STRING(L"SOMETH~1.TXT"), RTL_CONSTANT_STRING(L"SOMETH~2.TXT")},
+                   Long[2] = {RTL_CONSTANT_STRING(L"somethin.g1.txt"), RTL_CONSTANT_STRING(L"somethin.g2.txt")};
+    WCHAR ShortText[13], LongText[16];
+    FsRtlInitializeTunnelCache(&Tunnel);
+    for (ULONG Data = 1; Data < 5; Data++) {
+        ULONG i = Data & 1, Got = 0, Bytes = sizeof(Got);
+        UNICODE_STRING FoundShort = {0, sizeof(ShortText), ShortText}, FoundLong = {0, sizeof(LongText), LongText};
+        FsRtlAddToTunnelCache(&Tunnel, 1, &Short[i], &Long[i], TRUE, sizeof(Data), &Data);
+        CHECK(FsRtlFindInTunnelCache(&Tunnel, 1, &Short[i], &FoundShort, &FoundLong, &Bytes, &Got));
+        CHECK(Got == Data && FoundLong.Buffer == LongText);
+        CHECK(Tunnel.NumEntries == (Data == 1 ? 1 : 2)); /* in place of the older one */
+        CHECK(RtlEqualUnicodeString(&FoundLong, &Long[i], FALSE));
+    }
+    FsRtlDeleteTunnelCache(&Tunnel);
+}
+
 static VOID a_tunnel_keeps_fifteen_seconds(VOID)
 {
     static TUNNEL Tunnel; /* a fast mutex is in it */
@@ -103,4 +153,5 @@ static VOID a_tunnel_keeps_fifteen_seconds(VOID)
     FsRtlDeleteTunnelCache(&Tunnel);
 }
 
-TEST_MAIN(runs_join_split_and_leave_holes, a_map_grows_with_its_runs, a_tunnel_keeps_fifteen_seconds)
+TEST_MAIN(runs_join_split_and_leave_holes, a_map_grows_with_its_runs, what_overlaps_must_agree,
+          the_latest_of_a_key_and_name_is_found, a_tunnel_keeps_fifteen_seconds)

@@ -28,7 +28,8 @@ static VOID names_are_taken_apart_at_backslashes(VOID)
         PCWSTR Name, First, Remaining;
     } Rows[] = {{L"", L"", L""},         {L"\\", L"", L""},           {L"a", L"a", L""},
                 {L"\\abc", L"abc", L""}, {L"a\\b\\c", L"a", L"b\\c"}, {L"\\a\\", L"a", L""},
-                {L"\\\\a", L"", L"a"},   {L"a\\\\b", L"a", L"\\b"}};
+                {L"\\\\a", L"", L"a"},   {L"a\\\\b", L"a", L"\\b"},   {L"/a/b", L"/a/b", L""},
+                {L"\\\\", L"", L""},     {L"\\\\\\", L"", L"\\"}};
     UNICODE_STRING First, Remaining;
     ANSI_STRING NarrowFirst, NarrowRemaining;
     for (ULONG i = 0; i < RTL_NUMBER_OF(Rows); i++) {
@@ -47,13 +48,58 @@ static VOID patterns_match_as_the_page_says(VOID)
         PCWSTR Pattern, Name;
         BOOLEAN Matches;
     } Rows[] = {
-        {L"", L"", TRUE},         {L"", L"a", FALSE},        {L"*", L"", FALSE},         {L"*", L"a", TRUE},
-        {L"*a", L"ba", TRUE},     {L"*a", L"ab", FALSE},     {L"a*b*c", L"aXbYc", TRUE}, {L"a*b*c", L"abbc", TRUE},
-        {L"a*b*c", L"ab", FALSE}, {L"?", L"a", TRUE},        {L"?", L"ab", FALSE},       {L"a?", L"a", FALSE},
-        {L"*.*", L"a", FALSE},    {L"*.*", L"a.b", TRUE},    {L"<.b", L"a.b", TRUE},     {L"<", L"abc", TRUE},
-        {L"<.c", L"a.b.c", TRUE}, {L"<c", L"a.b.c", FALSE},  {L"<\"*", L"a.b", TRUE},    {L"<\"*", L"ab", TRUE},
-        {L">>>", L"ab", TRUE},    {L">>>", L"abcd", FALSE},  {L">>>.b", L"a.b", TRUE},   {L"ab\"", L"ab", TRUE},
-        {L"ab\"", L"ab.", TRUE},  {L"ab\"c", L"abc", FALSE}, {L"A", L"a", FALSE},
+        {L"", L"", TRUE},
+        {L"", L"a", FALSE},
+        {L"*", L"", FALSE},
+        {L"*", L"a", TRUE},
+        {L"*a", L"ba", TRUE},
+        {L"*a", L"ab", FALSE},
+        {L"a*b*c", L"aXbYc", TRUE},
+        {L"a*b*c", L"abbc", TRUE},
+        {L"a*b*c", L"ab", FALSE},
+        {L"?", L"a", TRUE},
+        {L"?", L"ab", FALSE},
+        {L"a?", L"a", FALSE},
+        {L"*.*", L"a", FALSE},
+        {L"*.*", L"a.b", TRUE},
+        {L"<.b", L"a.b", TRUE},
+        {L"<", L"abc", TRUE},
+        {L"<.c", L"a.b.c", TRUE},
+        {L"<c", L"a.b.c", TRUE},
+        {L"<\"*", L"a.b", TRUE},
+        {L"<\"*", L"ab", TRUE},
+        {L">>>", L"ab", TRUE},
+        {L">>>", L"abcd", FALSE},
+        {L">>>.b", L"a.b", TRUE},
+        {L"ab\"", L"ab", TRUE},
+        {L"ab\"", L"ab.", TRUE},
+        {L"ab\"c", L"abc", FALSE},
+        {L"A", L"a", FALSE},
+        {L"xy<sys", L"xy.sys", TRUE},
+        {L"xy<sys", L"xyz.sys", TRUE},
+        {L"xy<sys", L"xyzsys", TRUE},
+        {L"x<y.sys", L"x.y.sys", TRUE},
+        {L"x<y.sys", L"x.yz.sys", FALSE},
+        {L"x.y<sys", L"x.yz.sys", TRUE},
+        {L"x<", L"xy.sys", FALSE},
+        {L"x<", L"xy.", TRUE},
+        {L"<<<.<", L".", TRUE},
+        {L"**", L"", FALSE},
+        {L"?*?", L"a", FALSE},
+        {L"?*?", L"ab", TRUE},
+        {L"a.*??.b", L"a.c.b", FALSE},
+        {L"a.*?*.b", L"a.c.b", TRUE},
+        {L"x>z.sys", L"xz.sys", FALSE},
+        {L"x>>>sys", L"xyz.sys", FALSE},
+        {L"x\"\"y", L"x.y", FALSE},
+        {L"x.\"y", L"x.y", FALSE},
+        {L"x.y\"", L"x.y", TRUE},
+        {L"F<\"*", L"F", TRUE},
+        {L"F<\"*", L"F.", TRUE},
+        {L"F<\"*", L"Fg.h", TRUE},
+        {L".*", L".", TRUE},
+        {L".*", L"1.txt", FALSE},
+        {L"*a*ab*abc", L"aabaabcdadabdabc", TRUE},
     };
     for (ULONG i = 0; i < RTL_NUMBER_OF(Rows); i++) {
         UNICODE_STRING Pattern = U(Rows[i].Pattern), Name = U(Rows[i].Name);
@@ -130,6 +176,8 @@ static VOID dots_leave_a_path(VOID)
                 {L"..", NULL},
                 {L"\\..", NULL},
                 {L"\\a\\..\\..", NULL},
+                {L"\\\\..", L"\\"},
+                {L"..\\a", NULL},
                 {L"..a", L"..a"},
                 {L"a..\\.b", L"a..\\.b"}};
     for (ULONG i = 0; i < RTL_NUMBER_OF(Rows); i++) {
@@ -139,8 +187,9 @@ static VOID dots_leave_a_path(VOID)
         RtlCopyMemory(Text, Rows[i].Path, Length);
         NTSTATUS Status = FsRtlRemoveDotsFromPath(Text, (USHORT)Length, &Bytes);
         UNICODE_STRING Got = {Bytes, Bytes, Text};
-        BOOLEAN Good =
-            Rows[i].Result ? NT_SUCCESS(Status) && Is(&Got, Rows[i].Result) : Status == STATUS_IO_REPARSE_DATA_INVALID;
+        BOOLEAN Good = Rows[i].Result ? NT_SUCCESS(Status) && Is(&Got, Rows[i].Result) &&
+                                            (Bytes == Length || !Text[Bytes / sizeof(WCHAR)])
+                                      : Status == STATUS_IO_REPARSE_DATA_INVALID;
         if (!CHECK(Good))
             DbgPrint("    '%S' became '%wZ', 0x%08x\n", Rows[i].Path, &Got, Status);
     }

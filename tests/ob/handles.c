@@ -9,6 +9,8 @@ NTSYSAPI NTSTATUS NTAPI ZwDuplicateObject(HANDLE SourceProcess, HANDLE Source, H
 NTSYSAPI NTSTATUS NTAPI ZwSetInformationObject(HANDLE Handle, ULONG Class, PVOID Buffer, ULONG Length);
 NTKERNELAPI BOOLEAN NTAPI ObFindHandleForObject(PEPROCESS Process, PVOID Object, POBJECT_TYPE Type, PVOID Like,
                                                 PHANDLE Handle);
+NTSYSAPI NTSTATUS NTAPI ZwWaitForMultipleObjects(ULONG Count, PHANDLE Handles, WAIT_TYPE Type, BOOLEAN Alertable,
+                                                 PLARGE_INTEGER Timeout);
 NTKERNELAPI BOOLEAN NTAPI ObIsKernelHandle(HANDLE Handle);
 NTKERNELAPI NTSTATUS NTAPI ObOpenObjectByName(POBJECT_ATTRIBUTES Attributes, POBJECT_TYPE Type, KPROCESSOR_MODE Mode,
                                               PACCESS_STATE State, ACCESS_MASK Access, PVOID Context, PHANDLE Handle);
@@ -226,8 +228,27 @@ static VOID attributes_are_checked(VOID)
     STATUS(ZwOpenEvent(&Handle, SYNCHRONIZE, NULL), STATUS_INVALID_PARAMETER);
 }
 
+/* The handles are read as a program's are: what is not there in user memory is a status for drivers, too. */
+static VOID several_are_waited_for(VOID)
+{
+    LARGE_INTEGER Now = {.QuadPart = 0};
+    HANDLE Two[2] = {NewEvent(OBJ_KERNEL_HANDLE, NULL), NewEvent(OBJ_KERNEL_HANDLE, NULL)};
+    STATUS(ZwWaitForMultipleObjects(2, Two, WaitAny, FALSE, &Now), STATUS_TIMEOUT);
+    OK(ZwSetEvent(Two[1], NULL));
+    STATUS(ZwWaitForMultipleObjects(2, Two, WaitAny, FALSE, &Now), STATUS_WAIT_1);
+    STATUS(ZwWaitForMultipleObjects(2, Two, WaitAll, FALSE, &Now), STATUS_TIMEOUT);
+    OK(ZwSetEvent(Two[0], NULL));
+    STATUS(ZwWaitForMultipleObjects(2, Two, WaitAll, FALSE, &Now), STATUS_SUCCESS);
+    STATUS(ZwWaitForMultipleObjects(0, Two, WaitAll, FALSE, &Now), STATUS_INVALID_PARAMETER_1);
+    STATUS(ZwWaitForMultipleObjects(65, Two, WaitAll, FALSE, &Now), STATUS_INVALID_PARAMETER_1);
+    STATUS(ZwWaitForMultipleObjects(2, Two, (WAIT_TYPE)7, FALSE, &Now), STATUS_INVALID_PARAMETER_3);
+    STATUS(ZwWaitForMultipleObjects(2, (PHANDLE)0x42424240, WaitAll, FALSE, &Now), STATUS_ACCESS_VIOLATION);
+    OK(ZwClose(Two[0]));
+    OK(ZwClose(Two[1]));
+}
+
 TEST_MAIN(kernel_handles_carry_the_upper_bits, pseudo_handles_are_closed_in_vain,
           the_basic_information_has_the_sizes_of_the_others, references_and_handles_are_counted, types_are_compared,
           access_is_checked_for_user_mode_only, duplicates_have_what_is_asked_for,
           exclusive_objects_are_opened_by_their_process, handle_flags_are_set_and_asked_for,
-          a_handle_is_found_for_its_object, attributes_are_checked)
+          a_handle_is_found_for_its_object, attributes_are_checked, several_are_waited_for)

@@ -7,7 +7,7 @@
 
 /* No public header has it; the layout of Windows 8 and later. */
 typedef struct _TYPE_INITIALIZER {
-    USHORT Length, Flags;
+    USHORT Length, Flags; /* 4: the default object, 16: handles are counted */
     ULONG TypeCode, InvalidAttributes;
     GENERIC_MAPPING Mapping;
     ACCESS_MASK ValidAccess, RetainAccess;
@@ -76,6 +76,17 @@ static VOID a_type_is_made_once(VOID)
     Initializer.Length = 12;
     STATUS(ObCreateObjectType(&Name, &Initializer, NULL, &Type), STATUS_INVALID_PARAMETER);
     Initializer.Length = sizeof(Initializer);
+    Initializer.PoolType = PagedPool;
+    STATUS(ObCreateObjectType(&Name, &Initializer, NULL, &Type), STATUS_INVALID_PARAMETER);
+    Initializer.PoolType = NonPagedPool;
+    Initializer.Flags = 16;
+    Initializer.Open = Initializer.Close = NULL;
+    STATUS(ObCreateObjectType(&Name, &Initializer, NULL, &Type), STATUS_INVALID_PARAMETER);
+    Initializer.Open = OpenIt;
+    Initializer.Close = CloseIt;
+    Initializer.InvalidAttributes = 1;
+    STATUS(ObCreateObjectType(&Name, &Initializer, NULL, &Type), STATUS_INVALID_PARAMETER);
+    Initializer.InvalidAttributes = OBJ_OPENLINK;
     RtlInitUnicodeString(&Full, L"a\\b");
     STATUS(ObCreateObjectType(&Full, &Initializer, NULL, &Type), STATUS_OBJECT_NAME_INVALID);
     OK(ObCreateObjectType(&Name, &Initializer, NULL, &Type));
@@ -154,4 +165,29 @@ static VOID names_collide_or_are_opened(VOID)
     CHECK(Deleted == 1);
 }
 
-TEST_MAIN(a_type_is_made_once, an_object_lives_and_dies, names_collide_or_are_opened)
+/* Whatever is wrong with the name, the object goes with its one reference. */
+static VOID insertion_fails_whole(VOID)
+{
+    static const struct {
+        PCWSTR Name;
+        NTSTATUS Status;
+    } Rows[] = {{L"\\Nowhere\\Thing", STATUS_OBJECT_PATH_NOT_FOUND},
+                {L"\\BaseNamedObjects\\", STATUS_OBJECT_NAME_INVALID},
+                {L"Thing", STATUS_OBJECT_PATH_SYNTAX_BAD},
+                {L"\\", STATUS_OBJECT_NAME_COLLISION}};
+    OBJECT_ATTRIBUTES Attributes;
+    UNICODE_STRING Name;
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Rows); i++) {
+        HANDLE Handle = NULL;
+        PVOID Object;
+        RtlInitUnicodeString(&Name, Rows[i].Name);
+        InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE, NULL, NULL);
+        OK(ObCreateObject(KernelMode, Type, &Attributes, KernelMode, NULL, 16, 0, 0, &Object));
+        Seen = Object;
+        Deleted = 0;
+        STATUS(ObInsertObject(Object, NULL, STANDARD_RIGHTS_ALL, 0, NULL, &Handle), Rows[i].Status);
+        CHECK(Deleted == 1 && !Handle);
+    }
+}
+
+TEST_MAIN(a_type_is_made_once, an_object_lives_and_dies, names_collide_or_are_opened, insertion_fails_whole)
