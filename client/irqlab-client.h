@@ -153,6 +153,9 @@ HANDLE CreateIoCompletionPort(HANDLE FileHandle, HANDLE ExistingCompletionPort, 
                               DWORD NumberOfConcurrentThreads);
 BOOL GetQueuedCompletionStatus(HANDLE CompletionPort, LPDWORD lpNumberOfBytesTransferred, PULONG_PTR lpCompletionKey,
                                LPOVERLAPPED *lpOverlapped, DWORD dwMilliseconds);
+#define FILE_SKIP_COMPLETION_PORT_ON_SUCCESS 1u
+#define FILE_SKIP_SET_EVENT_ON_HANDLE 2u
+BOOL SetFileCompletionNotificationModes(HANDLE FileHandle, BYTE Flags);
 BOOL PostQueuedCompletionStatus(HANDLE CompletionPort, DWORD dwNumberOfBytesTransferred, ULONG_PTR dwCompletionKey,
                                 LPOVERLAPPED lpOverlapped);
 

@@ -75,3 +75,19 @@ BOOL PostQueuedCompletionStatus(HANDLE port, DWORD bytes, ULONG_PTR key, LPOVERL
     return settle(request_go(l, 5, (uint64_t)(uintptr_t)port, (uint64_t)key, (uint64_t)(uintptr_t)overlapped, 0ull,
                              (uint64_t)bytes));
 }
+
+BOOL SetFileCompletionNotificationModes(HANDLE file, BYTE flags)
+{
+    struct link *l = link_get();
+    uint32_t modes = flags;
+    if (!l)
+        return FALSE;
+    if (flags & ~(FILE_SKIP_COMPLETION_PORT_ON_SUCCESS | FILE_SKIP_SET_EVENT_ON_HANDLE)) {
+        last_error = ERROR_INVALID_PARAMETER;
+        return FALSE;
+    }
+    request_begin(l, DOOR_SERVICE_SetInformationFile);
+    request_in(l, place(l, PLACE_STRUCT), &modes, sizeof modes);
+    return settle(request_go(l, 5, (uint64_t)(uintptr_t)file, place(l, PLACE_IOSB), place(l, PLACE_STRUCT),
+                             (uint64_t)sizeof modes, 41ull /* FileIoCompletionNotificationInformation */));
+}

@@ -235,12 +235,19 @@ VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR Boost)
 
 NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb)
 {
+    BOOLEAN Pended;
+    return IopCallAndTell(Device, Irp, Iosb, &Pended);
+}
+
+NTSTATUS IopCallAndTell(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb, PBOOLEAN Pended)
+{
     KEVENT Event;
     KeInitializeEvent(&Event, NotificationEvent, FALSE);
     Irp->UserEvent = &Event;
     Irp->UserIosb = Iosb;
     NTSTATUS Status = IofCallDriver(Device, Irp);
-    if (Status == STATUS_PENDING) {
+    *Pended = Status == STATUS_PENDING;
+    if (*Pended) {
         KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL);
         Status = Iosb->Status;
     }

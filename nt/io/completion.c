@@ -82,7 +82,8 @@ BOOLEAN IopTellEnd(PIRP Irp, PFILE_OBJECT File)
                         (PKNORMAL_ROUTINE)(ULONG_PTR)Routine, Irp->RequestorMode, Context);
         return KeInsertQueueApc(&Irp->Tail.Apc, Iosb, NULL, 2);
     }
-    if (File->CompletionContext && Context && !(File->Flags & FO_SYNCHRONOUS_IO))
+    if (File->CompletionContext && Context && !(File->Flags & FO_SYNCHRONOUS_IO) &&
+        !((File->Flags & FO_SKIP_COMPLETION_PORT) && NT_SUCCESS(Irp->IoStatus.Status) && !Irp->PendingReturned))
         IoSetIoCompletion(File->CompletionContext->Port, File->CompletionContext->Key, Context, Irp->IoStatus.Status,
                           Irp->IoStatus.Information, FALSE);
     return FALSE;
@@ -117,6 +118,45 @@ VOID IopUntie(PFILE_OBJECT File)
         return;
     ObfDereferenceObject(File->CompletionContext->Port);
     ExpFree(File->CompletionContext);
+}
+
+/* docs: FILE_IO_COMPLETION_NOTIFICATION_INFORMATION, SetFileCompletionNotificationModes: what is not told of a request that
+ * ends well at once. A mode that was set stays. */
+static const struct {
+    ULONG Mode, Flag;
+} IopModes[] = {{FILE_SKIP_COMPLETION_PORT_ON_SUCCESS, FO_SKIP_COMPLETION_PORT},
+                {FILE_SKIP_SET_EVENT_ON_HANDLE, FO_SKIP_SET_EVENT},
+                {FILE_SKIP_SET_USER_EVENT_ON_FAST_IO, FO_SKIP_SET_FAST_IO}};
+
+ULONG IopEndModes(PFILE_OBJECT File)
+{
+    ULONG Modes = 0;
+
+    for (ULONG i = 0; i < RTL_NUMBER_OF(IopModes); i++)
+        if (File->Flags & IopModes[i].Flag)
+            Modes |= IopModes[i].Mode;
+    return Modes;
+}
+
+NTSTATUS IopSetEndModes(PFILE_OBJECT File, ULONG Modes)
+{
+    ULONG Flags = 0;
+
+    for (ULONG i = 0; i < RTL_NUMBER_OF(IopModes); i++)
+        if (Modes & IopModes[i].Mode) {
+            Flags |= IopModes[i].Flag;
+            Modes &= ~IopModes[i].Mode;
+        }
+    if (Modes)
+        return STATUS_INVALID_PARAMETER;
+    File->Flags |= Flags;
+    return STATUS_SUCCESS;
+}
+
+VOID IopTellFastEnd(PFILE_OBJECT File, PKEVENT Event)
+{
+    if (Event && !(File->Flags & FO_SKIP_SET_FAST_IO))
+        KeSetEvent(Event, IO_NO_INCREMENT, FALSE);
 }
 
 /* ---- Services ------------------------------------------------------------------------------------------------------- */

@@ -163,7 +163,7 @@ static NTSTATUS IopTryOpen(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Ac
     PDEVICE_OBJECT Where = Device;
     PVPB Vpb = NULL;
     PFILE_OBJECT File;
-    BOOLEAN Direct = Device->Vpb && IopIsDirect(Rest, Access, Open);
+    BOOLEAN Direct = IopIsDirect(Rest, Access, Open);
     NTSTATUS Status = STATUS_SUCCESS;
     if ((Device->Flags & DO_DEVICE_INITIALIZING) || IopDeviceOf(Device)->DeletePending)
         return STATUS_NO_SUCH_DEVICE;
@@ -205,6 +205,7 @@ static NTSTATUS IopTryOpen(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Ac
     }
     if (Open->Related)
         ObfReferenceObject(Open->Related);
+    KeSetEvent(&File->Event, IO_NO_INCREMENT, FALSE); /* the opening is a request that has ended */
     *Object = Open->File = File;
     return STATUS_SUCCESS; /* another success code is the opener's: Open->Iosb has it */
 }

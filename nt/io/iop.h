@@ -135,6 +135,8 @@ NTSTATUS IopCheckOpenAccess(PDEVICE_OBJECT Device, BOOLEAN WholeDevice, KPROCESS
 PIRP IopAllocateIrp(CCHAR StackSize, PFILE_OBJECT File);
 /* Send an IRP whose issuer waits and whose completion is IOP_ISSUER_WAITS; frees it. */
 NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb);
+/* The same; was it pending? */
+NTSTATUS IopCallAndTell(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb, PBOOLEAN Pended);
 VOID IopQueueThreadIrp(PIRP Irp);
 VOID IopForgetActivity(PIRP Irp); /* activity.c */
 /* count.c: an operation of the current process; bytes that a process has read or written. */
@@ -144,6 +146,10 @@ VOID IopThreadEnds(PETHREAD Thread);
 /* completion.c: the issuer's procedure or the file's port is told. TRUE: the IRP is the procedure's APC, which frees
  * it. */
 BOOLEAN IopTellEnd(PIRP Irp, PFILE_OBJECT File);
+ULONG IopEndModes(PFILE_OBJECT File);
+NTSTATUS IopSetEndModes(PFILE_OBJECT File, ULONG Modes);
+/* A request without an IRP has ended. Event: by handle, or NULL. */
+VOID IopTellFastEnd(PFILE_OBJECT File, PKEVENT Event);
 NTSTATUS IopTieToPort(PFILE_OBJECT File, HANDLE Port, PVOID Key, KPROCESSOR_MODE Mode);
 VOID IopUntie(PFILE_OBJECT File);
 VOID IopInitializePorts(VOID);

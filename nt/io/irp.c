@@ -161,7 +161,8 @@ static BOOLEAN IopSignal(PIRP Irp, PFILE_OBJECT File)
             KeSetEvent(Event, 0, FALSE);
         if (File && (!Event || Synchronous)) {
             File->FinalStatus = Irp->IoStatus.Status;
-            KeSetEvent(&File->Event, 0, FALSE);
+            if (Synchronous || !(File->Flags & FO_SKIP_SET_EVENT))
+                KeSetEvent(&File->Event, 0, FALSE);
         }
         if (File)
             Kept = IopTellEnd(Irp, File);

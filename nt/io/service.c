@@ -150,8 +150,7 @@ static BOOLEAN IopTransferredFast(PIOP_CALLER Caller, BOOLEAN Read, PVOID Buffer
         *Iosb = Result;
     else
         MmWriteUser(Iosb, &Result, sizeof(Result));
-    if (Caller->Event)
-        KeSetEvent(Caller->Event, IO_NO_INCREMENT, FALSE);
+    IopTellFastEnd(Caller->File, Caller->Event);
     IopCountBytes((PEPROCESS)KeGetCurrentThread()->Process, Read, Result.Information);
     return TRUE;
 }
@@ -236,8 +235,7 @@ static BOOLEAN IopControlledFast(PIOP_CALLER Caller, ULONG Code, PVOID In, ULONG
         *Iosb = Result;
     else
         MmWriteUser(Iosb, &Result, sizeof(Result)); /* docs: the result is the service's own, too */
-    if (Caller->Event)
-        KeSetEvent(Caller->Event, IO_NO_INCREMENT, FALSE);
+    IopTellFastEnd(Caller->File, Caller->Event);
     return TRUE;
 }
 
@@ -282,11 +280,17 @@ NTSTATUS NTAPI NtFsControlFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc,
 static NTSTATUS IopAskDevice(PFILE_OBJECT File, PIRP Irp, PVOID Buffer, PIO_STATUS_BLOCK Iosb)
 {
     PDEVICE_OBJECT Device = IoGetRelatedDeviceObject(File);
+    IO_STATUS_BLOCK Result;
+    BOOLEAN Pended;
     Irp->Flags = IRP_SYNCHRONOUS_API | IRP_CLOSE_OPERATION; /* completion: status block and event, nothing else */
     Irp->AssociatedIrp.SystemBuffer = Buffer;
     Irp->UserBuffer = Buffer;
     IoGetNextIrpStackLocation(Irp)->FileObject = File;
-    return IopCallAndWait(Device, Irp, Iosb);
+    NTSTATUS Status = IopCallAndTell(Device, Irp, &Result, &Pended);
+    /* An error of a request that was pending is told by both on a file that is not synchronous, else by the return alone. */
+    if (!NT_ERROR(Status) || (Pended && !(File->Flags & FO_SYNCHRONOUS_IO)))
+        *Iosb = Result;
+    return Status;
 }
 
 NTSTATUS NTAPI NtFlushBuffersFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb)
@@ -314,28 +318,25 @@ static BOOLEAN IopAnswerClass(PIOP_CALLER Caller, ACCESS_MASK Access, FILE_INFOR
                  (!(File->Flags & FO_SYNCHRONOUS_IO) ? 0
                   : (File->Flags & FO_ALERTABLE_IO)  ? FILE_SYNCHRONOUS_IO_ALERT
                                                      : FILE_SYNCHRONOUS_IO_NONALERT);
-    Iosb->Status = STATUS_SUCCESS;
     switch ((ULONG)Class) {
     case FilePositionInformation:
         ((PFILE_POSITION_INFORMATION)Buffer)->CurrentByteOffset = File->CurrentByteOffset;
-        Iosb->Information = sizeof(FILE_POSITION_INFORMATION);
-        return TRUE;
+        break;
     case FileAccessInformation:
         ((PFILE_ACCESS_INFORMATION)Buffer)->AccessFlags = Access;
-        Iosb->Information = sizeof(FILE_ACCESS_INFORMATION);
-        return TRUE;
+        break;
     case FileModeInformation:
         ((PFILE_MODE_INFORMATION)Buffer)->Mode = Mode;
-        Iosb->Information = sizeof(FILE_MODE_INFORMATION);
-        return TRUE;
+        break;
     case FileAlignmentInformation:
         ((PFILE_ALIGNMENT_INFORMATION)Buffer)->AlignmentRequirement = Caller->Device->AlignmentRequirement;
-        Iosb->Information = sizeof(FILE_ALIGNMENT_INFORMATION);
-        return TRUE;
+        break;
     case FileIsRemoteDeviceInformation:
         *(PBOOLEAN)Buffer = (Caller->File->DeviceObject->Characteristics & FILE_REMOTE_DEVICE) != 0;
-        Iosb->Information = sizeof(BOOLEAN);
-        return TRUE;
+        break;
+    case FileIoCompletionNotificationInformation:
+        ((PFILE_IO_COMPLETION_NOTIFICATION_INFORMATION)Buffer)->Flags = IopEndModes(File);
+        break;
     case FileAllInformation: { /* the rest of it is the file system's */
         PFILE_ALL_INFORMATION All = Buffer;
         All->AccessInformation.AccessFlags = Access;
@@ -344,8 +345,12 @@ static BOOLEAN IopAnswerClass(PIOP_CALLER Caller, ACCESS_MASK Access, FILE_INFOR
         All->AlignmentInformation.AlignmentRequirement = Caller->Device->AlignmentRequirement;
         return FALSE;
     }
+    default:
+        return FALSE;
     }
-    return FALSE;
+    Iosb->Status = STATUS_SUCCESS;
+    Iosb->Information = IopClassBytes(Class, FALSE);
+    return TRUE;
 }
 
 ULONG IopClassBytes(FILE_INFORMATION_CLASS Class, BOOLEAN Set)
@@ -368,6 +373,8 @@ ULONG IopClassBytes(FILE_INFORMATION_CLASS Class, BOOLEAN Set)
         {FileAllInformation, sizeof(FILE_ALL_INFORMATION), 0},
         {FileAllocationInformation, 0, sizeof(FILE_ALLOCATION_INFORMATION)},
         {FileCompletionInformation, 0, sizeof(FILE_COMPLETION_INFORMATION)},
+        {FileIoCompletionNotificationInformation, sizeof(FILE_IO_COMPLETION_NOTIFICATION_INFORMATION),
+         sizeof(FILE_IO_COMPLETION_NOTIFICATION_INFORMATION)},
         {FileEndOfFileInformation, 0, sizeof(FILE_END_OF_FILE_INFORMATION)},
         {FileAlternateNameInformation, sizeof(FILE_NAME_INFORMATION), 0},
         {FileStreamInformation, sizeof(FILE_STREAM_INFORMATION), 0},
@@ -436,6 +443,33 @@ static NTSTATUS IopSetMode(PFILE_OBJECT File, ULONG Mode)
     return STATUS_SUCCESS;
 }
 
+/* The classes that are the I/O manager's own. TRUE: done, with that status. */
+static BOOLEAN IopSetOwnClass(PIOP_CALLER Caller, FILE_INFORMATION_CLASS Class, PVOID Buffer, NTSTATUS *Status)
+{
+    PFILE_COMPLETION_INFORMATION Tie = Buffer;
+    LARGE_INTEGER Offset;
+    *Status = STATUS_SUCCESS;
+    switch ((ULONG)Class) {
+    case FileCompletionInformation:
+        *Status = IopTieToPort(Caller->File, Tie->Port, Tie->Key, Caller->Mode);
+        return TRUE;
+    case FileIoCompletionNotificationInformation:
+        *Status = IopSetEndModes(Caller->File, ((PFILE_IO_COMPLETION_NOTIFICATION_INFORMATION)Buffer)->Flags);
+        return TRUE;
+    case FilePositionInformation:
+        Offset = ((PFILE_POSITION_INFORMATION)Buffer)->CurrentByteOffset;
+        if (Offset.QuadPart < 0)
+            *Status = STATUS_INVALID_PARAMETER;
+        else
+            Caller->File->CurrentByteOffset = Offset;
+        return TRUE;
+    case FileModeInformation:
+        *Status = IopSetMode(Caller->File, ((PFILE_MODE_INFORMATION)Buffer)->Mode);
+        return TRUE;
+    }
+    return FALSE;
+}
+
 /* docs: FILE_RENAME_INFORMATION: a name with a root directory or a full path: the I/O manager opens the directory it
  * will lie in, so that the file system finds it and share access holds. A bare name needs none. */
 static NTSTATUS IopOpenTarget(PIOP_CALLER Caller, PFILE_RENAME_INFORMATION Rename, ULONG Bytes,
@@ -484,26 +518,9 @@ NTSTATUS NTAPI NtSetInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID 
     NTSTATUS Status = IopBegin(&Caller, Handle, 0, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
-    if (Class == FileCompletionInformation) {
-        PFILE_COMPLETION_INFORMATION Tie = Buffer;
-        Status = IopTieToPort(Caller.File, Tie->Port, Tie->Key, Caller.Mode);
-        Iosb->Status = Status;
-        Iosb->Information = 0;
-        return IopAbandon(&Caller, NULL, Status);
-    }
-    if (Class == FilePositionInformation) {
-        LARGE_INTEGER Offset = ((PFILE_POSITION_INFORMATION)Buffer)->CurrentByteOffset;
-        if (Offset.QuadPart < 0)
-            return IopAbandon(&Caller, NULL, STATUS_INVALID_PARAMETER);
-        Caller.File->CurrentByteOffset = Offset;
-        Iosb->Status = STATUS_SUCCESS;
-        Iosb->Information = 0;
-        return IopAbandon(&Caller, NULL, STATUS_SUCCESS);
-    }
-    if (Class == FileModeInformation) {
-        Status = IopSetMode(Caller.File, ((PFILE_MODE_INFORMATION)Buffer)->Mode);
-        Iosb->Status = Status;
-        Iosb->Information = 0;
+    if (IopSetOwnClass(&Caller, Class, Buffer, &Status)) {
+        if (NT_SUCCESS(Status))
+            *Iosb = (IO_STATUS_BLOCK){.Status = Status};
         return IopAbandon(&Caller, NULL, Status);
     }
     BOOLEAN Names = Class == FileRenameInformation || Class == FileRenameInformationEx || Class == FileLinkInformation;
@@ -568,6 +585,8 @@ NTSTATUS NTAPI NtQueryVolumeInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb
         Iosb->Information = sizeof(*Information);
         return IopAbandon(&Caller, NULL, STATUS_SUCCESS);
     }
+    if (Caller.File->Flags & FO_DIRECT_DEVICE_OPEN) /* the device, not the volume on it */
+        return IopAbandon(&Caller, NULL, STATUS_INVALID_DEVICE_REQUEST);
     PIRP Irp = IopNewIrp(&Caller, IRP_MJ_QUERY_VOLUME_INFORMATION, 0, &Stack);
     if (!Irp)
         return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);

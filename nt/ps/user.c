@@ -26,10 +26,12 @@ static ULONG PspDone;
  * One letter for each argument:
  *   .  a value, or an address that the service itself treats as user mode's
  *   8  8 bytes in and out     4  4 bytes out, may be NULL      i  an IO_STATUS_BLOCK, written when the service returns
+ *   I  the same of a service that tells some errors there, too
  *   r  4 bytes out            P  TOKEN_PRIVILEGES in
  *   l  8 bytes in, may be NULL    k  4 bytes in, may be NULL   O  OBJECT_ATTRIBUTES    S  UNICODE_STRING, may be NULL
  *   p  8 bytes in and out, may be NULL    c  a CLIENT_ID in    f  FILE_NETWORK_OPEN_INFORMATION out
  *   b  a buffer that is filled, its length is the next argument   a  the same, the one before   n  one that is read
+ *   B  as b, with pointers into itself
  *   H  as many handles as the argument before says
  */
 typedef NTSTATUS(NTAPI *PSP_SERVICE)(UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64, UINT64,
@@ -62,14 +64,14 @@ static const struct {
     SERVICE(WaitForSingleObject, "..l"),
     SERVICE(WaitForMultipleObjects, ".H..l"),
     SERVICE(DuplicateObject, "...8..."),
-    SERVICE(QueryObject, "..b.4"),
-    SERVICE(FlushBuffersFile, ".i"),
-    SERVICE(QueryInformationFile, ".ib.."),
-    SERVICE(SetInformationFile, ".in.."),
+    SERVICE(QueryObject, "..B.4"),
+    SERVICE(FlushBuffersFile, ".I"),
+    SERVICE(QueryInformationFile, ".Ib.."),
+    SERVICE(SetInformationFile, ".In.."),
     SERVICE(AllocateVirtualMemory, ".8.8.."),
     SERVICE(FreeVirtualMemory, ".88."),
     SERVICE(ProtectVirtualMemory, ".88.4"),
-    SERVICE(QueryVirtualMemory, "...b.p"),
+    SERVICE(QueryVirtualMemory, "...B.p"),
     SERVICE(TerminateProcess, ".."),
     SERVICE(TerminateThread, ".."),
     SERVICE(DelayExecution, ".l"),
@@ -87,12 +89,12 @@ static const struct {
     SERVICE(FlushVirtualMemory, ".88i"),
     SERVICE(OpenProcess, "8.Oc"),
     SERVICE(OpenThread, "8.Oc"),
-    SERVICE(QueryInformationProcess, "..b.4"),
+    SERVICE(QueryInformationProcess, "..B.4"),
     SERVICE(QueryInformationThread, "..b.4"),
     SERVICE(SetInformationProcess, "..n."),
     SERVICE(SetInformationThread, "..n."),
-    SERVICE(QuerySystemInformation, ".b.4"),
-    SERVICE(QueryVolumeInformationFile, ".ib.."),
+    SERVICE(QuerySystemInformation, ".B.4"),
+    SERVICE(QueryVolumeInformationFile, ".Ib.."),
     SERVICE(QueryFullAttributesFile, "Of"),
     SERVICE(QueryDirectoryFile, "....ib...S."),
     SERVICE(DeleteFile, "O"),
@@ -128,7 +130,7 @@ static const struct {
     SERVICE(AdjustPrivilegesToken, "..P.a4"),
     SERVICE(OpenThreadToken, "...8"),
     SERVICE(DuplicateToken, "..O..8"),
-    SERVICE(QueryInformationToken, "..b.r"),
+    SERVICE(QueryInformationToken, "..B.r"),
     SERVICE(SetInformationToken, "..n."),
     SERVICE(QuerySystemTime, "8"),
     SERVICE(SetSystemTime, "lp"),
@@ -262,9 +264,11 @@ static NTSTATUS PspCapture(CHAR Kind, PPSP_CAPTURE Capture, UINT64 *Argument, UL
     case 'k':
         return PspCaptureWord(Capture, At, 4, TRUE, FALSE);
     case 'i':
+    case 'I':
         Capture->User = *At;
         Capture->Bytes = sizeof(IO_STATUS_BLOCK);
         *At = (UINT64)&Capture->Iosb;
+        Capture->Iosb.Status = STATUS_PENDING;
         return MmProbeUser((PVOID)Capture->User, sizeof(IO_STATUS_BLOCK), 8, TRUE);
     case 'O': {
         PVOID User = (PVOID)*At;
@@ -279,8 +283,9 @@ static NTSTATUS PspCapture(CHAR Kind, PPSP_CAPTURE Capture, UINT64 *Argument, UL
     case 'a':
         return PspCaptureBuffer(Capture, At, Argument[Position - 1], TRUE);
     case 'b':
+    case 'B':
     case 'n':
-        return PspCaptureBuffer(Capture, At, Argument[Position + 1], Kind == 'b');
+        return PspCaptureBuffer(Capture, At, Argument[Position + 1], Kind != 'n');
     case 'H':
         if ((ULONG)Argument[Position - 1] > MAXIMUM_WAIT_OBJECTS)
             return STATUS_INVALID_PARAMETER_1;
@@ -290,15 +295,28 @@ static NTSTATUS PspCapture(CHAR Kind, PPSP_CAPTURE Capture, UINT64 *Argument, UL
     }
 }
 
+/* Structures that point to what lies behind them: the program is to find it in its own buffer. */
+static VOID PspMovePointers(PPSP_CAPTURE Capture)
+{
+    UINT64 *Word = Capture->Memory;
+
+    for (ULONG i = 0; i < Capture->Bytes / sizeof(*Word); i++)
+        if (Word[i] - (UINT64)Capture->Memory < Capture->Bytes)
+            Word[i] += Capture->User - (UINT64)Capture->Memory;
+}
+
 /* Results go out; a page that has vanished meanwhile is the program's own affair. Served: the service was called; a probe's
  * STATUS_DATATYPE_MISALIGNMENT is no error by its number either. */
 static VOID PspRelease(CHAR Kind, PPSP_CAPTURE Capture, BOOLEAN Served, NTSTATUS Status)
 {
+    if (Served && Capture->User && Kind == 'B' && !NT_ERROR(Status))
+        PspMovePointers(Capture);
     if (!Served)
         ;
-    else if (Capture->User && (Kind == 'b' || Kind == 'a' || Kind == 'f') && !NT_ERROR(Status))
+    else if (Capture->User && (Kind == 'b' || Kind == 'B' || Kind == 'a' || Kind == 'f') && !NT_ERROR(Status))
         MmWriteUser((PVOID)Capture->User, Capture->Memory, Capture->Bytes);
-    else if (Capture->User && Kind == 'i' && !NT_ERROR(Status))
+    else if (Capture->User && (Kind == 'i' || Kind == 'I') &&
+             (!NT_ERROR(Status) || (Kind == 'I' && Capture->Iosb.Status != STATUS_PENDING)))
         MmWriteUser((PVOID)Capture->User, &Capture->Iosb, sizeof(Capture->Iosb));
     else if (Capture->User && (Kind == '8' || Kind == '4' || Kind == 'r' || Kind == 'p') &&
              (NT_SUCCESS(Status) || Capture->Word != Capture->Before))

@@ -74,6 +74,12 @@ static void cancelled(void)
     CHECK(!GetOverlappedResult(queue, &a, &bytes, TRUE) && GetLastError() == ERROR_OPERATION_ABORTED);
 }
 
+static BOOL at_once(OVERLAPPED *o)
+{
+    DWORD out[2], bytes;
+    return DeviceIoControl(queue, CODE(1), NULL, 0, out, sizeof out, &bytes, o);
+}
+
 static void by_port(void)
 {
     HANDLE port = CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0);
@@ -91,6 +97,10 @@ static void by_port(void)
           got == &o);
     CHECK(PostQueuedCompletionStatus(port, 5, 6, &own));
     CHECK(GetQueuedCompletionStatus(port, &bytes, &key, &got, INFINITE) && got == &own && key == 6 && bytes == 5);
+    CHECK(at_once(&o) && GetQueuedCompletionStatus(port, &bytes, &key, &got, 0) && got == &o);
+    CHECK(SetFileCompletionNotificationModes(queue, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS));
+    CHECK(at_once(&o) && !GetQueuedCompletionStatus(port, &bytes, &key, &got, 0) && GetLastError() == WAIT_TIMEOUT);
+    CHECK(!SetFileCompletionNotificationModes(queue, 8) && GetLastError() == ERROR_INVALID_PARAMETER);
     CHECK(CreateIoCompletionPort(INVALID_HANDLE_VALUE, port, 0, 0) == NULL);
     CHECK(CloseHandle(port));
 }
