@@ -81,23 +81,59 @@ static VOID PnpScanRootKeys(VOID)
 
 /* ---- Drivers ----------------------------------------------------------------------------------------------------- */
 
-/* Does a key below Enum name it? */
+/* Does the key's value name it, alone or in a list? */
+static BOOLEAN PnpNames(HANDLE Key, PCWSTR Value, PCWSTR Service)
+{
+    PKEY_VALUE_PARTIAL_INFORMATION Data;
+    BOOLEAN Found;
+    if (!NT_SUCCESS(PnpReadFrom(Key, Value, &Data)))
+        return FALSE;
+    Found = PnpListHas((PWSTR)Data->Data, Service);
+    ExpFree(Data);
+    return Found;
+}
+
+static const PCWSTR PnpDriverValues[] = {L"Service", L"UpperFilters", L"LowerFilters"};
+
+static BOOLEAN PnpKeyNames(HANDLE Key, PCWSTR Service)
+{
+    for (ULONG i = 0; i < RTL_NUMBER_OF(PnpDriverValues); i++)
+        if (PnpNames(Key, PnpDriverValues[i], Service))
+            return TRUE;
+    return FALSE;
+}
+
+/* Is it a filter of a class of devices? */
+static BOOLEAN PnpIsClassFilter(PCWSTR Service)
+{
+    WCHAR Class[256];
+    HANDLE Classes, Key;
+    BOOLEAN Found = FALSE;
+    if (!NT_SUCCESS(PnpOpenKey(PNP_CLASS_KEY, FALSE, KEY_READ, &Classes)))
+        return FALSE;
+    for (ULONG i = 0; !Found && PnpNthKey(Classes, i, PNP_CLASS_KEY, Class, &Key); i++) {
+        Found = PnpKeyNames(Key, Service);
+        NtClose(Key);
+    }
+    NtClose(Classes);
+    return Found;
+}
+
+/* Does the key of a device, or of a class, name it? */
 static BOOLEAN PnpIsService(PDRIVER_OBJECT Driver)
 {
     PWSTR Name = Driver->DriverExtension->ServiceKeyName.Buffer;
-    PKEY_VALUE_PARTIAL_INFORMATION Value;
-    static const PCWSTR Values[] = {L"Service", L"UpperFilters", L"LowerFilters"};
-    for (PDEVICE_NODE Node = PnpRoot; Node; Node = PnpNextNode(Node, PnpRoot))
-        for (ULONG i = 0; i < RTL_NUMBER_OF(Values) && Node->InstancePath.Buffer; i++) {
-            BOOLEAN Found;
-            if (!NT_SUCCESS(PnpReadValue(Node, NULL, Values[i], &Value)))
-                continue;
-            Found = !_wcsicmp((PWSTR)Value->Data, Name);
-            ExpFree(Value);
-            if (Found)
-                return TRUE;
-        }
-    return FALSE;
+    for (PDEVICE_NODE Node = PnpRoot; Node; Node = PnpNextNode(Node, PnpRoot)) {
+        BOOLEAN Found;
+        HANDLE Key;
+        if (!Node->InstancePath.Buffer || !NT_SUCCESS(PnpOpenNode(Node, NULL, FALSE, &Key)))
+            continue;
+        Found = PnpKeyNames(Key, Name);
+        NtClose(Key);
+        if (Found)
+            return TRUE;
+    }
+    return PnpIsClassFilter(Name);
 }
 
 static NTSTATUS PnpDriverAction(PDEVICE_OBJECT Device, PVOID Context)

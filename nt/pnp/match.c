@@ -104,20 +104,12 @@ BOOLEAN PnpIsBound(PDRIVER_OBJECT Driver)
     return FALSE;
 }
 
-static BOOLEAN PnpHasId(PCWSTR List, PCWSTR Id)
-{
-    for (; List && *List; List += wcslen(List) + 1)
-        if (!_wcsicmp(List, Id))
-            return TRUE;
-    return FALSE;
-}
-
 static PPNP_BINDING PnpFindBinding(PDEVICE_NODE Node)
 {
     PCWSTR Lists[2] = {Node->HardwareIds, Node->CompatibleIds};
     for (ULONG i = 0; i < 2; i++)
         for (PLIST_ENTRY Entry = PnpBindings.Flink; Entry != &PnpBindings; Entry = Entry->Flink)
-            if (PnpHasId(Lists[i], CONTAINING_RECORD(Entry, PNP_BINDING, Entry)->Id))
+            if (PnpListHas(Lists[i], CONTAINING_RECORD(Entry, PNP_BINDING, Entry)->Id))
                 return CONTAINING_RECORD(Entry, PNP_BINDING, Entry);
     return NULL;
 }
@@ -132,53 +124,76 @@ static BOOLEAN PnpPush(PPNP_STACK Stack, PCSTR Name)
     return TRUE;
 }
 
-static BOOLEAN PnpPushValue(PDEVICE_NODE Node, PCWSTR Value, PPNP_STACK Stack, PBOOLEAN Any)
+/* The drivers that a value names, one or a list; freed. *Any: there was one. */
+static BOOLEAN PnpPushNames(NTSTATUS Read, PKEY_VALUE_PARTIAL_INFORMATION Value, PPNP_STACK Stack, PBOOLEAN Any)
 {
-    PKEY_VALUE_PARTIAL_INFORMATION Data;
     BOOLEAN Good = TRUE;
-    if (!NT_SUCCESS(PnpReadValue(Node, NULL, Value, &Data)))
+    if (!NT_SUCCESS(Read))
         return TRUE;
-    for (PWSTR Name = (PWSTR)Data->Data; *Name && Good;
-         Name += Data->Type == REG_MULTI_SZ ? wcslen(Name) + 1 : wcslen(Name)) {
+    for (PWSTR Name = (PWSTR)Value->Data; *Name && Good; Name += wcslen(Name) + 1) {
         CHAR Text[64];
         RtlpFormat(Text, sizeof(Text), "%ws.sys", Name);
         *Any = TRUE;
         Good = PnpPush(Stack, Text);
     }
-    ExpFree(Data);
+    ExpFree(Value);
     return Good;
+}
+
+static BOOLEAN PnpPushValue(PDEVICE_NODE Node, PCWSTR Name, PPNP_STACK Stack, PBOOLEAN Any)
+{
+    PKEY_VALUE_PARTIAL_INFORMATION Value;
+    NTSTATUS Status = PnpReadValue(Node, NULL, Name, &Value);
+    return PnpPushNames(Status, Value, Stack, Any);
+}
+
+/* Filters of the device's class. They alone make no stack. */
+static BOOLEAN PnpPushClass(PDEVICE_NODE Node, PCWSTR Name, PPNP_STACK Stack)
+{
+    PKEY_VALUE_PARTIAL_INFORMATION Value;
+    BOOLEAN Any;
+    NTSTATUS Status = PnpReadClassValue(Node, Name, &Value);
+    return PnpPushNames(Status, Value, Stack, &Any);
 }
 
 static NTSTATUS PnpMatchKey(PDEVICE_NODE Node, PPNP_STACK Stack)
 {
     BOOLEAN Any = FALSE, Good = PnpPushValue(Node, L"LowerFilters", Stack, &Any);
     BOOLEAN Service = FALSE;
+    Good = Good && PnpPushClass(Node, L"LowerFilters", Stack);
     Stack->Function = Stack->Count;
     Good = Good && PnpPushValue(Node, L"Service", Stack, &Service);
     Any |= Service;
     if (!Service)
         Stack->Function = (ULONG)-1;
-    Good = Good && PnpPushValue(Node, L"UpperFilters", Stack, &Any);
+    Good = Good && PnpPushValue(Node, L"UpperFilters", Stack, &Any) && PnpPushClass(Node, L"UpperFilters", Stack);
     return !Any ? STATUS_NO_SUCH_DEVICE : Good ? STATUS_SUCCESS : STATUS_DEVICE_NOT_READY;
 }
 
-NTSTATUS PnpMatch(PDEVICE_NODE Node, PPNP_STACK Stack)
+static NTSTATUS PnpMatchBinding(PDEVICE_NODE Node, PPNP_BINDING Binding, PPNP_STACK Stack)
 {
-    PPNP_BINDING Binding = PnpFindBinding(Node);
     BOOLEAN Good = TRUE;
-    RtlZeroMemory(Stack, sizeof(*Stack));
-    if (Node->Own) {
-        Stack->Driver[Stack->Count++] = Node->Own;
-        return STATUS_SUCCESS;
-    }
-    if (!Binding)
-        return PnpMatchKey(Node, Stack);
     for (ULONG i = 0; i < Binding->Lowers && Good; i++)
         Good = PnpPush(Stack, Binding->Lower[i]);
+    Good = Good && PnpPushClass(Node, L"LowerFilters", Stack);
     Stack->Function = *Binding->Function ? Stack->Count : (ULONG)-1;
     if (*Binding->Function && Good)
         Good = PnpPush(Stack, Binding->Function);
     for (ULONG i = 0; i < Binding->Uppers && Good; i++)
         Good = PnpPush(Stack, Binding->Upper[i]);
+    Good = Good && PnpPushClass(Node, L"UpperFilters", Stack);
     return Good ? STATUS_SUCCESS : STATUS_DEVICE_NOT_READY;
+}
+
+/* From the device upward: its lower filters, its class's, the function driver, its upper filters, its class's.
+ * (docs: "Installing a Filter Driver", "WDM Driver Layers") */
+NTSTATUS PnpMatch(PDEVICE_NODE Node, PPNP_STACK Stack)
+{
+    PPNP_BINDING Binding = PnpFindBinding(Node);
+    RtlZeroMemory(Stack, sizeof(*Stack));
+    if (Node->Own) {
+        Stack->Driver[Stack->Count++] = Node->Own;
+        return STATUS_SUCCESS;
+    }
+    return Binding ? PnpMatchBinding(Node, Binding, Stack) : PnpMatchKey(Node, Stack);
 }

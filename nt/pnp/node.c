@@ -186,6 +186,14 @@ ULONG PnpListBytes(PCWSTR List)
     return (ULONG)((End - List + 1) * sizeof(WCHAR));
 }
 
+BOOLEAN PnpListHas(PCWSTR List, PCWSTR Text)
+{
+    for (; List && *List; List += wcslen(List) + 1)
+        if (!_wcsicmp(List, Text))
+            return TRUE;
+    return FALSE;
+}
+
 PWSTR PnpCopyList(PCWSTR List)
 {
     ULONG Bytes = PnpListBytes(List);
@@ -218,7 +226,7 @@ NTSTATUS PnpOpenKey(PCWSTR Path, BOOLEAN Create, ACCESS_MASK Access, PHANDLE Han
     return Status;
 }
 
-static NTSTATUS PnpOpenNode(PDEVICE_NODE Node, PCWSTR Subkey, BOOLEAN Create, PHANDLE Handle)
+NTSTATUS PnpOpenNode(PDEVICE_NODE Node, PCWSTR Subkey, BOOLEAN Create, PHANDLE Handle)
 {
     WCHAR Path[512] = PNP_ENUM;
     wcscat(Path, Node->InstancePath.Buffer);
@@ -242,25 +250,51 @@ NTSTATUS PnpWriteValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, ULONG Type
     return Status;
 }
 
-NTSTATUS PnpReadValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Value)
+NTSTATUS PnpReadFrom(HANDLE Key, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Value)
 {
     UNICODE_STRING String;
-    HANDLE Handle;
     ULONG Bytes = 0;
+    NTSTATUS Status;
+    RtlInitUnicodeString(&String, Name);
+    Status = NtQueryValueKey(Key, &String, KeyValuePartialInformation, NULL, 0, &Bytes);
+    if (Status != STATUS_BUFFER_TOO_SMALL && Status != STATUS_BUFFER_OVERFLOW)
+        return Status;
+    *Value = ExpAllocate(Bytes + 2 * sizeof(WCHAR), PNP_TAG); /* terminated twice, whatever was stored */
+    Status = NtQueryValueKey(Key, &String, KeyValuePartialInformation, *Value, Bytes, &Bytes);
+    if (!NT_SUCCESS(Status)) {
+        ExpFree(*Value);
+        *Value = NULL;
+    }
+    return Status;
+}
+
+NTSTATUS PnpReadValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Value)
+{
+    HANDLE Handle;
     NTSTATUS Status = PnpOpenNode(Node, Subkey, FALSE, &Handle);
+    *Value = NULL;
+    if (NT_SUCCESS(Status)) {
+        Status = PnpReadFrom(Handle, Name, Value);
+        NtClose(Handle);
+    }
+    return Status;
+}
+
+NTSTATUS PnpReadClassValue(PDEVICE_NODE Node, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Value)
+{
+    PKEY_VALUE_PARTIAL_INFORMATION Class;
+    WCHAR Path[256] = PNP_CLASS;
+    HANDLE Handle;
+    NTSTATUS Status = PnpReadValue(Node, NULL, L"ClassGUID", &Class);
     *Value = NULL;
     if (!NT_SUCCESS(Status))
         return Status;
-    RtlInitUnicodeString(&String, Name);
-    Status = NtQueryValueKey(Handle, &String, KeyValuePartialInformation, NULL, 0, &Bytes);
-    if (Status == STATUS_BUFFER_TOO_SMALL || Status == STATUS_BUFFER_OVERFLOW) {
-        *Value = ExpAllocate(Bytes + 2 * sizeof(WCHAR), PNP_TAG); /* terminated twice, whatever was stored */
-        Status = NtQueryValueKey(Handle, &String, KeyValuePartialInformation, *Value, Bytes, &Bytes);
-        if (!NT_SUCCESS(Status)) {
-            ExpFree(*Value);
-            *Value = NULL;
-        }
+    wcsncat(Path, (PWSTR)Class->Data, 64);
+    ExpFree(Class);
+    Status = PnpOpenKey(Path, FALSE, KEY_READ, &Handle);
+    if (NT_SUCCESS(Status)) {
+        Status = PnpReadFrom(Handle, Name, Value);
+        NtClose(Handle);
     }
-    NtClose(Handle);
     return Status;
 }

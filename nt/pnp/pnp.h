@@ -12,6 +12,8 @@
 
 #define PNP_TAG ' pnP'
 #define PNP_ENUM L"\\Registry\\Machine\\System\\CurrentControlSet\\Enum\\"
+#define PNP_CLASS_KEY L"\\Registry\\Machine\\System\\CurrentControlSet\\Control\\Class"
+#define PNP_CLASS PNP_CLASS_KEY L"\\"
 
 #ifndef PNP_DETECTED_FATAL_ERROR
 #define PNP_DETECTED_FATAL_ERROR 0xCA
@@ -95,9 +97,14 @@ PWSTR PnpCopyString(PCWSTR String); /* one string */
 PWSTR PnpCopyList(PCWSTR List);     /* with all that follow, to the empty one */
 ULONG PnpListBytes(PCWSTR List);    /* with both terminators */
 /* A value of the device's key below Enum, or of the key Subkey of it (NULL = itself). */
+NTSTATUS PnpOpenNode(PDEVICE_NODE Node, PCWSTR Subkey, BOOLEAN Create, PHANDLE Handle);
+NTSTATUS PnpReadFrom(HANDLE Key, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Value); /* ExpFree it */
 NTSTATUS PnpWriteValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, ULONG Type, PVOID Data, ULONG Bytes);
 NTSTATUS PnpReadValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name,
                       PKEY_VALUE_PARTIAL_INFORMATION *Value); /* ExpFree it */
+BOOLEAN PnpListHas(PCWSTR List, PCWSTR Text);                 /* NULL: nothing */
+NTSTATUS PnpReadClassValue(PDEVICE_NODE Node, PCWSTR Name,
+                           PKEY_VALUE_PARTIAL_INFORMATION *Value); /* of its class's key */
 /* Of the device's driver, "...Class\\{class}\\0000", made when it is first asked for; Path has room for 256 units. */
 VOID PnpDriverKey(PDEVICE_NODE Node, PWSTR Path);
 /* configure.c: what an INF file left for it; once, ConfigFlags in its key says that it is done */

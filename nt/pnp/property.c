@@ -7,8 +7,6 @@
 #include "nt.h"
 #include <devpropdef.h>
 
-#define PNP_CLASS L"\\Registry\\Machine\\System\\CurrentControlSet\\Control\\Class\\"
-
 /* ---- Registry properties ----------------------------------------------------------------------------------------- */
 
 static const PCWSTR PnpValueNames[] = {

@@ -1,5 +1,5 @@
 # Plug and Play, power, WMI: drivers that test the kernel from inside. Some import from wmilib.sys.
-PNPTESTS := $(patsubst %.c,$(B)/%.sys,$(wildcard tests/pnp/*.c))
+PNPTESTS := $(patsubst %.c,$(B)/%.sys,$(wildcard tests/pnp/*.c tests/pnp/stack/*.c))
 $(PNPTESTS): $(B)/tests/pnp/%.sys: tests/pnp/%.c tests/pnp/pnp.h tests/pnp/simple.h tests/pnp/simple_body.h $(DRVLIBS) | $(B)/pch/ntddk.h.gch
 	@mkdir -p $(@D)
 	$(DRVCC) -Iinclude/ddk $(DRVLD) -o $@ $< -L$(B)/nt/lib -lntoskrnl -lhal -lwmilib

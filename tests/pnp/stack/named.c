@@ -1,0 +1,5 @@
+/* A filter or function driver that says its name when it is added to a device: tests/pnp/classfilters loads it under several. */
+#include "../pnp.h"
+#define ADDED(Device) DbgPrint("%wZ\n", &Driver->DriverName)
+#include "../simple.h"
+#include "../simple_body.h"
