@@ -127,7 +127,8 @@ static BOOLEAN ObpReadInitializer(PVOID Initializer, OB_TYPE_INIT *Init, POBP_DR
     /* who wants handles counted is told of them; what is waited for by its own address is never paged */
     if ((Own->Old ? Old->MaintainHandleCount : New->MaintainHandleCount) && !Own->Open && !Own->Close)
         return FALSE;
-    if (!(Own->Old ? Old->UseDefaultObject : New->UseDefaultObject) && (Old->PoolType & PagedPool))
+    if (!(Own->Old ? Old->UseDefaultObject : New->UseDefaultObject) &&
+        ((Own->Old ? Old->PoolType : New->PoolType) & PagedPool))
         return FALSE;
     return !(Init->InvalidAttributes & ~OBJ_VALID_ATTRIBUTES);
 }
