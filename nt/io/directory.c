@@ -1,25 +1,32 @@
 /*
  * Where a driver may keep files: the directory of its image, and directories of its own and of its devices below
- * System32\drivers\DriverData, made when they are first asked for. (docs: IoGetDriverDirectory, IoGetDeviceDirectory,
+ * System32\drivers\DriverData, made when they are first asked for; a volume's directory for the system. (docs: IoGetDriverDirectory, IoGetDeviceDirectory,
  * IoGetDeviceNumaNode)
  *
  * DIFFERS: the names below DriverData are ours; drivers get handles, not names.
  */
 #include "nt.h"
 
+static NTSTATUS IopMakeDirectory(PUNICODE_STRING Name, ULONG FileAttributes, PSECURITY_DESCRIPTOR Security,
+                                 PHANDLE Handle)
+{
+    OBJECT_ATTRIBUTES Attributes;
+    IO_STATUS_BLOCK Iosb;
+
+    InitializeObjectAttributes(&Attributes, Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, Security);
+    return IoCreateFile(Handle, FILE_GENERIC_READ | FILE_GENERIC_WRITE, &Attributes, &Iosb, NULL, FileAttributes,
+                        FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_OPEN_IF,
+                        FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0, CreateFileTypeNone, NULL,
+                        IO_NO_PARAMETER_CHECKING);
+}
+
 /* The directory, made if it is missing; the one above it exists or is made first. */
 static NTSTATUS IopOpenDirectory(PCWSTR Path, PHANDLE Handle)
 {
     UNICODE_STRING Name;
-    OBJECT_ATTRIBUTES Attributes;
-    IO_STATUS_BLOCK Iosb;
 
     RtlInitUnicodeString(&Name, Path);
-    InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
-    return IoCreateFile(Handle, FILE_GENERIC_READ | FILE_GENERIC_WRITE, &Attributes, &Iosb, NULL, FILE_ATTRIBUTE_NORMAL,
-                        FILE_SHARE_READ | FILE_SHARE_WRITE, FILE_OPEN_IF,
-                        FILE_DIRECTORY_FILE | FILE_SYNCHRONOUS_IO_NONALERT, NULL, 0, CreateFileTypeNone, NULL,
-                        IO_NO_PARAMETER_CHECKING);
+    return IopMakeDirectory(&Name, FILE_ATTRIBUTE_NORMAL, NULL, Handle);
 }
 
 /* Parts below \SystemRoot\System32\drivers, one after the other; an instance's path has '#' for '\'. */
@@ -78,4 +85,34 @@ NTSTATUS NTAPI IoGetDeviceNumaNode(PDEVICE_OBJECT Pdo, PUSHORT NodeNumber)
         return STATUS_INVALID_PARAMETER;
     *NodeNumber = 0;
     return STATUS_SUCCESS;
+}
+
+/* docs: RtlCreateSystemVolumeInformationFolder: hidden, and the system's alone, with all that is made in it. */
+NTSTATUS NTAPI RtlCreateSystemVolumeInformationFolder(PCUNICODE_STRING VolumeRootPath)
+{
+    static const WCHAR Folder[] = L"\\System Volume Information";
+    UNICODE_STRING Path = *VolumeRootPath;
+    SECURITY_DESCRIPTOR Security;
+    ULONGLONG List[16];
+    HANDLE Handle;
+    NTSTATUS Status;
+
+    while (Path.Length && Path.Buffer[Path.Length / sizeof(WCHAR) - 1] == L'\\')
+        Path.Length -= sizeof(WCHAR);
+    Path.MaximumLength = Path.Length + sizeof(Folder);
+    Path.Buffer = ExpTryAllocate(Path.MaximumLength, 'dDoI');
+    if (!Path.Buffer)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    RtlCopyMemory(Path.Buffer, VolumeRootPath->Buffer, Path.Length);
+    RtlAppendUnicodeToString(&Path, Folder);
+    RtlCreateSecurityDescriptor(&Security, SECURITY_DESCRIPTOR_REVISION);
+    RtlCreateAcl((PACL)List, sizeof(List), ACL_REVISION);
+    RtlAddAccessAllowedAceEx((PACL)List, ACL_REVISION, CONTAINER_INHERIT_ACE | OBJECT_INHERIT_ACE, FILE_ALL_ACCESS,
+                             SeExports->SeLocalSystemSid);
+    RtlSetDaclSecurityDescriptor(&Security, TRUE, (PACL)List, FALSE);
+    Status = IopMakeDirectory(&Path, FILE_ATTRIBUTE_HIDDEN | FILE_ATTRIBUTE_SYSTEM, &Security, &Handle);
+    ExpFree(Path.Buffer);
+    if (NT_SUCCESS(Status))
+        NtClose(Handle);
+    return Status;
 }

@@ -83,8 +83,10 @@ static NTSTATUS SepMakePrivilegeSet(UINT64 Used, PPRIVILEGE_SET *Set)
     *Set = NULL;
     if (!Count)
         return STATUS_SUCCESS;
+    /* SeAccessCheckFromState may come at DISPATCH_LEVEL */
+    POOL_TYPE Type = KeGetCurrentIrql() < DISPATCH_LEVEL ? PagedPool : NonPagedPoolNx;
     PPRIVILEGE_SET New = ExAllocatePoolWithTag(
-        PagedPool, FIELD_OFFSET(PRIVILEGE_SET, Privilege) + Count * sizeof(LUID_AND_ATTRIBUTES), 'rPeS');
+        Type, FIELD_OFFSET(PRIVILEGE_SET, Privilege) + Count * sizeof(LUID_AND_ATTRIBUTES), 'rPeS');
     if (!New)
         return STATUS_INSUFFICIENT_RESOURCES;
     New->PrivilegeCount = 0;
@@ -262,9 +264,9 @@ BOOLEAN SepCheckAccess(PSECURITY_DESCRIPTOR Descriptor, const SEP_TOKEN *Token, 
     return TRUE;
 }
 
-BOOLEAN NTAPI SeAccessCheck(PSECURITY_DESCRIPTOR Descriptor, PSECURITY_SUBJECT_CONTEXT Subject, BOOLEAN Locked,
-                            ACCESS_MASK Desired, ACCESS_MASK Previous, PPRIVILEGE_SET *Privileges,
-                            PGENERIC_MAPPING Mapping, KPROCESSOR_MODE Mode, PACCESS_MASK Granted, PNTSTATUS Status)
+BOOLEAN SepAccessCheck(PSECURITY_DESCRIPTOR Descriptor, const SEP_TOKEN *Token, ACCESS_MASK Desired,
+                       ACCESS_MASK Previous, PPRIVILEGE_SET *Privileges, PGENERIC_MAPPING Mapping, KPROCESSOR_MODE Mode,
+                       PACCESS_MASK Granted, PNTSTATUS Status)
 {
     UINT64 Used = 0;
     if (Privileges)
@@ -280,7 +282,7 @@ BOOLEAN NTAPI SeAccessCheck(PSECURITY_DESCRIPTOR Descriptor, PSECURITY_SUBJECT_C
         *Status = STATUS_ACCESS_DENIED;
         return FALSE;
     }
-    if (Subject->ClientToken && Subject->ImpersonationLevel < SecurityImpersonation) {
+    if (!Token) {
         *Status = STATUS_BAD_IMPERSONATION_LEVEL;
         return FALSE;
     }
@@ -290,12 +292,21 @@ BOOLEAN NTAPI SeAccessCheck(PSECURITY_DESCRIPTOR Descriptor, PSECURITY_SUBJECT_C
         return Previous != 0;
     }
     RtlMapGenericMask(&Desired, Mapping);
-    BOOLEAN Passed = SepCheckAccess(Descriptor, SeQuerySubjectContextToken(Subject), Desired, Previous, Mapping,
-                                    Granted, &Used, Status);
+    BOOLEAN Passed = SepCheckAccess(Descriptor, Token, Desired, Previous, Mapping, Granted, &Used, Status);
     if (Passed && Privileges && !NT_SUCCESS(SepMakePrivilegeSet(Used, Privileges))) {
         *Granted = 0;
         *Status = STATUS_INSUFFICIENT_RESOURCES;
         return FALSE;
     }
     return Passed;
+}
+
+BOOLEAN NTAPI SeAccessCheck(PSECURITY_DESCRIPTOR Descriptor, PSECURITY_SUBJECT_CONTEXT Subject, BOOLEAN Locked,
+                            ACCESS_MASK Desired, ACCESS_MASK Previous, PPRIVILEGE_SET *Privileges,
+                            PGENERIC_MAPPING Mapping, KPROCESSOR_MODE Mode, PACCESS_MASK Granted, PNTSTATUS Status)
+{
+    PSEP_TOKEN Token = NULL;
+    if (Mode != KernelMode && !(Subject->ClientToken && Subject->ImpersonationLevel < SecurityImpersonation))
+        Token = SeQuerySubjectContextToken(Subject);
+    return SepAccessCheck(Descriptor, Token, Desired, Previous, Privileges, Mapping, Mode, Granted, Status);
 }

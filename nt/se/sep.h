@@ -86,7 +86,19 @@ PSEP_SESSION SepMakeSession(LUID Id);
 BOOLEAN SepCheckAccess(PSECURITY_DESCRIPTOR Descriptor, const SEP_TOKEN *Token, ACCESS_MASK Desired,
                        ACCESS_MASK Previous, const GENERIC_MAPPING *Mapping, PACCESS_MASK Granted, PUINT64 Used,
                        PNTSTATUS Status);
+/* SeAccessCheck for a token that is locked. Token NULL = a client whose level allows no access. */
+BOOLEAN SepAccessCheck(PSECURITY_DESCRIPTOR Descriptor, const SEP_TOKEN *Token, ACCESS_MASK Desired,
+                       ACCESS_MASK Previous, PPRIVILEGE_SET *Privileges, PGENERIC_MAPPING Mapping, KPROCESSOR_MODE Mode,
+                       PACCESS_MASK Granted, PNTSTATUS Status);
 BOOLEAN SepHasPrivilege(ULONG Privilege, KPROCESSOR_MODE Mode);
+
+/* What queries are answered with. */
+ULONG SepArraySize(PSID_AND_ATTRIBUTES Array, ULONG Count);
+PUCHAR SepPutArray(PSID_AND_ATTRIBUTES To, PSID_AND_ATTRIBUTES From, ULONG Count); /* returns what lies behind */
+ULONG SepCountPrivileges(const SEP_TOKEN *Token);
+VOID SepPutPrivileges(const SEP_TOKEN *Token, PLUID_AND_ATTRIBUTES To);
+ULONG SepAccessInformationBytes(const SEP_TOKEN *Token);
+VOID SepPutAccessInformation(const SEP_TOKEN *Token, PVOID Buffer);
 
 /* One part of a descriptor in either form. A list that is not said to be present is NULL. */
 PSID SepOwnerOf(PSECURITY_DESCRIPTOR Descriptor);

@@ -15,7 +15,7 @@
 #define SEP_TOKEN_APP_CONTAINER_SID 31
 #define SEP_TOKEN_IS_RESTRICTED 40
 
-static ULONG SepArraySize(PSID_AND_ATTRIBUTES Array, ULONG Count)
+ULONG SepArraySize(PSID_AND_ATTRIBUTES Array, ULONG Count)
 {
     ULONG Bytes = Count * sizeof(*Array);
     for (ULONG i = 0; i < Count; i++)
@@ -23,8 +23,7 @@ static ULONG SepArraySize(PSID_AND_ATTRIBUTES Array, ULONG Count)
     return Bytes;
 }
 
-/* Array at To, its SIDs behind it; returns the first byte behind. */
-static PUCHAR SepPutArray(PSID_AND_ATTRIBUTES To, PSID_AND_ATTRIBUTES From, ULONG Count)
+PUCHAR SepPutArray(PSID_AND_ATTRIBUTES To, PSID_AND_ATTRIBUTES From, ULONG Count)
 {
     PUCHAR Sid = (PUCHAR)(To + Count);
     for (ULONG i = 0; i < Count; i++) {
@@ -37,12 +36,12 @@ static PUCHAR SepPutArray(PSID_AND_ATTRIBUTES To, PSID_AND_ATTRIBUTES From, ULON
     return Sid;
 }
 
-static ULONG SepCountPrivileges(const SEP_TOKEN *Token)
+ULONG SepCountPrivileges(const SEP_TOKEN *Token)
 {
     return (ULONG)__builtin_popcountll(Token->Present);
 }
 
-static VOID SepPutPrivileges(const SEP_TOKEN *Token, PLUID_AND_ATTRIBUTES To)
+VOID SepPutPrivileges(const SEP_TOKEN *Token, PLUID_AND_ATTRIBUTES To)
 {
     for (ULONG i = 0; i < 64; i++)
         if (Token->Present & SEP_BIT(i)) {
@@ -153,6 +152,9 @@ static NTSTATUS SepClassBytes(const SEP_TOKEN *Token, ULONG Class, PULONG Bytes)
     case TokenOrigin:
         *Bytes = sizeof(TOKEN_ORIGIN);
         break;
+    case TokenAccessInformation:
+        *Bytes = SepAccessInformationBytes(Token);
+        break;
     case TokenIntegrityLevel:
         *Bytes =
             sizeof(TOKEN_MANDATORY_LABEL) + (Token->IntegrityIndex ? RtlLengthSid(User[Token->IntegrityIndex].Sid) : 0);
@@ -260,6 +262,9 @@ static VOID SepFillClass(const SEP_TOKEN *Token, ULONG Class, PVOID Buffer)
         break;
     case TokenOrigin:
         ((PTOKEN_ORIGIN)Buffer)->OriginatingLogonSession = Token->OriginatingSession;
+        break;
+    case TokenAccessInformation:
+        SepPutAccessInformation(Token, Buffer);
         break;
     case TokenIntegrityLevel:
         if (Token->IntegrityIndex)

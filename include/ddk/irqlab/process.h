@@ -174,10 +174,13 @@ NTKERNELAPI VOID NTAPI MmProbeAndLockSelectedPages(PMDL MemoryDescriptorList, PF
 
 /* ---- Rtl --------------------------------------------------------------------------------------------------------------- */
 
-#define RTL_CORRELATION_VECTOR_STRING_LENGTH 128
+#define RTL_CORRELATION_VECTOR_STRING_LENGTH 129
+#define RTL_CORRELATION_VECTOR_VERSION_1 ((CHAR)1)
+#define RTL_CORRELATION_VECTOR_VERSION_2 ((CHAR)2)
+#define RTL_CORRELATION_VECTOR_VERSION_CURRENT RTL_CORRELATION_VECTOR_VERSION_2
 typedef struct CORRELATION_VECTOR {
     CHAR Version;
-    CHAR Vector[RTL_CORRELATION_VECTOR_STRING_LENGTH + 1];
+    CHAR Vector[RTL_CORRELATION_VECTOR_STRING_LENGTH];
 } CORRELATION_VECTOR, *PCORRELATION_VECTOR;
 NTSYSAPI ULONG NTAPI RtlInitializeCorrelationVector(PCORRELATION_VECTOR CorrelationVector, int Version,
                                                     const GUID *Guid);
