@@ -44,6 +44,8 @@ typedef struct _CCP_MAP {
     CACHE_MANAGER_CALLBACKS Callbacks;
     PVOID Context;
     BOOLEAN PinAccess, NoReadAhead, NoWriteBehind, Writing;
+    BOOLEAN
+    UnmapBehind; /* views that a sequential reader has left are given up, docs: CcSetAdditionalCacheAttributesEx */
     PVOID LogHandle;
     PFLUSH_TO_LSN FlushToLsn;
     PCCP_VIEW *View; /* by number; NULL = none */

@@ -332,6 +332,8 @@ VOID CcpReadAhead(PFILE_OBJECT File, LONGLONG Offset, ULONG Bytes)
     BOOLEAN Follows = Offset == Private->LastEnd && Offset;
     Private->LastStart = Offset;
     Private->LastEnd = Offset + Bytes;
+    if (Follows && CcpMapOf(File)->UnmapBehind)
+        CcpDiscard(CcpMapOf(File), 0, Offset / CCP_VIEW_BYTES * CCP_VIEW_BYTES, FALSE);
     if (Follows && Offset + (LONGLONG)Bytes + Private->ReadAheadMask >= Private->AheadEnd)
         CcScheduleReadAhead(File, &Start, Bytes);
 }

@@ -269,6 +269,12 @@ VOID NTAPI CcSetAdditionalCacheAttributes(PFILE_OBJECT File, BOOLEAN NoReadAhead
     CcpMapOf(File)->NoWriteBehind = NoWriteBehind;
 }
 
+VOID NTAPI CcSetAdditionalCacheAttributesEx(PFILE_OBJECT File, ULONG Flags)
+{
+    CcSetAdditionalCacheAttributes(File, (Flags & CC_DISABLE_READ_AHEAD) != 0, (Flags & CC_DISABLE_WRITE_BEHIND) != 0);
+    CcpMapOf(File)->UnmapBehind = (Flags & CC_AGGRESSIVE_UNMAP_BEHIND) != 0;
+}
+
 VOID NTAPI CcSetReadAheadGranularity(PFILE_OBJECT File, ULONG Granularity)
 {
     ((PCCP_PRIVATE)File->PrivateCacheMap)->ReadAheadMask = Granularity - 1;

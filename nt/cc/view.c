@@ -390,3 +390,21 @@ VOID CcpUnshare(PCCP_MAP Map, LONGLONG Offset)
 {
     CcpLeaveView(Map->View[Offset / CCP_VIEW_BYTES]);
 }
+
+/* docs: MmSetAddressRangeModified: the range lies in views; pages that hold nothing of the file are left alone. */
+BOOLEAN NTAPI MmSetAddressRangeModified(PVOID Address, SIZE_T Length)
+{
+    PUCHAR Start = Address, End = Start + Length;
+    BOOLEAN Marked = FALSE;
+    for (PLIST_ENTRY Entry = CcpViews.Flink; Entry != &CcpViews; Entry = Entry->Flink) {
+        PCCP_VIEW View = CONTAINING_RECORD(Entry, CCP_VIEW, Used);
+        for (ULONG Page = 0; Page < CCP_VIEW_PAGES; Page++) {
+            PUCHAR At = View->Memory + Page * PAGE_SIZE;
+            if (At >= End || At + PAGE_SIZE <= Start || !(View->Valid & ~View->Dirty & BIT(Page)))
+                continue;
+            CcpSetDirty(View, Page, 1);
+            Marked = TRUE;
+        }
+    }
+    return Marked;
+}

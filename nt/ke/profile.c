@@ -148,3 +148,30 @@ NTSTATUS HalFreeHardwareCounters(HANDLE CounterSetHandle)
     }
     return STATUS_INVALID_PARAMETER;
 }
+
+/* ---- Thread profiling ----------------------------------------------------------------------------------------------- */
+
+/* What threads would be profiled with. No program here can profile one, so no counter is ever enabled. (docs:
+ * KeSetHardwareCounterConfiguration) */
+static HARDWARE_COUNTER KiProfiled[MAX_HW_COUNTERS];
+static ULONG KiProfiledCount;
+
+NTSTATUS NTAPI KeSetHardwareCounterConfiguration(PHARDWARE_COUNTER CounterArray, ULONG Count)
+{
+    if (Count > MAX_HW_COUNTERS || (Count && !CounterArray))
+        return STATUS_INVALID_PARAMETER;
+    for (ULONG i = 0; i < Count; i++)
+        KiProfiled[i] = CounterArray[i];
+    KiProfiledCount = Count;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI KeQueryHardwareCounterConfiguration(PHARDWARE_COUNTER CounterArray, ULONG MaximumCount, PULONG Count)
+{
+    *Count = KiProfiledCount;
+    if (MaximumCount < KiProfiledCount)
+        return STATUS_BUFFER_TOO_SMALL;
+    for (ULONG i = 0; i < KiProfiledCount; i++)
+        CounterArray[i] = KiProfiled[i];
+    return STATUS_SUCCESS;
+}

@@ -349,3 +349,20 @@ PVOID NTAPI RtlFindExportedRoutineByName(PVOID Base, PCCH Name)
 {
     return MiFindExport((UINT64)Base, Name, MmImageOf((UINT64)__builtin_return_address(0)));
 }
+
+/* docs: MmIsDriverVerifyingByAddress, MmIsDriverSuspectForVerifier: every driver is in the list of those that are verified. */
+LOGICAL NTAPI MmIsDriverVerifyingByAddress(PVOID AddressWithinSection)
+{
+    PMI_IMAGE Image = MmImageOf((UINT64)AddressWithinSection);
+    return Image && Image->Driver;
+}
+
+LOGICAL NTAPI MmIsDriverSuspectForVerifier(PDRIVER_OBJECT DriverObject)
+{
+    return MmIsDriverVerifyingByAddress(DriverObject->DriverStart);
+}
+
+LOGICAL NTAPI MmIsDriverVerifying(PDRIVER_OBJECT DriverObject)
+{
+    return MmIsDriverSuspectForVerifier(DriverObject);
+}

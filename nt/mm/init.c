@@ -8,6 +8,7 @@
 PVOID MmSystemRangeStart = (PVOID)DOOR_KERNEL_BASE;
 PVOID MmHighestUserAddress = (PVOID)(DOOR_USER_END - 1);
 ULONG_PTR MmUserProbeAddress = DOOR_USER_END;
+PVOID MmBadPointer = (PVOID)(DOOR_KERNEL_END - MI_WINDOW); /* docs: MM_BAD_POINTER: nothing is ever there */
 
 VOID MmInitialize(VOID)
 {

@@ -90,7 +90,7 @@ VOID NTAPI IoFreeMdl(PMDL Mdl)
 
     if (Flags & MDL_PARTIAL_HAS_BEEN_MAPPED)
         MmUnmapLockedPages(Mdl->MappedSystemVa, Mdl);
-    else if ((Flags & MDL_PAGES_LOCKED) && !(Flags & MDL_PARTIAL))
+    else if ((Flags & MDL_PAGES_LOCKED) && !(Flags & (MDL_PARTIAL | MDL_IO_SPACE)))
         MiReportMdl(Mdl, 0xB8, (UINT64)Mdl, Flags, 0, "mdl.freed-locked",
                     "an MDL was freed whose pages are still locked");
     ExpFreeForDriver((UINT64)Mdl, 0, __builtin_return_address(0), ExpFreerStack());
@@ -391,6 +391,30 @@ NTSTATUS NTAPI MmAdvanceMdl(PMDL Mdl, ULONG NumberOfBytes)
     return STATUS_SUCCESS;
 }
 
+/* What a PAGE_ constant allows; FALSE = none of those that a mapping may have. */
+static BOOLEAN MiMdlProtection(ULONG Protect, PULONG Protection)
+{
+    switch (Protect) {
+    case PAGE_NOACCESS:
+        *Protection = DOOR_NONE;
+        return TRUE;
+    case PAGE_READONLY:
+        *Protection = DOOR_READ;
+        return TRUE;
+    case PAGE_READWRITE:
+        *Protection = DOOR_READ | DOOR_WRITE;
+        return TRUE;
+    case PAGE_EXECUTE:
+    case PAGE_EXECUTE_READ:
+        *Protection = DOOR_READ | DOOR_EXECUTE;
+        return TRUE;
+    case PAGE_EXECUTE_READWRITE:
+        *Protection = DOOR_READ | DOOR_WRITE | DOOR_EXECUTE;
+        return TRUE;
+    }
+    return FALSE;
+}
+
 /* docs: MmProtectMdlSystemAddress */
 NTSTATUS NTAPI MmProtectMdlSystemAddress(PMDL MemoryDescriptorList, ULONG NewProtect)
 {
@@ -398,28 +422,69 @@ NTSTATUS NTAPI MmProtectMdlSystemAddress(PMDL MemoryDescriptorList, ULONG NewPro
 
     if (!(MemoryDescriptorList->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA))
         return STATUS_NOT_MAPPED_VIEW;
-    switch (NewProtect) {
-    case PAGE_NOACCESS:
-        Protection = DOOR_NONE;
-        break;
-    case PAGE_READONLY:
-        Protection = DOOR_READ;
-        break;
-    case PAGE_READWRITE:
-        Protection = DOOR_READ | DOOR_WRITE;
-        break;
-    case PAGE_EXECUTE:
-    case PAGE_EXECUTE_READ:
-        Protection = DOOR_READ | DOOR_EXECUTE;
-        break;
-    case PAGE_EXECUTE_READWRITE:
-        Protection = DOOR_READ | DOOR_WRITE | DOOR_EXECUTE;
-        break;
-    default:
+    if (!MiMdlProtection(NewProtect, &Protection))
         return STATUS_INVALID_PAGE_PROTECTION;
-    }
     MiProtect((UINT64)PAGE_ALIGN(MemoryDescriptorList->MappedSystemVa), MiMdlPages(MemoryDescriptorList) * PAGE_SIZE,
               Protection);
+    return STATUS_SUCCESS;
+}
+
+/* docs: MmMapMdl: mapped for the call of the driver's routine, unless it is mapped already. */
+NTSTATUS NTAPI MmMapMdl(PMDL MemoryDescriptorList, ULONG Protection, PMM_MDL_ROUTINE DriverRoutine, PVOID DriverContext)
+{
+    PMDL Mdl = MemoryDescriptorList;
+    USHORT Flags = (USHORT)Mdl->MdlFlags;
+    PVOID Va = Mdl->MappedSystemVa, Mapped = NULL;
+    ULONG Door;
+    VF_CALLBACK Callback;
+
+    if (!MiMdlProtection(Protection, &Door))
+        return STATUS_INVALID_PAGE_PROTECTION;
+    if (!(Flags & MI_DESCRIBED)) {
+        MiReportMdl(Mdl, 0xB3, (UINT64)Mdl, Flags, MDL_PAGES_LOCKED | MDL_PARTIAL, "mdl.map-unlocked",
+                    "an MDL was mapped whose pages are not locked");
+        return STATUS_INVALID_PARAMETER;
+    }
+    if (!(Flags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_SOURCE_IS_NONPAGED_POOL | MDL_PARENT_MAPPED_SYSTEM_VA))) {
+        Mapped = MiMapFrames(MmGetMdlPfnArray(Mdl), MiMdlPages(Mdl), Door);
+        if (!Mapped)
+            return STATUS_INSUFFICIENT_RESOURCES;
+        Va = (PUCHAR)Mapped + Mdl->ByteOffset;
+    }
+    IopEnter(&Callback, "MM_MDL_ROUTINE", "called with a mapped MDL", (PVOID)(ULONG_PTR)DriverRoutine, NULL);
+    DriverRoutine(DriverContext, Va);
+    VfLeaveCallback(&Callback);
+    if (Mapped)
+        MiUnmapFrames(Mapped, MiMdlPages(Mdl));
+    return STATUS_SUCCESS;
+}
+
+/* docs: MmAllocateMdlForIoSpace: ranges of device memory, whole pages each; IoFreeMdl frees it. */
+NTSTATUS NTAPI MmAllocateMdlForIoSpace(PMM_PHYSICAL_ADDRESS_LIST PhysicalAddressList, SIZE_T NumberOfEntries,
+                                       PMDL *NewMdl)
+{
+    UINT64 Bytes = 0, Done = 0;
+    PMDL Mdl;
+
+    *NewMdl = NULL;
+    for (SIZE_T i = 0; i < NumberOfEntries; i++) {
+        UINT64 Start = (UINT64)PhysicalAddressList[i].PhysicalAddress.QuadPart;
+        UINT64 Length = PhysicalAddressList[i].NumberOfBytes;
+        if (!Length || ((Start | Length) & (PAGE_SIZE - 1)) || Length > MI_MDL_LIMIT ||
+            Start < MiPageCount << MI_PAGE_SHIFT || (Bytes += Length) > MI_MDL_LIMIT)
+            return STATUS_INVALID_PARAMETER_1;
+    }
+    if (!Bytes)
+        return STATUS_INVALID_PARAMETER_1;
+    Mdl = MiAllocateMdl(NULL, Bytes, VfCaptureStack(), __builtin_return_address(0));
+    if (!Mdl)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    for (SIZE_T i = 0; i < NumberOfEntries; i++)
+        for (UINT64 At = 0; At < PhysicalAddressList[i].NumberOfBytes; At += PAGE_SIZE)
+            MmGetMdlPfnArray(Mdl)[Done++] =
+                (PFN_NUMBER)(((UINT64)PhysicalAddressList[i].PhysicalAddress.QuadPart + At) >> MI_PAGE_SHIFT);
+    Mdl->MdlFlags |= MDL_PAGES_LOCKED | MDL_IO_SPACE;
+    *NewMdl = Mdl;
     return STATUS_SUCCESS;
 }
 

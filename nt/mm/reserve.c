@@ -171,6 +171,18 @@ PPHYSICAL_MEMORY_RANGE NTAPI MmGetPhysicalMemoryRanges(VOID)
     return Ranges;
 }
 
+/* No board tells of memory that can be added while the machine runs, so there is nothing that could be. */
+NTSTATUS NTAPI MmAddPhysicalMemory(PPHYSICAL_ADDRESS StartAddress, PLARGE_INTEGER NumberOfBytes)
+{
+    UINT64 Start = (UINT64)StartAddress->QuadPart, Bytes = (UINT64)NumberOfBytes->QuadPart;
+
+    if (!Bytes || ((Start | Bytes) & (PAGE_SIZE - 1)) || Start + Bytes < Start)
+        return STATUS_INVALID_PARAMETER;
+    if (Start < MiPageCount << MI_PAGE_SHIFT)
+        return STATUS_CONFLICTING_ADDRESSES;
+    return STATUS_NOT_SUPPORTED;
+}
+
 ULONGLONG NTAPI MmGetMaximumFileSectionSize(VOID)
 {
     return 1ull << 44;

@@ -208,6 +208,48 @@ UINT64 MiSegmentPage(PMI_SEGMENT Segment, UINT64 Offset, BOOLEAN Write, NTSTATUS
     return MI_ENTRY_PHYSICAL(*Entry);
 }
 
+static NTSTATUS MiReadCached(PCCP_MAP Map, LONGLONG Offset)
+{
+    UINT64 Physical;
+    NTSTATUS Status = CcpShare(Map, Offset, &Physical);
+    if (NT_SUCCESS(Status))
+        CcpUnshare(Map, Offset); /* it stays as long as any other page that was read */
+    return Status;
+}
+
+/* Of a file that is mapped or cached; pages behind its end are passed over. */
+static NTSTATUS MiPrefetchList(PREAD_LIST List)
+{
+    PSECTION_OBJECT_POINTERS Pointers = List->FileObject->SectionObjectPointer;
+    PMI_SEGMENT Segment = !Pointers ? NULL : List->IsImage ? Pointers->ImageSectionObject : Pointers->DataSectionObject;
+    PCCP_MAP Map = Pointers && !List->IsImage ? Pointers->SharedCacheMap : NULL;
+    NTSTATUS Status = STATUS_SUCCESS;
+    ULONG i;
+
+    if (!Segment && !Map)
+        return STATUS_INVALID_PARAMETER;
+    if (Segment)
+        Segment->References++;
+    for (i = 0; i < List->NumberOfEntries && NT_SUCCESS(Status); i++) {
+        UINT64 Offset = List->List[i].Alignment & ~(DOOR_PAGE - 1);
+        if (Segment && Offset < Segment->Bytes)
+            MiSegmentPage(Segment, Offset, FALSE, &Status);
+        else if (!Segment && (LONGLONG)Offset < Map->FileSize.QuadPart)
+            Status = MiReadCached(Map, (LONGLONG)Offset);
+    }
+    if (Segment)
+        MiDereferenceSegment(Segment);
+    return Status;
+}
+
+NTSTATUS NTAPI MmPrefetchPages(ULONG NumberOfLists, PREAD_LIST *ReadLists)
+{
+    NTSTATUS Status = STATUS_SUCCESS;
+    for (ULONG i = 0; i < NumberOfLists && NT_SUCCESS(Status); i++)
+        Status = MiPrefetchList(ReadLists[i]);
+    return Status;
+}
+
 VOID MiSectionUnmapped(PMI_SEGMENT Segment)
 {
     Segment->Views--;

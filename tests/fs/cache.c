@@ -212,6 +212,69 @@ static VOID sequential_reads_are_read_ahead(VOID)
     CHECK(Did.PagingReads == Reads); /* was there */
 }
 
+static VOID pages_written_behind_the_caches_back_are_marked(VOID)
+{
+    LARGE_INTEGER At = {.QuadPart = 0};
+    PVOID Bcb;
+    PUCHAR Buffer;
+    CcFlushCache(&Fcb->Section, NULL, 0, &Iosb);
+    CHECK(CcMapData(Object, &At, 16, MAP_WAIT, &Bcb, (PVOID *)&Buffer));
+    ULONG Writes = Did.PagingWrites;
+    Buffer[3] = 0x5a;
+    CHECK(!MmSetAddressRangeModified(&Failures, 4)); /* not the cache's */
+    CHECK(MmSetAddressRangeModified(Buffer + 3, 1));
+    CHECK(!MmSetAddressRangeModified(Buffer + 3, 1)); /* it is already */
+    CcUnpinData(Bcb);
+    CcFlushCache(&Fcb->Section, NULL, 0, &Iosb);
+    CHECK(Did.PagingWrites == Writes + 1);
+    CHECK(CcPurgeCacheSection(&Fcb->Section, NULL, 0, 0));
+    CHECK(CcMapData(Object, &At, 16, MAP_WAIT, &Bcb, (PVOID *)&Buffer));
+    CHECK(Buffer[3] == 0x5a);
+    CcUnpinData(Bcb);
+}
+
+static VOID pages_are_fetched_beforehand(VOID)
+{
+    struct {
+        READ_LIST List;
+        FILE_SEGMENT_ELEMENT More[2];
+    } Wanted = {.List = {.FileObject = Object, .NumberOfEntries = 3}};
+    PREAD_LIST Lists[1] = {&Wanted.List};
+    LARGE_INTEGER At = {.QuadPart = 0x2000};
+    PVOID Bcb;
+    PUCHAR Buffer;
+    FILE_OBJECT Other = {0};
+    Wanted.List.List[0].Alignment = 0x1000;
+    Wanted.List.List[1].Alignment = 0x2000;
+    Wanted.List.List[2].Alignment = 0x7fff0000; /* behind the end */
+    CHECK(CcPurgeCacheSection(&Fcb->Section, NULL, 0, 0));
+    ULONG Reads = Did.PagingReads;
+    OK(MmPrefetchPages(1, Lists));
+    CHECK(Did.PagingReads == Reads + 2);
+    CHECK(CcMapData(Object, &At, 16, 0, &Bcb, (PVOID *)&Buffer)); /* there already */
+    CcUnpinData(Bcb);
+    OK(MmPrefetchPages(1, Lists));
+    CHECK(Did.PagingReads == Reads + 2);
+    Wanted.List.FileObject = &Other;
+    STATUS(MmPrefetchPages(1, Lists), STATUS_INVALID_PARAMETER);
+}
+
+static VOID what_was_left_behind_is_given_up(VOID)
+{
+    static UCHAR Piece[0x10000];
+    LARGE_INTEGER At = {.QuadPart = 0x40000};
+    FILE_END_OF_FILE_INFORMATION End = {.EndOfFile.QuadPart = 0x80000};
+    PVOID Bcb;
+    PUCHAR Buffer;
+    OK(ZwSetInformationFile(File, &Iosb, &End, sizeof(End), FileEndOfFileInformation));
+    CcSetAdditionalCacheAttributesEx(Object, CC_AGGRESSIVE_UNMAP_BEHIND | CC_DISABLE_READ_AHEAD);
+    for (At.QuadPart = 0x30000; At.QuadPart < 0x50000; At.QuadPart += sizeof(Piece))
+        OK(ZwReadFile(File, NULL, NULL, NULL, &Iosb, Piece, sizeof(Piece), &At, NULL));
+    At.QuadPart = 0x30000;
+    CHECK(!CcMapData(Object, &At, 16, 0, &Bcb, (PVOID *)&Buffer)); /* would have to be read */
+    CcSetAdditionalCacheAttributesEx(Object, 0);
+}
+
 static VOID the_cache_lets_go(VOID)
 {
     CloseFilled();
@@ -223,4 +286,5 @@ static VOID the_cache_lets_go(VOID)
 TEST_MAIN(a_map_is_counted_and_found, mapped_data_is_the_files, pins_are_shared_and_exclusive,
           a_mapped_piece_becomes_pinned, whole_pages_are_written_without_a_read, mdls_describe_the_cache,
           a_shorter_file_loses_its_end, zeroing_and_the_log, the_log_is_written_first, sequential_reads_are_read_ahead,
-          the_cache_lets_go)
+          pages_written_behind_the_caches_back_are_marked, pages_are_fetched_beforehand,
+          what_was_left_behind_is_given_up, the_cache_lets_go)

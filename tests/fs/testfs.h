@@ -14,8 +14,8 @@ NTSYSAPI NTSTATUS NTAPI ZwNotifyChangeDirectoryFile(HANDLE File, HANDLE Event, P
                                                     PIO_STATUS_BLOCK Status, PVOID Buffer, ULONG Bytes, ULONG Filter,
                                                     BOOLEAN Tree);
 
-#define SLOTS 16
-#define SLOT_BYTES 0x10000
+#define SLOTS 6
+#define SLOT_BYTES 0x60000
 #define DISK_BYTES (0x2000 + SLOTS * SLOT_BYTES)
 
 typedef struct _ENTRY {

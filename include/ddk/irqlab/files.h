@@ -158,6 +158,9 @@ NTKERNELAPI BOOLEAN NTAPI CcCopyWriteEx(PFILE_OBJECT FileObject, PLARGE_INTEGER 
                                         PVOID Buffer, PETHREAD IoIssuerThread);
 NTKERNELAPI VOID NTAPI CcScheduleReadAheadEx(PFILE_OBJECT FileObject, PLARGE_INTEGER FileOffset, ULONG Length,
                                              PETHREAD IoIssuerThread);
+#define CC_AGGRESSIVE_UNMAP_BEHIND 0x00000001
+#define CC_DISABLE_READ_AHEAD 0x00000002
+#define CC_DISABLE_WRITE_BEHIND 0x00000004
 NTKERNELAPI VOID NTAPI CcSetAdditionalCacheAttributesEx(PFILE_OBJECT FileObject, ULONG Flags);
 
 /* ---- File systems -------------------------------------------------------------------------------------------------------- */
@@ -169,6 +172,16 @@ typedef struct _OPLOCK_KEY_CONTEXT {
     GUID TargetOplockKey;
     ULONG Reserved;
 } OPLOCK_KEY_CONTEXT, *POPLOCK_KEY_CONTEXT;
+#define OPLOCK_KEY_VERSION_WIN7 0x0001
+#define OPLOCK_KEY_VERSION_WIN8 0x0002
+#define OPLOCK_KEY_FLAG_PARENT_KEY 0x0001
+#define OPLOCK_KEY_FLAG_TARGET_KEY 0x0002
+typedef struct _DUAL_OPLOCK_KEY_ECP_CONTEXT {
+    GUID ParentOplockKey;
+    GUID OplockKey;
+    BOOLEAN ParentOplockKeySet;
+    BOOLEAN OplockKeySet;
+} DUAL_OPLOCK_KEY_ECP_CONTEXT, *PDUAL_OPLOCK_KEY_ECP_CONTEXT;
 #ifndef SSINFO_FLAGS_ALIGNED_DEVICE
 typedef struct _FILE_FS_SECTOR_SIZE_INFORMATION {
     ULONG LogicalBytesPerSector;
