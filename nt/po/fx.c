@@ -13,59 +13,9 @@
  * system worker where the caller says so (PO_FX_FLAG_ASYNC_ONLY); what they call comes back to the loop that runs.
  */
 #include "nt.h"
+#include "po/fx.h"
 
-typedef struct _PO_FX_STATE {
-    UINT64 Latency, Residency;
-} PO_FX_STATE;
-
-typedef struct _PO_FX_PART {
-    ULONG States, Wakeable;
-    PO_FX_STATE *State;
-    LONG References;
-    ULONG Current, Target;
-    BOOLEAN Active;
-    BOOLEAN IdlePending;  /* PoFxCompleteIdleCondition is due */
-    BOOLEAN StatePending; /* PoFxCompleteIdleState is due */
-    BOOLEAN Wake;
-    UINT64 Latency, Residency; /* what is tolerated, what is expected; -1 = anything */
-} PO_FX_PART;
-
-typedef struct _PO_FX {
-    PDEVICE_OBJECT Pdo;
-    LIST_ENTRY Entry;
-    PPO_FX_COMPONENT_ACTIVE_CONDITION_CALLBACK ActiveCondition;
-    PPO_FX_COMPONENT_IDLE_CONDITION_CALLBACK IdleCondition;
-    PPO_FX_COMPONENT_IDLE_STATE_CALLBACK IdleState;
-    PPO_FX_DEVICE_POWER_REQUIRED_CALLBACK Required;
-    PPO_FX_DEVICE_POWER_NOT_REQUIRED_CALLBACK NotRequired;
-    PVOID Context;
-    BOOLEAN Started, Running, Again, Unregistering;
-    BOOLEAN Powered, RequiredPending, NotRequiredPending;
-    BOOLEAN TimerSet, TimeOver;
-    UINT64 IdleTimeout;
-    KTIMER Timer;
-    KDPC Dpc;
-    WORK_QUEUE_ITEM Item;
-    BOOLEAN ItemQueued;
-    KEVENT Changed; /* pulsed after each change, for those who wait */
-    ULONG Stack;
-    ULONG Parts;
-    PO_FX_PART Part[1];
-} PO_FX, *PPO_FX;
-
-static LIST_ENTRY PopFxDevices = {&PopFxDevices, &PopFxDevices};
-
-/* ---- Calling the driver ------------------------------------------------------------------------------------------ */
-
-#define POP_FX_CALL(Fx, Contract, What, Routine, ...)                                                                  \
-    do {                                                                                                               \
-        VF_CALLBACK Callback;                                                                                          \
-        IopEnter(&Callback, Contract, What, (PVOID)(ULONG_PTR)(Routine), NULL);                                        \
-        Callback.Stack = (Fx)->Stack;                                                                                  \
-        Callback.StackText = "The device was registered at:";                                                          \
-        (Routine)((Fx)->Context, ##__VA_ARGS__);                                                                       \
-        VfLeaveCallback(&Callback);                                                                                    \
-    } while (0)
+LIST_ENTRY PopFxDevices = {&PopFxDevices, &PopFxDevices};
 
 /* ---- One change -------------------------------------------------------------------------------------------------- */
 
@@ -242,9 +192,11 @@ static BOOLEAN PopFxAddPart(PO_FX_PART *Part, ULONG States, ULONG Wakeable, PPO_
 
 static VOID PopFxFree(PPO_FX Fx)
 {
-    for (ULONG i = 0; i < Fx->Parts; i++)
+    for (ULONG i = 0; i < Fx->Parts; i++) {
         if (Fx->Part[i].State)
             ExpFree(Fx->Part[i].State);
+        PopFxFreePerf(&Fx->Part[i]);
+    }
     ExpFree(Fx);
 }
 
@@ -339,7 +291,7 @@ VOID NTAPI PoFxUnregisterDevice(POHANDLE Handle)
         PopFxRun(Fx);
         Up = !Fx->Running && !Fx->ItemQueued;
         for (ULONG i = 0; i < Fx->Parts; i++)
-            Up &= Fx->Part[i].Active;
+            Up &= Fx->Part[i].Active && !PopFxPerfPending(&Fx->Part[i]);
         if (!Up)
             KeWaitForSingleObject(&Fx->Changed, Executive, KernelMode, FALSE, NULL);
     }
@@ -351,7 +303,7 @@ VOID NTAPI PoFxUnregisterDevice(POHANDLE Handle)
 
 /* ---- Components -------------------------------------------------------------------------------------------------- */
 
-static PO_FX_PART *PopFxPart(PPO_FX Fx, ULONG Component, PCSTR Routine)
+PO_FX_PART *PopFxPart(PPO_FX Fx, ULONG Component, PCSTR Routine)
 {
     if (Component < Fx->Parts)
         return &Fx->Part[Component];
