@@ -316,6 +316,8 @@ enum door_command_code {
     DOOR_COMMAND_SYSTEM_POWER =
         65, /* value: the system state to go to (2 = S1 ... 5 = hibernation), and back; 6: off */
     DOOR_COMMAND_POWER_SETTING = 66, /* text: a setting's name or GUID; value: its value */
+    DOOR_COMMAND_SESSION =
+        67, /* text: "create", "connect", "logon", "logoff", "disconnect" or "terminate"; value: which */
 };
 
 /* Named by its instance path, the beginning of one, or a hardware id. */
@@ -353,6 +355,8 @@ enum door_registry_op {
     DOOR_REGISTRY_EXPORT,     /* a key and all below it that is not volatile -> CREATE and SET, with paths */
     DOOR_REGISTRY_LOAD,       /* data: a hive file, which goes over the key */
     DOOR_REGISTRY_SAVE,       /* a key -> a hive file's bytes, no records */
+    DOOR_REGISTRY_COUNTERS,   /* key: a performance counter set; name: a pattern of instances; type: 1 = with values ->
+                                 CREATE for an instance (its id is the type), SET for each of its counters */
 };
 
 /* Behind it: key and name in UTF-16, data; then padding to a multiple of 8. Keys are below \REGISTRY ("MACHINE\SYSTEM"). */

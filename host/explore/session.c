@@ -78,6 +78,10 @@ static void remark_status(struct session *s, const char *name, const char *what,
 /* When its image was there and the kernel has nothing to say, it is the driver's own DriverEntry that said no. */
 static void load_failed(struct session *s, const struct session_driver *d, bool mapped, bool noted, uint32_t status)
 {
+    if (status == 0xC000036C) { /* STATUS_DRIVER_BLOCKED: another driver does not let it start, which has been said */
+        s->failed = true;
+        return;
+    }
     if (mapped && !noted) {
         remark_status(s, d->name, "DriverEntry returned", status);
         s->failed = true;

@@ -83,6 +83,18 @@ static int call_setting(lua_State *L)
     return give(L, m->named(m->context, DOOR_COMMAND_POWER_SETTING, name, &value, &status), &status);
 }
 
+static int call_session(lua_State *L)
+{
+    const struct scenario_machine *m = self(L)->machine;
+    const char *event = luaL_checkstring(L, 1);
+    lua_Integer id = luaL_optinteger(L, 2, 1);
+    uint32_t status = 0;
+    luaL_argcheck(L, *event && strlen(event) < 64, 1, "a session's event expected");
+    luaL_argcheck(L, id >= 1 && id <= UINT32_MAX, 2, "a session's number expected");
+    uint64_t value = (uint64_t)id;
+    return give(L, m->named(m->context, DOOR_COMMAND_SESSION, event, &value, &status), &status);
+}
+
 static const struct {
     const char *name;
     lua_CFunction call;
@@ -93,6 +105,7 @@ static const struct {
     {"shutdown", call_shutdown, "shutdown()", "the system is shut down; drivers are not unloaded then"},
     {"power_setting", call_setting, "power_setting(name, value)",
      "source, battery, monitor, display, lid, saver, away, or a GUID in braces"},
+    {"session", call_session, "session(event[, number])", "create, connect, logon, logoff, disconnect, terminate"},
 };
 
 void devices_open(lua_State *L)

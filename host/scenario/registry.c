@@ -126,6 +126,8 @@ void registry_help(FILE *out)
         {"registry_delete(key[, value])", "delete a value, or a key with all below it; returns the NTSTATUS"},
         {"registry_list(key)",
          "the names of its subkeys, those of its values; nil and the NTSTATUS when it isn't there"},
+        {"counters(set[, instances])", "what a performance counter set tells: a list of {name=, id=, [counter]=}"},
+        {"counter_instances(set[, instances])", "who is in it: a list of {name=, id=}"},
     };
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         fprintf(out, "  %-26s %s\n", lines[i][0], lines[i][1]);

@@ -4,7 +4,7 @@ numbers of operations are those of door.h (DOOR_REGISTRY_...). docs/scenarios.md
 ]]
 local send, utf16, utf8 = __registry, __utf16, __utf8
 __registry, __utf16, __utf8 = nil, nil, nil
-local CREATE, SET, DELETE_VALUE, DELETE_KEY, GET, LIST = 1, 2, 3, 4, 5, 6
+local CREATE, SET, DELETE_VALUE, DELETE_KEY, GET, LIST, COUNTERS = 1, 2, 3, 4, 5, 6, 10
 local pack, unpack = string.pack, string.unpack
 
 local names = {
@@ -94,3 +94,22 @@ function registry_list(key)
   end
   return keys, values
 end
+
+-- Instances in order, each with its counters by number
+local function collect(set, instances, values)
+  if type(set) ~= 'string' or set == '' then error("a counter set's name expected", 3) end
+  local status, answer = send(COUNTERS, set, instances or '*', values)
+  if status >= 0x80000000 then return nil, status end
+  local list = {}
+  for _, entry in ipairs(answer) do
+    if entry.op == CREATE then
+      list[#list + 1] = {name = entry.name, id = entry.type}
+    else
+      list[#list][math.tointeger(entry.name)] = decode(entry.data, names[entry.type])
+    end
+  end
+  return list
+end
+
+function counters(set, instances) return collect(set, instances, 1) end
+function counter_instances(set, instances) return collect(set, instances, 0) end

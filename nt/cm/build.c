@@ -71,6 +71,28 @@ VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath, PUNICOD
     CmpMakePath(Key, L"Parameters");
 }
 
+/* A number of Key's; Usual when there is none. */
+static ULONG CmpNumberOf(PCM_KEY Key, PCWSTR Name, ULONG Usual)
+{
+    UNICODE_STRING Text;
+    RtlInitUnicodeString(&Text, Name);
+    PCM_VALUE Value = Key ? CmpFindValue(Key, &Text, NULL) : NULL;
+    return Value && Value->Type == REG_DWORD && Value->Bytes == sizeof(ULONG) ? *(PULONG)Value->Data : Usual;
+}
+
+ULONG CmpServiceNumber(PCUNICODE_STRING Service, PCWSTR Name, ULONG Usual)
+{
+    return CmpNumberOf(CmpFindKey(CmpServices, Service, NULL), Name, Usual);
+}
+
+ULONG CmpControlNumber(PCWSTR Below, PCWSTR Name, ULONG Usual)
+{
+    UNICODE_STRING Part = RTL_CONSTANT_STRING(L"Control");
+    PCM_KEY Key = CmpFindKey(CmpServices->Parent, &Part, NULL);
+    RtlInitUnicodeString(&Part, Below);
+    return CmpNumberOf(Key ? CmpFindKey(Key, &Part, NULL) : NULL, Name, Usual);
+}
+
 static VOID CmpFillVersion(PCM_KEY Software)
 {
     PCM_KEY Key = CmpMakePath(Software, L"Microsoft\\Windows NT\\CurrentVersion");

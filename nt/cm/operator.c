@@ -213,6 +213,8 @@ static NTSTATUS CmpOperate(const struct door_registry *Record, PCUNICODE_STRING 
 {
     BOOLEAN Create =
         Record->op == DOOR_REGISTRY_SET || Record->op == DOOR_REGISTRY_CREATE || Record->op == DOOR_REGISTRY_LOAD;
+    if (Record->op == DOOR_REGISTRY_COUNTERS) /* as HKEY_PERFORMANCE_DATA is no part of the tree */
+        return PcwpCollect(Path, Name, Record->type, CmpTell);
     PCM_KEY Key = CmpAtPath(Path, Create, 0);
     PCM_VALUE Value;
     if (!Key)

@@ -473,3 +473,9 @@ PDMA_OPERATIONS HalpOperationsOfVersion3(const DMA_OPERATIONS *Version2)
     HalpOperations3.Version2.Size = sizeof(HalpOperations3);
     return &HalpOperations3.Version2;
 }
+
+/* docs: IoGetIommuInterface: what manages domains; the machine has no IOMMU. */
+NTSTATUS NTAPI IoGetIommuInterface(ULONG Version, PDMA_IOMMU_INTERFACE InterfaceOut)
+{
+    return STATUS_NOT_SUPPORTED;
+}

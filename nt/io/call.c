@@ -48,6 +48,9 @@ VOID IopThreadEnds(PETHREAD Thread)
     }
     if (!IsListEmpty(&Thread->IrpList))
         IopCancelThread(Thread);
+    if (Thread->IoObject)
+        IopLetGo(Thread->IoObject);
+    Thread->IoObject = NULL;
 }
 
 /* ---- Down -------------------------------------------------------------------------------------------------------- */

@@ -274,7 +274,10 @@ NTSTATUS IopLoadService(PCWSTR Service, PCSTR FileName, BOOLEAN FromVolume, PDRI
         MmUnloadImage(Image);
         return Status;
     }
-    Status = IopRunJob(IopCallDriverEntry, &Job);
+    Status = IopBeforeStart(Job.Driver);
+    Job.NothingLeft = TRUE;
+    if (NT_SUCCESS(Status))
+        Status = IopRunJob(IopCallDriverEntry, &Job);
     if (!NT_SUCCESS(Status)) {
         IopRemoveDriver(Job.Driver, Job.NothingLeft);
         return Status;

@@ -428,6 +428,7 @@ VOID IopDeleteFile(PVOID Body)
     if (File->FileName.Buffer)
         ExFreePool(File->FileName.Buffer); /* a file system may have put its own there */
     IopUntie(File);
+    IopForgetKeepAlive(File);
     if (File->FileObjectExtension)
         ExpFree(File->FileObjectExtension);
     if (Device && File->Vpb)

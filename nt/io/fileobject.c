@@ -228,23 +228,111 @@ POPLOCK_KEY_ECP_CONTEXT NTAPI IoGetOplockKeyContext(PFILE_OBJECT File)
     return IopMarks(File) && IopMarks(File)->HasOplockKey ? (POPLOCK_KEY_ECP_CONTEXT)&IopMarks(File)->OplockKey : NULL;
 }
 
+POPLOCK_KEY_CONTEXT NTAPI IoGetOplockKeyContextEx(PFILE_OBJECT File)
+{
+    return IopMarks(File) && IopMarks(File)->KeyContext.Flags ? &IopMarks(File)->KeyContext : NULL;
+}
+
+/* docs: GUID_ECP_OPLOCK_KEY has the file's own key, GUID_ECP_DUAL_OPLOCK_KEY one of its directory, too. */
+static VOID IopTakeKeys(POPLOCK_KEY_CONTEXT To, PVOID Ecps)
+{
+    static const GUID Own = {0x48850596, 0x3050, 0x4be7, {0x98, 0x63, 0xfe, 0xc3, 0x50, 0xce, 0x8d, 0x7f}};
+    static const GUID Both = {0x41621a14, 0xb08b, 0x4df1, {0xb6, 0x76, 0xa0, 0x5f, 0xfd, 0xf0, 0x1b, 0xea}};
+    POPLOCK_KEY_ECP_CONTEXT Key = NULL;
+    PDUAL_OPLOCK_KEY_ECP_CONTEXT Keys = NULL;
+    RtlZeroMemory(To, sizeof(*To));
+    To->Version = OPLOCK_KEY_VERSION_WIN8;
+    FsRtlFindExtraCreateParameter(Ecps, &Own, (PVOID *)&Key, NULL);
+    FsRtlFindExtraCreateParameter(Ecps, &Both, (PVOID *)&Keys, NULL);
+    if (Key) {
+        To->Version = OPLOCK_KEY_VERSION_WIN7;
+        To->TargetOplockKey = Key->OplockKey;
+        To->Flags = OPLOCK_KEY_FLAG_TARGET_KEY;
+    } else if (Keys) {
+        To->TargetOplockKey = Keys->OplockKey;
+        To->ParentOplockKey = Keys->ParentOplockKey;
+        To->Flags = (Keys->OplockKeySet ? OPLOCK_KEY_FLAG_TARGET_KEY : 0) |
+                    (Keys->ParentOplockKeySet ? OPLOCK_KEY_FLAG_PARENT_KEY : 0);
+    }
+}
+
 /* What a create's extra parameters and context say about the file object. */
 NTSTATUS IopMarkFile(PFILE_OBJECT File, PVOID Ecps, PDEVICE_OBJECT Top, PTXN_PARAMETER_BLOCK Transaction)
 {
-    POPLOCK_KEY_ECP_CONTEXT Key = NULL;
-    static const GUID OplockKey = {0x48850596, 0x3050, 0x4be7, {0x98, 0x63, 0xfe, 0xc3, 0x50, 0xce, 0x8d, 0x7f}};
+    OPLOCK_KEY_CONTEXT Keys = {0};
     if (Ecps)
-        FsRtlFindExtraCreateParameter(Ecps, &OplockKey, (PVOID *)&Key, NULL);
-    if (!Key && !Top && !Transaction)
+        IopTakeKeys(&Keys, Ecps);
+    if (!Keys.Flags && !Top && !Transaction)
         return STATUS_SUCCESS;
     PIOP_FILE_EXTENSION Extension = IopFileExtension(File);
     if (!Extension)
         return STATUS_INSUFFICIENT_RESOURCES;
     Extension->TopDevice = Top;
     Extension->Transaction = Transaction;
-    if (Key) {
-        Extension->OplockKey = Key->OplockKey;
-        Extension->HasOplockKey = TRUE;
+    Extension->KeyContext = Keys;
+    Extension->OplockKey = Keys.TargetOplockKey;
+    Extension->HasOplockKey = (Keys.Flags & OPLOCK_KEY_FLAG_TARGET_KEY) != 0;
+    return STATUS_SUCCESS;
+}
+
+/* ---- Applications kept alive ------------------------------------------------------------------------------------- */
+
+/* How often a driver has asked that a process not be suspended while it works on a file for it. Nobody suspends processes
+ * here; the counts are kept so that a driver's mistake in them shows. (docs: IoIncrementKeepAliveCount) */
+typedef struct _IOP_KEEP_ALIVE {
+    LIST_ENTRY Entry;
+    PFILE_OBJECT File;
+    PEPROCESS Process; /* referenced */
+    ULONG Count;
+} IOP_KEEP_ALIVE, *PIOP_KEEP_ALIVE;
+
+static LIST_ENTRY IopKeptAlive = {&IopKeptAlive, &IopKeptAlive};
+
+static VOID IopDropKeepAlive(PIOP_KEEP_ALIVE Kept)
+{
+    RemoveEntryList(&Kept->Entry);
+    ObfDereferenceObject(Kept->Process);
+    ExpFree(Kept);
+}
+
+static PIOP_KEEP_ALIVE IopFindKeepAlive(PFILE_OBJECT File, PEPROCESS Process)
+{
+    for (PLIST_ENTRY Entry = IopKeptAlive.Flink; Entry != &IopKeptAlive; Entry = Entry->Flink) {
+        PIOP_KEEP_ALIVE Kept = CONTAINING_RECORD(Entry, IOP_KEEP_ALIVE, Entry);
+        if (Kept->File == File && (!Process || Kept->Process == Process))
+            return Kept;
     }
+    return NULL;
+}
+
+VOID IopForgetKeepAlive(PFILE_OBJECT File)
+{
+    PIOP_KEEP_ALIVE Kept;
+    while ((Kept = IopFindKeepAlive(File, NULL)) != NULL)
+        IopDropKeepAlive(Kept);
+}
+
+NTSTATUS NTAPI IoIncrementKeepAliveCount(PFILE_OBJECT File, PEPROCESS Process)
+{
+    PIOP_KEEP_ALIVE Kept = IopFindKeepAlive(File, Process);
+    if (!Kept) {
+        Kept = ExpTryAllocate(sizeof(*Kept), 'aKoI');
+        if (!Kept)
+            return STATUS_INSUFFICIENT_RESOURCES;
+        ObfReferenceObject(Process);
+        *Kept = (IOP_KEEP_ALIVE){.File = File, .Process = Process};
+        InsertTailList(&IopKeptAlive, &Kept->Entry);
+    }
+    Kept->Count++;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI IoDecrementKeepAliveCount(PFILE_OBJECT File, PEPROCESS Process)
+{
+    PIOP_KEEP_ALIVE Kept = IopFindKeepAlive(File, Process);
+    if (!Kept)
+        return STATUS_INVALID_PARAMETER;
+    if (!--Kept->Count)
+        IopDropKeepAlive(Kept);
     return STATUS_SUCCESS;
 }

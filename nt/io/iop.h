@@ -54,7 +54,7 @@ typedef struct _IOP_DRIVER {
     LIST_ENTRY Entry;            /* in IopDrivers, load order */
     PIOP_EXTENSION Extensions;   /* IoAllocateDriverObjectExtension */
     PVOID FilterCallbacks;       /* FsRtlRegisterFileSystemFilterCallbacks */
-    LONG WorkItems;              /* queued or running */
+    LONG WorkItems;              /* queued or running, and threads of IoCreateSystemThread */
     BOOLEAN Unloading;
     BOOLEAN UnloadPending, UnloadQueued; /* once nobody uses its devices */
     WORK_QUEUE_ITEM UnloadItem;
@@ -73,6 +73,9 @@ DRIVER_DISPATCH IopInvalidDeviceRequest;
 BOOLEAN IopCheckLeft(PDRIVER_OBJECT Driver);
 /* workitem.c */
 VOID IopForgetWorkItem(PWORK_QUEUE_ITEM Item);
+/* A driver or device whose driver stays as long as something of it runs. */
+VOID IopHold(PVOID IoObject);
+VOID IopLetGo(PVOID IoObject);
 VOID IopInitializeTypes(VOID);
 
 /* ---- Devices -------------------------------------------------------------------------------------------------------
@@ -200,11 +203,13 @@ typedef struct _IOP_FILE_EXTENSION {
     LIST_ENTRY Contexts; /* FSRTL_PER_FILEOBJECT_CONTEXT */
     BOOLEAN HasOplockKey, Remote, IgnoreSharing;
     GUID OplockKey;
+    OPLOCK_KEY_CONTEXT KeyContext; /* IoGetOplockKeyContextEx; Flags 0 = the file has no key */
     PTXN_PARAMETER_BLOCK Transaction;
     PDEVICE_OBJECT TopDevice; /* where requests go instead of the stack's top */
 } IOP_FILE_EXTENSION, *PIOP_FILE_EXTENSION;
 
 PIOP_FILE_EXTENSION IopFileExtension(PFILE_OBJECT File);
+VOID IopForgetKeepAlive(PFILE_OBJECT File);
 /* What a create's extra parameters (ECP_LIST or NULL) and context say about the file object. */
 NTSTATUS IopMarkFile(PFILE_OBJECT File, PVOID Ecps, PDEVICE_OBJECT Top, PTXN_PARAMETER_BLOCK Transaction);
 /* Fixed part of an information class: less room than that is STATUS_INFO_LENGTH_MISMATCH. 0 = no such class. */
@@ -244,6 +249,15 @@ VOID FsdInitialize(VOID); /* the volume C: */
  */
 
 VOID IopReinitialize(PDRIVER_OBJECT Driver);
+NTSTATUS IopSessionEvent(PCSTR Text, ULONG Id); /* session.c */
+/* boot.c. A driver is about to be started: STATUS_DRIVER_BLOCKED, boot drivers do not let it. */
+NTSTATUS IopBeforeStart(PDRIVER_OBJECT Driver);
+VOID IopEndBoot(VOID); /* the start is over, if it is not already */
+
+/* etw/pcw.c: what a performance counter set tells, as records of the registry's answers (door.h: DOOR_REGISTRY_COUNTERS). */
+typedef NTSTATUS (*PCWP_TELL)(ULONG Op, PCUNICODE_STRING Key, PCUNICODE_STRING Name, ULONG Type, const VOID *Data,
+                              ULONG Bytes);
+NTSTATUS PcwpCollect(PCUNICODE_STRING Name, PCUNICODE_STRING Instances, BOOLEAN Values, PCWP_TELL Tell);
 VOID IopShutdown(VOID);
 VOID IopDriverClaimsGo(PDRIVER_OBJECT Driver); /* resources that it claimed */
 
@@ -256,3 +270,6 @@ VOID CmShutdown(VOID); /* loaded hives are written */
 VOID CmpCommand(struct door_command *Command);
 /* The key a driver finds by its RegistryPath; Path is what it says of the image's place, from the root on (ExpFree). */
 VOID CmpAddService(PCUNICODE_STRING Service, PCUNICODE_STRING ImagePath, PUNICODE_STRING Path);
+/* A number of a service's key, or of the key Below of the current set's Control; Usual when it has none. */
+ULONG CmpServiceNumber(PCUNICODE_STRING Service, PCWSTR Name, ULONG Usual);
+ULONG CmpControlNumber(PCWSTR Below, PCWSTR Name, ULONG Usual);

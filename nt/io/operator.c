@@ -105,10 +105,21 @@ static VOID IopLimit(struct door_command *Command, UINT64 Passing, PCSTR What)
 static VOID IopCallUser(struct door_command *Command);
 static VOID IopServe(struct door_command *Command);
 
+/* What the operator does before and while he loads the first drivers. */
+static BOOLEAN IopBelongsToStart(ULONG Code)
+{
+    return Code == DOOR_COMMAND_LOAD || Code == DOOR_COMMAND_REGISTRY || Code == DOOR_COMMAND_REGISTRY_ANSWER ||
+           Code == DOOR_COMMAND_DEVICE;
+}
+
 static VOID IopCarryOut(struct door_command *Command)
 {
     static CHAR What[96];
     PDRIVER_OBJECT Driver;
+    if (!IopBelongsToStart(Command->code)) {
+        IopLimit(Command, 0, "a boot driver callback");
+        IopEndBoot();
+    }
     switch (Command->code) {
     case DOOR_COMMAND_LOAD:
         RtlpFormat(What, sizeof(What), "DriverEntry of %s", Command->text);
@@ -161,6 +172,10 @@ static VOID IopCarryOut(struct door_command *Command)
     case DOOR_COMMAND_POWER_SETTING:
         IopLimit(Command, 0, "a power setting callback");
         Command->status = PopSetSetting(Command->text, (ULONG)Command->value);
+        break;
+    case DOOR_COMMAND_SESSION:
+        IopLimit(Command, 0, "a session notification");
+        Command->status = IopSessionEvent(Command->text, (ULONG)Command->value);
         break;
     case DOOR_COMMAND_ADD_PROCESSOR:
         Command->status = IopAddProcessor(Command);

@@ -170,19 +170,14 @@ BOOLEAN NTAPI IoIsWdmVersionAvailable(UCHAR Major, UCHAR Minor)
 /* docs: IoQueryFullDriverPath: the name is the caller's to free (pool). */
 NTSTATUS NTAPI IoQueryFullDriverPath(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
 {
-    struct {
-        LIST_ENTRY Links;
-        PVOID Skipped[7];
-        UNICODE_STRING FullDllName;
-    } *Module = Driver->DriverSection;
-    C_ASSERT(sizeof(*Module) == 0x48 + sizeof(UNICODE_STRING));
-    if (!Module)
+    if (!Driver->DriverSection)
         return STATUS_INVALID_PARAMETER;
-    PVOID Buffer = ExAllocatePoolWithTag(PagedPool, Module->FullDllName.Length, 'pDoI');
+    PUNICODE_STRING Full = PspModulePath(Driver->DriverSection);
+    PVOID Buffer = ExAllocatePoolWithTag(PagedPool, Full->Length, 'pDoI');
     if (!Buffer)
         return STATUS_INSUFFICIENT_RESOURCES;
-    RtlCopyMemory(Buffer, Module->FullDllName.Buffer, Module->FullDllName.Length);
+    RtlCopyMemory(Buffer, Full->Buffer, Full->Length);
     Path->Buffer = Buffer;
-    Path->Length = Path->MaximumLength = Module->FullDllName.Length;
+    Path->Length = Path->MaximumLength = Full->Length;
     return STATUS_SUCCESS;
 }

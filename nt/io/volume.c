@@ -117,6 +117,22 @@ VOID NTAPI IoUnregisterFsRegistrationChange(PDRIVER_OBJECT Driver, PDRIVER_FS_NO
     }
 }
 
+/* docs: IoEnumerateRegisteredFiltersList: each is referenced. Who came last has attached himself above the others. */
+NTSTATUS NTAPI IoEnumerateRegisteredFiltersList(PDRIVER_OBJECT *DriverObjectList, ULONG DriverObjectListSize,
+                                                PULONG ActualNumberDriverObjects)
+{
+    ULONG Count = 0, Room = DriverObjectList ? DriverObjectListSize / sizeof(PDRIVER_OBJECT) : 0;
+    for (PLIST_ENTRY Entry = IopFsChanges.Blink; Entry != &IopFsChanges; Entry = Entry->Blink, Count++) {
+        PDRIVER_OBJECT Driver = CONTAINING_RECORD(Entry, IOP_FS_CHANGE, Entry)->Driver;
+        if (Count >= Room)
+            continue;
+        ObfReferenceObject(Driver);
+        DriverObjectList[Count] = Driver;
+    }
+    *ActualNumberDriverObjects = Count;
+    return Count > Room ? STATUS_BUFFER_TOO_SMALL : STATUS_SUCCESS;
+}
+
 /* ---- Volume parameter blocks ------------------------------------------------------------------------------------- */
 
 VOID IopMakeVpb(PDEVICE_OBJECT Device)

@@ -20,7 +20,13 @@ static PDRIVER_OBJECT IopDriverOfObject(PVOID IoObject)
 }
 
 /* It holds its object, and with it the driver, no longer. */
-static VOID IopWorkIsDone(PVOID IoObject)
+VOID IopHold(PVOID IoObject)
+{
+    ObfReferenceObject(IoObject);
+    IopDriverOf(IopDriverOfObject(IoObject))->WorkItems++;
+}
+
+VOID IopLetGo(PVOID IoObject)
 {
     PIOP_DRIVER Driver = IopDriverOf(IopDriverOfObject(IoObject));
 
@@ -50,7 +56,7 @@ static VOID NTAPI IopRunWorkItem(PVOID Context)
     VfLeaveCallback(&Callback);
     if (Due.HasActivity)
         IoClearActivityIdThread(Before);
-    IopWorkIsDone(Due.IoObject);
+    IopLetGo(Due.IoObject);
 }
 
 /* The verifier has taken a queued item out of its queue: its memory is going away. */
@@ -61,7 +67,7 @@ VOID IopForgetWorkItem(PWORK_QUEUE_ITEM Item)
     if (Item->WorkerRoutine != IopRunWorkItem)
         return;
     Work->Queued = FALSE;
-    IopWorkIsDone(Work->IoObject);
+    IopLetGo(Work->IoObject);
 }
 
 static VOID IopQueueWork(PIO_WORKITEM Work, PVOID Routine, WORK_QUEUE_TYPE Queue, PVOID Context, BOOLEAN Extended,
@@ -85,8 +91,7 @@ static VOID IopQueueWork(PIO_WORKITEM Work, PVOID Routine, WORK_QUEUE_TYPE Queue
     Work->Extended = Extended;
     Work->Stack = Stack;
     Work->Queued = TRUE;
-    ObfReferenceObject(Work->IoObject);
-    IopDriverOf(IopDriverOfObject(Work->IoObject))->WorkItems++;
+    IopHold(Work->IoObject);
     VfTrack(Work, sizeof(*Work), VfWorkItem, NULL, Stack); /* no routine: the driver cannot go before it has run */
     ExInitializeWorkItem(&Work->Item, IopRunWorkItem, Work);
     ExQueueWorkItem(&Work->Item, Queue);

@@ -607,27 +607,25 @@ NTSTATUS NTAPI NtQuerySymbolicLinkObject(HANDLE Handle, PUNICODE_STRING Target, 
     return Status;
 }
 
-static NTSTATUS ObpNameLink(PUNICODE_STRING Name, PUNICODE_STRING Target, ULONG Stack)
+/* A permanent link, removed by IoDeleteSymbolicLink only. Security NULL = it has none. */
+NTSTATUS ObpNameLink(PUNICODE_STRING Name, PUNICODE_STRING Target, PSECURITY_DESCRIPTOR Security, ULONG Stack)
 {
     PVOID Body;
     NTSTATUS Status = ObpNewLink(Target, Stack, &Body);
     if (!NT_SUCCESS(Status))
         return Status;
-    Status = ObpInsertName(Body, Name, OBJ_CASE_INSENSITIVE | OBJ_PERMANENT);
+    if (Security)
+        Status = ObpAssignSecurity(Body, NULL, Security);
+    if (NT_SUCCESS(Status))
+        Status = ObpInsertName(Body, Name, OBJ_CASE_INSENSITIVE | OBJ_PERMANENT);
     ObfDereferenceObject(Body);
     return Status;
-}
-
-/* docs: IoCreateSymbolicLink: a permanent link, removed by IoDeleteSymbolicLink only. */
-NTSTATUS NTAPI IoCreateSymbolicLink(PUNICODE_STRING Name, PUNICODE_STRING Target)
-{
-    return ObpNameLink(Name, Target, VfCaptureStack());
 }
 
 /* The kernel's own: no driver is to be blamed for it. */
 NTSTATUS ObpCreateLink(PUNICODE_STRING Name, PUNICODE_STRING Target)
 {
-    return ObpNameLink(Name, Target, 0);
+    return ObpNameLink(Name, Target, NULL, 0);
 }
 
 NTSTATUS NTAPI IoDeleteSymbolicLink(PUNICODE_STRING Name)

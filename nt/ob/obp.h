@@ -177,3 +177,4 @@ extern POBJECT_TYPE ObpTypeType, ObpDirectoryType, ObpSymbolicLinkType, ObpEvent
 PVOID ObpNextLinkOf(PVOID Previous, UINT64 Base, UINT64 Bytes);
 ULONG ObpLinkStack(PVOID Link);
 NTSTATUS ObpCreateLink(PUNICODE_STRING Name, PUNICODE_STRING Target);
+NTSTATUS ObpNameLink(PUNICODE_STRING Name, PUNICODE_STRING Target, PSECURITY_DESCRIPTOR Security, ULONG Stack);

@@ -244,6 +244,28 @@ NTSTATUS NTAPI ObSetSecurityObjectByPointer(PVOID Object, SECURITY_INFORMATION W
     return ObpCallSecurity(Object, SetSecurityDescriptor, &What, Descriptor, NULL);
 }
 
+/* ---- Drivers' links ---------------------------------------------------------------------------------------------- */
+
+static NTSTATUS ObpLinkFor(PUNICODE_STRING Name, PUNICODE_STRING Target, PACL Dacl, ULONG Stack)
+{
+    SECURITY_DESCRIPTOR Security;
+    RtlCreateSecurityDescriptor(&Security, SECURITY_DESCRIPTOR_REVISION);
+    RtlSetDaclSecurityDescriptor(&Security, TRUE, Dacl, FALSE);
+    return ObpNameLink(Name, Target, &Security, Stack);
+}
+
+/* Everybody may follow and read it. */
+NTSTATUS NTAPI IoCreateSymbolicLink(PUNICODE_STRING Name, PUNICODE_STRING Target)
+{
+    return ObpLinkFor(Name, Target, SePublicDefaultDacl, VfCaptureStack());
+}
+
+/* docs: IoCreateUnprotectedSymbolicLink: anybody may do anything with the link. */
+NTSTATUS NTAPI IoCreateUnprotectedSymbolicLink(PUNICODE_STRING Name, PUNICODE_STRING Target)
+{
+    return ObpLinkFor(Name, Target, NULL, VfCaptureStack());
+}
+
 /* ---- Services ---------------------------------------------------------------------------------------------------- */
 
 static ACCESS_MASK ObpAccessToSet(SECURITY_INFORMATION What)

@@ -312,6 +312,11 @@ PCUNICODE_STRING PspModuleName(PLIST_ENTRY Link)
     return &CONTAINING_RECORD(Link, PSP_MODULE, InLoadOrderLinks)->BaseDllName;
 }
 
+PUNICODE_STRING PspModulePath(PVOID Module)
+{
+    return &((PSP_MODULE *)Module)->FullDllName;
+}
+
 VOID PspRemoveModule(PVOID Module)
 {
     RemoveEntryList(&((PPSP_MODULE)Module)->InLoadOrderLinks);

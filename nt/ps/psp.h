@@ -80,6 +80,7 @@ typedef struct _ETHREAD {
     GUID ActivityId;               /* EtwActivityIdControl's */
     LPCGUID IoActivity;            /* IoSetActivityIdThread's, before that one */
     struct _VF_CALLBACK *Start;    /* the callback that is the thread's routine */
+    PVOID IoObject;                /* IoCreateSystemThread's: held */
 } ETHREAD;
 
 VOID PsInitialize(VOID);
@@ -172,5 +173,6 @@ extern LIST_ENTRY PsLoadedModuleList;
 /* Modules: what PsLoadedModuleList shows. */
 PVOID PspEnterModule(struct _MI_IMAGE *Image, PCUNICODE_STRING FullName);
 VOID PspRemoveModule(PVOID Module);
+PUNICODE_STRING PspModulePath(PVOID Module);
 #define PSP_MODULE_KNOWN 0x90 /* bytes of an entry of that list that debuggers know */
 PCUNICODE_STRING PspModuleName(PLIST_ENTRY Link);

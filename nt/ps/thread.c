@@ -101,24 +101,35 @@ NTSTATUS PspCreateSystemThread(PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN O
     return PspCreateThreadIn(PsInitialSystemProcess, Routine, Context, OfDriver, Result);
 }
 
-/* A kernel thread, in any process. */
-NTSTATUS PspCreateThreadIn(PEPROCESS Process, PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver,
-                           PETHREAD *Result)
+/* IoObject: a driver or device that is held until the thread has ended, or NULL. */
+static NTSTATUS PspStartThread(PEPROCESS Process, PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver,
+                               PVOID IoObject, PETHREAD *Result)
 {
     PETHREAD Thread;
     NTSTATUS Status = PspMakeThread(Process, PspSystemThreadStartup, Routine, Context, &Thread);
     if (!NT_SUCCESS(Status))
         return Status;
     Thread->Tcb.SystemThread = !OfDriver;
+    Thread->IoObject = IoObject;
+    if (IoObject)
+        IopHold(IoObject);
     PspNotifyThread(Thread, TRUE);
     KiReadyThread(&Thread->Tcb);
     *Result = Thread;
     return STATUS_SUCCESS;
 }
 
-/* docs: PsCreateSystemThread: in the System process when no process is given. */
-NTSTATUS NTAPI PsCreateSystemThread(PHANDLE Handle, ULONG Access, POBJECT_ATTRIBUTES Attributes, HANDLE Process,
-                                    PCLIENT_ID Cid, PKSTART_ROUTINE Routine, PVOID Context)
+/* A kernel thread, in any process. */
+NTSTATUS PspCreateThreadIn(PEPROCESS Process, PKSTART_ROUTINE Routine, PVOID Context, BOOLEAN OfDriver,
+                           PETHREAD *Result)
+{
+    return PspStartThread(Process, Routine, Context, OfDriver, NULL, Result);
+}
+
+/* docs: IoCreateSystemThread: the driver is not unloaded before the thread has ended; PsTerminateSystemThread is called for
+ * it. */
+NTSTATUS NTAPI IoCreateSystemThread(PVOID IoObject, PHANDLE Handle, ULONG Access, POBJECT_ATTRIBUTES Attributes,
+                                    HANDLE Process, PCLIENT_ID Cid, PKSTART_ROUTINE Routine, PVOID Context)
 {
     PMI_IMAGE Image = MmImageOf((UINT64)Routine);
     PETHREAD Thread;
@@ -130,7 +141,7 @@ NTSTATUS NTAPI PsCreateSystemThread(PHANDLE Handle, ULONG Access, POBJECT_ATTRIB
     }
     NTSTATUS Status = ((PEPROCESS)Owner)->Ending
                           ? STATUS_PROCESS_IS_TERMINATING
-                          : PspCreateThreadIn(Owner, Routine, Context, !Image || Image->Driver, &Thread);
+                          : PspStartThread(Owner, Routine, Context, !Image || Image->Driver, IoObject, &Thread);
     if (Process)
         ObfDereferenceObject(Owner);
     if (!NT_SUCCESS(Status))
@@ -142,6 +153,13 @@ NTSTATUS NTAPI PsCreateSystemThread(PHANDLE Handle, ULONG Access, POBJECT_ATTRIB
     Status = ObpCreateHandle(Thread, Granted, Attributes ? Attributes->Attributes : 0, Handle);
     ObfDereferenceObject(Thread);
     return Status;
+}
+
+/* docs: PsCreateSystemThread: in the System process when no process is given. */
+NTSTATUS NTAPI PsCreateSystemThread(PHANDLE Handle, ULONG Access, POBJECT_ATTRIBUTES Attributes, HANDLE Process,
+                                    PCLIENT_ID Cid, PKSTART_ROUTINE Routine, PVOID Context)
+{
+    return IoCreateSystemThread(NULL, Handle, Access, Attributes, Process, Cid, Routine, Context);
 }
 
 /* docs: PsTerminateSystemThread: ends the calling system thread; does not return then. */
@@ -198,6 +216,12 @@ BOOLEAN NTAPI PsIsSystemThread(PETHREAD Thread)
 BOOLEAN NTAPI IoIsSystemThread(PETHREAD Thread)
 {
     return PsIsSystemThread(Thread);
+}
+
+/* Reserved for the system, says its page: keys are given out to parts of it that do not exist here, so no thread has any. */
+PVOID NTAPI PsGetThreadProperty(PETHREAD Thread, ULONG_PTR Key, ULONG Flags)
+{
+    return NULL;
 }
 
 PVOID NTAPI PsGetThreadTeb(PETHREAD Thread)

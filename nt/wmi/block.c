@@ -222,34 +222,70 @@ static VOID WmipFillHeader(PWNODE_HEADER Header, PWMI_PROVIDER Provider, const G
     Header->Flags = Flag | WNODE_FLAG_STATIC_INSTANCE_NAMES;
 }
 
-NTSTATUS NTAPI IoWMIQuerySingleInstance(PVOID DataBlockObject, PUNICODE_STRING InstanceName, ULONG *InOutBufferSize,
-                                        PVOID OutBuffer)
+/* *Node: a block with the answer, which the caller frees; *Bytes of it were filled. */
+static NTSTATUS WmipQueryOne(PWMI_OBJECT Object, PUNICODE_STRING InstanceName, PWNODE_SINGLE_INSTANCE *Node,
+                             PULONG Bytes)
 {
-    PWMI_OBJECT Object = DataBlockObject;
-    ULONG Index, Bytes = 0;
+    ULONG Index;
     PWMI_PROVIDER Provider = WmipFindInstance(&Object->Guid, InstanceName, &Index);
-    PWNODE_SINGLE_INSTANCE Node;
     NTSTATUS Status;
     if (!Provider)
         return STATUS_WMI_INSTANCE_NOT_FOUND;
-    Node = ExpTryAllocate(WMI_ROOM, WMI_TAG);
-    if (!Node)
+    *Node = ExpTryAllocate(WMI_ROOM, WMI_TAG);
+    if (!*Node)
         return STATUS_INSUFFICIENT_RESOURCES;
-    RtlZeroMemory(Node, sizeof(*Node));
-    WmipFillHeader(&Node->WnodeHeader, Provider, &Object->Guid, sizeof(*Node), WNODE_FLAG_SINGLE_INSTANCE, 0);
-    Node->InstanceIndex = Index;
-    Node->DataBlockOffset = WmipAlign(sizeof(*Node));
-    Status = WmipSend(Provider->Device, IRP_MN_QUERY_SINGLE_INSTANCE, &Object->Guid, Node, WMI_ROOM, &Bytes);
-    if (NT_SUCCESS(Status)) {
-        if (!OutBuffer || Bytes > *InOutBufferSize)
-            Status = WmipTooSmall(Bytes, InOutBufferSize, OutBuffer);
-        else {
-            RtlCopyMemory(OutBuffer, Node, Bytes);
-            *InOutBufferSize = Bytes;
-        }
-    }
-    ExpFree(Node);
+    RtlZeroMemory(*Node, sizeof(**Node));
+    WmipFillHeader(&(*Node)->WnodeHeader, Provider, &Object->Guid, sizeof(**Node), WNODE_FLAG_SINGLE_INSTANCE, 0);
+    (*Node)->InstanceIndex = Index;
+    (*Node)->DataBlockOffset = WmipAlign(sizeof(**Node));
+    *Bytes = 0;
+    Status = WmipSend(Provider->Device, IRP_MN_QUERY_SINGLE_INSTANCE, &Object->Guid, *Node, WMI_ROOM, Bytes);
+    if (NT_SUCCESS(Status) && (*Bytes < sizeof(WNODE_HEADER) || *Bytes > WMI_ROOM))
+        Status = STATUS_UNSUCCESSFUL;
+    if (!NT_SUCCESS(Status))
+        ExpFree(*Node);
     return Status;
+}
+
+/* The instances one behind the other, linked. One that is not there, or that its provider does not give, ends it. */
+static NTSTATUS WmipQueryThese(PWMI_OBJECT *Objects, PUNICODE_STRING Names, ULONG Count, PULONG InOutBufferSize,
+                               PUCHAR OutBuffer)
+{
+    ULONG Total = 0, Last = 0;
+    for (ULONG i = 0; i < Count; i++) {
+        PWNODE_SINGLE_INSTANCE Node;
+        ULONG Bytes;
+        NTSTATUS Status = WmipQueryOne(Objects[i], &Names[i], &Node, &Bytes);
+        if (!NT_SUCCESS(Status))
+            return Status;
+        Total = WmipAlign(Total);
+        if (OutBuffer && Total + Bytes <= *InOutBufferSize) {
+            RtlCopyMemory(OutBuffer + Total, Node, Bytes);
+            if (i)
+                ((PWNODE_HEADER)(OutBuffer + Last))->Linkage = Total - Last;
+        }
+        Last = Total;
+        Total += Bytes;
+        ExpFree(Node);
+    }
+    if (!OutBuffer || Total > *InOutBufferSize)
+        return WmipTooSmall(Total, InOutBufferSize, OutBuffer);
+    *InOutBufferSize = Total;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI IoWMIQuerySingleInstance(PVOID DataBlockObject, PUNICODE_STRING InstanceName, ULONG *InOutBufferSize,
+                                        PVOID OutBuffer)
+{
+    return WmipQueryThese((PWMI_OBJECT *)&DataBlockObject, InstanceName, 1, InOutBufferSize, OutBuffer);
+}
+
+NTSTATUS NTAPI IoWMIQuerySingleInstanceMultiple(PVOID *DataBlockObjectList, PUNICODE_STRING InstanceNames,
+                                                ULONG ObjectCount, ULONG *InOutBufferSize, PVOID OutBuffer)
+{
+    if (!ObjectCount)
+        return STATUS_INVALID_PARAMETER;
+    return WmipQueryThese((PWMI_OBJECT *)DataBlockObjectList, InstanceNames, ObjectCount, InOutBufferSize, OutBuffer);
 }
 
 NTSTATUS NTAPI IoWMISetSingleInstance(PVOID DataBlockObject, PUNICODE_STRING InstanceName, ULONG Version,
@@ -357,6 +393,23 @@ NTSTATUS NTAPI IoWMIDeviceObjectToInstanceName(PVOID DataBlockObject, PDEVICE_OB
     wcscpy(Copy, Name);
     RtlInitUnicodeString(InstanceName, Copy);
     return STATUS_SUCCESS;
+}
+
+/* docs: IoWMIHandleToInstanceName: of the device that the file is open on, the lowest of its stack (a PDO registers, or those
+ * above it do). */
+NTSTATUS NTAPI IoWMIHandleToInstanceName(PVOID DataBlockObject, HANDLE FileHandle, PUNICODE_STRING InstanceName)
+{
+    PFILE_OBJECT File;
+    PDEVICE_OBJECT Device;
+    NTSTATUS Status = ObReferenceObjectByHandle(FileHandle, 0, IopFileType, ExGetPreviousMode(), (PVOID *)&File, NULL);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = STATUS_WMI_INSTANCE_NOT_FOUND;
+    for (Device = IoGetRelatedDeviceObject(File); Device && Status == STATUS_WMI_INSTANCE_NOT_FOUND;
+         Device = IopDeviceOf(Device)->AttachedTo)
+        Status = IoWMIDeviceObjectToInstanceName(DataBlockObject, Device, InstanceName);
+    ObfDereferenceObject(File);
+    return Status;
 }
 
 /* ---- Events ------------------------------------------------------------------------------------------------------ */

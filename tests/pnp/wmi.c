@@ -14,6 +14,7 @@ static const GUID Nobody = {0xaaaa0003, 1, 1, {1, 2, 3, 4, 5, 6, 7, 8}};
 static WMIGUIDREGINFO Guids[] = {{&Block, 2, 0}, {&Fires, 1, WMIREG_FLAG_EVENT_ONLY_GUID}};
 static ULONG Values[2] = {100, 200}, Enabled, Disabled, Heard, Calls;
 static UNICODE_STRING Path = RTL_CONSTANT_STRING(L"\\Registry\\Machine\\System\\CurrentControlSet\\Services\\wmi");
+static UNICODE_STRING Link = RTL_CONSTANT_STRING(L"\\??\\WmiTest"), Place;
 static PVOID Listener;
 static PDEVICE_OBJECT Mine;
 
@@ -123,6 +124,52 @@ static void ReadOne(PVOID Object)
     CHECK(InOut == 42 && Size == 4 && Calls == 1);
 }
 
+/* Two instances in one buffer, linked; one that is not there ends it. */
+static void ReadTwo(PVOID Object)
+{
+    static UCHAR Buffer[1024];
+    UNICODE_STRING Names[2] = {RTL_CONSTANT_STRING(L"ROOT\\WMI\\0000_1"), RTL_CONSTANT_STRING(L"ROOT\\WMI\\0000_0")};
+    PVOID Objects[2] = {Object, Object};
+    PWNODE_SINGLE_INSTANCE One = (PVOID)Buffer, Two;
+    ULONG Bytes = 8;
+
+    STATUS(IoWMIQuerySingleInstanceMultiple(Objects, Names, 0, &Bytes, Buffer), STATUS_INVALID_PARAMETER);
+    STATUS(IoWMIQuerySingleInstanceMultiple(Objects, Names, 2, &Bytes, Buffer), STATUS_BUFFER_TOO_SMALL);
+    CHECK(Bytes > 2 * sizeof(*One));
+    OK(IoWMIQuerySingleInstanceMultiple(Objects, Names, 2, &Bytes, Buffer));
+    Two = (PVOID)(Buffer + One->WnodeHeader.Linkage);
+    CHECK(One->WnodeHeader.Linkage && !Two->WnodeHeader.Linkage && One->InstanceIndex == 1 && Two->InstanceIndex == 0);
+    CHECK(*(PULONG)((PUCHAR)One + One->DataBlockOffset) == Values[1]);
+    CHECK(*(PULONG)((PUCHAR)Two + Two->DataBlockOffset) == Values[0]);
+    Names[1].Length -= 2;
+    STATUS(IoWMIQuerySingleInstanceMultiple(Objects, Names, 2, &Bytes, Buffer), STATUS_WMI_INSTANCE_NOT_FOUND);
+}
+
+/* A file open on the device says which instance is meant. */
+static void NameOfHandle(PDEVICE_OBJECT Device, PVOID Object)
+{
+    UNICODE_STRING Volume = RTL_CONSTANT_STRING(L"\\??\\C:\\"), Found;
+    OBJECT_ATTRIBUTES Attributes;
+    IO_STATUS_BLOCK Iosb;
+    HANDLE Handle;
+
+    OK(ObOpenObjectByPointer(Device, OBJ_KERNEL_HANDLE, NULL, 0, NULL, KernelMode, &Handle));
+    STATUS(IoWMIHandleToInstanceName(Object, Handle, &Found), STATUS_OBJECT_TYPE_MISMATCH); /* no file */
+    OK(ZwClose(Handle));
+    InitializeObjectAttributes(&Attributes, &Volume, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
+    OK(ZwOpenFile(&Handle, SYNCHRONIZE, &Attributes, &Iosb, 7, FILE_SYNCHRONOUS_IO_NONALERT));
+    STATUS(IoWMIHandleToInstanceName(Object, Handle, &Found), STATUS_WMI_INSTANCE_NOT_FOUND);
+    OK(ZwClose(Handle));
+    RtlInitUnicodeString(&Volume, L"\\??\\WmiTest");
+    OK(ZwOpenFile(&Handle, SYNCHRONIZE, &Attributes, &Iosb, 7, FILE_SYNCHRONOUS_IO_NONALERT));
+    OK(IoWMIHandleToInstanceName(Object, Handle, &Found));
+    CHECK(!wcsncmp(Found.Buffer, L"ROOT\\WMI\\0000_0", Found.Length / sizeof(WCHAR)));
+    ExFreePool(Found.Buffer);
+    OK(IoWMIDeviceObjectToInstanceName(Object, Device, &Found));
+    ExFreePool(Found.Buffer);
+    OK(ZwClose(Handle));
+}
+
 static void NTAPI Later(PDEVICE_OBJECT Device, PVOID Context)
 {
     PVOID Object;
@@ -136,6 +183,8 @@ static void NTAPI Later(PDEVICE_OBJECT Device, PVOID Context)
     Values[1] = 200;
     Read(Object);
     ReadOne(Object);
+    ReadTwo(Object);
+    NameOfHandle(Device, Object);
     ObDereferenceObject(Object);
     Guid = Fires;
     OK(IoWMIOpenBlock(&Guid, 4, &Listener));
@@ -151,10 +200,16 @@ static void NTAPI Later(PDEVICE_OBJECT Device, PVOID Context)
 
 static void Begin(PDEVICE_OBJECT Device)
 {
+    static WCHAR Name[64];
+    ULONG Bytes;
+
     Mine = Device;
+    OK(IoGetDeviceProperty(Extension(Device)->pdo, DevicePropertyPhysicalDeviceObjectName, sizeof(Name), Name, &Bytes));
+    RtlInitUnicodeString(&Place, Name);
     STATUS(IoWMIRegistrationControl(Device, WMIREG_ACTION_DEREGISTER), STATUS_INVALID_PARAMETER);
     STATUS(IoWMIRegistrationControl(Device, 17), STATUS_INVALID_PARAMETER);
     OK(IoWMIRegistrationControl(Device, WMIREG_ACTION_REGISTER));
+    OK(IoCreateSymbolicLink(&Link, &Place));
 }
 
 static KTIMER Timer;
@@ -181,6 +236,7 @@ static void End(PDEVICE_OBJECT Device)
 {
     ObDereferenceObject(Listener);
     CHECK(Disabled == 1);
+    OK(IoDeleteSymbolicLink(&Link));
     OK(IoWMIRegistrationControl(Device, WMIREG_ACTION_DEREGISTER));
 }
 

@@ -201,6 +201,9 @@ NTKERNELAPI NTSTATUS NTAPI CmCallbackGetKeyObjectIDEx(PLARGE_INTEGER Cookie, PVO
                                                       PCUNICODE_STRING *ObjectName, ULONG Flags);
 NTKERNELAPI VOID NTAPI CmCallbackReleaseKeyObjectIDEx(PCUNICODE_STRING ObjectName);
 
+typedef struct _DMA_IOMMU_INTERFACE DMA_IOMMU_INTERFACE, *PDMA_IOMMU_INTERFACE;
+NTKERNELAPI NTSTATUS NTAPI IoGetIommuInterface(ULONG Version, PDMA_IOMMU_INTERFACE InterfaceOut);
+
 /* ---- Performance counters of a driver's own (docs: PcwRegister) ---------------------------------------------------- */
 
 typedef struct _PCW_REGISTRATION *PPCW_REGISTRATION;
@@ -244,7 +247,10 @@ typedef union _PCW_CALLBACK_INFORMATION {
 typedef NTSTATUS NTAPI PCW_CALLBACK(PCW_CALLBACK_TYPE Type, PPCW_CALLBACK_INFORMATION Info, PVOID Context);
 typedef PCW_CALLBACK *PPCW_CALLBACK;
 #define PCW_VERSION_1 0x0100
+#define PCW_VERSION_2 0x0200
 #define PCW_CURRENT_VERSION PCW_VERSION_1
+#define PCW_ANY_INSTANCE_ID 0xFFFFFFFF
+typedef enum _PCW_REGISTRATION_FLAGS { PcwRegistrationNone = 0, PcwRegistrationSiloNeutral = 1 } PCW_REGISTRATION_FLAGS;
 typedef struct _PCW_REGISTRATION_INFORMATION {
     ULONG Version;
     PCUNICODE_STRING Name;
@@ -252,6 +258,7 @@ typedef struct _PCW_REGISTRATION_INFORMATION {
     PPCW_COUNTER_DESCRIPTOR Counters;
     PPCW_CALLBACK Callback;
     PVOID CallbackContext;
+    PCW_REGISTRATION_FLAGS Flags; /* PCW_VERSION_2 */
 } PCW_REGISTRATION_INFORMATION, *PPCW_REGISTRATION_INFORMATION;
 NTKERNELAPI NTSTATUS NTAPI PcwRegister(PPCW_REGISTRATION *Registration, PPCW_REGISTRATION_INFORMATION Info);
 NTKERNELAPI VOID NTAPI PcwUnregister(PPCW_REGISTRATION Registration);

@@ -1,0 +1,16 @@
+/*
+ * What early.c calls bad.
+ * EXPECT: early_bad.sys starts
+ */
+#include <ntddk.h>
+
+static VOID NTAPI Unload(PDRIVER_OBJECT DriverObject)
+{
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT DriverObject, PUNICODE_STRING RegistryPath)
+{
+    DriverObject->DriverUnload = Unload;
+    DbgPrint("early_bad.sys starts\n");
+    return STATUS_SUCCESS;
+}
