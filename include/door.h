@@ -187,7 +187,7 @@ struct door_import {
 /* ---- Files of volumes ------------------------------------------------------------------------------------------ */
 
 enum door_file_op {
-    DOOR_FILE_OPEN, /* path, flags -> handle, stat */
+    DOOR_FILE_OPEN, /* path, flags, stat's attributes for what is made, 0 = the usual ones -> handle, stat */
     DOOR_FILE_CLOSE,
     DOOR_FILE_READ, /* handle, offset, buffer, bytes -> bytes */
     DOOR_FILE_WRITE,

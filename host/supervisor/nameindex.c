@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "supervisor/names.h"
 #include "supervisor/place.h"
@@ -76,15 +77,29 @@ static bool index_add(struct index *x, const char *name)
     return true;
 }
 
-static bool index_fresh(const struct index *x, const struct stat *st)
+static int64_t ns_of(struct timespec t)
 {
-    return x->valid && x->inode == st->st_ino && x->device == st->st_dev && x->modified.tv_sec == st->st_mtim.tv_sec &&
-           x->modified.tv_nsec == st->st_mtim.tv_nsec;
+    return t.tv_sec * 1000000000ll + t.tv_nsec;
+}
+
+static int64_t now(clockid_t clock)
+{
+    struct timespec t = {0};
+
+    clock_gettime(clock, &t);
+    return ns_of(t);
+}
+
+static bool index_fresh(const struct index *x, const struct stat *st, int64_t quiet)
+{
+    return x->valid && x->inode == st->st_ino && x->device == st->st_dev && ns_of(x->modified) == ns_of(st->st_mtim) &&
+           (x->settled || now(CLOCK_REALTIME) - ns_of(x->modified) < quiet);
 }
 
 /* The index for `dir`, read anew unless it still holds. */
-static bool index_make(struct index *x, int dir)
+static bool index_make(struct index *x, int dir, int64_t quiet)
 {
+    int64_t begun = now(CLOCK_REALTIME_COARSE); /* that files' times are taken from */
     struct stat st;
     struct dirent *entry;
     DIR *stream;
@@ -93,7 +108,7 @@ static bool index_make(struct index *x, int dir)
 
     if (fstat(dir, &st) < 0)
         return false;
-    if (index_fresh(x, &st))
+    if (index_fresh(x, &st, quiet))
         return true;
     index_clear(x);
     copy = place_open(dir, ".", O_RDONLY | O_DIRECTORY, 0);
@@ -113,34 +128,46 @@ static bool index_make(struct index *x, int dir)
     x->device = st.st_dev;
     x->inode = st.st_ino;
     x->modified = st.st_mtim;
+    x->settled = begun > ns_of(st.st_mtim);
     return true;
 }
 
-static bool index_is(const struct index *x, int dir, struct stat *st)
+static struct index *index_for(struct indexes *all, const struct stat *st)
 {
-    return x->valid && fstat(dir, st) == 0 && st->st_ino == x->inode && st->st_dev == x->device;
+    for (unsigned i = 0; i < INDEXES; i++)
+        if (all->index[i].valid && all->index[i].inode == st->st_ino && all->index[i].device == st->st_dev)
+            return &all->index[i];
+    return NULL;
 }
 
-/* We have made a name in `dir` ourselves. */
-static void made_in(struct index *x, int dir, const char *name)
+/* The index of a directory that we have just changed ourselves. Another may have done so in the same moment. */
+static struct index *index_changed(struct indexes *all, int dir)
 {
     struct stat st;
+    struct index *x = fstat(dir, &st) == 0 ? index_for(all, &st) : NULL;
 
-    if (!index_is(x, dir, &st))
-        return;
-    x->modified = st.st_mtim;
-    if (!index_add(x, name))
+    if (x) {
+        x->modified = st.st_mtim;
+        x->settled = false;
+    }
+    return x;
+}
+
+void index_made(struct indexes *all, int dir, const char *name)
+{
+    struct index *x = index_changed(all, dir);
+
+    if (x && !index_add(x, name))
         index_clear(x);
 }
 
-/* Or taken one away. */
-static void removed_from(struct index *x, int dir, const char *name)
+void index_removed(struct indexes *all, int dir, const char *name)
 {
     static char gone[1];
-    struct stat st;
+    struct index *x = index_changed(all, dir);
     size_t i;
 
-    if (!index_is(x, dir, &st))
+    if (!x)
         return;
     i = index_place(x, name);
     if (x->ambiguous || !x->slot[i] || strcmp(x->slot[i], name) != 0) {
@@ -149,7 +176,6 @@ static void removed_from(struct index *x, int dir, const char *name)
     }
     free(x->slot[i]);
     x->slot[i] = gone;
-    x->modified = st.st_mtim;
 }
 
 /* Where a name is on the host, NULL = nowhere. */
@@ -161,28 +187,11 @@ const char *index_find(const struct index *x, const char *name)
 const struct index *index_of(struct indexes *all, int dir)
 {
     struct stat st;
-    struct index *x = NULL;
+    struct index *x = fstat(dir, &st) == 0 ? index_for(all, &st) : NULL;
 
-    if (fstat(dir, &st) < 0)
-        return NULL;
-    for (unsigned i = 0; i < INDEXES; i++)
-        if (index_is(&all->index[i], dir, &st))
-            x = &all->index[i];
     if (!x)
         x = &all->index[all->next++ % INDEXES];
-    return index_make(x, dir) ? x : NULL;
-}
-
-void index_made(struct indexes *all, int dir, const char *name)
-{
-    for (unsigned i = 0; i < INDEXES; i++)
-        made_in(&all->index[i], dir, name);
-}
-
-void index_removed(struct indexes *all, int dir, const char *name)
-{
-    for (unsigned i = 0; i < INDEXES; i++)
-        removed_from(&all->index[i], dir, name);
+    return index_make(x, dir, all->quiet) ? x : NULL;
 }
 
 void indexes_clear(struct indexes *all)

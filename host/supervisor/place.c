@@ -14,6 +14,8 @@
 #include "door.h"
 #include "supervisor/names.h"
 
+#define PLACE_COMPONENT 256
+
 int place_error(int code)
 {
     switch (code) {
@@ -142,39 +144,100 @@ int place_append(char *path, const char *component)
     return DOOR_OK;
 }
 
-int place_resolve(int root, struct indexes *index, const char *path, struct place *place)
+/* Each component is one, and none is too long. */
+static bool valid(const char *path)
 {
-    char component[256], found[256];
-    int error = DOOR_OK;
+    char component[PLACE_COMPONENT];
 
-    memset(place, 0, sizeof(*place));
-    place->name = "";
-    place->exists = true;
-    if (fstat(root, &place->st) < 0)
-        return place_error(errno);
-    while (!error && *path) {
+    while (*path) {
         size_t n = strcspn(path, "/");
-        int dir;
-
         if (n == 0 || n >= sizeof(component))
-            return DOOR_BAD_NAME;
+            return false;
         memcpy(component, path, n);
         component[n] = 0;
-        path += path[n] ? n + 1 : n;
         if (!names_valid(component))
-            return DOOR_BAD_NAME;
-        if (!place->exists)
-            return DOOR_NOT_FOUND; /* below something that does not exist */
-        if (!S_ISDIR(place->st.st_mode))
-            return DOOR_NOT_DIRECTORY;
-        strcpy(place->parent, place->path);
-        dir = place_open(root, place->path, O_RDONLY | O_DIRECTORY, 0);
+            return false;
+        path += path[n] ? n + 1 : n;
+    }
+    return true;
+}
+
+/* The host's name of the directory of `length` bytes, whose letter case is not the host's; it is opened. */
+static int find_directory(int root, struct indexes *index, const char *path, size_t length, struct place *place)
+{
+    char component[PLACE_COMPONENT], found[PLACE_COMPONENT];
+    const char *end = path + length;
+    int error = DOOR_OK;
+
+    place->dir = place_open(root, "", O_RDONLY | O_DIRECTORY, 0);
+    while (!error && path < end) {
+        size_t n = strcspn(path, "/");
+        int dir = place->dir;
+
+        memcpy(component, path, n);
+        component[n] = 0;
+        path += n + 1;
         if (dir < 0)
             return place_error(errno);
-        place->exists = place_find(index, dir, component, found, &place->st);
+        if (!place_find(index, dir, component, found, &place->st))
+            return DOOR_NOT_FOUND;
+        if (!S_ISDIR(place->st.st_mode))
+            return DOOR_NOT_DIRECTORY;
+        error = place_append(place->parent, found);
+        place->dir = place_open(dir, found, O_RDONLY | O_DIRECTORY, 0);
         close(dir);
-        error = place_append(place->path, place->exists ? found : component);
-        place->name = place->path + strlen(place->path) - strlen(place->exists ? found : component);
     }
+    return error || place->dir >= 0 ? error : place_error(errno);
+}
+
+/* The directory of the last component. Most paths are as the host has them. */
+static int open_directory(int root, struct indexes *index, const char *path, size_t length, struct place *place)
+{
+    memcpy(place->parent, path, length);
+    place->parent[length] = 0;
+    place->dir = place_open(root, place->parent, O_RDONLY | O_DIRECTORY, 0);
+    if (place->dir >= 0)
+        return DOOR_OK;
+    place->parent[0] = 0;
+    return find_directory(root, index, path, length, place);
+}
+
+int place_resolve(int root, struct indexes *index, const char *path, struct place *place)
+{
+    const char *last = strrchr(path, '/');
+    char found[PLACE_COMPONENT];
+    int error;
+
+    memset(place, 0, sizeof(*place));
+    place->dir = -1;
+    place->name = "";
+    if (strlen(path) >= PLACE_PATH || !valid(path))
+        return DOOR_BAD_NAME;
+    if (!*path) {
+        place->exists = true;
+        return fstat(root, &place->st) < 0 ? place_error(errno) : DOOR_OK;
+    }
+    error = open_directory(root, index, path, last ? (size_t)(last - path) : 0, place);
+    last = last ? last + 1 : path;
+    if (!error) {
+        place->exists = place_find(index, place->dir, last, found, &place->st);
+        strcpy(place->path, place->parent);
+        error = place_append(place->path, place->exists ? found : last);
+        place->name = strrchr(place->path, '/') ? strrchr(place->path, '/') + 1 : place->path;
+    }
+    if (error)
+        place_done(place);
     return error;
+}
+
+void place_done(struct place *place)
+{
+    if (place->dir >= 0)
+        close(place->dir);
+    place->dir = -1;
+}
+
+int place_open_found(int root, const struct place *place, int flags, mode_t mode)
+{
+    return place_open(place->dir >= 0 ? place->dir : root, place->name, flags, mode);
 }

@@ -16,6 +16,7 @@
 
 /* A path of the machine, resolved as far as it exists. */
 struct place {
+    int dir;                 /* the directory of the last component, open; -1: of the root */
     char path[PLACE_PATH];   /* host names */
     char parent[PLACE_PATH]; /* the same without the last component */
     const char *name;        /* the last component, in path */
@@ -44,5 +45,9 @@ bool place_is(int dir, const char *name, const struct stat *st);
 /* One component more; PLACE_PATH bytes of room. enum door_error. */
 int place_append(char *path, const char *component);
 
-/* enum door_error: a path that does not exist is no error as long as its parent does. */
+/* Open what is there, or is to be made. A descriptor or -1. */
+int place_open_found(int root, const struct place *place, int flags, mode_t mode);
+
+/* enum door_error: a path that does not exist is no error as long as its parent does. Then place_done. */
 int place_resolve(int root, struct indexes *index, const char *path, struct place *place);
+void place_done(struct place *place);

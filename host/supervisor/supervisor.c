@@ -20,6 +20,7 @@
 
 #include "base/temporary.h"
 #include "supervisor/part.h"
+#include "supervisor/handles.h"
 
 /* ---- The end ------------------------------------------------------------------------------------------------- */
 
@@ -327,6 +328,7 @@ static bool open_volume(struct supervisor *s, const char *directory, bool copied
         }
         directory = s->volume_path;
     }
+    handles_raise_limit();
     s->volume = volume_open(directory);
     if (!s->volume)
         snprintf(why, 256, "cannot open the volume directory %.150s: %s", directory, strerror(errno));

@@ -14,94 +14,76 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/handles.h"
 #include "supervisor/known.h"
 #include "supervisor/listing.h"
 #include "supervisor/nameindex.h"
 #include "supervisor/names.h"
 #include "supervisor/place.h"
 
-#define VOLUME_HANDLES 512 /* well below the usual limit of 1024 descriptors */
 #define VOLUME_BYTES (64ull << 30)
 #define VOLUME_FREE (32ull << 30)
 #define VOLUME_READ_ALL (1ull << 30) /* largest image file */
 
-struct handle {
-    int fd; /* -1 = free */
-    bool writable, directory;
-    char *path;           /* as it is on the host */
-    struct listing names; /* made by the first LIST */
-};
-
 struct volume {
     int root;
-    struct handle handle[VOLUME_HANDLES];
+    struct handles handles;
     struct known known;
     struct indexes index;
     bool changed; /* since the mark, in a way that is not undone */
     size_t marked_count;
-    uint64_t marked[VOLUME_HANDLES / 64]; /* handles that were open */
 };
 
-/* ---- Handles ------------------------------------------------------------------------------------------------- */
-
-static struct handle *handle_of(struct volume *v, uint64_t id)
-{
-    return id && id <= VOLUME_HANDLES && v->handle[id - 1].fd >= 0 ? &v->handle[id - 1] : NULL;
-}
-
-static void handle_free(struct handle *h)
-{
-    close(h->fd);
-    free(h->path);
-    listing_free(&h->names);
-    *h = (struct handle){.fd = -1};
-}
-
-static int handle_new(struct volume *v, int fd, const struct place *place, uint32_t flags, struct door_file *request)
+static int answer_open(struct volume *v, int fd, const struct place *place, struct door_file *request)
 {
     struct stat st;
 
-    for (uint32_t i = 0; i < VOLUME_HANDLES; i++) {
-        struct handle *h = &v->handle[i];
-        if (h->fd >= 0)
-            continue;
-        if (fstat(fd, &st) < 0 || !(h->path = strdup(place->path)))
-            break;
-        h->fd = fd;
-        h->directory = S_ISDIR(st.st_mode);
-        h->writable = flags & DOOR_FILE_WRITABLE;
-        request->handle = i + 1;
-        known_stat(&v->known, &st, &request->stat);
-        return DOOR_OK;
+    if (fstat(fd, &st) < 0) {
+        close(fd);
+        return DOOR_NO_MEMORY;
     }
-    close(fd);
-    return DOOR_NO_MEMORY;
+    known_stat(&v->known, &st, &request->stat);
+    return handle_new(&v->handles, fd, place->path, request->flags & DOOR_FILE_WRITABLE, &request->handle);
 }
 
 /* ---- Requests ------------------------------------------------------------------------------------------------ */
 
+/* What is not 0 of the times and attributes; read-only is the host's permission to write. */
+static int set_stat(struct volume *v, int fd, const struct door_stat *stat)
+{
+    struct stat st;
+    mode_t mode;
+
+    if (fstat(fd, &st) < 0 || !known_set(&v->known, &st, stat))
+        return DOOR_IO;
+    if (!stat->attributes)
+        return DOOR_OK;
+    mode = stat->read_only ? st.st_mode & ~(mode_t)(S_IWUSR | S_IWGRP | S_IWOTH) : st.st_mode | S_IWUSR;
+    if (S_ISDIR(st.st_mode) || mode == st.st_mode || !stat->read_only == !!(st.st_mode & S_IWUSR))
+        return DOOR_OK; /* a directory's read-only attribute says nothing of writing in it */
+    return fchmod(fd, mode & 07777) < 0 ? place_error(errno) : DOOR_OK;
+}
+
 static int open_new(struct volume *v, struct door_file *request, const struct place *place)
 {
+    struct door_stat wanted = {.attributes = request->stat.attributes, .read_only = request->stat.read_only};
     uint64_t now = request->stat.written;
-    int parent = place_open(v->root, place->parent, O_RDONLY | O_DIRECTORY, 0);
-    int fd = -1, error = DOOR_OK;
+    int fd = -1, error;
 
-    if (parent < 0)
-        return place_error(errno);
     if (!(request->flags & DOOR_FILE_DIRECTORY))
-        fd = place_open(parent, place->name, O_RDWR | O_CREAT | O_EXCL, 0666);
-    else if (mkdirat(parent, place->name, 0777) == 0)
-        fd = place_open(parent, place->name, O_RDONLY | O_DIRECTORY, 0);
+        fd = place_open(place->dir, place->name, O_RDWR | O_CREAT | O_EXCL, 0666);
+    else if (mkdirat(place->dir, place->name, 0777) == 0)
+        fd = place_open(place->dir, place->name, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0)
-        error = errno == EEXIST ? DOOR_DENIED : place_error(errno); /* present, but not shown: a link, say */
-    else
-        index_made(&v->index, parent, place->name);
-    close(parent);
-    if (error)
-        return error;
+        return errno == EEXIST ? DOOR_DENIED : place_error(errno); /* present, but not shown: a link, say */
+    index_made(&v->index, place->dir, place->name);
     known_written(&v->known, fd, now, true);
     request->created = 1;
-    return handle_new(v, fd, place, request->flags, request);
+    error = wanted.attributes ? set_stat(v, fd, &wanted) : DOOR_OK;
+    if (!error)
+        return answer_open(v, fd, place, request);
+    close(fd);
+    return error;
 }
 
 static int open_present(struct volume *v, struct door_file *request, const struct place *place)
@@ -119,7 +101,7 @@ static int open_present(struct volume *v, struct door_file *request, const struc
         return DOOR_IS_DIRECTORY;
     if (!directory && write && !(place->st.st_mode & S_IWUSR))
         return DOOR_DENIED;
-    fd = place_open(v->root, place->path, directory ? O_RDONLY | O_DIRECTORY : write ? O_RDWR : O_RDONLY, 0);
+    fd = place_open_found(v->root, place, directory ? O_RDONLY | O_DIRECTORY : write ? O_RDWR : O_RDONLY, 0);
     if (fd < 0)
         return place_error(errno);
     if (!place_shows(fd)) { /* exchanged for something else meanwhile */
@@ -133,7 +115,7 @@ static int open_present(struct volume *v, struct door_file *request, const struc
         }
         known_written(&v->known, fd, now, false);
     }
-    return handle_new(v, fd, place, request->flags, request);
+    return answer_open(v, fd, place, request);
 }
 
 static int serve_open(struct volume *v, struct door_file *request)
@@ -146,8 +128,11 @@ static int serve_open(struct volume *v, struct door_file *request)
     if (error)
         return error;
     if (place.exists)
-        return open_present(v, request, &place);
-    return request->flags & DOOR_FILE_CREATE ? open_new(v, request, &place) : DOOR_NOT_FOUND;
+        error = open_present(v, request, &place);
+    else
+        error = request->flags & DOOR_FILE_CREATE ? open_new(v, request, &place) : DOOR_NOT_FOUND;
+    place_done(&place);
+    return error;
 }
 
 static int serve_read(struct handle *h, struct door_file *request, void *transfer, uint64_t limit)
@@ -202,17 +187,20 @@ static int serve_set_size(struct volume *v, struct handle *h, struct door_file *
 
 static int serve_remove(struct volume *v, struct handle *h)
 {
+    char path[PLACE_PATH];
     const char *name;
     struct stat st;
     int parent, error = DOOR_OK;
 
-    if (!*h->path)
+    if (!open_name_path(h->name, path))
+        return DOOR_BAD_NAME;
+    if (!*path)
         return DOOR_DENIED; /* the root */
     if (fstat(h->fd, &st) < 0)
         return place_error(errno);
     if (!(st.st_mode & S_IWUSR))
         return DOOR_DENIED;
-    parent = place_open_parent(v->root, h->path, &name);
+    parent = place_open_parent(v->root, path, &name);
     if (parent < 0)
         return place_error(errno);
     if (!place_is(parent, name, &st))
@@ -222,97 +210,81 @@ static int serve_remove(struct volume *v, struct handle *h)
     else
         index_removed(&v->index, parent, name);
     close(parent);
-    if (!error)
+    if (!error) {
         known_gone(&v->known, &st);
+        open_name_gone(&v->handles.names, h->name);
+    }
     return error;
 }
 
-/* What was open below the old name is below the new one now. */
-static void follow_rename(struct volume *v, const char *from, const char *to)
+/* The host's part of it. `to` is resolved, `last` its last component as it shall be. */
+static int rename_on_host(struct volume *v, const char *from, const struct stat *st, const struct place *to,
+                          const char *last)
 {
-    size_t length = strlen(from);
+    const char *name;
+    int old = place_open_parent(v->root, from, &name), error = DOOR_OK;
 
-    for (uint32_t i = 0; i < VOLUME_HANDLES; i++) {
-        struct handle *h = &v->handle[i];
-        char *path;
-
-        if (h->fd < 0 || strncmp(h->path, from, length) || (h->path[length] && h->path[length] != '/'))
-            continue;
-        if (asprintf(&path, "%s%s", to, h->path + length) >= 0) {
-            free(h->path);
-            h->path = path;
-        }
+    if (old < 0)
+        return place_error(errno);
+    if (!place_is(old, name, st))
+        error = DOOR_NOT_FOUND;
+    else if (renameat(old, name, to->dir, last) < 0)
+        error = place_error(errno);
+    if (!error) {
+        index_removed(&v->index, old, name);
+        index_made(&v->index, to->dir, last);
     }
+    close(old);
+    return error;
+}
+
+static int rename_to(struct volume *v, struct handle *h, const struct door_file *request, const struct place *to)
+{
+    const char *last = strrchr(request->path, '/');
+    char from[PLACE_PATH], target[PLACE_PATH];
+    struct stat st;
+    bool same;
+    int error;
+
+    if (!open_name_path(h->name, from) || !*from || !*to->name || fstat(h->fd, &st) < 0)
+        return DOOR_DENIED;
+    same = to->exists && st.st_ino == to->st.st_ino && st.st_dev == to->st.st_dev;
+    if (to->exists && !same && !(request->flags & DOOR_FILE_REPLACE))
+        return DOOR_EXISTS;
+    if (to->exists && !same && (S_ISDIR(to->st.st_mode) || h->directory))
+        return DOOR_DENIED;
+    if (open_name_holds(h->name))
+        return DOOR_DENIED; /* docs: FILE_RENAME_INFORMATION: not while something below is open */
+    last = !same ? to->name : last ? last + 1 : request->path; /* a change of letter case alone is a change */
+    strcpy(target, to->parent);
+    error = place_append(target, last);
+    if (!error)
+        error = rename_on_host(v, from, &st, to, last);
+    if (error)
+        return error;
+    if (to->exists && !same)
+        known_gone(&v->known, &to->st);
+    return open_name_move(&v->handles.names, h->name, target) ? DOOR_OK : DOOR_NO_MEMORY;
 }
 
 static int serve_rename(struct volume *v, struct handle *h, const struct door_file *request)
 {
     struct place to;
-    struct stat st;
-    const char *name, *wanted = strrchr(request->path, '/');
-    char from[PLACE_PATH], target[PLACE_PATH];
-    int error = place_resolve(v->root, &v->index, request->path, &to), old, new;
-    bool same;
+    int error = place_resolve(v->root, &v->index, request->path, &to);
 
     if (error)
         return error;
-    if (!*h->path || !*to.name || fstat(h->fd, &st) < 0)
-        return DOOR_DENIED;
-    same = to.exists && st.st_ino == to.st.st_ino && st.st_dev == to.st.st_dev;
-    if (to.exists && !same && !(request->flags & DOOR_FILE_REPLACE))
-        return DOOR_EXISTS;
-    if (to.exists && !same && (S_ISDIR(to.st.st_mode) || h->directory))
-        return DOOR_DENIED;
-    wanted = wanted ? wanted + 1 : request->path; /* a change of letter case alone is a change */
-    strcpy(target, to.parent);
-    strcpy(from, h->path);
-    error = place_append(target, same ? wanted : to.name);
-    if (error)
-        return error;
-    old = place_open_parent(v->root, from, &name);
-    new = place_open(v->root, to.parent, O_RDONLY | O_DIRECTORY, 0);
-    if (old < 0 || new < 0)
-        error = place_error(errno);
-    else if (!place_is(old, name, &st))
-        error = DOOR_NOT_FOUND;
-    else if (renameat(old, name, new, same ? wanted : to.name) < 0)
-        error = place_error(errno);
-    if (!error) {
-        index_removed(&v->index, old, name);
-        index_made(&v->index, new, same ? wanted : to.name);
-    }
-    if (old >= 0)
-        close(old);
-    if (new >= 0)
-        close(new);
-    if (!error && to.exists && !same)
-        known_gone(&v->known, &to.st);
-    if (!error)
-        follow_rename(v, from, target);
+    error = rename_to(v, h, request, &to);
+    place_done(&to);
     return error;
-}
-
-/* What is not 0 of the times and attributes; read-only is the host's permission to write. */
-static int serve_set_stat(struct volume *v, struct handle *h, const struct door_stat *stat)
-{
-    struct stat st;
-    mode_t mode;
-
-    if (fstat(h->fd, &st) < 0 || !known_set(&v->known, &st, stat))
-        return DOOR_IO;
-    if (!stat->attributes)
-        return DOOR_OK;
-    mode = stat->read_only ? st.st_mode & ~(mode_t)(S_IWUSR | S_IWGRP | S_IWOTH) : st.st_mode | S_IWUSR;
-    if (S_ISDIR(st.st_mode) || mode == st.st_mode || !stat->read_only == !!(st.st_mode & S_IWUSR))
-        return DOOR_OK; /* a directory's read-only attribute says nothing of writing in it */
-    return fchmod(h->fd, mode & 07777) < 0 ? place_error(errno) : DOOR_OK;
 }
 
 /* A directory that was taken out of the volume while it was open shows nothing any more. */
 static bool still_here(struct volume *v, const struct handle *h)
 {
+    char path[PLACE_PATH];
     struct stat was, is;
-    int fd = place_open(v->root, h->path, O_RDONLY | O_DIRECTORY, 0);
+    int fd = open_name_path(h->name, path) ? place_open(v->root, path, O_RDONLY | O_DIRECTORY, 0) : -1;
     bool same =
         fd >= 0 && fstat(fd, &is) == 0 && fstat(h->fd, &was) == 0 && was.st_ino == is.st_ino && was.st_dev == is.st_dev;
 
@@ -373,9 +345,6 @@ static int serve_handle(struct volume *v, struct handle *h, struct door_file *re
     struct stat st;
 
     switch (request->op) {
-    case DOOR_FILE_CLOSE:
-        handle_free(h);
-        return DOOR_OK;
     case DOOR_FILE_READ:
         return serve_read(h, request, transfer, bytes);
     case DOOR_FILE_WRITE:
@@ -394,7 +363,7 @@ static int serve_handle(struct volume *v, struct handle *h, struct door_file *re
     case DOOR_FILE_LIST:
         return serve_list(v, h, request, transfer, bytes);
     case DOOR_FILE_SET_STAT:
-        return serve_set_stat(v, h, &request->stat);
+        return set_stat(v, h->fd, &request->stat);
     case DOOR_FILE_FLUSH:
         return DOOR_OK; /* the host's cache outlives the machine */
     }
@@ -403,18 +372,16 @@ static int serve_handle(struct volume *v, struct handle *h, struct door_file *re
 
 /* ---- Going back ---------------------------------------------------------------------------------------------- */
 
-static bool is_marked(const struct volume *v, uint64_t handle)
+static bool changes(struct volume *v, const struct door_file *request)
 {
-    return handle && handle <= VOLUME_HANDLES && v->marked[(handle - 1) / 64] >> (handle - 1) % 64 & 1;
-}
+    const struct handle *h;
 
-static bool changes(const struct volume *v, const struct door_file *request)
-{
     switch (request->op) {
     case DOOR_FILE_OPEN:
         return request->flags & (DOOR_FILE_CREATE | DOOR_FILE_TRUNCATE);
     case DOOR_FILE_CLOSE:
-        return is_marked(v, request->handle);
+        h = handle_of(&v->handles, request->handle);
+        return h && h->marked;
     case DOOR_FILE_WRITE:
     case DOOR_FILE_SET_SIZE:
     case DOOR_FILE_REMOVE:
@@ -429,16 +396,12 @@ void volume_mark(struct volume *v)
 {
     v->changed = false;
     v->marked_count = v->known.count;
-    for (uint32_t i = 0; i < VOLUME_HANDLES; i++)
-        if (v->handle[i].fd >= 0)
-            v->marked[i / 64] |= 1ull << i % 64;
+    handles_mark(&v->handles);
 }
 
 bool volume_back(struct volume *v)
 {
-    for (uint32_t i = 0; i < VOLUME_HANDLES; i++)
-        if (v->handle[i].fd >= 0 && !is_marked(v, i + 1))
-            handle_free(&v->handle[i]);
+    handles_back(&v->handles);
     known_forget(&v->known, v->marked_count);
     return !v->changed;
 }
@@ -446,6 +409,7 @@ bool volume_back(struct volume *v)
 int volume_serve(struct volume *v, struct door_file *request, void *transfer, uint64_t bytes)
 {
     struct handle *h;
+    int error;
 
     v->changed |= changes(v, request);
     if (request->volume != 0)
@@ -456,8 +420,15 @@ int volume_serve(struct volume *v, struct door_file *request, void *transfer, ui
         request->stat = (struct door_stat){.size = VOLUME_BYTES, .allocated = VOLUME_FREE, .directory = 1};
         return DOOR_OK;
     }
-    h = handle_of(v, request->handle);
-    return h ? serve_handle(v, h, request, transfer, bytes) : DOOR_IO;
+    h = handle_of(&v->handles, request->handle);
+    if (!h)
+        return DOOR_IO;
+    if (request->op == DOOR_FILE_CLOSE) {
+        handle_free(&v->handles, h);
+        return DOOR_OK;
+    }
+    error = handle_ready(&v->handles, h);
+    return error ? error : serve_handle(v, h, request, transfer, bytes);
 }
 
 /* ---- Opening, closing ---------------------------------------------------------------------------------------- */
@@ -468,42 +439,39 @@ struct volume *volume_open(const char *directory)
 
     if (!v)
         return NULL;
+    v->index.quiet = INDEX_QUIET;
     v->root = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (v->root < 0) {
-        free(v);
-        return NULL;
-    }
-    for (uint32_t i = 0; i < VOLUME_HANDLES; i++)
-        v->handle[i].fd = -1;
-    return v;
+    if (v->root >= 0 && handles_make(&v->handles, v->root))
+        return v;
+    if (v->root >= 0)
+        close(v->root);
+    free(v);
+    return NULL;
 }
 
 void volume_close(struct volume *v)
 {
-    for (uint32_t i = 0; i < VOLUME_HANDLES; i++)
-        if (v->handle[i].fd >= 0)
-            handle_free(&v->handle[i]);
+    handles_clear(&v->handles);
     close(v->root);
     indexes_clear(&v->index);
     free(v->known.file);
     free(v);
 }
 
-int volume_read_all(struct volume *v, const char *path, void **bytes, uint64_t *size)
+static int read_found(struct volume *v, const struct place *place, void **bytes, uint64_t *size)
 {
-    struct place place;
-    int error = place_resolve(v->root, &v->index, path, &place), fd;
     uint64_t done = 0;
     ssize_t n;
+    int fd;
 
-    if (error || !place.exists)
-        return error ? error : DOOR_NOT_FOUND;
-    if (S_ISDIR(place.st.st_mode))
+    if (!place->exists)
+        return DOOR_NOT_FOUND;
+    if (S_ISDIR(place->st.st_mode))
         return DOOR_IS_DIRECTORY;
-    fd = place_open(v->root, place.path, O_RDONLY, 0);
+    fd = place_open_found(v->root, place, O_RDONLY, 0);
     if (fd < 0)
         return place_error(errno);
-    *size = (uint64_t)place.st.st_size;
+    *size = (uint64_t)place->st.st_size;
     if (!place_shows(fd) || *size > VOLUME_READ_ALL || !(*bytes = malloc(*size + 1))) {
         close(fd);
         return DOOR_NO_MEMORY;
@@ -513,4 +481,16 @@ int volume_read_all(struct volume *v, const char *path, void **bytes, uint64_t *
     *size = done;
     close(fd);
     return DOOR_OK;
+}
+
+int volume_read_all(struct volume *v, const char *path, void **bytes, uint64_t *size)
+{
+    struct place place;
+    int error = place_resolve(v->root, &v->index, path, &place);
+
+    if (error)
+        return error;
+    error = read_found(v, &place, bytes, size);
+    place_done(&place);
+    return error;
 }

@@ -18,7 +18,7 @@ typedef struct _FSD_FCB {
     FAST_MUTEX Mutex; /* of the header, for contexts */
     FILE_LOCK Lock;
     OPLOCK Oplock;
-    CHAR Path[sizeof(((struct door_file *)0)->path)]; /* as the door wants it */
+    PCHAR Path; /* as the door wants it; in pool */
 } FSD_FCB, *PFSD_FCB;
 
 /* One file object's own part. */
@@ -51,6 +51,13 @@ NTSTATUS FsdMakePath(PFSD_FCB Related, PCWSTR Name, ULONG Characters, PCHAR Path
 NTSTATUS FsdFinish(PIRP Irp, NTSTATUS Status, ULONG_PTR Information);
 ULONG FsdAttributes(const struct door_stat *Stat);
 NTSTATUS FsdMakeWritable(PFSD_FCB Fcb);
+/* The host's handle comes in FsdRequest. */
+NTSTATUS FsdOpenPath(PCSTR Path, ULONG Flags);
+VOID FsdCloseDoor(UINT64 Handle);
+PFSD_FCB FsdFindFcb(UINT64 Id); /* or NULL */
+PFSD_FCB FsdTakeFcb(PCSTR Path, BOOLEAN Writable);
+VOID FsdReleaseFcb(PFSD_FCB Fcb);
+VOID FsdKeepPath(PFSD_FCB Fcb, PCSTR Path);
 /* The door's path as a name from the volume's root on, in pool; the caller frees Buffer. FALSE = no memory. */
 BOOLEAN FsdWiden(PCSTR Path, PUNICODE_STRING Name);
 /* Something has happened to a file. docs: FILE_NOTIFY_INFORMATION. */

@@ -289,7 +289,7 @@ static NTSTATUS FsdSetName(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, ULONG 
     if (NT_SUCCESS(Status)) {
         ULONG Filter = Fcb->Directory ? FILE_NOTIFY_CHANGE_DIR_NAME : FILE_NOTIFY_CHANGE_FILE_NAME;
         FsdReport(Fcb->Path, Filter, FILE_ACTION_RENAMED_OLD_NAME);
-        RtlpFormat(Fcb->Path, sizeof(Fcb->Path), "%s", Path);
+        FsdKeepPath(Fcb, Path);
         FsdReport(Fcb->Path, Filter, FILE_ACTION_RENAMED_NEW_NAME);
     }
     ExpFree(Path);

@@ -26,6 +26,7 @@ static const struct {
     {"devices of one driver", "devices", 100000},
     {"requests outstanding", "requests", 100000},
     {"files in one directory", "files", 20000},
+    {"files open at once", "open", 100000},
     {"processes", "processes", 4000},
 };
 

@@ -283,13 +283,33 @@ static VOID Files(VOID)
     ZwClose(Directory);
 }
 
+/* All of them open at once; each is a file of its own. */
+static VOID OpenFiles(VOID)
+{
+    HANDLE Directory;
+
+    Check(Open(&Directory, L"\\??\\C:\\many", 0, DELETE, FILE_CREATE, FILE_DIRECTORY_FILE | FILE_DELETE_ON_CLOSE),
+          "a directory");
+    for (ULONG i = 0; i < Count; i++)
+        Check(Open(&Kept[i], L"\\??\\C:\\many000000\\file", i, FILE_READ_DATA | FILE_WRITE_DATA | DELETE, FILE_CREATE,
+                   FILE_DELETE_ON_CLOSE),
+              "an open file");
+    FOR_EACH_MIXED(i)
+    {
+        IO_STATUS_BLOCK Iosb;
+        Check(ZwWriteFile(Kept[i], NULL, NULL, NULL, &Iosb, &i, sizeof(i), NULL, NULL), "a write");
+    }
+    FOR_EACH_MIXED(i) ZwClose(Kept[i]);
+    ZwClose(Directory);
+}
+
 /* ---- What to do -------------------------------------------------------------------------------------------------- */
 
 static const struct {
     PCSTR Name;
     VOID (*Do)(VOID);
-} Works[] = {{"handles", Handles}, {"names", Names},     {"keys", Keys},         {"timers", Timers},
-             {"threads", Threads}, {"devices", Devices}, {"requests", Requests}, {"files", Files}};
+} Works[] = {{"handles", Handles}, {"names", Names},       {"keys", Keys},   {"timers", Timers}, {"threads", Threads},
+             {"devices", Devices}, {"requests", Requests}, {"files", Files}, {"open", OpenFiles}};
 
 static PVOID Worker;
 
