@@ -40,6 +40,10 @@ struct patch_work {
 
     uint32_t imports_low, imports_high; /* the slots of the import table */
 
+    uint32_t function_low, function_high; /* what is swept now: a function with all its parts, a gap, a section */
+    bool whole;                           /* it is one function */
+    uint32_t image_registers;             /* those it has loaded with the image's address */
+
     struct patch_found *found;
     uint32_t found_count, found_capacity;
 

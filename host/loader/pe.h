@@ -87,6 +87,7 @@ struct PE_PACKED pe_export {
 struct PE_PACKED pe_function {
     uint32_t begin, end, unwind;
 };
+enum { PE_UNWIND_CHAINED = 4 }; /* of the flags, the upper five bits of the unwind data's first byte */
 
 /* Unaligned reads and writes of little-endian values. */
 static inline uint16_t pe_get16(const void *at)

@@ -6,6 +6,10 @@
  * (image_lacks_unwind) is swept section by section: there is nothing better to go by, and the tool chains that make
  * such images keep no data but jump tables in code sections.
  *
+ * A function may have several entries of .pdata, one for each of its parts, and its jump tables may be a part of their
+ * own, behind the code. Of a switch in two steps only the second table, of jumps, says where it ends; the first, of bytes
+ * or words, is taken to reach to the end of the function.
+ *
  * Jump targets are collected widely, because missing one would let a patch cover it, while a false one costs nothing
  * but a patch: direct branches, addresses of code operands, relocated pointers, every aligned 32-bit value in the image
  * that would be the rva of code (.pdata, scope tables, export tables, tables of rvas), and entries of tables relative
@@ -94,9 +98,10 @@ static void rewrite_constant(struct patch_work *w, const patch_insn *insn, uint3
     }
 }
 
-/* Perhaps a jump table, its entries relative to the image or to itself. It ends where one leaves [low, high). */
-static void note_table(struct patch_work *w, uint64_t table, uint32_t low, uint32_t high)
+/* Perhaps a jump table, its entries relative to the image or to itself. It ends where one leaves the function. */
+static void note_table(struct patch_work *w, uint64_t table)
 {
+    uint32_t low = w->function_low, high = w->function_high;
     if (table & 3 || table == 0)
         return;
     for (int relative = 0; relative < 2; relative++) {
@@ -112,6 +117,22 @@ static void note_table(struct patch_work *w, uint64_t table, uint32_t low, uint3
                 patch_set_bit(w, w->data, at + byte);
         }
     }
+}
+
+static uint32_t sib_registers(const patch_insn *insn)
+{
+    return 1u << (insn->raw.sib.base + insn->raw.rex.B * 8) | 1u << (insn->raw.sib.index + insn->raw.rex.X * 8);
+}
+
+/* A load of a byte or word from [image + index + rva] inside the function: the cases of a switch, by their values. */
+static void note_index(struct patch_work *w, const patch_insn *insn)
+{
+    uint64_t table = (uint64_t)insn->raw.disp.value;
+    if (!w->whole || insn->mnemonic != ZYDIS_MNEMONIC_MOVZX || !(w->image_registers & sib_registers(insn)) ||
+        table < w->function_low)
+        return;
+    for (; table < w->function_high; table++)
+        patch_set_bit(w, w->data, table);
 }
 
 /* True when an instruction that ends or pads a function ends at rva. */
@@ -161,12 +182,17 @@ static void note_insn(struct patch_work *w, const patch_insn *insn, struct patch
         uint64_t to = patch_operand_target(insn, here->rva);
         if (insn->mnemonic == ZYDIS_MNEMONIC_LEA) {
             note_pointer(w, to);
-            note_table(w, to, here->low, here->high);
+            note_table(w, to);
+            if (to == 0)
+                w->image_registers |= 1u << (insn->raw.modrm.reg + insn->raw.rex.R * 8);
         } else {
             patch_set_bit(w, w->target, to);
         }
-    } else if (insn->attributes & ZYDIS_ATTRIB_HAS_SIB && insn->raw.sib.scale == 2 && insn->raw.disp.size == 32) {
-        note_table(w, (uint64_t)insn->raw.disp.value, here->low, here->high); /* [image + index * 4 + rva] */
+    } else if (insn->attributes & ZYDIS_ATTRIB_HAS_SIB && insn->raw.disp.size == 32) {
+        if (insn->raw.sib.scale == 2)
+            note_table(w, (uint64_t)insn->raw.disp.value); /* [image + index * 4 + rva] */
+        else
+            note_index(w, insn);
     }
     rewrite_constant(w, insn, here->rva);
 
@@ -179,6 +205,14 @@ static void note_insn(struct patch_work *w, const patch_insn *insn, struct patch
 }
 
 /* ---- Sweeping --------------------------------------------------------------------------------------------------- */
+
+static void begin_function(struct patch_work *w, uint32_t low, uint32_t high, bool whole)
+{
+    w->function_low = low;
+    w->function_high = high;
+    w->whole = whole;
+    w->image_registers = 0;
+}
 
 static void step(struct patch_found *here, uint8_t length)
 {
@@ -230,6 +264,7 @@ static void sweep_flow(struct patch_work *w, uint32_t rva, uint32_t low, uint32_
 static bool sweep_gap(struct patch_work *w, uint32_t low, uint32_t high)
 {
     bool any = false;
+    begin_function(w, low, high, false);
     for (uint32_t rva = low; rva < high; rva++) {
         if (!patch_bit(w, w->entry, rva) || patch_bit(w, w->seen, rva) || patch_bit(w, w->data, rva))
             continue;
@@ -238,6 +273,22 @@ static bool sweep_gap(struct patch_work *w, uint32_t low, uint32_t high)
         patch_set_bit(w, w->seen, rva); /* also when it did not decode: never again */
     }
     return any;
+}
+
+/* An entry of .pdata for a further part of the function before it. */
+static bool is_part(const struct patch_work *w, const struct pe_function *f)
+{
+    const uint8_t *info = image_at(w->file, f->unwind, 4);
+    return f->unwind & 1 || (info && info[0] >> 3 & PE_UNWIND_CHAINED);
+}
+
+/* Where the function of *f with the parts that follow it ends. */
+static uint32_t function_end(const struct patch_work *w, const struct pe_function *f, uint32_t count, uint32_t high)
+{
+    uint32_t end = f->end;
+    for (f++, count--; count && f->begin >= end && f->end > f->begin && f->end <= high && is_part(w, f); f++, count--)
+        end = f->end;
+    return end;
 }
 
 /* The functions and the gaps of one section, in order: sweep either the ones or the others. */
@@ -250,10 +301,13 @@ static bool sweep_section(struct patch_work *w, uint32_t low, uint32_t high, boo
     for (; count; count--, f++) {
         if (f->begin < end || f->end <= f->begin || f->end > high)
             continue; /* another section's, or damaged */
-        if (gaps)
+        if (gaps) {
             any |= sweep_gap(w, end, f->begin);
-        else
+        } else {
+            if (f->begin >= w->function_high || f->begin < w->function_low || !is_part(w, f))
+                begin_function(w, f->begin, function_end(w, f, count, high), true);
             sweep_range(w, f->begin, f->end);
+        }
         end = f->end;
     }
     return gaps && sweep_gap(w, end, high) ? true : any;
@@ -336,6 +390,7 @@ void patch_sweep(struct patch_work *w)
     for (const struct pe_section *s = first; s < first + count; s++) {
         if (!(s->characteristics & PE_SCN_EXECUTE))
             continue;
+        begin_function(w, s->rva, s->rva + pe_section_file_bytes(w->file, s), false);
         if (bare)
             sweep_range(w, s->rva, s->rva + pe_section_file_bytes(w->file, s));
         else

@@ -8,7 +8,14 @@
     .globl code_\name
 code_\name:
     .pushsection .data.functions, "aw"
-    .quad code_\name, 9f
+    .quad code_\name, 9f, 0
+    .popsection
+    .endm
+    .macro PART name            // a further part of the function before it, with an entry of its own
+    .globl code_\name
+code_\name:
+    .pushsection .data.functions, "aw"
+    .quad code_\name, 9f, 1
     .popsection
     .endm
     .macro LEAF name            // no unwind data
@@ -245,6 +252,30 @@ END
     .globl code_rva_table
 code_rva_table:
 40: .long 33b-code_begin+0x1000, 31b-code_begin+0x1000, 30b-code_begin+0x1000, 0xfafafafa, 0xfafafafa
+FUNCTION switch_in_parts        // as MSVC does when it shrink-wraps: the tables are a part of their own behind the code
+    lea code_begin-0x1000(%rip), %r9
+    movzbl code_case_table-code_begin+0x1000(%r9,%rdi), %eax
+    mov code_jump_table-code_begin+0x1000(%r9,%rax,4), %ecx
+    add %r9, %rcx
+    jmp *%rcx
+50: mov $1, %eax
+    ret
+END
+PART switch_middle
+51: mov $2, %eax
+    cli
+    ret
+52: mov $3, %eax
+    ret
+END
+PART jump_table
+    .long 50b-code_begin+0x1000, 51b-code_begin+0x1000, 52b-code_begin+0x1000
+    .globl code_case_table
+code_case_table:
+    .byte 1, 0x0f, 0x31, 0x0f, 0xa2, 2, 0xfa, 0x90, 0x90, 0x90, 0x90, 0xfb, 0xf3, 0x90, 0, 0x9c
+    .globl code_case_table_end
+code_case_table_end:
+END
 FUNCTION close_pair             // each alone would take the instructions that the other needs
     cli
     lea 1(%rdi,%rdi,2), %eax

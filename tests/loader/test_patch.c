@@ -82,9 +82,12 @@ static uint8_t *build(size_t *size, bool unwind)
 
     struct pe_function *f = (void *)(rdata + 0x100);
     uint32_t count = 0;
-    for (; unwind && code_functions[2 * count]; count++)
-        f[count] = (struct pe_function){(uint32_t)(code_functions[2 * count] - code_begin) + TEXT,
-                                        (uint32_t)(code_functions[2 * count + 1] - code_begin) + TEXT, 0x10};
+    rdata[0x80] = 1;
+    rdata[0x84] = 1 | PE_UNWIND_CHAINED << 3;
+    for (; unwind && code_functions[3 * count]; count++)
+        f[count] = (struct pe_function){(uint32_t)(code_functions[3 * count] - code_begin) + TEXT,
+                                        (uint32_t)(code_functions[3 * count + 1] - code_begin) + TEXT,
+                                        s[1].rva + (code_functions[3 * count + 2] ? 0x84 : 0x80)};
     h->directory[PE_DIR_EXCEPTION] = (struct pe_directory){unwind ? s[1].rva + 0x100 : 0, count * 12};
     return bytes;
 }
@@ -275,6 +278,18 @@ static void tables_of_rvas_are_seen_in_code(void **state)
     assert_int_equal(CALL(switch_by_rva, 1, va), 4);
     assert_int_equal(interrupt_flag(), 1);
     assert_memory_equal(memory + RVA(rva_table), code_begin + RVA(rva_table) - TEXT, 20);
+}
+
+static void tables_in_another_part_stay(void **state)
+{
+    extern const uint8_t code_case_table_end[];
+    assert_memory_equal(memory + RVA(jump_table), code_begin + RVA(jump_table) - TEXT,
+                        code_case_table_end - (code_begin + RVA(jump_table) - TEXT));
+    assert_true(memory[RVA(switch_middle) + 5] != 0xfa); /* code before them is patched */
+    assert_int_equal(CALL(switch_in_parts, 0), 2);
+    assert_int_equal(interrupt_flag(), 0);
+    assert_int_equal(CALL(switch_in_parts, 5), 3);
+    assert_int_equal(CALL(switch_in_parts, 14), 1);
 }
 
 static void sites_close_together_move_together(void **state)
@@ -501,6 +516,7 @@ int main(void)
         WITH_CODE(a_jump_target_is_never_covered),
         WITH_CODE(table_labels_are_targets_too),
         WITH_CODE(tables_of_rvas_are_seen_in_code),
+        WITH_CODE(tables_in_another_part_stay),
         WITH_CODE(sites_close_together_move_together),
         WITH_CODE(data_between_functions_stays),
         WITH_CODE(a_leaf_function_is_found_by_its_call),
