@@ -257,7 +257,8 @@ static bool find_filters(struct install *at, const char *hardware, const char *s
         for (size_t i = 0; directive->key && !strcasecmp(directive->key, "AddReg") && i < directive->fields; i++)
             for (line = NULL; (line = inf_next(at->inf, directive->field[i], line)) != NULL;) {
                 bool upper = !strcasecmp(inf_field(line, 2), "UpperFilters");
-                if (!upper && strcasecmp(inf_field(line, 2), "LowerFilters"))
+                bool own = !strcasecmp(inf_field(line, 0), "HKR") && !*inf_field(line, 1);
+                if (!own || (!upper && strcasecmp(inf_field(line, 2), "LowerFilters")))
                     continue;
                 for (size_t k = 4; k < line->fields; k++)
                     if (*line->field[k] && !add_filter(at, services, upper ? "upper" : "lower", line->field[k]))

@@ -150,7 +150,8 @@ static void models_of_the_newest_platform_are_taken(void **state)
 static void filters_are_bound(void **state)
 {
     assert_true(install(MODEL("") SERVICE "[M]\nd=X,ID\n[X.HW]\nAddReg=H\n"
-                                          "[H]\nHKR,,UpperFilters,0x10000,f,other\nHKR,,LowerFilters,0x10000,low\n"));
+                                          "[H]\nHKR,,UpperFilters,0x10000,f,other\nHKR,,LowerFilters,0x10000,low\n"
+                                          "HKLM,Class,UpperFilters,0x10008,class\n"));
     assert_string_equal(target.binding[0], "ID=x.sys,upper=filter.sys,upper=other.sys,lower=low.sys");
     assert_string_equal(value(CONFIGURATION "ID", "UpperFilters"), "7:f...o.t.h.e.r.....");
     assert_true(install(MODEL("") "[M]\nd=X,ID\n[X.Filters]\nAddFilter=f,,F\n[F]\nFilterPosition=Lower\n"));
