@@ -381,11 +381,16 @@ VOID NTAPI ExFreePool2(PVOID P, ULONG Tag, PCPOOL_EXTENDED_PARAMETER ExtendedPar
     ExpFreeForDriver((UINT64)P, Tag, __builtin_return_address(0), ExpFreerStack());
 }
 
-/* docs: ExQueryPoolBlockSize. Quota is not charged. */
+/* docs: ExQueryPoolBlockSize. Quota is not charged. A block of whole pages has all of them; what was told to the driver is its own from
+ * then on. */
 SIZE_T NTAPI ExQueryPoolBlockSize(PVOID PoolBlock, PBOOLEAN QuotaCharged)
 {
     PEX_BLOCK Block = ExpBlockOf((UINT64)PoolBlock);
 
     *QuotaCharged = FALSE;
-    return Block && Block->Address == (UINT64)PoolBlock && Block->State == ExBlockLive ? Block->Bytes : 0;
+    if (!Block || Block->Address != (UINT64)PoolBlock || Block->State != ExBlockLive)
+        return 0;
+    if (Block->Bytes > EX_SMALL_MAXIMUM && Block->Address % DOOR_PAGE == 0)
+        Block->Bytes = (Block->Bytes + DOOR_PAGE - 1) & ~(ULONG)(DOOR_PAGE - 1);
+    return Block->Bytes;
 }

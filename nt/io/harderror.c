@@ -68,12 +68,12 @@ VOID NTAPI IoRaiseHardError(PIRP Irp, PVPB Vpb, PDEVICE_OBJECT RealDevice)
         IopHardErrorRundown(&Error->Apc);
 }
 
-/* docs: IoRaiseInformationalHardError: FALSE if the thread has them disabled. */
+/* docs: IoRaiseInformationalHardError: FALSE if the thread has them disabled. A notification of a service goes by another way. */
 BOOLEAN NTAPI IoRaiseInformationalHardError(NTSTATUS ErrorStatus, PUNICODE_STRING String, PKTHREAD Thread)
 {
     CHAR Text[192] = "";
     PETHREAD Whose = (PETHREAD)(Thread ? Thread : KeGetCurrentThread());
-    if (Whose->HardErrorsDisabled)
+    if (Whose->HardErrorsDisabled || ErrorStatus == STATUS_SERVICE_NOTIFICATION)
         return FALSE;
     if (String && String->Buffer)
         RtlpToUtf8(Text, sizeof(Text), String->Buffer, String->Length / sizeof(WCHAR));
@@ -81,7 +81,8 @@ BOOLEAN NTAPI IoRaiseInformationalHardError(NTSTATUS ErrorStatus, PUNICODE_STRIN
     return TRUE;
 }
 
-/* Undocumented; what NtRaiseHardError comes down to. Parameters whose bit is set in the mask are pointers to strings. */
+/* Undocumented; what NtRaiseHardError comes down to. Parameters whose bit is set in the mask are pointers to strings; one that is
+ * none raises before anything is answered, whether or not somebody would have been asked. */
 NTSTATUS NTAPI ExRaiseHardError(NTSTATUS ErrorStatus, ULONG NumberOfParameters, ULONG UnicodeStringParameterMask,
                                 PULONG_PTR Parameters, ULONG ValidResponseOptions, PULONG Response)
 {
@@ -91,15 +92,23 @@ NTSTATUS NTAPI ExRaiseHardError(NTSTATUS ErrorStatus, ULONG NumberOfParameters, 
         return STATUS_INVALID_PARAMETER_2;
     if (NumberOfParameters && !Parameters)
         return STATUS_INVALID_PARAMETER_4;
-    *Response = EX_RESPONSE_RETURN_TO_CALLER;
-    if (ValidResponseOptions == EX_OPTION_SHUTDOWN_SYSTEM && !NT_SUCCESS(ErrorStatus))
-        KiBugCheck(0x4C /* FATAL_UNHANDLED_HARD_ERROR */, (ULONG)ErrorStatus, (UINT64)Parameters, 0, 0);
-    if (PsGetCurrentThread()->HardErrorsDisabled)
-        return STATUS_SUCCESS;
-    if (NumberOfParameters && (UnicodeStringParameterMask & 1)) {
-        PCUNICODE_STRING String = (PCUNICODE_STRING)Parameters[0];
-        RtlpToUtf8(Text, sizeof(Text), String->Buffer, String->Length / sizeof(WCHAR));
+    for (ULONG i = 0; i < NumberOfParameters; i++) {
+        PCUNICODE_STRING String = (PCUNICODE_STRING)Parameters[i];
+        if (!(UnicodeStringParameterMask & 1ul << i))
+            continue;
+        UNICODE_STRING Copy = *String;
+        if (!*Text)
+            RtlpToUtf8(Text, sizeof(Text), Copy.Buffer, Copy.Length / sizeof(WCHAR));
     }
-    VfRemark("hard error 0x%08x%s%s", ErrorStatus, *Text ? ": " : "", Text);
+    *Response = EX_RESPONSE_RETURN_TO_CALLER;
+    if (ValidResponseOptions == EX_OPTION_SHUTDOWN_SYSTEM) {
+        LUID Shutdown = {SE_SHUTDOWN_PRIVILEGE, 0};
+        if (!SeSinglePrivilegeCheck(Shutdown, ExGetPreviousMode()))
+            return STATUS_PRIVILEGE_NOT_HELD;
+        if (!NT_SUCCESS(ErrorStatus))
+            KiBugCheck(0x4C /* FATAL_UNHANDLED_HARD_ERROR */, (ULONG)ErrorStatus, (UINT64)Parameters, 0, 0);
+    }
+    if (!PsGetCurrentThread()->HardErrorsDisabled)
+        VfRemark("hard error 0x%08x%s%s", ErrorStatus, *Text ? ": " : "", Text);
     return STATUS_SUCCESS;
 }

@@ -184,7 +184,7 @@ PEXCEPTION_ROUTINE NTAPI RtlVirtualUnwind(ULONG HandlerType, ULONG64 ImageBase, 
 /* docs: RtlPcToFileHeader */
 PVOID NTAPI RtlPcToFileHeader(PVOID PcValue, PVOID *BaseOfImage)
 {
-    PMI_IMAGE Image = MmImageOf((UINT64)PcValue);
+    PMI_IMAGE Image = MmImageOf(VfRoutineAt((UINT64)PcValue));
 
     *BaseOfImage = Image ? (PVOID)Image->Base : NULL;
     return *BaseOfImage;

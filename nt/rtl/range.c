@@ -154,8 +154,7 @@ NTSTATUS NTAPI RtlGetFirstRange(PRTL_RANGE_LIST List, PRTL_RANGE_LIST_ITERATOR I
         *Range = NULL;
         return STATUS_NO_MORE_ENTRIES;
     }
-    Iterator->Current = List->ListHead.Flink;
-    *Range = &RtlpRangeOf(List->ListHead.Flink)->Public;
+    Iterator->Current = *Range = &RtlpRangeOf(List->ListHead.Flink)->Public;
     return STATUS_SUCCESS;
 }
 
@@ -168,14 +167,14 @@ NTSTATUS NTAPI RtlGetNextRange(PRTL_RANGE_LIST_ITERATOR Iterator, PRTL_RANGE *Ra
         *Range = NULL;
         return STATUS_NO_MORE_ENTRIES;
     }
-    PLIST_ENTRY Next = MoveForwards ? ((PLIST_ENTRY)Iterator->Current)->Flink : ((PLIST_ENTRY)Iterator->Current)->Blink;
+    const LIST_ENTRY *At = &CONTAINING_RECORD(Iterator->Current, RTLP_RANGE, Public)->Entry;
+    PLIST_ENTRY Next = MoveForwards ? At->Flink : At->Blink;
     if (Next == Iterator->RangeListHead) {
         Iterator->Current = NULL;
         *Range = NULL;
         return STATUS_NO_MORE_ENTRIES;
     }
-    Iterator->Current = Next;
-    *Range = &RtlpRangeOf(Next)->Public;
+    Iterator->Current = *Range = &RtlpRangeOf(Next)->Public;
     return STATUS_SUCCESS;
 }
 

@@ -150,7 +150,7 @@ USHORT NTAPI RtlCaptureStackBackTrace(ULONG FramesToSkip, ULONG FramesToCapture,
         BackTrace[Captured++] = (PVOID)Frames[i];
         Hash += (ULONG)Frames[i];
     }
-    if (BackTraceHash)
+    if (BackTraceHash && Captured)
         *BackTraceHash = Hash;
     return (USHORT)Captured;
 }
@@ -162,7 +162,7 @@ ULONG NTAPI RtlWalkFrameChain(PVOID *Callers, ULONG Count, ULONG Flags)
     UINT64 Frames[RTLP_BACKTRACE_LIMIT];
     ULONG Walked, Captured = 0;
 
-    if (Flags & 1)
+    if ((Flags & 1) || !Callers)
         return 0;
     KiCaptureFrame(&Context);
     Walked = RtlpWalkStack(&Context, Frames, RTLP_BACKTRACE_LIMIT);

@@ -224,6 +224,14 @@ static UINT64 VfThunkTarget(const VF_CONTRACT *Contract)
     return 0;
 }
 
+/* A driver has the thunk's address for the routine's: what asks where that lies means the routine. */
+UINT64 VfRoutineAt(UINT64 Address)
+{
+    UINT64 Number = (Address - VfThunkBase) / VF_THUNK_BYTES;
+
+    return Address >= VfThunkBase && Number < VfThunkCount && VfThunks[Number].Target ? VfThunks[Number].Target : Address;
+}
+
 static VOID VfReportLevelOf(const VF_CONTRACT *Contract, const CONTEXT *Context, KIRQL Irql, BOOLEAN TooHigh)
 {
     VfFinding(TooHigh ? "irql.call-too-high" : "irql.call-too-low", Contract->Stop,

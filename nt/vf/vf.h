@@ -192,6 +192,8 @@ VOID VfForgetAccesses(VOID); /* a schedule begins */
 /* ---- Binding ----------------------------------------------------------------------------------------------------- */
 
 VOID VfInitialize(VOID);
+/* The routine behind a thunk; any other address as it is. */
+UINT64 VfRoutineAt(UINT64 Address);
 /* door_up.bind: the address for an import; thunks for checked drivers, a reporting stub for what is missing. */
 UINT64 DOOR_CALL VfBind(const struct door_import *Import);
 /* For tables of routines handed to drivers: Target behind the checks of a row. */
