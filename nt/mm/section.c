@@ -5,6 +5,12 @@
 #include "nt.h"
 #include "mm/segment.h"
 
+#define MI_LARGEST_SECTION (1ull << 40)
+#define MI_LARGE_PAGE 0x200000
+#ifndef SEC_LARGE_PAGES
+#define SEC_LARGE_PAGES 0x80000000u
+#endif
+
 POBJECT_TYPE MiSectionType;
 POBJECT_TYPE *MmSectionObjectType;
 
@@ -29,25 +35,37 @@ static NTSTATUS MiSizeOfFile(PFILE_OBJECT File, ULONG Protection, UINT64 *Bytes)
         return STATUS_MAPPED_FILE_SIZE_ZERO;
     if (*Bytes <= (UINT64)Size)
         return STATUS_SUCCESS;
-    if (!MiWritesShared(Protection))
+    if (!MiWritesShared(Protection) || *Bytes > MI_LARGEST_SECTION)
         return STATUS_SECTION_TOO_BIG;
     End.EndOfFile.QuadPart = (LONGLONG)*Bytes;
     return IoSetInformation(File, FileEndOfFileInformation, sizeof(End), &End);
 }
 
+/* Of SEC_COMMIT, SEC_RESERVE and SEC_IMAGE exactly one; large pages are of the paging file, and committed. */
+static BOOLEAN MiAreAttributes(ULONG Attributes, BOOLEAN OfFile)
+{
+    ULONG Kind = Attributes & (SEC_COMMIT | SEC_RESERVE | SEC_IMAGE);
+    ULONG Known = Kind | SEC_NOCACHE | 0x40000000u /* SEC_WRITECOMBINE */ | 0x200000u /* SEC_BASED */ |
+                  0x400000u /* SEC_NO_CHANGE */;
+
+    if (Kind == SEC_COMMIT && !OfFile)
+        Known |= SEC_LARGE_PAGES;
+    return Kind && !(Kind & (Kind - 1)) && !(Attributes & ~Known);
+}
+
 static NTSTATUS MiCheckSection(UINT64 Bytes, ULONG Protection, ULONG Attributes, BOOLEAN OfFile)
 {
-    if (!(Attributes & (SEC_COMMIT | SEC_RESERVE | SEC_IMAGE)) ||
-        (Attributes & ~(SEC_COMMIT | SEC_RESERVE | SEC_IMAGE | SEC_NOCACHE | 0x40000000u /* SEC_WRITECOMBINE */ |
-                        0x200000u /* SEC_BASED */ | 0x400000u /* SEC_NO_CHANGE */)))
+    if (!MiAreAttributes(Attributes, OfFile))
         return STATUS_INVALID_PARAMETER_6;
     if (!MiIsProtection(Protection) || Protection == PAGE_NOACCESS)
         return STATUS_INVALID_PAGE_PROTECTION;
     if (!OfFile && (Attributes & SEC_IMAGE))
         return STATUS_INVALID_FILE_FOR_SECTION;
-    if (!OfFile && (!Bytes || Bytes > 1ull << 40))
-        return Bytes ? STATUS_SECTION_TOO_BIG : STATUS_INVALID_PARAMETER_4;
-    return STATUS_SUCCESS;
+    if (!OfFile && !Bytes)
+        return STATUS_INVALID_PARAMETER_4;
+    if ((!OfFile || (Attributes & SEC_IMAGE)) && Bytes > MI_LARGEST_SECTION)
+        return STATUS_SECTION_TOO_BIG;
+    return (Attributes & SEC_LARGE_PAGES) && Bytes % MI_LARGE_PAGE ? STATUS_INVALID_PARAMETER_4 : STATUS_SUCCESS;
 }
 
 static NTSTATUS MiMakeSection(PFILE_OBJECT File, UINT64 Bytes, ULONG Protection, ULONG Attributes, PMI_SECTION *Result)
@@ -113,25 +131,30 @@ NTSTATUS NTAPI NtOpenSection(PHANDLE SectionHandle, ACCESS_MASK Access, POBJECT_
     return ObpOpen(Attributes, MiSectionType, Access, NULL, SectionHandle);
 }
 
-/* Undocumented, used by file systems: as ZwCreateSection, with a pointer for a handle; File may take the handle's place. */
+/* Undocumented, used by file systems: as ZwCreateSection, with a pointer for a handle; File may take the handle's place, and there
+ * must be a size. */
 NTSTATUS NTAPI MmCreateSection(PVOID *SectionObject, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
                                PLARGE_INTEGER MaximumSize, ULONG Protection, ULONG AllocationAttributes,
                                HANDLE FileHandle, PFILE_OBJECT File)
 {
     PMI_SECTION Section;
-    NTSTATUS Status = STATUS_SUCCESS;
+    NTSTATUS Status = MiIsProtection(Protection) ? STATUS_SUCCESS : STATUS_INVALID_PAGE_PROTECTION;
+    UINT64 Bytes;
 
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Bytes = (UINT64)MaximumSize->QuadPart;
     if (!File && FileHandle)
         Status = ObReferenceObjectByHandle(FileHandle, MiFileAccess(Protection), IopFileType, ExGetPreviousMode(),
                                            (PVOID *)&File, NULL);
     else if (File)
         ObfReferenceObject(File);
     if (NT_SUCCESS(Status))
-        Status = MiMakeSection(File, MaximumSize ? (UINT64)MaximumSize->QuadPart : 0, Protection, AllocationAttributes,
-                               &Section);
+        Status = MiMakeSection(File, Bytes, Protection, AllocationAttributes, &Section);
     if (File)
         ObfDereferenceObject(File);
-    *SectionObject = NT_SUCCESS(Status) ? Section : NULL;
+    if (NT_SUCCESS(Status))
+        *SectionObject = Section;
     return Status;
 }
 
@@ -198,8 +221,9 @@ C_ASSERT(sizeof(MI_IMAGE_INFORMATION) == 64);
 static NTSTATUS MiAnswer(PMI_SECTION Section, ULONG Class, PVOID Buffer, SIZE_T Bytes, PSIZE_T Returned)
 {
     PMI_SEGMENT Segment = Section->Segment;
-    MI_BASIC_INFORMATION Basic = {.Attributes = (Section->Attributes & ~0x800000u) |
-                                                (Segment->File ? 0x800000u /* SEC_FILE */ : 0),
+    MI_BASIC_INFORMATION Basic = {.Attributes = Segment->File ? (Section->Attributes & ~(SEC_COMMIT | SEC_RESERVE)) |
+                                                                    0x800000u /* SEC_FILE */
+                                                              : Section->Attributes,
                                   .Size.QuadPart = (LONGLONG)Section->Bytes};
     MI_IMAGE_INFORMATION Image = {.TransferAddress = (PVOID)(Segment->PreferredBase + Segment->Entry),
                                   .MaximumStackSize = 0x100000,

@@ -52,6 +52,15 @@ PMI_VAD MiFindVad(PMI_SPACE Space, UINT64 Va);
 PMI_VAD MiFirstOverlap(PMI_SPACE Space, UINT64 Start, UINT64 End);
 /* The lowest free place of Bytes; 0 = none. Top: no address from here on is used. */
 UINT64 MiChoose(PMI_SPACE Space, UINT64 Bytes, UINT64 Top);
+/* Below which address, as the services' ZeroBits says it: how many of the uppermost of 32 bits are zero, from 32 on the bits that may
+ * be set. */
+#define MI_ZERO_BITS 21
+static inline UINT64 MiTopOf(ULONG_PTR ZeroBits, UINT64 High)
+{
+    if (ZeroBits && ZeroBits < 32)
+        return 1ull << (32 - ZeroBits);
+    return ZeroBits && ZeroBits < High ? ZeroBits + 1 : High;
+}
 /* Nothing of the range may be in use. NULL = no memory. */
 PMI_VAD MiInsertVad(PMI_SPACE Space, UINT64 Start, UINT64 Bytes, ULONG Type, ULONG Protection);
 VOID MiRemoveVad(PMI_SPACE Space, PMI_VAD Vad); /* with its pages */

@@ -24,8 +24,9 @@ static BOOLEAN MiFits(ULONG Of, ULONG View)
     return !MiWritesShared(View) || MiWritesShared(Of);
 }
 
+/* Beyond: the view of a file may be larger than the section (docs: ZwMapViewOfSection, MEM_RESERVE). */
 static NTSTATUS MiMapView(PMI_SECTION Section, PMI_SPACE Space, UINT64 *Base, UINT64 *Offset, UINT64 *Bytes, UINT64 Top,
-                          ULONG Protection)
+                          ULONG Protection, BOOLEAN Beyond)
 {
     BOOLEAN Image = Section->Segment->Image;
     UINT64 Start = *Base & ~(MI_GRANULARITY - 1), Size;
@@ -35,15 +36,12 @@ static NTSTATUS MiMapView(PMI_SECTION Section, PMI_SPACE Space, UINT64 *Base, UI
         Protection = PAGE_EXECUTE_WRITECOPY;
     else if (!MiFits(Section->Protection, Protection & ~(ULONG)PAGE_GUARD))
         return STATUS_SECTION_PROTECTION;
-    if (Section->Segment->Physical) { /* the view begins before what was asked for, and says where */
-        UINT64 Before = *Offset & (MI_GRANULARITY - 1);
-        *Offset -= Before;
-        *Bytes += *Bytes ? Before : 0;
-    }
-    if ((*Base | *Offset) & (MI_GRANULARITY - 1))
-        return STATUS_MAPPED_ALIGNMENT;
-    if (*Offset >= Section->Bytes || *Bytes > Section->Bytes - *Offset)
+    if (*Offset >= Section->Bytes || (*Bytes > Section->Bytes - *Offset && !Beyond))
         return STATUS_INVALID_VIEW_SIZE;
+    /* the view begins before what was asked for, and says where */
+    UINT64 Before = *Offset & ((Section->Segment->Physical ? DOOR_PAGE : MI_GRANULARITY) - 1);
+    *Offset -= Before;
+    *Bytes += *Bytes ? Before : 0;
     Size = ((*Bytes ? *Bytes : Section->Bytes - *Offset) + DOOR_PAGE - 1) & ~(DOOR_PAGE - 1);
     if (!Start && Image && Section->Segment->PreferredBase >= Space->Low &&
         Section->Segment->PreferredBase + Size < Space->High &&
@@ -56,7 +54,9 @@ static NTSTATUS MiMapView(PMI_SECTION Section, PMI_SPACE Space, UINT64 *Base, UI
     Vad = MiInsertVad(Space, Start, Size, Image ? MEM_IMAGE : MEM_MAPPED, Protection);
     if (!Vad)
         return STATUS_INSUFFICIENT_RESOURCES;
-    if (!MiSetEntries(Space, Vad, Start, Start + Size, Protection)) {
+    /* what lies beyond the section is reserved only */
+    UINT64 Shown = min(Size, (Section->Bytes - *Offset + DOOR_PAGE - 1) & ~(DOOR_PAGE - 1));
+    if (!MiSetEntries(Space, Vad, Start, Start + Shown, Protection)) {
         MiRemoveVad(Space, Vad);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
@@ -74,7 +74,7 @@ static NTSTATUS MiMapInto(PMI_SECTION Section, PEPROCESS Process, PVOID *BaseAdd
                           ULONG Type, ULONG Protection)
 {
     UINT64 Base = (UINT64)*BaseAddress, Offset = SectionOffset ? (UINT64)SectionOffset->QuadPart : 0, Bytes = *ViewSize;
-    UINT64 Top = ZeroBits >= 32 ? ZeroBits + 1 : ZeroBits ? 1ull << (32 - ZeroBits) : DOOR_USER_END;
+    UINT64 Room = *ViewSize ? *ViewSize : Section->Bytes;
     NTSTATUS Status;
 
     if (Section->Segment->Physical && ExGetPreviousMode() == UserMode)
@@ -83,13 +83,11 @@ static NTSTATUS MiMapInto(PMI_SECTION Section, PEPROCESS Process, PVOID *BaseAdd
         return STATUS_INVALID_PARAMETER_8;
     if (Type & ~(MEM_RESERVE | MEM_TOP_DOWN | 0x40000000u /* MEM_DOS_LIM */))
         return STATUS_INVALID_PARAMETER_9;
-    if (Base >= DOOR_USER_END || Bytes > DOOR_USER_END - Base)
-        return STATUS_INVALID_PARAMETER_3;
-    if (ZeroBits > 21 && ZeroBits < 32)
+    if (ZeroBits > MI_ZERO_BITS && ZeroBits < 32)
         return STATUS_INVALID_PARAMETER_4;
     if (!MiIsValidProtection(Protection))
         return STATUS_INVALID_PAGE_PROTECTION;
-    if (!Section->Segment->File && CommitSize > Section->Bytes)
+    if (CommitSize > Room && !(Type & MEM_RESERVE) && !Section->Segment->Image)
         return STATUS_INVALID_PARAMETER_5;
     if ((Type & MEM_RESERVE) && !Section->Segment->File)
         return STATUS_INVALID_PARAMETER_9;
@@ -97,8 +95,10 @@ static NTSTATUS MiMapInto(PMI_SECTION Section, PEPROCESS Process, PVOID *BaseAdd
         return STATUS_SECTION_PROTECTION;
     if (!Process->Space || Process->Exited)
         return STATUS_PROCESS_IS_TERMINATING;
-    Status = MiMapView(Section, Process->Space, &Base, &Offset, &Bytes, Top,
-                       Protection & ~(ULONG)(PAGE_NOCACHE | PAGE_WRITECOMBINE));
+    if (Base >= DOOR_USER_END || Bytes > DOOR_USER_END - Base)
+        return STATUS_INVALID_VIEW_SIZE;
+    Status = MiMapView(Section, Process->Space, &Base, &Offset, &Bytes, MiTopOf(ZeroBits, DOOR_USER_END),
+                       Protection & ~(ULONG)(PAGE_NOCACHE | PAGE_WRITECOMBINE), (Type & MEM_RESERVE) != 0);
     if (!NT_SUCCESS(Status))
         return Status;
     *BaseAddress = (PVOID)Base;
@@ -114,6 +114,18 @@ NTSTATUS NTAPI MmMapViewOfSection(PVOID SectionObject, PEPROCESS Process, PVOID 
 {
     return MiMapInto(SectionObject, Process, BaseAddress, ZeroBits, CommitSize, SectionOffset, ViewSize, Inherit,
                      AllocationType, Protect);
+}
+
+/* What the service asks of its caller and MmMapViewOfSection does not. */
+static NTSTATUS MiCheckView(PMI_SECTION Section, PVOID *BaseAddress, PLARGE_INTEGER SectionOffset, PSIZE_T ViewSize)
+{
+    UINT64 Base = (UINT64)*BaseAddress, Offset = SectionOffset ? (UINT64)SectionOffset->QuadPart : 0;
+
+    if (Base >= DOOR_USER_END || *ViewSize > DOOR_USER_END - Base)
+        return STATUS_INVALID_PARAMETER_3;
+    if ((Base | (Section->Segment->Physical ? 0 : Offset)) & (MI_GRANULARITY - 1))
+        return STATUS_MAPPED_ALIGNMENT;
+    return STATUS_SUCCESS;
 }
 
 NTSTATUS NTAPI NtMapViewOfSection(HANDLE SectionHandle, HANDLE ProcessHandle, PVOID *BaseAddress, ULONG_PTR ZeroBits,
@@ -132,8 +144,10 @@ NTSTATUS NTAPI NtMapViewOfSection(HANDLE SectionHandle, HANDLE ProcessHandle, PV
         return Status;
     Status = ObReferenceObjectByHandle(SectionHandle, Access, MiSectionType, Mode, &Section, NULL);
     if (NT_SUCCESS(Status)) {
-        Status = MiMapInto(Section, Process, BaseAddress, ZeroBits, CommitSize, SectionOffset, ViewSize, Inherit,
-                           AllocationType, Protect);
+        Status = MiCheckView(Section, BaseAddress, SectionOffset, ViewSize);
+        if (NT_SUCCESS(Status))
+            Status = MiMapInto(Section, Process, BaseAddress, ZeroBits, CommitSize, SectionOffset, ViewSize, Inherit,
+                               AllocationType, Protect);
         ObfDereferenceObject(Section);
     }
     ObfDereferenceObject(Process);

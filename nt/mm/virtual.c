@@ -6,7 +6,10 @@
 #include "mm/space.h"
 
 #define MI_PROTECTION_MODIFIERS (PAGE_GUARD | PAGE_NOCACHE | PAGE_WRITECOMBINE)
-#define MI_ALLOCATION_TYPES (MEM_COMMIT | MEM_RESERVE | MEM_RESET | MEM_TOP_DOWN)
+#ifndef MEM_PHYSICAL
+#define MEM_PHYSICAL 0x400000
+#endif
+#define MI_ALLOCATION_TYPES (MEM_COMMIT | MEM_RESERVE | MEM_TOP_DOWN)
 
 /* The process of a handle, and the thread in it until MiLeave. */
 typedef struct _MI_VISIT {
@@ -73,6 +76,16 @@ static NTSTATUS MiCommit(PMI_SPACE Space, PMI_VAD Vad, UINT64 *Base, UINT64 *Byt
     return MiSetEntries(Space, Vad, Start, End, Protect) ? STATUS_SUCCESS : STATUS_NO_MEMORY;
 }
 
+/* docs: VirtualAlloc: MEM_RESET goes alone; MEM_PHYSICAL (pages that the program windows in) with MEM_RESERVE and nothing else. */
+static BOOLEAN MiIsAllocationType(ULONG Type)
+{
+    if (Type & MEM_PHYSICAL)
+        return (Type & ~(ULONG)MEM_TOP_DOWN) == (MEM_PHYSICAL | MEM_RESERVE);
+    if (Type & MEM_RESET)
+        return Type == MEM_RESET;
+    return !(Type & ~MI_ALLOCATION_TYPES) && (Type & (MEM_COMMIT | MEM_RESERVE));
+}
+
 NTSTATUS NTAPI NtAllocateVirtualMemory(HANDLE Handle, PVOID *BaseAddress, ULONG_PTR ZeroBits, PSIZE_T RegionSize,
                                        ULONG Type, ULONG Protect)
 {
@@ -82,10 +95,9 @@ NTSTATUS NTAPI NtAllocateVirtualMemory(HANDLE Handle, PVOID *BaseAddress, ULONG_
     MI_VISIT Visit;
     PMI_VAD Vad;
 
-    if (ZeroBits > 21 && ZeroBits < 32)
+    if (ZeroBits > MI_ZERO_BITS && ZeroBits < 32)
         return STATUS_INVALID_PARAMETER_3;
-    if ((Type & ~MI_ALLOCATION_TYPES) || !(Type & (MEM_COMMIT | MEM_RESERVE | MEM_RESET)) ||
-        ((Type & MEM_RESET) && Type != MEM_RESET))
+    if (!MiIsAllocationType(Type))
         return STATUS_INVALID_PARAMETER_5;
     if (!MiIsValidProtection(Protect) || (Protect & (PAGE_WRITECOPY | PAGE_EXECUTE_WRITECOPY)))
         return STATUS_INVALID_PAGE_PROTECTION;
@@ -96,7 +108,7 @@ NTSTATUS NTAPI NtAllocateVirtualMemory(HANDLE Handle, PVOID *BaseAddress, ULONG_
     Status = MiVisit(&Visit, Handle, 8 /* PROCESS_VM_OPERATION */);
     if (!NT_SUCCESS(Status))
         return Status;
-    Top = ZeroBits >= 32 ? ZeroBits + 1 : ZeroBits ? 1ull << (32 - ZeroBits) : Visit.Space->High;
+    Top = MiTopOf(ZeroBits, Visit.Space->High);
     Vad = Base ? MiFindVad(Visit.Space, Base) : NULL;
     if ((Type & MEM_RESERVE) || (!Base && (Type & MEM_COMMIT))) {
         Status = MiReserve(Visit.Space, &Base, &Bytes, Top, Type, Protect, &Vad);

@@ -229,7 +229,8 @@ UINT64 VfRoutineAt(UINT64 Address)
 {
     UINT64 Number = (Address - VfThunkBase) / VF_THUNK_BYTES;
 
-    return Address >= VfThunkBase && Number < VfThunkCount && VfThunks[Number].Target ? VfThunks[Number].Target : Address;
+    return Address >= VfThunkBase && Number < VfThunkCount && VfThunks[Number].Target ? VfThunks[Number].Target
+                                                                                      : Address;
 }
 
 static VOID VfReportLevelOf(const VF_CONTRACT *Contract, const CONTEXT *Context, KIRQL Irql, BOOLEAN TooHigh)

@@ -124,8 +124,7 @@ static void Set(HANDLE Timer, LONGLONG Due, BOOLEAN Apc, BOOLEAN Previous)
     LARGE_INTEGER Time = {.QuadPart = -Due};
     BOOLEAN State = !Previous;
 
-    CHECK_IS(ZwSetTimer(Timer, &Time, Apc ? TimerApc : NULL, Apc ? &ApcCount : NULL, FALSE, 0, &State),
-             STATUS_SUCCESS);
+    CHECK_IS(ZwSetTimer(Timer, &Time, Apc ? TimerApc : NULL, Apc ? &ApcCount : NULL, FALSE, 0, &State), STATUS_SUCCESS);
     CHECK_IS(State, Previous);
 }
 

@@ -100,7 +100,6 @@ static struct {
 } Odd;
 #pragma pack(pop)
 
-
 static void Singly(void)
 {
     PUCHAR Base = (PUCHAR)&Odd + 1;
@@ -139,7 +138,8 @@ static SLIST_HEADER Sequenced;
 static SLIST_ENTRY Link[3];
 
 #define SLIST_IS(First, Depth)                                                                                         \
-    (CHECK_IS(RtlFirstEntrySList(&Sequenced), First), CHECK(At > DISPATCH_LEVEL || ExQueryDepthSList(&Sequenced) == (Depth)), Quiet())
+    (CHECK_IS(RtlFirstEntrySList(&Sequenced), First),                                                                  \
+     CHECK(At > DISPATCH_LEVEL || ExQueryDepthSList(&Sequenced) == (Depth)), Quiet())
 
 static void Stacked(void)
 {

@@ -152,6 +152,11 @@ static VOID TestAddImage(PMI_IMAGE Image, UINT64 Base)
     Image->Info.unwind_bytes = *(const ULONG *)(Header + 164);
 }
 
+UINT64 VfRoutineAt(UINT64 Address)
+{
+    return Address; /* nothing here goes through thunks */
+}
+
 PMI_IMAGE MmImageOf(UINT64 Address)
 {
     return Address - TestImage.Base < TestImage.MappedBytes ? &TestImage : NULL;
