@@ -42,6 +42,21 @@ static PSID SepCreatorReplacement(PSEP_INHERIT To, PSID Sid)
     return RtlEqualSid(Sid, SeExports->SeCreatorGroupSid) ? To->Group : NULL;
 }
 
+/* What an entry's rights are where it holds: the type's own, and nothing that the type does not know. */
+static ACCESS_MASK SepEffectiveMask(PSEP_INHERIT To, PACE_HEADER Ace)
+{
+    ACCESS_MASK Mask = ((PACCESS_ALLOWED_ACE)Ace)->Mask;
+    RtlMapGenericMask(&Mask, (PGENERIC_MAPPING)To->Mapping);
+    return Ace->AceType == SYSTEM_MANDATORY_LABEL_ACE_TYPE ? Mask : Mask & To->Mapping->GenericAll;
+}
+
+/* Does anything in it become something else where it holds? */
+static BOOLEAN SepChanges(PSEP_INHERIT To, PACE_HEADER Ace)
+{
+    return SepEffectiveMask(To, Ace) != ((PACCESS_ALLOWED_ACE)Ace)->Mask ||
+           SepCreatorReplacement(To, (PUCHAR)Ace + SepSidOffset(Ace));
+}
+
 /* Append Ace, its flags replaced; Effective: with rights mapped and creators replaced. */
 static VOID SepAppend(PSEP_INHERIT To, PACE_HEADER Ace, UCHAR Flags, BOOLEAN Effective)
 {
@@ -57,7 +72,7 @@ static VOID SepAppend(PSEP_INHERIT To, PACE_HEADER Ace, UCHAR Flags, BOOLEAN Eff
         At->Header.AceSize = (USHORT)Bytes;
         At->Header.AceFlags = Flags;
         if (Effective)
-            RtlMapGenericMask(&At->Mask, (PGENERIC_MAPPING)To->Mapping);
+            At->Mask = SepEffectiveMask(To, Ace);
     }
     To->Bytes += Bytes;
     To->Count++;
@@ -82,10 +97,7 @@ static VOID SepInheritAce(PSEP_INHERIT To, PACE_HEADER Ace)
     if (To->Auto)
         Kept |= INHERITED_ACE;
     if (Holds && Passes) {
-        PACCESS_ALLOWED_ACE Plain = (PVOID)Ace;
-        /* one entry does for both where nothing in it changes */
-        if (!(Plain->Mask & (GENERIC_READ | GENERIC_WRITE | GENERIC_EXECUTE | GENERIC_ALL)) &&
-            !SepCreatorReplacement(To, (PUCHAR)Ace + SepSidOffset(Ace))) {
+        if (!SepChanges(To, Ace)) { /* one entry does for both */
             SepAppend(To, Ace, Kept | Passed, FALSE);
             return;
         }
@@ -97,16 +109,20 @@ static VOID SepInheritAce(PSEP_INHERIT To, PACE_HEADER Ace)
         SepAppend(To, Ace, Kept | Passed | INHERIT_ONLY_ACE, FALSE);
 }
 
-/* An entry the maker asked for: holds on the object as it is, generic rights and creators replaced. */
+/* An entry the maker asked for holds on the object with the type's rights. Whom it names stays, creators too, unless
+ * inheritance is automatic. */
 static VOID SepOwnAce(PSEP_INHERIT To, PACE_HEADER Ace)
 {
     UCHAR Passed = Ace->AceFlags & (OBJECT_INHERIT_ACE | CONTAINER_INHERIT_ACE);
-    PACCESS_ALLOWED_ACE Plain = (PVOID)Ace;
-    BOOLEAN Changes = (Plain->Mask & (GENERIC_READ | GENERIC_WRITE | GENERIC_EXECUTE | GENERIC_ALL)) ||
-                      SepCreatorReplacement(To, (PUCHAR)Ace + SepSidOffset(Ace));
     if (Ace->AceFlags & INHERIT_ONLY_ACE)
         SepAppend(To, Ace, Ace->AceFlags, FALSE);
-    else if (Changes && To->Container && Passed) {
+    else if (!To->Auto) {
+        PSID Owner = To->Owner, Group = To->Group;
+        To->Owner = To->Group = NULL;
+        SepAppend(To, Ace, Ace->AceFlags, TRUE);
+        To->Owner = Owner;
+        To->Group = Group;
+    } else if (To->Container && Passed && SepChanges(To, Ace)) {
         SepAppend(To, Ace, Ace->AceFlags & ~SEP_INHERIT_FLAGS, TRUE);
         SepAppend(To, Ace, Ace->AceFlags | INHERIT_ONLY_ACE, FALSE);
     } else
@@ -244,6 +260,10 @@ NTSTATUS NTAPI SeAssignSecurityEx(PSECURITY_DESCRIPTOR Parent, PSECURITY_DESCRIP
                                   ULONG AutoInheritFlags, PSECURITY_SUBJECT_CONTEXT Subject, PGENERIC_MAPPING Mapping,
                                   POOL_TYPE PoolType)
 {
+    if (!Subject) {
+        *NewDescriptor = NULL;
+        return STATUS_NO_TOKEN;
+    }
     if (Subject->ClientToken && Subject->ImpersonationLevel < SecurityImpersonation) {
         *NewDescriptor = NULL;
         return STATUS_BAD_IMPERSONATION_LEVEL;
