@@ -151,9 +151,6 @@ NTSTATUS CmpNewBody(PCM_KEY Key, struct _CM_TRANSACTION *Transaction, PVOID *Obj
 NTSTATUS CmpReferenceBody(HANDLE Handle, ACCESS_MASK Access, PCM_KEY_BODY *Body);
 /* By name. Options: REG_OPTION_BACKUP_RESTORE, where a privilege stands in for the key's security. */
 NTSTATUS CmpOpenBody(POBJECT_ATTRIBUTES Attributes, ULONG Options, PCM_KEY_BODY *Body);
-/* Work for the kernel, whoever the thread works for: PreviousMode is KernelMode from CmpBegin to CmpEnd. */
-KPROCESSOR_MODE CmpBegin(VOID);
-NTSTATUS CmpEnd(KPROCESSOR_MODE Mode, NTSTATUS Status);
 /* STATUS_SUCCESS when the key is there and may be changed (or read) through Body. */
 NTSTATUS CmpMayRead(PCM_KEY_BODY Body);
 NTSTATUS CmpMayWrite(PCM_KEY_BODY Body);

@@ -23,17 +23,14 @@ NTSTATUS NTAPI IoOpenDriverRegistryKey(PDRIVER_OBJECT DriverObject, DRIVER_REGKE
                                    [DriverRegKeyPersistentState] = L"PersistentState",
                                    [DriverRegKeySharedPersistentState] = L"SharedPersistentState"};
     PUNICODE_STRING Service = DriverObject ? &IopDriverOf(DriverObject)->RegistryPath : NULL;
-    PKTHREAD Thread = KeGetCurrentThread();
-    KPROCESSOR_MODE Mode = Thread->PreviousMode;
     HANDLE Root;
     if (!Service || !Service->Length || !Handle || Flags || (ULONG)RegKeyType >= RTL_NUMBER_OF(Names))
         return STATUS_INVALID_PARAMETER;
-    Thread->PreviousMode = KernelMode;
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     NTSTATUS Status = CmpOpenBelow(NULL, Service->Buffer, FALSE, KEY_READ, &Root);
     if (NT_SUCCESS(Status)) {
         Status = CmpOpenBelow(Root, Names[RegKeyType], RegKeyType != DriverRegKeyParameters, Access, Handle);
         NtClose(Root);
     }
-    Thread->PreviousMode = Mode;
-    return Status;
+    return KiEndKernelMode(Mode, Status);
 }

@@ -159,8 +159,8 @@ static NTSTATUS CmpFlushHive(PCM_HIVE_FILE Hive)
 NTSTATUS CmpFlushKey(PCM_KEY Key)
 {
     PCM_HIVE_FILE Hive = CmpHiveOf(Key);
-    KPROCESSOR_MODE Mode = CmpBegin();
-    return CmpEnd(Mode, Hive ? CmpFlushHive(Hive) : STATUS_SUCCESS);
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
+    return KiEndKernelMode(Mode, Hive ? CmpFlushHive(Hive) : STATUS_SUCCESS);
 }
 
 /* Before the file systems are told of the end. */
@@ -200,10 +200,10 @@ static NTSTATUS CmpSave(PCM_KEY_BODY Body, PVOID Context)
     Status = CmpOwnHandle(FileHandle, FILE_WRITE_DATA, &File);
     if (!NT_SUCCESS(Status))
         return Status;
-    KPROCESSOR_MODE Mode = CmpBegin();
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     Status = CmpWriteFile(File, Body->Key, Format != REG_STANDARD_FORMAT);
     NtClose(File);
-    return CmpEnd(Mode, Status);
+    return KiEndKernelMode(Mode, Status);
 }
 
 NTSTATUS NTAPI NtSaveKeyEx(HANDLE KeyHandle, HANDLE FileHandle, ULONG Format)
@@ -289,14 +289,14 @@ static NTSTATUS CmpLoad(PCM_KEY_BODY Parent, PUNICODE_STRING Name, POBJECT_ATTRI
         return STATUS_INVALID_PARAMETER;
     if (CmpFindKey(Parent->Key, Name, NULL))
         return STATUS_OBJECT_NAME_COLLISION;
-    KPROCESSOR_MODE Mode = CmpBegin();
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     Status = CmpOpenFile(Source, FILE_OPEN_IF, &File);
     if (NT_SUCCESS(Status)) {
         Status = CmpMount(Parent, Name, File, Source->ObjectName, Flags);
         if (!NT_SUCCESS(Status))
             NtClose(File);
     }
-    return CmpEnd(Mode, Status);
+    return KiEndKernelMode(Mode, Status);
 }
 
 static NTSTATUS CmpOpenLoaded(POBJECT_ATTRIBUTES Target, ACCESS_MASK Access, PHANDLE RootHandle)
@@ -371,9 +371,9 @@ VOID CmpHiveReleased(VOID)
         PCM_HIVE_FILE Hive = CONTAINING_RECORD(Entry, CM_HIVE_FILE, Entry);
         if (!Hive->Leaving || CmpUsesBelow(Hive->Root))
             continue;
-        KPROCESSOR_MODE Mode = CmpBegin();
+        KPROCESSOR_MODE Mode = KiBeginKernelMode();
         CmpUnmount(Hive, 0, FALSE);
-        CmpEnd(Mode, STATUS_SUCCESS);
+        KiEndKernelMode(Mode, STATUS_SUCCESS);
         return; /* the next one goes with the next object */
     }
 }
@@ -388,7 +388,7 @@ static NTSTATUS CmpUnload(PCM_KEY_BODY Body, BOOLEAN Force, PKEVENT Event)
         return STATUS_INVALID_PARAMETER;
     if (Hive->Leaving && !Force)
         return STATUS_TOO_LATE;
-    KPROCESSOR_MODE Mode = CmpBegin();
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     Status = CmpUnmount(Hive, 1, Force);
     if (Status == STATUS_SUCCESS && Event) {
         KeSetEvent(Event, 0, FALSE);
@@ -399,7 +399,7 @@ static NTSTATUS CmpUnload(PCM_KEY_BODY Body, BOOLEAN Force, PKEVENT Event)
         CmpHivesLeaving++;
         Status = STATUS_PENDING;
     }
-    return CmpEnd(Mode, Status);
+    return KiEndKernelMode(Mode, Status);
 }
 
 static NTSTATUS CmpUnloadBy(POBJECT_ATTRIBUTES Target, ULONG Flags, PKEVENT Event)
@@ -490,9 +490,9 @@ static NTSTATUS CmpRestore(PCM_KEY_BODY Body, PVOID Context)
         return STATUS_ACCESS_DENIED;
     KPROCESSOR_MODE Mode = ExGetPreviousMode();
     if (Flags & REG_REFRESH_HIVE)
-        CmpBegin();
+        KiBeginKernelMode();
     Status = CmpOwnHandle(FileHandle, FILE_READ_DATA, &File);
-    CmpBegin();
+    KiBeginKernelMode();
     if (NT_SUCCESS(Status)) {
         ULONG Levels = CM_DEPTH_MOST + 1 - CmpDepth(Key);
         Status = CmpReadTreeOf(File, Levels, (Key->Flags & CM_VOLATILE) != 0, &Top);
@@ -502,7 +502,7 @@ static NTSTATUS CmpRestore(PCM_KEY_BODY Body, PVOID Context)
     }
     if (NT_SUCCESS(Status) && (Flags & REG_REFRESH_HIVE) && (Hive = CmpHiveOf(Key)))
         Hive->Dirty = FALSE;
-    return CmpEnd(Mode, Status);
+    return KiEndKernelMode(Mode, Status);
 }
 
 NTSTATUS NTAPI NtRestoreKey(HANDLE KeyHandle, HANDLE FileHandle, ULONG Flags)
@@ -543,7 +543,7 @@ static NTSTATUS CmpReplace(PCM_KEY_BODY Body, PVOID Context)
         return Status;
     if (!Hive || Hive->Root != Body->Key) /* DIFFERS: what the machine begins with has no file */
         return STATUS_INVALID_PARAMETER;
-    KPROCESSOR_MODE Mode = CmpBegin();
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     Status = CmpOpenFile(&New, FILE_OPEN, &File);
     if (NT_SUCCESS(Status)) {
         Status = CmpReadTreeOf(File, CM_DEPTH_MOST, FALSE, &Top);
@@ -560,7 +560,7 @@ static NTSTATUS CmpReplace(PCM_KEY_BODY Body, PVOID Context)
             Status = CmpRenameFile(File, &Hive->Path);
         NtClose(File);
     }
-    return CmpEnd(Mode, Status);
+    return KiEndKernelMode(Mode, Status);
 }
 
 NTSTATUS NTAPI NtReplaceKey(POBJECT_ATTRIBUTES NewFile, HANDLE KeyHandle, POBJECT_ATTRIBUTES OldFile)

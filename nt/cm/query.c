@@ -14,23 +14,6 @@
 #define RTL_QUERY_REGISTRY_TYPECHECK_SHIFT 24
 #endif
 
-/* ---- As the kernel's own ----------------------------------------------------------------------------------------- */
-
-/* These routines work for the kernel whoever the thread works for: what they open are the kernel's handles. Each
- * exported one begins and ends here, as the Zw forms of services do. */
-KPROCESSOR_MODE CmpBegin(VOID)
-{
-    KPROCESSOR_MODE Mode = KeGetCurrentThread()->PreviousMode;
-    KeGetCurrentThread()->PreviousMode = KernelMode;
-    return Mode;
-}
-
-NTSTATUS CmpEnd(KPROCESSOR_MODE Mode, NTSTATUS Status)
-{
-    KeGetCurrentThread()->PreviousMode = Mode;
-    return Status;
-}
-
 /* ---- Paths ------------------------------------------------------------------------------------------------------- */
 
 static const PCWSTR CmpBase[RTL_REGISTRY_MAXIMUM] = {
@@ -74,51 +57,51 @@ static VOID CmpCloseRelative(ULONG RelativeTo, HANDLE Handle)
 
 NTSTATUS NTAPI RtlCheckRegistryKey(ULONG RelativeTo, PWSTR Path)
 {
-    KPROCESSOR_MODE Mode = CmpBegin();
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     HANDLE Handle;
     NTSTATUS Status = CmpOpenRelative(RelativeTo, Path, FALSE, &Handle);
     if (NT_SUCCESS(Status))
         CmpCloseRelative(RelativeTo, Handle);
-    return CmpEnd(Mode, Status);
+    return KiEndKernelMode(Mode, Status);
 }
 
 NTSTATUS NTAPI RtlCreateRegistryKey(ULONG RelativeTo, PWSTR Path)
 {
-    KPROCESSOR_MODE Mode = CmpBegin();
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     HANDLE Handle;
     NTSTATUS Status = CmpOpenRelative(RelativeTo, Path, TRUE, &Handle);
     if (NT_SUCCESS(Status))
         CmpCloseRelative(RelativeTo, Handle);
-    return CmpEnd(Mode, Status);
+    return KiEndKernelMode(Mode, Status);
 }
 
 NTSTATUS NTAPI RtlWriteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR ValueName, ULONG Type, PVOID Data,
                                      ULONG Bytes)
 {
-    KPROCESSOR_MODE Mode = CmpBegin();
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     UNICODE_STRING Name;
     HANDLE Handle;
     NTSTATUS Status = CmpOpenRelative(RelativeTo, Path, TRUE, &Handle);
     if (!NT_SUCCESS(Status))
-        return CmpEnd(Mode, Status);
+        return KiEndKernelMode(Mode, Status);
     RtlInitUnicodeString(&Name, ValueName);
     Status = NtSetValueKey(Handle, &Name, 0, Type, Data, Bytes);
     CmpCloseRelative(RelativeTo, Handle);
-    return CmpEnd(Mode, Status);
+    return KiEndKernelMode(Mode, Status);
 }
 
 NTSTATUS NTAPI RtlDeleteRegistryValue(ULONG RelativeTo, PCWSTR Path, PCWSTR ValueName)
 {
-    KPROCESSOR_MODE Mode = CmpBegin();
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     UNICODE_STRING Name;
     HANDLE Handle;
     NTSTATUS Status = CmpOpenRelative(RelativeTo, Path, FALSE, &Handle);
     if (!NT_SUCCESS(Status))
-        return CmpEnd(Mode, Status);
+        return KiEndKernelMode(Mode, Status);
     RtlInitUnicodeString(&Name, ValueName);
     Status = NtDeleteValueKey(Handle, &Name);
     CmpCloseRelative(RelativeTo, Handle);
-    return CmpEnd(Mode, Status);
+    return KiEndKernelMode(Mode, Status);
 }
 
 /* ---- One value into a variable ----------------------------------------------------------------------------------- */
@@ -427,13 +410,13 @@ static NTSTATUS CmpQueryRow(PCM_TABLE Table, PRTL_QUERY_REGISTRY_TABLE Row)
 NTSTATUS NTAPI RtlQueryRegistryValues(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_REGISTRY_TABLE Row, PVOID Context,
                                       PVOID Environment)
 {
-    KPROCESSOR_MODE Mode = CmpBegin();
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     CM_TABLE Table = {.Context = Context, .Environment = Environment};
     NTSTATUS Status = CmpOpenRelative(RelativeTo, Path, FALSE, &Table.Top);
     if (!NT_SUCCESS(Status))
-        return CmpEnd(Mode, (RelativeTo & RTL_REGISTRY_OPTIONAL) && Status == STATUS_OBJECT_NAME_NOT_FOUND
-                                ? STATUS_SUCCESS
-                                : Status);
+        return KiEndKernelMode(Mode, (RelativeTo & RTL_REGISTRY_OPTIONAL) && Status == STATUS_OBJECT_NAME_NOT_FOUND
+                                         ? STATUS_SUCCESS
+                                         : Status);
     Table.Key = Table.Top;
     for (; NT_SUCCESS(Status) &&
            (Row->QueryRoutine || (Row->Flags & (RTL_QUERY_REGISTRY_SUBKEY | RTL_QUERY_REGISTRY_DIRECT)));
@@ -441,7 +424,7 @@ NTSTATUS NTAPI RtlQueryRegistryValues(ULONG RelativeTo, PCWSTR Path, PRTL_QUERY_
         Status = CmpQueryRow(&Table, Row);
     CmpLeaveSubkey(&Table);
     CmpCloseRelative(RelativeTo, Table.Top);
-    return CmpEnd(Mode, Status);
+    return KiEndKernelMode(Mode, Status);
 }
 
 /* The newer name, for tables with RTL_QUERY_REGISTRY_TYPECHECK. */
@@ -478,11 +461,11 @@ static NTSTATUS CmpReadInto(HANDLE Key, PUNICODE_STRING Name, ULONG Room, PULONG
 NTSTATUS NTAPI RtlQueryRegistryValueWithFallback(HANDLE Primary, HANDLE Fallback, PUNICODE_STRING Name, ULONG Room,
                                                  PULONG Type, PVOID Data, PULONG Bytes)
 {
-    KPROCESSOR_MODE Mode = CmpBegin();
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     if (!Primary && !Fallback)
-        return CmpEnd(Mode, STATUS_INVALID_PARAMETER);
+        return KiEndKernelMode(Mode, STATUS_INVALID_PARAMETER);
     NTSTATUS Status = CmpReadInto(Primary, Name, Room, Type, Data, Bytes);
     if (Status == STATUS_OBJECT_NAME_NOT_FOUND)
         Status = CmpReadInto(Fallback, Name, Room, Type, Data, Bytes);
-    return CmpEnd(Mode, Status);
+    return KiEndKernelMode(Mode, Status);
 }

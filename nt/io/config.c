@@ -87,8 +87,11 @@ static VOID IopDescription(PCWSTR Path, PCWSTR Value, PKEY_VALUE_FULL_INFORMATIO
     *Result = NULL;
     RtlInitUnicodeString(&Name, Path);
     InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
-    if (!NT_SUCCESS(NtOpenKey(&Key, KEY_READ, &Attributes)))
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
+    if (!NT_SUCCESS(NtOpenKey(&Key, KEY_READ, &Attributes))) {
+        KiEndKernelMode(Mode, STATUS_OBJECT_NAME_NOT_FOUND);
         return;
+    }
     RtlInitUnicodeString(&Name, Value);
     NtQueryValueKey(Key, &Name, KeyValueFullInformation, NULL, 0, &Bytes);
     if (Bytes) {
@@ -98,7 +101,7 @@ static VOID IopDescription(PCWSTR Path, PCWSTR Value, PKEY_VALUE_FULL_INFORMATIO
             *Result = NULL;
         }
     }
-    NtClose(Key);
+    KiEndKernelMode(Mode, NtClose(Key));
 }
 
 static const struct {
@@ -166,10 +169,11 @@ static BOOLEAN IopKeyExists(PCWSTR Path)
     HANDLE Key;
     RtlInitUnicodeString(&Name, Path);
     InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
-    if (!NT_SUCCESS(NtOpenKey(&Key, KEY_READ, &Attributes)))
-        return FALSE;
-    NtClose(Key);
-    return TRUE;
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
+    NTSTATUS Status = NtOpenKey(&Key, KEY_READ, &Attributes);
+    if (NT_SUCCESS(KiEndKernelMode(Mode, Status)))
+        ObCloseHandle(Key, KernelMode);
+    return NT_SUCCESS(Status);
 }
 
 static VOID IopAppend(PWSTR Path, PCSTR Name, ULONG Number)

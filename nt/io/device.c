@@ -267,13 +267,14 @@ NTSTATUS NTAPI IoGetDeviceObjectPointer(PUNICODE_STRING Name, ACCESS_MASK Access
     IO_STATUS_BLOCK Iosb;
     HANDLE Handle;
     InitializeObjectAttributes(&Attributes, Name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     NTSTATUS Status = NtOpenFile(&Handle, Access, &Attributes, &Iosb, 0, FILE_NON_DIRECTORY_FILE);
-    if (!NT_SUCCESS(Status))
+    if (!NT_SUCCESS(KiEndKernelMode(Mode, Status)))
         return Status;
     Status = ObReferenceObjectByHandle(Handle, 0, IopFileType, KernelMode, (PVOID *)File, NULL);
     if (NT_SUCCESS(Status))
         *Device = IoGetRelatedDeviceObject(*File);
-    NtClose(Handle);
+    ObCloseHandle(Handle, KernelMode);
     return Status;
 }
 

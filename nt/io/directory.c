@@ -39,7 +39,7 @@ static NTSTATUS IopOpenBelowDrivers(const PCWSTR *Part, ULONG Parts, PHANDLE Han
     for (ULONG i = 0; i < RTL_NUMBER_OF(First) + Parts && NT_SUCCESS(Status); i++) {
         PCWSTR Next = i < RTL_NUMBER_OF(First) ? First[i] : Part[i - RTL_NUMBER_OF(First)];
         ULONG Length = (ULONG)wcslen(Path);
-        NtClose(*Handle);
+        ObCloseHandle(*Handle, KernelMode);
         if (Length + wcslen(Next) + 2 > RTL_NUMBER_OF(Path))
             return STATUS_NAME_TOO_LONG;
         Path[Length++] = L'\\';

@@ -165,7 +165,7 @@ static NTSTATUS IopTryOpen(PDEVICE_OBJECT Device, PUNICODE_STRING Rest, ULONG Ac
     PFILE_OBJECT File;
     BOOLEAN Direct = IopIsDirect(Rest, Access, Open);
     NTSTATUS Status = STATUS_SUCCESS;
-    if ((Device->Flags & DO_DEVICE_INITIALIZING) || IopDeviceOf(Device)->DeletePending)
+    if ((Device->Flags & DO_DEVICE_INITIALIZING) || IopDeviceOf(Device)->DeletePending || PnpIsSurprised(Device))
         return STATUS_NO_SUCH_DEVICE;
     if ((Device->Flags & DO_EXCLUSIVE) && Device->ReferenceCount && !Open->Related)
         return STATUS_ACCESS_DENIED;

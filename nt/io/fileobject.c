@@ -155,13 +155,15 @@ BOOLEAN NTAPI IoFastQueryNetworkAttributes(POBJECT_ATTRIBUTES Attributes, ACCESS
                                            PIO_STATUS_BLOCK Iosb, PFILE_NETWORK_OPEN_INFORMATION Buffer)
 {
     HANDLE Handle;
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     Iosb->Status =
         IoCreateFile(&Handle, Access, Attributes, Iosb, NULL, 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
                      FILE_OPEN, Options, NULL, 0, CreateFileTypeNone, NULL, IO_NO_PARAMETER_CHECKING);
-    if (!NT_SUCCESS(Iosb->Status))
-        return TRUE;
-    Iosb->Status = NtQueryInformationFile(Handle, Iosb, Buffer, sizeof(*Buffer), FileNetworkOpenInformation);
-    NtClose(Handle);
+    if (NT_SUCCESS(Iosb->Status)) {
+        Iosb->Status = NtQueryInformationFile(Handle, Iosb, Buffer, sizeof(*Buffer), FileNetworkOpenInformation);
+        NtClose(Handle);
+    }
+    KiEndKernelMode(Mode, STATUS_SUCCESS);
     return TRUE;
 }
 

@@ -500,7 +500,7 @@ static NTSTATUS IopOpenTarget(PIOP_CALLER Caller, PFILE_RENAME_INFORMATION Renam
         Status = STATUS_NOT_SAME_DEVICE;
     }
     if (!NT_SUCCESS(Status)) {
-        NtClose(*Handle);
+        ObCloseHandle(*Handle, KernelMode);
         *Handle = NULL;
     }
     return Status;
@@ -544,7 +544,7 @@ NTSTATUS NTAPI NtSetInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID 
         Status = STATUS_INSUFFICIENT_RESOURCES;
     if (TargetHandle) {
         ObfDereferenceObject(Target);
-        NtClose(TargetHandle);
+        ObCloseHandle(TargetHandle, KernelMode);
     }
     return IopAbandon(&Caller, NULL, Status);
 }

@@ -389,11 +389,14 @@ NTSTATUS NTAPI IoVolumeDeviceToDosName(PVOID VolumeDeviceObject, PUNICODE_STRING
         Link[4] = Letter;
         RtlInitUnicodeString(&LinkName, Link);
         InitializeObjectAttributes(&Attributes, &LinkName, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
-        if (!NT_SUCCESS(NtOpenSymbolicLinkObject(&Handle, 1, &Attributes)))
-            continue;
+        KPROCESSOR_MODE Mode = KiBeginKernelMode();
+        Status = NtOpenSymbolicLinkObject(&Handle, 1, &Attributes);
         To = (UNICODE_STRING){0, sizeof(Target), Target};
-        Status = NtQuerySymbolicLinkObject(Handle, &To, NULL);
-        NtClose(Handle);
+        if (NT_SUCCESS(Status)) {
+            Status = NtQuerySymbolicLinkObject(Handle, &To, NULL);
+            NtClose(Handle);
+        }
+        KiEndKernelMode(Mode, Status);
         if (!NT_SUCCESS(Status) || !RtlEqualUnicodeString(&To, &Device, TRUE))
             continue;
         DosName->Buffer = ExAllocatePoolWithTag(PagedPool, 3 * sizeof(WCHAR), IOP_VPB_TAG);

@@ -251,6 +251,22 @@ C_ASSERT(FIELD_OFFSET(struct _KTHREAD, PreviousMode) == 0x48); /* entry.S */
 /* ---- Interface ------------------------------------------------------------------------------------------------- */
 
 /* Virtual time since boot, 100 ns units. */
+/* Work for the kernel whoever the thread works for, as the Zw forms of services do: what is opened in between are the kernel's
+ * handles. */
+static inline KPROCESSOR_MODE KiBeginKernelMode(VOID)
+{
+    PKTHREAD Thread = KeGetCurrentThread();
+    KPROCESSOR_MODE Mode = Thread->PreviousMode;
+    Thread->PreviousMode = KernelMode;
+    return Mode;
+}
+
+static inline NTSTATUS KiEndKernelMode(KPROCESSOR_MODE Mode, NTSTATUS Status)
+{
+    KeGetCurrentThread()->PreviousMode = Mode;
+    return Status;
+}
+
 static inline UINT64 KiNow(void)
 {
     return KiDoor->now;

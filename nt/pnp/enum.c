@@ -52,7 +52,7 @@ static VOID PnpMakePath(PDEVICE_NODE Node, PCWSTR DeviceId, PCWSTR Instance)
 {
     WCHAR Path[512];
     CHAR Prefix[32] = "";
-    if (!Node->Capabilities.UniqueID) {
+    if (!Node->Capabilities.UniqueID && !PnpIsRootDevice(Node->Pdo)) {
         ULONG Hash = 0;
         RtlHashUnicodeString(&Node->Parent->InstancePath, TRUE, HASH_STRING_ALGORITHM_X65599, &Hash);
         RtlpFormat(Prefix, sizeof(Prefix), "%x&%x&0%s", Node->Level, Hash, *Instance ? "&" : "");
@@ -61,7 +61,8 @@ static VOID PnpMakePath(PDEVICE_NODE Node, PCWSTR DeviceId, PCWSTR Instance)
     wcscat(Path, L"\\");
     RtlpFromUtf8(Path + wcslen(Path), sizeof(Prefix), Prefix);
     wcscat(Path, Instance);
-    _wcsupr(Path);
+    if (PnpIsRootDevice(Node->Pdo)) /* an installer names those, in capitals; others keep their bus driver's letters */
+        _wcsupr(Path);
     RtlInitUnicodeString(&Node->InstancePath, PnpCopyString(Path));
 }
 

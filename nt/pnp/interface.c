@@ -114,18 +114,20 @@ static VOID PnpRecordInterface(PPNP_INTERFACE Interface)
 {
     WCHAR Path[768];
     UNICODE_STRING Name = RTL_CONSTANT_STRING(L"DeviceInstance"), Linked = RTL_CONSTANT_STRING(L"SymbolicLink");
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     HANDLE Key;
     PnpInterfacePath(Interface, FALSE, Path);
-    if (!NT_SUCCESS(PnpOpenKey(Path, TRUE, KEY_ALL_ACCESS, &Key)))
-        return;
-    NtSetValueKey(Key, &Name, 0, REG_SZ, Interface->Node->InstancePath.Buffer,
-                  Interface->Node->InstancePath.Length + 2);
-    NtClose(Key);
+    if (NT_SUCCESS(PnpOpenKey(Path, TRUE, KEY_ALL_ACCESS, &Key))) {
+        NtSetValueKey(Key, &Name, 0, REG_SZ, Interface->Node->InstancePath.Buffer,
+                      Interface->Node->InstancePath.Length + 2);
+        NtClose(Key);
+    }
     PnpInterfacePath(Interface, TRUE, Path);
-    if (!NT_SUCCESS(PnpOpenKey(Path, TRUE, KEY_ALL_ACCESS, &Key)))
-        return;
-    NtSetValueKey(Key, &Linked, 0, REG_SZ, Interface->Link.Buffer, Interface->Link.Length + 2);
-    NtClose(Key);
+    if (NT_SUCCESS(PnpOpenKey(Path, TRUE, KEY_ALL_ACCESS, &Key))) {
+        NtSetValueKey(Key, &Linked, 0, REG_SZ, Interface->Link.Buffer, Interface->Link.Length + 2);
+        NtClose(Key);
+    }
+    KiEndKernelMode(Mode, STATUS_SUCCESS);
 }
 
 /* ---- Registration ------------------------------------------------------------------------------------------------ */

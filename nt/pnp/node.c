@@ -206,12 +206,13 @@ NTSTATUS PnpOpenKey(PCWSTR Path, BOOLEAN Create, ACCESS_MASK Access, PHANDLE Han
 {
     OBJECT_ATTRIBUTES Attributes;
     UNICODE_STRING Name;
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
     NTSTATUS Status;
     RtlInitUnicodeString(&Name, Path);
     InitializeObjectAttributes(&Attributes, &Name, OBJ_CASE_INSENSITIVE | OBJ_KERNEL_HANDLE, NULL, NULL);
     Status = NtOpenKey(Handle, Access, &Attributes);
     if (NT_SUCCESS(Status) || !Create)
-        return Status;
+        return KiEndKernelMode(Mode, Status);
     /* From the machine's key down, so that keys in between come into being. */
     for (USHORT i = sizeof(L"\\Registry\\Machine\\") / sizeof(WCHAR); i <= wcslen(Path); i++) {
         if (Path[i] && Path[i] != L'\\')
@@ -219,11 +220,23 @@ NTSTATUS PnpOpenKey(PCWSTR Path, BOOLEAN Create, ACCESS_MASK Access, PHANDLE Han
         Name.Length = (USHORT)(i * sizeof(WCHAR));
         Status = NtCreateKey(Handle, Access, &Attributes, 0, NULL, REG_OPTION_NON_VOLATILE, NULL);
         if (!NT_SUCCESS(Status))
-            return Status;
+            break;
         if (Path[i])
             NtClose(*Handle);
     }
-    return Status;
+    return KiEndKernelMode(Mode, Status);
+}
+
+static NTSTATUS PnpSetValue(HANDLE Key, PUNICODE_STRING Name, ULONG Type, PVOID Data, ULONG Bytes)
+{
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
+    return KiEndKernelMode(Mode, NtSetValueKey(Key, Name, 0, Type, Data, Bytes));
+}
+
+static NTSTATUS PnpGetValue(HANDLE Key, PUNICODE_STRING Name, PVOID Value, ULONG Room, PULONG Bytes)
+{
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
+    return KiEndKernelMode(Mode, NtQueryValueKey(Key, Name, KeyValuePartialInformation, Value, Room, Bytes));
 }
 
 NTSTATUS PnpOpenNode(PDEVICE_NODE Node, PCWSTR Subkey, BOOLEAN Create, PHANDLE Handle)
@@ -245,8 +258,8 @@ NTSTATUS PnpWriteValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, ULONG Type
     if (!NT_SUCCESS(Status))
         return Status;
     RtlInitUnicodeString(&Value, Name);
-    Status = NtSetValueKey(Handle, &Value, 0, Type, Data, Bytes);
-    NtClose(Handle);
+    Status = PnpSetValue(Handle, &Value, Type, Data, Bytes);
+    ObCloseHandle(Handle, KernelMode);
     return Status;
 }
 
@@ -256,11 +269,11 @@ NTSTATUS PnpReadFrom(HANDLE Key, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Va
     ULONG Bytes = 0;
     NTSTATUS Status;
     RtlInitUnicodeString(&String, Name);
-    Status = NtQueryValueKey(Key, &String, KeyValuePartialInformation, NULL, 0, &Bytes);
+    Status = PnpGetValue(Key, &String, NULL, 0, &Bytes);
     if (Status != STATUS_BUFFER_TOO_SMALL && Status != STATUS_BUFFER_OVERFLOW)
         return Status;
     *Value = ExpAllocate(Bytes + 2 * sizeof(WCHAR), PNP_TAG); /* terminated twice, whatever was stored */
-    Status = NtQueryValueKey(Key, &String, KeyValuePartialInformation, *Value, Bytes, &Bytes);
+    Status = PnpGetValue(Key, &String, *Value, Bytes, &Bytes);
     if (!NT_SUCCESS(Status)) {
         ExpFree(*Value);
         *Value = NULL;
@@ -275,7 +288,7 @@ NTSTATUS PnpReadValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, PKEY_VALUE_
     *Value = NULL;
     if (NT_SUCCESS(Status)) {
         Status = PnpReadFrom(Handle, Name, Value);
-        NtClose(Handle);
+        ObCloseHandle(Handle, KernelMode);
     }
     return Status;
 }
@@ -294,7 +307,7 @@ NTSTATUS PnpReadClassValue(PDEVICE_NODE Node, PCWSTR Name, PKEY_VALUE_PARTIAL_IN
     Status = PnpOpenKey(Path, FALSE, KEY_READ, &Handle);
     if (NT_SUCCESS(Status)) {
         Status = PnpReadFrom(Handle, Name, Value);
-        NtClose(Handle);
+        ObCloseHandle(Handle, KernelMode);
     }
     return Status;
 }

@@ -82,6 +82,12 @@ NTSTATUS PnpRun(PNP_ROUTINE *Routine, PDEVICE_OBJECT Device, PVOID Context);
 
 /* ---- node.c -------------------------------------------------------------------------------------------------------- */
 
+/* Of a physical device object: its hardware has been pulled out. */
+static inline BOOLEAN PnpIsSurprised(PDEVICE_OBJECT Pdo)
+{
+    return PnpNodeOf(Pdo) && PnpNodeOf(Pdo)->State == PnpSurprised;
+}
+
 PDEVICE_NODE PnpMakeNode(PDEVICE_NODE Parent, PDEVICE_OBJECT Pdo);
 /* The object is deleted: its node leaves the tree. */
 VOID PnpDeviceGoes(PDEVICE_OBJECT Device);

@@ -263,8 +263,11 @@ NTSTATUS NTAPI IoGetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key
     static const GUID Mirror = {0xa45c254e, 0xdf1c, 0x4efd, {0x80, 0x20, 0x67, 0xd1, 0x46, 0xa8, 0x50, 0xe0}};
     static const GUID Instance = {0x78c34fc8, 0x104a, 0x4aca, {0x9e, 0xa4, 0x52, 0x4d, 0x52, 0x99, 0x6e, 0x57}};
     NTSTATUS Status;
+    ULONG Bytes;
     if (!PnpCheckPdo(Pdo, "IoGetDevicePropertyData"))
         return STATUS_INVALID_DEVICE_REQUEST;
+    if (!Required) /* who has the room need not ask */
+        Required = &Bytes;
     Status = PnpGetProperty(&PnpNodeOf(Pdo)->Properties, Key, Lcid, Size, Data, Required, Type);
     if (Status != STATUS_OBJECT_NAME_NOT_FOUND)
         return Status;
@@ -290,7 +293,9 @@ NTSTATUS NTAPI IoGetDeviceInterfacePropertyData(PUNICODE_STRING Link, const DEVP
                                                 ULONG Size, PVOID Data, PULONG Required, DEVPROPTYPE *Type)
 {
     PLIST_ENTRY List = PnpInterfaceProperties(Link);
-    return List ? PnpGetProperty(List, Key, Lcid, Size, Data, Required, Type) : STATUS_OBJECT_NAME_NOT_FOUND;
+    ULONG Bytes;
+    return List ? PnpGetProperty(List, Key, Lcid, Size, Data, Required ? Required : &Bytes, Type)
+                : STATUS_OBJECT_NAME_NOT_FOUND;
 }
 
 /* ---- Keys -------------------------------------------------------------------------------------------------------- */

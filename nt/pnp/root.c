@@ -59,15 +59,12 @@ static NTSTATUS PnpRootId(PPNP_ROOT_DEVICE Own, PIRP Irp, BUS_QUERY_ID_TYPE Type
     }
 }
 
+/* docs: IRP_MN_QUERY_CAPABILITIES: a bus driver sets what it knows and leaves the rest as it came. */
 static NTSTATUS PnpRootCapabilities(PDEVICE_CAPABILITIES Capabilities)
 {
     if (Capabilities->Version != 1)
         return STATUS_NOT_SUPPORTED;
-    Capabilities->UniqueID = TRUE;
-    Capabilities->SilentInstall = TRUE;
-    Capabilities->RawDeviceOK = FALSE;
-    Capabilities->SurpriseRemovalOK = TRUE;
-    Capabilities->Address = 0;
+    Capabilities->DeviceState[PowerSystemUnspecified] = PowerDeviceUnspecified;
     Capabilities->DeviceState[PowerSystemWorking] = PowerDeviceD0;
     for (ULONG i = PowerSystemSleeping1; i < PowerSystemMaximum; i++)
         Capabilities->DeviceState[i] = PowerDeviceD3;

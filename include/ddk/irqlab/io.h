@@ -57,6 +57,9 @@ typedef enum _DRIVER_REGKEY_TYPE {
 } DRIVER_REGKEY_TYPE,
     *PDRIVER_REGKEY_TYPE;
 
+#ifndef LOCALE_NEUTRAL
+#define LOCALE_NEUTRAL ((LCID)0) /* the neutral language, sorted as usual */
+#endif
 NTKERNELAPI NTSTATUS NTAPI IoGetDeviceDirectory(PDEVICE_OBJECT PhysicalDeviceObject,
                                                 DEVICE_DIRECTORY_TYPE DirectoryType, ULONG Flags, PVOID Reserved,
                                                 PHANDLE DeviceDirectoryHandle);
