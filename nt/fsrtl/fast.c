@@ -82,6 +82,8 @@ static ULONG FsRtlpBeginRead(PFSRTLP_COPY Copy, ULONG Key)
     Copy->Iosb->Information = 0;
     if (!Copy->Length)
         return 1;
+    if (!Copy->File->PrivateCacheMap)
+        return 0; /* nor need its header have a resource */
     if (Copy->Offset.QuadPart < 0 || Copy->Offset.QuadPart + Copy->Length < Copy->Offset.QuadPart)
         return 0;
     FsRtlpEnterFast();

@@ -216,6 +216,12 @@ NTSTATUS NTAPI FsRtlNotifyVolumeEvent(PFILE_OBJECT File, ULONG Event)
                                                                                      : STATUS_INVALID_PARAMETER;
 }
 
+/* docs: FsRtlNotifyVolumeEventEx: with a whole notification, for events that need one. */
+NTSTATUS NTAPI FsRtlNotifyVolumeEventEx(PFILE_OBJECT File, ULONG Event, PTARGET_DEVICE_CUSTOM_NOTIFICATION Notification)
+{
+    return FsRtlNotifyVolumeEvent(File, Event);
+}
+
 /* docs: FsRtlValidateReparsePointBuffer: sizes and tag belong together. */
 NTSTATUS NTAPI FsRtlValidateReparsePointBuffer(ULONG Bytes, PREPARSE_DATA_BUFFER Buffer)
 {

@@ -27,6 +27,67 @@ BOOLEAN NTAPI FsRtlMdlWriteComplete(PFILE_OBJECT File, PLARGE_INTEGER Offset, PM
     return FsRtlMdlWriteCompleteDev(File, Offset, Chain, IoGetRelatedDeviceObject(File));
 }
 
+typedef struct _FSRTLP_TAKEN {
+    KEVENT Event;
+    PMDL Chain;
+    IO_STATUS_BLOCK Iosb;
+} FSRTLP_TAKEN, *PFSRTLP_TAKEN;
+
+static NTSTATUS NTAPI FsRtlpTakeChain(PDEVICE_OBJECT Device, PIRP Irp, PVOID Context)
+{
+    PFSRTLP_TAKEN Taken = Context;
+    Taken->Chain = Irp->MdlAddress;
+    Taken->Iosb = Irp->IoStatus;
+    Irp->MdlAddress = NULL; /* the caller's now */
+    IoFreeIrp(Irp);
+    KeSetEvent(&Taken->Event, IO_NO_INCREMENT, FALSE);
+    return STATUS_MORE_PROCESSING_REQUIRED;
+}
+
+/* docs: FsRtlMdlReadEx, FsRtlPrepareMdlWriteEx: the fast way, and when it says no a request with IRP_MN_MDL, which leaves the
+ * chain in the IRP. */
+static NTSTATUS FsRtlpMdlRequest(PFILE_OBJECT File, UCHAR Major, PLARGE_INTEGER Offset, ULONG Length, ULONG Key,
+                                 PMDL *Chain, PIO_STATUS_BLOCK Iosb)
+{
+    PDEVICE_OBJECT Device = IoGetRelatedDeviceObject(File);
+    PIRP Irp = IopAllocateIrp(Device->StackSize, File);
+    FSRTLP_TAKEN Taken = {0};
+    if (!Irp)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Irp);
+    Stack->MajorFunction = Major;
+    Stack->MinorFunction = IRP_MN_MDL;
+    Stack->FileObject = File;
+    Stack->Parameters.Read.Length = Length; /* Write has it in the same place */
+    Stack->Parameters.Read.ByteOffset = *Offset;
+    Stack->Parameters.Read.Key = Key;
+    KeInitializeEvent(&Taken.Event, NotificationEvent, FALSE);
+    IoSetCompletionRoutine(Irp, FsRtlpTakeChain, &Taken, TRUE, TRUE, TRUE);
+    if (IofCallDriver(Device, Irp) == STATUS_PENDING)
+        KeWaitForSingleObject(&Taken.Event, Executive, KernelMode, FALSE, NULL);
+    *Chain = Taken.Chain;
+    *Iosb = Taken.Iosb;
+    return Iosb->Status;
+}
+
+NTSTATUS NTAPI FsRtlMdlReadEx(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Length, ULONG Key, PMDL *Chain,
+                              PIO_STATUS_BLOCK Iosb)
+{
+    *Chain = NULL;
+    return FsRtlMdlRead(File, Offset, Length, Key, Chain, Iosb)
+               ? Iosb->Status
+               : FsRtlpMdlRequest(File, IRP_MJ_READ, Offset, Length, Key, Chain, Iosb);
+}
+
+NTSTATUS NTAPI FsRtlPrepareMdlWriteEx(PFILE_OBJECT File, PLARGE_INTEGER Offset, ULONG Length, ULONG Key, PMDL *Chain,
+                                      PIO_STATUS_BLOCK Iosb)
+{
+    *Chain = NULL;
+    return FsRtlPrepareMdlWrite(File, Offset, Length, Key, Chain, Iosb)
+               ? Iosb->Status
+               : FsRtlpMdlRequest(File, IRP_MJ_WRITE, Offset, Length, Key, Chain, Iosb);
+}
+
 /* docs: obsolete; the file system's routines with a whole name took their place. */
 VOID NTAPI FsRtlNotifyChangeDirectory(PNOTIFY_SYNC Sync, PVOID FsContext, PSTRING Directory, PLIST_ENTRY List,
                                       BOOLEAN Tree, ULONG Filter, PIRP Irp)
@@ -167,4 +228,65 @@ BOOLEAN NTAPI FsRtlAreVolumeStartupApplicationsComplete(VOID)
 ULONG NTAPI FsRtlQueryMaximumVirtualDiskNestingLevel(VOID)
 {
     return 2;
+}
+
+/* docs: "Offloaded Data Transfers": what all file system filters of the volume agree on, which the filter manager knows; there is
+ * none, and without it nothing is supported. */
+NTSTATUS NTAPI FsRtlGetSupportedFeatures(PDEVICE_OBJECT Device, PULONG Features)
+{
+    *Features = 0;
+    return STATUS_SUCCESS;
+}
+
+/* docs: FsRtlLogCcFlushError: an entry in the error log and a message that data were lost, each unless the flags forbid it. */
+NTSTATUS NTAPI FsRtlLogCcFlushError(PUNICODE_STRING Name, PDEVICE_OBJECT Device, PSECTION_OBJECT_POINTERS Sections,
+                                    NTSTATUS Error, ULONG Flags)
+{
+    if (!(Flags & FSRTL_CC_FLUSH_ERROR_FLAG_NO_LOG_ENTRY)) {
+        SIZE_T Text = Name->Length + sizeof(WCHAR), Room = ERROR_LOG_MAXIMUM_SIZE - sizeof(IO_ERROR_LOG_PACKET);
+        Text = Text < Room ? Text : Room;
+        PIO_ERROR_LOG_PACKET Entry = IoAllocateErrorLogEntry(Device, (UCHAR)(sizeof(*Entry) + Text));
+        if (!Entry)
+            return STATUS_INSUFFICIENT_RESOURCES;
+        RtlZeroMemory(Entry, sizeof(*Entry) + Text);
+        Entry->ErrorCode = IO_LOST_DELAYED_WRITE;
+        Entry->FinalStatus = Error;
+        Entry->NumberOfStrings = 1;
+        Entry->StringOffset = sizeof(*Entry);
+        RtlCopyMemory(Entry + 1, Name->Buffer, Text - sizeof(WCHAR));
+        IoWriteErrorLogEntry(Entry);
+    }
+    if (!(Flags & FSRTL_CC_FLUSH_ERROR_FLAG_NO_HARD_ERROR))
+        IoRaiseInformationalHardError(STATUS_LOST_WRITEBEHIND_DATA, Name, NULL);
+    return STATUS_SUCCESS;
+}
+
+/* docs: FsRtlCreateSectionForDataScan: a section over a file object as it is, for those that look through its data; the pointer
+ * and the handle are the caller's. */
+NTSTATUS NTAPI FsRtlCreateSectionForDataScan(PHANDLE Handle, PVOID *Section, PLARGE_INTEGER FileSize, PFILE_OBJECT File,
+                                             ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
+                                             PLARGE_INTEGER MaximumSize, ULONG Protection, ULONG Allocation,
+                                             ULONG Flags)
+{
+    LARGE_INTEGER Size;
+    *Handle = NULL;
+    *Section = NULL;
+    if ((Attributes && !(Attributes->Attributes & OBJ_KERNEL_HANDLE)) || Flags ||
+        (Protection != PAGE_READONLY && Protection != PAGE_READWRITE))
+        return STATUS_INVALID_PARAMETER;
+    NTSTATUS Status = FsRtlGetFileSize(File, &Size);
+    if (NT_SUCCESS(Status) && !Size.QuadPart)
+        Status = STATUS_END_OF_FILE;
+    if (NT_SUCCESS(Status))
+        Status = MmCreateSection(Section, Access, Attributes, MaximumSize, Protection, Allocation, NULL, File);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = ObOpenObjectByPointer(*Section, Attributes ? Attributes->Attributes : OBJ_KERNEL_HANDLE, NULL, Access,
+                                   MiSectionType, KernelMode, Handle);
+    if (!NT_SUCCESS(Status)) {
+        ObfDereferenceObject(*Section);
+        *Section = NULL;
+    } else if (FileSize)
+        *FileSize = Size;
+    return Status;
 }

@@ -145,6 +145,10 @@ NTSTATUS NTAPI NtUnlockFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PLARGE_INTEGER
 
 /* ---- Directories ------------------------------------------------------------------------------------------------- */
 
+#define IOP_QUERY_FLAGS                                                                                                \
+    (SL_RESTART_SCAN | SL_RETURN_SINGLE_ENTRY | SL_INDEX_SPECIFIED | SL_RETURN_ON_DISK_ENTRIES_ONLY |                  \
+     SL_NO_CURSOR_UPDATE_QUERY)
+
 static UCHAR IopScanFlags(BOOLEAN Single, BOOLEAN Restart, BOOLEAN Indexed)
 {
     return (UCHAR)((Single ? SL_RETURN_SINGLE_ENTRY : 0) | (Restart ? SL_RESTART_SCAN : 0) |
@@ -167,16 +171,18 @@ static NTSTATUS IopKeepPattern(PIOP_ASYNC Async, PUNICODE_STRING Pattern)
     return STATUS_SUCCESS;
 }
 
-NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
-                                    PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, FILE_INFORMATION_CLASS Class,
-                                    BOOLEAN Single, PUNICODE_STRING Pattern, BOOLEAN Restart)
+NTSTATUS NTAPI NtQueryDirectoryFileEx(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
+                                      PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, FILE_INFORMATION_CLASS Class,
+                                      ULONG Flags, PUNICODE_STRING Pattern)
 {
     IOP_ASYNC Async;
+    if (Flags & ~(ULONG)IOP_QUERY_FLAGS)
+        return STATUS_INVALID_PARAMETER;
     NTSTATUS Status = IopBeginAsyncRequest(&Async, Handle, FILE_LIST_DIRECTORY, Event, Apc, Context,
                                            IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY);
     if (!NT_SUCCESS(Status))
         return Status;
-    Async.Stack->Flags = IopScanFlags(Single, Restart, FALSE);
+    Async.Stack->Flags = (UCHAR)Flags;
     Async.Stack->Parameters.QueryDirectory.Length = Bytes;
     Async.Stack->Parameters.QueryDirectory.FileInformationClass = Class;
     Status = IopKeepPattern(&Async, Pattern);
@@ -187,6 +193,14 @@ NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE
         return Status;
     }
     return IopSendAsync(&Async, Iosb);
+}
+
+NTSTATUS NTAPI NtQueryDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,
+                                    PIO_STATUS_BLOCK Iosb, PVOID Buffer, ULONG Bytes, FILE_INFORMATION_CLASS Class,
+                                    BOOLEAN Single, PUNICODE_STRING Pattern, BOOLEAN Restart)
+{
+    return NtQueryDirectoryFileEx(Handle, Event, Apc, Context, Iosb, Buffer, Bytes, Class,
+                                  IopScanFlags(Single, Restart, FALSE), Pattern);
 }
 
 NTSTATUS NTAPI NtNotifyChangeDirectoryFile(HANDLE Handle, HANDLE Event, PIO_APC_ROUTINE Apc, PVOID Context,

@@ -384,6 +384,8 @@ NTSTATUS NTAPI FsdRead(PDEVICE_OBJECT Device, PIRP Irp)
     PFSD_FCB Fcb = FsdFcbOf(Stack->FileObject);
     UINT64 Offset = (UINT64)Stack->Parameters.Read.ByteOffset.QuadPart;
     ULONG Bytes = Stack->Parameters.Read.Length, Done;
+    if (Stack->MinorFunction & (IRP_MN_MDL | IRP_MN_COMPLETE)) /* there is no cache whose pages could be given */
+        return FsdFinish(Irp, STATUS_NOT_SUPPORTED, 0);
     if (!FsdIsFile(Fcb))
         return FsdFinish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     if (!Bytes)
@@ -410,6 +412,8 @@ NTSTATUS NTAPI FsdWrite(PDEVICE_OBJECT Device, PIRP Irp)
     LARGE_INTEGER Offset = Stack->Parameters.Write.ByteOffset;
     ULONG Bytes = Stack->Parameters.Write.Length, Done;
     struct door_stat Stat;
+    if (Stack->MinorFunction & (IRP_MN_MDL | IRP_MN_COMPLETE))
+        return FsdFinish(Irp, STATUS_NOT_SUPPORTED, 0);
     if (!FsdIsFile(Fcb))
         return FsdFinish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     NTSTATUS Status = FsdMakeWritable(Fcb);

@@ -190,6 +190,21 @@ static BOOLEAN FsdBeginScan(PFSD_SCAN Scan, PIO_STACK_LOCATION Stack)
     return First;
 }
 
+/* docs: ZwQueryDirectoryFileEx: SL_NO_CURSOR_UPDATE: the next call begins where this one did. */
+static NTSTATUS FsdScanFrom(PFSD_SCAN Scan, PIO_STACK_LOCATION Stack)
+{
+    BOOLEAN First = FsdBeginScan(Scan, Stack);
+    ULONG Index = Scan->Ccb->ScanIndex;
+    CHAR Name[sizeof(Scan->Ccb->ScanName)];
+    RtlCopyMemory(Name, Scan->Ccb->ScanName, sizeof(Name));
+    NTSTATUS Status = FsdScan(Scan, First);
+    if (Stack->Flags & SL_NO_CURSOR_UPDATE_QUERY) {
+        Scan->Ccb->ScanIndex = Index;
+        RtlCopyMemory(Scan->Ccb->ScanName, Name, sizeof(Name));
+    }
+    return Status;
+}
+
 /* docs: IRP_MN_NOTIFY_CHANGE_DIRECTORY: FsRtl keeps the request. */
 static NTSTATUS FsdWatch(PIRP Irp, PIO_STACK_LOCATION Stack)
 {
@@ -229,7 +244,7 @@ NTSTATUS NTAPI FsdDirectory(PDEVICE_OBJECT Device, PIRP Irp)
     else if (Scan->Room < Scan->Layout->Name + sizeof(WCHAR))
         Status = STATUS_INFO_LENGTH_MISMATCH;
     else
-        Status = FsdScan(Scan, FsdBeginScan(Scan, Stack));
+        Status = FsdScanFrom(Scan, Stack);
     ULONG Used = Scan->Used;
     ExpFree(Scan);
     return FsdFinish(Irp, Status, Used);

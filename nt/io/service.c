@@ -293,18 +293,33 @@ static NTSTATUS IopAskDevice(PFILE_OBJECT File, PIRP Irp, PVOID Buffer, PIO_STAT
     return Status;
 }
 
-NTSTATUS NTAPI NtFlushBuffersFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb)
+/* docs: ZwFlushBuffersFileEx: each kind is a minor function of its own; none takes parameters. */
+NTSTATUS NTAPI NtFlushBuffersFileEx(HANDLE Handle, ULONG Flags, PVOID Parameters, ULONG ParametersSize,
+                                    PIO_STATUS_BLOCK Iosb)
 {
+    static const UCHAR Minors[] = {
+        0, [FLUSH_FLAGS_FILE_DATA_ONLY] = IRP_MN_FLUSH_DATA_ONLY, [FLUSH_FLAGS_NO_SYNC] = IRP_MN_FLUSH_NO_SYNC,
+        [FLUSH_FLAGS_FILE_DATA_SYNC_ONLY] = IRP_MN_FLUSH_DATA_SYNC_ONLY};
     PIO_STACK_LOCATION Stack;
     IOP_CALLER Caller;
+    if (Parameters || ParametersSize)
+        return STATUS_INVALID_PARAMETER;
+    if (Flags >= RTL_NUMBER_OF(Minors) || (Flags && !Minors[Flags]))
+        return STATUS_INVALID_PARAMETER;
     NTSTATUS Status = IopBegin(&Caller, Handle, 0, NULL);
     if (!NT_SUCCESS(Status))
         return Status;
     PIRP Irp = IopNewIrp(&Caller, IRP_MJ_FLUSH_BUFFERS, 0, &Stack);
     if (!Irp)
         return IopAbandon(&Caller, NULL, STATUS_INSUFFICIENT_RESOURCES);
+    Stack->MinorFunction = Minors[Flags];
     Status = IopAskDevice(Caller.File, Irp, NULL, Iosb);
     return IopAbandon(&Caller, NULL, Status);
+}
+
+NTSTATUS NTAPI NtFlushBuffersFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb)
+{
+    return NtFlushBuffersFileEx(Handle, 0, NULL, 0, Iosb);
 }
 
 /* The classes the I/O manager answers itself. TRUE: done. */
@@ -606,6 +621,23 @@ NTSTATUS NTAPI NtQueryFullAttributesFile(POBJECT_ATTRIBUTES Attributes, PFILE_NE
     if (!NT_SUCCESS(Status))
         return Status;
     Status = NtQueryInformationFile(Handle, &Iosb, Information, sizeof(*Information), FileNetworkOpenInformation);
+    NtClose(Handle);
+    return Status;
+}
+
+/* docs: ZwQueryInformationByName: few classes, and nothing that the caller would have to close. */
+NTSTATUS NTAPI NtQueryInformationByName(POBJECT_ATTRIBUTES Attributes, PIO_STATUS_BLOCK Iosb, PVOID Information,
+                                        ULONG Bytes, FILE_INFORMATION_CLASS Class)
+{
+    HANDLE Handle;
+    if ((ULONG)Class != FileStatInformation && (ULONG)Class != FileStatLxInformation &&
+        (ULONG)Class != FileCaseSensitiveInformation)
+        return STATUS_INVALID_INFO_CLASS;
+    NTSTATUS Status = NtOpenFile(&Handle, FILE_READ_ATTRIBUTES, Attributes, Iosb,
+                                 FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, FILE_OPEN_REPARSE_POINT);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = NtQueryInformationFile(Handle, Iosb, Information, Bytes, Class);
     NtClose(Handle);
     return Status;
 }

@@ -39,3 +39,6 @@ ULONG64 PsQueryTotalCycleTimeProcess(PEPROCESS Process, PULONG64 CycleTimeStamp)
 {
     return KiCycles(Process->Pcb.KernelTime, CycleTimeStamp);
 }
+
+/* docs: "Global Flag Reference" (gflags): none is set. */
+ULONG NtGlobalFlag;

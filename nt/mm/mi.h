@@ -15,6 +15,9 @@ VOID MmInitialize(VOID);
 VOID MmInitializeSections(VOID); /* needs objects */
 VOID MmNamePhysicalMemory(VOID); /* needs \Device, and a thread */
 extern POBJECT_TYPE MiSectionType;
+NTSTATUS NTAPI MmCreateSection(PVOID *SectionObject, ACCESS_MASK Access, POBJECT_ATTRIBUTES Attributes,
+                               PLARGE_INTEGER MaximumSize, ULONG Protection, ULONG AllocationAttributes,
+                               HANDLE FileHandle, PFILE_OBJECT File);
 
 /* Physically contiguous pages, zeroed. 0 = no memory. Any IRQL up to DISPATCH_LEVEL. */
 UINT64 MiAllocatePages(UINT64 Count);

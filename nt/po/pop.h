@@ -23,6 +23,11 @@ VOID PopForgetIdle(PDEVICE_OBJECT Device);
 NTSTATUS PopTransition(SYSTEM_POWER_STATE State);
 extern BOOLEAN PopOff; /* the machine has been shut down: nothing is unloaded any more */
 
+extern UINT64 PopLastSleep, PopLastWake; /* interrupt time; 0 = never */
+
+/* What anybody wants of the system, EXECUTION_STATE's flags. */
+ULONG PopExecutionState(VOID);
+
 /* \Callback\PowerState (nt/io/operator.c) */
 VOID PopTellPowerState(ULONG_PTR Event, ULONG_PTR Value);
 

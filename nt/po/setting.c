@@ -150,6 +150,32 @@ NTSTATUS NTAPI PoUnregisterPowerSettingCallback(PVOID Handle)
     return STATUS_SUCCESS;
 }
 
+/* ---- What is wanted of the system: how many want each flag ------------------------------------------------------- */
+
+static LONG PopWanted[32];
+
+static VOID PopWant(ULONG Flags, LONG Change)
+{
+    for (ULONG i = 0; i < 32; i++)
+        if (Flags >> i & 1)
+            PopWanted[i] += Change;
+}
+
+ULONG PopExecutionState(VOID)
+{
+    ULONG State = 0;
+    for (ULONG i = 0; i < 31; i++) /* ES_CONTINUOUS is no wish */
+        State |= PopWanted[i] > 0 ? 1u << i : 0;
+    return State;
+}
+
+/* docs: POWER_REQUEST_TYPE: the display, the system, away mode; the fourth is the process's. */
+static ULONG PopFlagOf(POWER_REQUEST_TYPE Type)
+{
+    static const ULONG Flags[] = {ES_DISPLAY_REQUIRED, ES_SYSTEM_REQUIRED, 0x40 /* ES_AWAYMODE_REQUIRED */, 0};
+    return Flags[Type];
+}
+
 /* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 typedef struct _PO_NEED {
@@ -178,6 +204,7 @@ NTSTATUS NTAPI PoSetPowerRequest(PVOID PowerRequest, POWER_REQUEST_TYPE Type)
     if ((ULONG)Type >= RTL_NUMBER_OF(((PPO_NEED)0)->Count))
         return STATUS_INVALID_PARAMETER;
     ((PPO_NEED)PowerRequest)->Count[Type]++;
+    PopWant(PopFlagOf(Type), 1);
     return STATUS_SUCCESS;
 }
 
@@ -189,12 +216,15 @@ NTSTATUS NTAPI PoClearPowerRequest(PVOID PowerRequest, POWER_REQUEST_TYPE Type)
     if (!Need->Count[Type])
         return STATUS_UNSUCCESSFUL;
     Need->Count[Type]--;
+    PopWant(PopFlagOf(Type), -1);
     return STATUS_SUCCESS;
 }
 
 VOID NTAPI PoDeletePowerRequest(PVOID PowerRequest)
 {
     PPO_NEED Need = PowerRequest;
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Need->Count); i++)
+        PopWant(PopFlagOf((POWER_REQUEST_TYPE)i), -Need->Count[i]);
     ObfDereferenceObject(Need->Device);
     IopFree(Need);
 }
@@ -203,15 +233,20 @@ VOID NTAPI PoDeletePowerRequest(PVOID PowerRequest)
 PVOID NTAPI PoRegisterSystemState(PVOID StateHandle, EXECUTION_STATE Flags)
 {
     PULONG State = StateHandle;
-    if (!State)
-        State = IopAllocate(sizeof(*State), PO_TAG, VfCaptureStack());
     if (State)
+        PopWant(*State, -1);
+    else
+        State = IopAllocate(sizeof(*State), PO_TAG, VfCaptureStack());
+    if (State) {
         *State = Flags;
+        PopWant(Flags, 1);
+    }
     return State;
 }
 
 VOID NTAPI PoUnregisterSystemState(PVOID StateHandle)
 {
+    PopWant(*(PULONG)StateHandle, -1);
     IopFree(StateHandle);
 }
 

@@ -52,14 +52,18 @@ static NTSTATUS PopAsk(PDEVICE_OBJECT *List, ULONG Count, SYSTEM_POWER_STATE Sta
     return Status;
 }
 
+UINT64 PopLastSleep, PopLastWake;
+
 static NTSTATUS PopSleep(PDEVICE_OBJECT *List, ULONG Count, SYSTEM_POWER_STATE State)
 {
     NTSTATUS Status = PopAsk(List, Count, State);
     if (!NT_SUCCESS(Status))
         return Status;
     PopTellPowerState(PO_CB_SYSTEM_STATE_LOCK, 0);
+    PopLastSleep = KiNow() / 100;
     for (ULONG i = 0; i < Count; i++)
         PopSystemRequest(List[i], IRP_MN_SET_POWER, State, PowerActionSleep);
+    PopLastWake = KiNow() / 100;
     for (ULONG i = Count; i-- > 0;)
         PopSystemRequest(List[i], IRP_MN_SET_POWER, PowerSystemWorking, PowerActionSleep);
     PopTellPowerState(PO_CB_SYSTEM_STATE_LOCK, 1);

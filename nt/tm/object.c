@@ -9,7 +9,7 @@
 POBJECT_TYPE TmpTmType, TmpRmType, TmpTransactionType, TmpEnlistmentType;
 POBJECT_TYPE *TmTransactionManagerObjectType, *TmResourceManagerObjectType, *TmTransactionObjectType,
     *TmEnlistmentObjectType;
-static LIST_ENTRY TmpManagers = {&TmpManagers, &TmpManagers}, TmpTransactions = {&TmpTransactions, &TmpTransactions};
+LIST_ENTRY TmpManagers = {&TmpManagers, &TmpManagers}, TmpTransactions = {&TmpTransactions, &TmpTransactions};
 
 #define TMP_VOLATILE 1           /* TRANSACTION_MANAGER_VOLATILE, RESOURCE_MANAGER_VOLATILE */
 #define TMP_RM_COMMUNICATION 2   /* RESOURCE_MANAGER_COMMUNICATION */
@@ -95,6 +95,8 @@ static VOID TmpDeleteEnlistment(PVOID Object)
         RemoveEntryList(&Enlistment->Entry);
     if (Transaction->Superior == Enlistment)
         Transaction->Superior = NULL;
+    if (Enlistment->Recovery)
+        ExpFree(Enlistment->Recovery);
     ObfDereferenceObject(Enlistment->Rm);
     ObfDereferenceObject(Transaction);
 }

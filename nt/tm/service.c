@@ -283,9 +283,34 @@ static NTSTATUS TmpQueryEnlistment(PKENLISTMENT Enlistment, ULONG Class, PVOID B
     ENLISTMENT_BASIC_INFORMATION Basic = {.EnlistmentId = Enlistment->Id,
                                           .TransactionId = Enlistment->Transaction->Id,
                                           .ResourceManagerId = Enlistment->Rm->Id};
+    if (Class == EnlistmentRecoveryInformation)
+        return TmpReply(Buffer, Bytes, Returned, Enlistment->Recovery, Enlistment->RecoveryBytes, NULL);
     if (Class != EnlistmentBasicInformation)
         return STATUS_INVALID_INFO_CLASS;
     return TmpReply(Buffer, Bytes, Returned, &Basic, sizeof(Basic), NULL);
+}
+
+/* docs: ZwSetInformationEnlistment: what a resource manager wants to find again; nobody else looks into it. */
+static NTSTATUS TmpSetEnlistment(PKENLISTMENT Enlistment, ULONG Class, PVOID Buffer, ULONG Bytes)
+{
+    if (Class != EnlistmentRecoveryInformation)
+        return STATUS_INVALID_INFO_CLASS;
+    PVOID Copy = Bytes ? ExpTryAllocate(Bytes, 'rxmT') : NULL;
+    if (Bytes && !Copy)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    if (Bytes)
+        RtlCopyMemory(Copy, Buffer, Bytes);
+    if (Enlistment->Recovery)
+        ExpFree(Enlistment->Recovery);
+    Enlistment->Recovery = Copy;
+    Enlistment->RecoveryBytes = Bytes;
+    return STATUS_SUCCESS;
+}
+
+NTSTATUS NTAPI NtSetInformationEnlistment(HANDLE Handle, ENLISTMENT_INFORMATION_CLASS Class, PVOID Buffer, ULONG Bytes)
+{
+    TMP_BY_HANDLE(Handle, ENLISTMENT_SET_INFORMATION, TmpEnlistmentType, Enlistment,
+                  TmpSetEnlistment(Enlistment, Class, Buffer, Bytes));
 }
 
 NTSTATUS NTAPI NtQueryInformationEnlistment(HANDLE Handle, ENLISTMENT_INFORMATION_CLASS Class, PVOID Buffer,

@@ -74,6 +74,8 @@ typedef struct _KENLISTMENT {
     ULONG Asked; /* notification that wants an answer */
     PVOID Key;
     ULONG KeyReferences;
+    PVOID Recovery; /* what its owner keeps with it, in pool */
+    ULONG RecoveryBytes;
 } KENLISTMENT;
 
 /* The kernel's own part in a transaction. Both end it. */
@@ -82,6 +84,7 @@ typedef struct _TM_PARTICIPANT {
     VOID (*End)(struct _TM_PARTICIPANT *Participant, BOOLEAN Committed);
 } TM_PARTICIPANT, *PTM_PARTICIPANT;
 
+extern LIST_ENTRY TmpManagers, TmpTransactions;
 extern POBJECT_TYPE TmpTmType, TmpRmType, TmpTransactionType, TmpEnlistmentType;
 VOID TmInitialize(VOID);
 GUID TmpNewGuid(VOID);

@@ -5,6 +5,7 @@
  * OPTIONS: --for 30s
  */
 #include "pnp.h"
+#include <ntpoapi.h>
 
 enum { PASS, SUCCEED, FAIL, PEND };
 
@@ -119,6 +120,14 @@ static NTSTATUS NTAPI Setting(LPCGUID Guid, PVOID Value, ULONG Bytes, PVOID Cont
 
 static PVOID SettingHandle;
 
+/* What anybody wants of the system. */
+static ULONG Wanted(void)
+{
+    ULONG State = ~0u;
+    OK(ZwPowerInformation(SystemExecutionState, NULL, 0, &State, sizeof(State)));
+    return State;
+}
+
 static void Settings(void)
 {
     static const GUID Source = {0x5d3e9a59, 0xe9d5, 0x4b00, {0xa6, 0xbd, 0xff, 0x34, 0xff, 0x51, 0x65, 0x48}};
@@ -130,12 +139,37 @@ static void Settings(void)
     RtlInitUnicodeString(&Reason.SimpleString, L"test");
     OK(PoCreatePowerRequest(&Request, Lower, &Reason));
     OK(PoSetPowerRequest(Request, PowerRequestSystemRequired));
+    CHECK(Wanted() == ES_SYSTEM_REQUIRED);
     OK(PoClearPowerRequest(Request, PowerRequestSystemRequired));
     STATUS(PoSetPowerRequest(Request, 55), STATUS_INVALID_PARAMETER);
     PoDeletePowerRequest(Request);
+    CHECK(Wanted() == 0);
     State = PoRegisterSystemState(NULL, ES_SYSTEM_REQUIRED | ES_CONTINUOUS);
+    CHECK(Wanted() == ES_SYSTEM_REQUIRED);
     CHECK(State && PoRegisterSystemState(State, ES_CONTINUOUS) == State);
+    CHECK(Wanted() == 0);
+    OK(PoRegisterSystemState(State, ES_DISPLAY_REQUIRED) == State ? STATUS_SUCCESS : STATUS_UNSUCCESSFUL);
+    CHECK(Wanted() == ES_DISPLAY_REQUIRED);
     PoUnregisterSystemState(State);
+    CHECK(Wanted() == 0);
+}
+
+/* docs: ZwPowerInformation, SYSTEM_BATTERY_STATE, SYSTEM_POWER_CAPABILITIES, PROCESSOR_POWER_INFORMATION. */
+static void Information(void)
+{
+    SYSTEM_POWER_CAPABILITIES Capabilities;
+    SYSTEM_BATTERY_STATE Battery;
+    ULONG Processor[6 * 32] = {0};
+    OK(ZwPowerInformation(SystemBatteryState, NULL, 0, &Battery, sizeof(Battery)));
+    CHECK(Battery.AcOnLine && !Battery.BatteryPresent);
+    OK(ZwPowerInformation(SystemPowerCapabilities, NULL, 0, &Capabilities, sizeof(Capabilities)));
+    CHECK(Capabilities.SystemS3 && Capabilities.SystemS5 && !Capabilities.SystemBatteriesPresent);
+    OK(ZwPowerInformation(ProcessorInformation, NULL, 0, Processor, sizeof(Processor)));
+    CHECK(Processor[0] == 0 && Processor[1] && Processor[1] == Processor[2]);
+    STATUS(ZwPowerInformation(SystemBatteryState, NULL, 0, &Battery, sizeof(Battery) - 1), STATUS_BUFFER_TOO_SMALL);
+    STATUS(ZwPowerInformation(SystemBatteryState, &Battery, sizeof(Battery), &Battery, sizeof(Battery)),
+           STATUS_INVALID_PARAMETER);
+    STATUS(ZwPowerInformation((POWER_INFORMATION_LEVEL)1000, NULL, 0, &Battery, sizeof(Battery)), STATUS_NOT_SUPPORTED);
 }
 
 static void NTAPI Unload(PDRIVER_OBJECT Driver)
@@ -160,6 +194,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
     CHECK(IoAttachDeviceToDeviceStack(Upper, Lower) == Lower);
     Requests();
     Settings();
+    Information();
     Mode = SUCCEED;
     CHECK(PoRegisterDeviceForIdleDetection(Lower, 5, 10, PowerDeviceD3) != NULL);
     return STATUS_SUCCESS;

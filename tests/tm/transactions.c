@@ -342,6 +342,70 @@ static VOID Change(HANDLE Transaction)
     OK(ZwClose(In));
 }
 
+/* docs: ZwSetInformationEnlistment: kept with the enlistment, as it is. */
+static VOID an_enlistment_keeps_what_its_owner_needs(VOID)
+{
+    HANDLE Transaction = Begin(), Enlistment;
+    ULONG Kept[3] = {1, 2, 3}, Got[3] = {0}, Bytes = 0;
+    OK(ZwCreateEnlistment(&Enlistment, ENLISTMENT_ALL_ACCESS, QueueRm, Transaction, Kernel(), 0, USUAL, NULL));
+    OK(ZwSetInformationEnlistment(Enlistment, EnlistmentRecoveryInformation, Kept, sizeof(Kept)));
+    STATUS(ZwSetInformationEnlistment(Enlistment, EnlistmentBasicInformation, Kept, sizeof(Kept)),
+           STATUS_INVALID_INFO_CLASS);
+    STATUS(ZwQueryInformationEnlistment(Enlistment, EnlistmentRecoveryInformation, Got, 4, &Bytes),
+           STATUS_BUFFER_TOO_SMALL);
+    CHECK(Bytes == sizeof(Kept));
+    OK(ZwQueryInformationEnlistment(Enlistment, EnlistmentRecoveryInformation, Got, sizeof(Got), &Bytes));
+    CHECK(!memcmp(Got, Kept, sizeof(Got)));
+    OK(ZwReadOnlyEnlistment(Enlistment, NULL));
+    OK(ZwClose(Enlistment));
+    OK(ZwRollbackTransaction(Transaction, TRUE));
+    OK(ZwClose(Transaction));
+}
+
+static ULONG Count(HANDLE Root, KTMOBJECT_TYPE Type, ULONG AtOnce)
+{
+    UCHAR Buffer[sizeof(KTMOBJECT_CURSOR) + 8 * sizeof(GUID)] __attribute__((aligned(8))) = {0};
+    PKTMOBJECT_CURSOR Cursor = (PVOID)Buffer;
+    ULONG Found = 0, Bytes;
+    GUID Last = {0};
+    while (NT_SUCCESS(ZwEnumerateTransactionObject(
+        Root, Type, Cursor, FIELD_OFFSET(KTMOBJECT_CURSOR, ObjectIds) + AtOnce * sizeof(GUID), &Bytes))) {
+        CHECK(memcmp(&Cursor->ObjectIds[0], &Last, sizeof(Last)) > 0); /* each once, in order */
+        Last = Cursor->ObjectIds[Cursor->ObjectIdCount - 1];
+        CHECK(Bytes == FIELD_OFFSET(KTMOBJECT_CURSOR, ObjectIds) + Cursor->ObjectIdCount * sizeof(GUID));
+        Found += Cursor->ObjectIdCount;
+    }
+    return Found;
+}
+
+static VOID all_objects_are_enumerated(VOID)
+{
+    ULONG Before = Count(NULL, KTMOBJECT_TRANSACTION, 8);
+    HANDLE Transaction[3], Enlistment[2];
+    GUID Id = {1};
+    UNICODE_STRING Log = RTL_CONSTANT_STRING(L"\\SystemRoot\\log");
+    for (ULONG i = 0; i < 3; i++)
+        Transaction[i] = Begin();
+    for (ULONG i = 0; i < 2; i++)
+        OK(ZwCreateEnlistment(&Enlistment[i], ENLISTMENT_ALL_ACCESS, QueueRm, Transaction[i], Kernel(), 0, USUAL,
+                              NULL));
+    CHECK(Count(NULL, KTMOBJECT_TRANSACTION, 2) == Before + 3);
+    CHECK(Count(NULL, KTMOBJECT_TRANSACTION_MANAGER, 1) == 1);
+    CHECK(Count(Tm, KTMOBJECT_RESOURCE_MANAGER, 1) == 2);
+    CHECK(Count(QueueRm, KTMOBJECT_ENLISTMENT, 1) == 2);
+    STATUS(ZwEnumerateTransactionObject(NULL, KTMOBJECT_INVALID, NULL, 100, NULL), STATUS_INVALID_PARAMETER);
+    STATUS(TmRenameTransactionManager(&Log, &Id), STATUS_TRANSACTIONMANAGER_NOT_FOUND);
+    for (ULONG i = 0; i < 2; i++) {
+        OK(ZwReadOnlyEnlistment(Enlistment[i], NULL));
+        OK(ZwClose(Enlistment[i]));
+    }
+    for (ULONG i = 0; i < 3; i++) {
+        OK(ZwRollbackTransaction(Transaction[i], TRUE));
+        OK(ZwClose(Transaction[i]));
+    }
+    CHECK(Count(NULL, KTMOBJECT_TRANSACTION, 8) == Before);
+}
+
 static VOID keys_change_when_it_commits(VOID)
 {
     HANDLE Key, Transaction, Late;
@@ -399,5 +463,5 @@ static VOID two_transactions_do_not_share_a_key(VOID)
 
 TEST_MAIN(managers_are_made, a_commit_goes_through_its_phases, a_rollback_is_told_to_all, who_cannot_prepare_rolls_back,
           who_only_read_hears_no_more, one_enlistment_commits_in_one_phase, a_queue_is_read_and_answered_later,
-          a_superior_gives_the_orders, time_and_the_last_handle_end_it, keys_change_when_it_commits,
-          two_transactions_do_not_share_a_key)
+          a_superior_gives_the_orders, time_and_the_last_handle_end_it, an_enlistment_keeps_what_its_owner_needs,
+          all_objects_are_enumerated, keys_change_when_it_commits, two_transactions_do_not_share_a_key)
