@@ -44,11 +44,9 @@ void irqlab_machine(const char *socket, const char *image, BOOL wow64)
 static void tell_end(NTSTATUS status)
 {
     struct link *l = mine ? mine : first;
-    char byte = CLIENT_END;
-    if (!l || l->lost)
-        return;
-    l->area->exit_status = (uint32_t)status;
-    send(l->fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const struct client_request r = {.version = CLIENT_VERSION, .what = CLIENT_END, .status = (uint32_t)status};
+    if (l && !l->lost)
+        send(l->fd, &r, offsetof(struct client_request, names), MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 static void on_exit_call(int status, void *context)
@@ -66,6 +64,8 @@ static const struct {
 
 static void on_fault(int number)
 {
+    if (guard && (number == SIGSEGV || number == SIGBUS))
+        siglongjmp(*guard, 1);
     for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
         if (faults[i].number == number)
             tell_end((NTSTATUS)faults[i].status);
@@ -86,8 +86,6 @@ static void watch_ends(void)
 
 static void close_link(struct link *l)
 {
-    if (l->area)
-        munmap(l->area, sizeof *l->area);
     if (l->board)
         munmap(l->board, sizeof *l->board);
     if (l->fd >= 0)
@@ -105,11 +103,31 @@ static void on_thread_end(void *value)
 
 /* ---- Connecting -------------------------------------------------------------------------------------------------------- */
 
-/* The server's first message. Returns the memory file, or -1. */
-static int receive_welcome(int fd, struct client_welcome *welcome)
+/* The command line as one text, from /proc: this library is not asked by main. */
+static void name_program(struct client_request *r)
+{
+    char line[1024];
+    FILE *file = fopen("/proc/self/cmdline", "re");
+    size_t n = file ? fread(line, 1, sizeof line - 1, file) : 0;
+    if (file)
+        fclose(file);
+    for (size_t i = 0; i + 1 < n; i++)
+        line[i] = line[i] ? line[i] : ' ';
+    line[n] = 0;
+    const char *dot = strrchr(program_invocation_short_name, '.');
+    if (*chosen_image)
+        snprintf(r->names, 512, "%s", chosen_image);
+    else
+        snprintf(r->names, 512, "%.200s%s", program_invocation_short_name, dot ? "" : ".exe");
+    r->bytes = (uint32_t)strlen(r->names) + 1;
+    r->bytes += (uint32_t)snprintf(r->names + r->bytes, sizeof line, "%s", line) + 1;
+}
+
+/* The answer, with the board and, for the first thread, the process's memory; -1 = none came. */
+static bool receive_welcome(int fd, struct client_welcome *welcome, int file[2])
 {
     union {
-        char bytes[CMSG_SPACE(sizeof(int))];
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
         struct cmsghdr header;
     } control;
     struct iovec part = {welcome, sizeof *welcome};
@@ -120,92 +138,58 @@ static int receive_welcome(int fd, struct client_welcome *welcome)
         n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
     while (n < 0 && errno == EINTR);
     struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    int memory = -1;
+    file[0] = file[1] = -1;
     if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-        memcpy(&memory, CMSG_DATA(header), sizeof memory);
-    if (memory < 0 || (n == sizeof *welcome && welcome->version == CLIENT_VERSION && welcome->index < DOOR_GUESTS))
-        return memory;
-    close(memory);
-    return -1;
+        memcpy(file, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
+    return n == sizeof *welcome && welcome->version == CLIENT_VERSION && welcome->index < DOOR_GUESTS;
 }
 
-static void *map_part(int memory, uint64_t offset, uint64_t bytes)
+static struct client_board *map_board(int file)
 {
-    struct stat st;
-    void *at = MAP_FAILED;
-    if (!fstat(memory, &st) && (uint64_t)st.st_size >= offset + bytes)
-        at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory, (off_t)offset);
+    void *at = mmap(NULL, sizeof(struct client_board), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
     return at == MAP_FAILED ? NULL : at;
 }
 
-static bool open_link(struct link *l)
+static bool dial(struct link *l)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const char *path = *chosen_socket ? chosen_socket : getenv(CLIENT_ENVIRONMENT);
-    struct client_welcome welcome;
     if (!path || strlen(path) >= sizeof address.sun_path)
         return false;
     strcpy(address.sun_path, path);
     l->fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-    if (l->fd < 0 || connect(l->fd, (struct sockaddr *)&address, sizeof address))
-        return false;
-    int memory = receive_welcome(l->fd, &welcome);
-    if (memory < 0)
-        return false;
-    l->index = welcome.index;
-    l->board = map_part(memory, 0, sizeof *l->board);
-    l->area = map_part(memory, CLIENT_AREA_OFFSET(l->index), sizeof *l->area);
-    close(memory);
-    return l->board && l->area;
+    return l->fd >= 0 && !connect(l->fd, (struct sockaddr *)&address, sizeof address);
 }
 
-/* One byte there, one back. False: the machine is gone. */
-static bool ask(struct link *l, char what)
+/* *status: what the machine says of the process or thread. */
+static bool open_link(struct link *l, NTSTATUS *status)
 {
-    char byte;
-    ssize_t n;
-    if (l->lost || send(l->fd, &what, 1, MSG_NOSIGNAL) != 1)
-        return !(l->lost = true);
-    do
-        n = recv(l->fd, &byte, 1, 0);
-    while (n < 0 && errno == EINTR);
-    l->lost = n != 1;
-    return !l->lost;
-}
-
-/* The command line as one text, from /proc: this library is not asked by main. */
-static void name_program(struct client_area *area)
-{
-    char line[1024], *image = (char *)area->data;
-    FILE *file = fopen("/proc/self/cmdline", "re");
-    size_t n = file ? fread(line, 1, sizeof line - 1, file) : 0;
-    if (file)
-        fclose(file);
-    for (size_t i = 0; i + 1 < n; i++)
-        line[i] = line[i] ? line[i] : ' ';
-    line[n] = 0;
-    const char *dot = strrchr(program_invocation_short_name, '.');
-    if (*chosen_image)
-        snprintf(image, 512, "%s", chosen_image);
-    else
-        snprintf(image, 512, "%.200s%s", program_invocation_short_name, dot ? "" : ".exe");
-    area->bytes = strlen(image) + 1;
-    area->bytes += (uint64_t)snprintf(image + area->bytes, sizeof line, "%s", line) + 1;
-}
-
-static bool attach(struct link *l, NTSTATUS *status)
-{
-    l->area->process = link_process;
-    l->area->wow64 = chosen_wow64;
-    l->area->bytes = 0;
+    struct client_request r = {
+        .version = CLIENT_VERSION, .what = CLIENT_ATTACH, .process = link_process, .wow64 = (uint32_t)chosen_wow64};
+    struct client_welcome w;
+    int file[2];
     if (!link_process)
-        name_program(l->area);
-    if (!ask(l, CLIENT_ATTACH))
+        name_program(&r);
+    if (!dial(l) || send(l->fd, &r, offsetof(struct client_request, names) + r.bytes, MSG_NOSIGNAL) < 0)
         return false;
-    *status = (NTSTATUS)l->area->status;
-    l->thread = l->area->thread;
-    l->stack = l->area->stack;
-    return *status >= 0;
+    bool good = receive_welcome(l->fd, &w, file);
+    *status = good ? (NTSTATUS)w.status : 0;
+    if (good && *status >= 0) {
+        l->index = w.index;
+        l->thread = w.thread;
+        l->stack = w.stack;
+        l->board = map_board(file[0]);
+        good = l->board && (link_process || memory_map(file[1], w.base, w.bytes));
+        if (good) {
+            memory_open(l->stack, DOOR_USER_STACK);
+            l->area = here(l->stack);
+            link_process = w.process;
+        }
+    }
+    for (int i = 0; i < 2; i++)
+        if (file[i] >= 0)
+            close(file[i]);
+    return good && *status >= 0;
 }
 
 struct link *link_get(void)
@@ -218,10 +202,9 @@ struct link *link_get(void)
     l->fd = -1;
     pthread_mutex_lock(&starting);
     NTSTATUS status = 0;
-    bool good = open_link(l) && attach(l, &status);
+    bool good = open_link(l, &status);
     if (good && !first) {
         first = l;
-        link_process = l->area->process;
         pthread_key_create(&thread_end, on_thread_end);
         watch_ends();
     }
@@ -240,36 +223,12 @@ struct link *link_get(void)
 
 void request_begin(struct link *l, enum door_service service)
 {
-    l->call.kind = DOOR_CALL_SERVICE;
     l->call.service = service;
-    l->call.copies = 0;
-    l->call.bytes = 0;
 }
 
-static struct door_copy *add_copy(struct link *l, uint64_t address, uint64_t bytes, uint32_t when)
+void request_in(uint64_t address, const void *data, uint64_t bytes)
 {
-    struct client_call *c = &l->call;
-    uint64_t at = (c->bytes + 15) & ~15ull;
-    if (c->copies == DOOR_CALL_COPIES || at > CLIENT_DATA || bytes > CLIENT_DATA - at)
-        return NULL;
-    struct door_copy *copy = &c->copy[c->copies++];
-    *copy = (struct door_copy){.address = address, .offset = (uint32_t)at, .bytes = (uint32_t)bytes, .when = when};
-    c->bytes = at + bytes;
-    return copy;
-}
-
-bool request_in(struct link *l, uint64_t address, const void *data, uint64_t bytes)
-{
-    struct door_copy *copy = add_copy(l, address, bytes, DOOR_COPY_IN);
-    if (copy)
-        memcpy(l->area->data + copy->offset, data, bytes);
-    return copy != NULL;
-}
-
-const void *request_out(struct link *l, uint64_t address, uint64_t bytes)
-{
-    struct door_copy *copy = add_copy(l, address, bytes, DOOR_COPY_OUT);
-    return copy ? l->area->data + copy->offset : NULL;
+    memcpy(here(address), data, bytes);
 }
 
 static long futex(_Atomic uint32_t *word, int what, uint32_t value, const struct timespec *patience)
@@ -301,7 +260,7 @@ static NTSTATUS post(struct link *l)
         l->lost = true;
         return LOST;
     }
-    memcpy(&area->call, &l->call, offsetof(struct client_call, copy) + l->call.copies * sizeof l->call.copy[0]);
+    area->call = l->call;
     atomic_store(&area->state, state);
     ring(l);
     while ((state = atomic_load(&area->state)) == CLIENT_POSTED)
@@ -323,32 +282,6 @@ NTSTATUS request_go(struct link *l, unsigned count, ...)
         l->call.argument[i] = va_arg(arguments, uint64_t);
     va_end(arguments);
     return post(l);
-}
-
-NTSTATUS request_copy(struct link *l)
-{
-    l->call.kind = DOOR_CALL_COPY;
-    return post(l);
-}
-
-uint64_t memory_get(struct link *l, uint64_t bytes)
-{
-    uint64_t both[2] = {0, bytes}, at = place(l, PLACE_WORD);
-    request_begin(l, DOOR_SERVICE_AllocateVirtualMemory);
-    request_in(l, at, both, sizeof both);
-    const void *out = request_out(l, at, 8);
-    if (request_go(l, 6, (uint64_t)-1, at, 0ull, at + 8, 0x3000ull, 4ull) < 0)
-        return 0;
-    memcpy(both, out, 8);
-    return both[0];
-}
-
-void memory_free(struct link *l, uint64_t address)
-{
-    uint64_t both[2] = {address, 0}, at = place(l, PLACE_WORD);
-    request_begin(l, DOOR_SERVICE_FreeVirtualMemory);
-    request_in(l, at, both, sizeof both);
-    request_go(l, 4, (uint64_t)-1, at, at + 8, 0x8000ull);
 }
 
 bool settle(NTSTATUS status)

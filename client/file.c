@@ -66,7 +66,7 @@ static size_t nt_name(LPCWSTR name, WCHAR *to)
 }
 
 /* OBJECT_ATTRIBUTES with a name at `at` in the process; bytes 0: without one. */
-static void object_in(struct link *l, uint64_t at, const WCHAR *name, size_t bytes)
+static void object_in(uint64_t at, const WCHAR *name, size_t bytes)
 {
     struct {
         uint32_t length, pad;
@@ -82,9 +82,9 @@ static void object_in(struct link *l, uint64_t at, const WCHAR *name, size_t byt
                 .name_length = (uint16_t)bytes,
                 .name_room = (uint16_t)bytes,
                 .buffer = at + sizeof object};
-    request_in(l, at, &object, sizeof object);
+    request_in(at, &object, sizeof object);
     if (bytes)
-        request_in(l, at + sizeof object, name, bytes);
+        request_in(at + sizeof object, name, bytes);
 }
 
 /* ---- Opening and closing ------------------------------------------------------------------------------------------------ */
@@ -115,8 +115,7 @@ HANDLE CreateFileW(LPCWSTR name, DWORD access, DWORD share, LPSECURITY_ATTRIBUTE
     options |= flags & FILE_FLAG_DELETE_ON_CLOSE ? 0x1000 : 0;
     access |= flags & FILE_FLAG_DELETE_ON_CLOSE ? 0x10000u : 0;
     request_begin(l, DOOR_SERVICE_CreateFile);
-    object_in(l, place(l, PLACE_STRUCT), full, bytes);
-    const void *handle = request_out(l, place(l, PLACE_WORD), 8), *iosb = request_out(l, place(l, PLACE_IOSB), 16);
+    object_in(place(l, PLACE_STRUCT), full, bytes);
     NTSTATUS status = request_go(l, 11, place(l, PLACE_WORD), (uint64_t)access | 0x100080, place(l, PLACE_STRUCT),
                                  place(l, PLACE_IOSB), 0ull, (uint64_t)(flags & 0x7fff), (uint64_t)share,
                                  (uint64_t)dispositions[disposition], options, 0ull, 0ull);
@@ -126,8 +125,8 @@ HANDLE CreateFileW(LPCWSTR name, DWORD access, DWORD share, LPSECURITY_ATTRIBUTE
         return INVALID_HANDLE_VALUE;
     }
     uint64_t value, information;
-    memcpy(&value, handle, 8);
-    memcpy(&information, (const char *)iosb + 8, 8);
+    memcpy(&value, here(place(l, PLACE_WORD)), 8);
+    memcpy(&information, here(place(l, PLACE_IOSB) + 8), 8);
     bool was_there =
         (disposition == CREATE_ALWAYS && information == 3) || (disposition == OPEN_ALWAYS && information == 1);
     last_error = was_there ? ERROR_ALREADY_EXISTS : 0;
@@ -182,7 +181,24 @@ struct transfer {
     LPOVERLAPPED overlapped;
     /* in the process: */
     uint64_t iosb, offset, at_in, at_out;
+    uint64_t room; /* bytes of memory that buffers need which do not lie there already */
 };
+
+/* Where the buffers lie; a missing one lies at 0, whatever its length. One that is nowhere goes to the machine as it is: no
+ * address of a program lies there. */
+static void find_buffers(struct transfer *t)
+{
+    t->at_in = t->in ? memory_of(t->in, t->in_bytes) : 0;
+    t->at_out = t->out ? memory_of(t->out, t->out_bytes) : 0;
+    t->room = (t->in && !t->at_in ? (t->in_bytes + 15ull) & ~15ull : 0) + (t->out && !t->at_out ? t->out_bytes : 0);
+}
+
+/* METHOD_IN_DIRECT, METHOD_OUT_DIRECT and METHOD_NEITHER: the driver reads and writes the output buffer itself, whatever it says
+ * of it afterwards. */
+static bool is_whole(const struct transfer *t)
+{
+    return t->service == DOOR_SERVICE_DeviceIoControlFile && (t->code & 3);
+}
 
 /* The stack's part when it is large enough, else memory that stays with the thread. 0: there is none. */
 static uint64_t room(struct link *l, uint64_t bytes)
@@ -191,7 +207,7 @@ static uint64_t room(struct link *l, uint64_t bytes)
         return place(l, PLACE_BUFFER);
     if (bytes > l->large_bytes) {
         if (l->large)
-            memory_free(l, l->large);
+            memory_put(l->large, l->large_bytes);
         l->large = memory_get(l, bytes);
         l->large_bytes = l->large ? bytes : 0;
     }
@@ -217,54 +233,61 @@ static NTSTATUS send_transfer(struct link *l, const struct transfer *t)
     }
 }
 
-/* Structures and data go with the request. offset: of the file, in the OVERLAPPED. */
+/* Its first byte stays what it is. */
+static bool is_writable(void *buffer)
+{
+    char byte;
+    return guarded_copy(&byte, buffer, 1) && guarded_copy(buffer, &byte, 1);
+}
+
+/* Data go to where the driver shall find them. offset: of the file, in the OVERLAPPED. True: the output buffer must be copied
+ * back. */
 static bool put_transfer(struct link *l, struct transfer *t, uint64_t base)
 {
     uint64_t start[3] = {(uint32_t)STATUS_PENDING, 0, 0};
-    bool file = t->service != DOOR_SERVICE_DeviceIoControlFile;
+    bool back = t->out && !t->at_out && t->out_bytes;
     if (t->overlapped)
         start[2] = (uint64_t)t->overlapped->OffsetHigh << 32 | t->overlapped->Offset;
-    t->offset = t->overlapped && file ? t->iosb + 16 : 0;
-    t->at_in = t->in ? base : 0;
-    t->at_out = t->out ? base + ((t->in_bytes + 15ull) & ~15ull) : 0;
+    t->offset = t->overlapped && t->service != DOOR_SERVICE_DeviceIoControlFile ? t->iosb + 16 : 0;
+    request_in(t->iosb, start, sizeof start);
+    if (t->in && !t->at_in) {
+        t->at_in = base;
+        base += (t->in_bytes + 15ull) & ~15ull;
+        if (!guarded_copy(here(t->at_in), t->in, t->in_bytes))
+            t->at_in = (uint64_t)(uintptr_t)t->in;
+    }
+    if (t->out && !t->at_out)
+        t->at_out = base;
+    if (back && (is_whole(t) ? !guarded_copy(here(t->at_out), t->out, t->out_bytes) : !is_writable(t->out))) {
+        t->at_out = (uint64_t)(uintptr_t)t->out;
+        back = false;
+    }
     request_begin(l, t->service);
-    /* METHOD_IN_DIRECT and METHOD_NEITHER may look at what is in the output buffer. */
-    bool control = !file && t->out && (t->code & 1);
-    return request_in(l, t->iosb, start, sizeof start) &&
-           (!t->in_bytes || !t->in || request_in(l, t->at_in, t->in, t->in_bytes)) &&
-           (!control || !t->out_bytes || request_in(l, t->at_out, t->out, t->out_bytes));
+    return back;
 }
 
 static bool transfer_now(struct link *l, struct transfer *t)
 {
-    uint64_t base = room(l, (uint64_t)t->in_bytes + t->out_bytes + 32), result[2];
+    find_buffers(t);
+    uint64_t base = room(l, t->room), result[2];
+    if (!base) {
+        last_error = ERROR_NO_SYSTEM_RESOURCES;
+        return false;
+    }
     t->iosb = place(l, PLACE_IOSB);
-    if (!base || !put_transfer(l, t, base)) {
-        last_error = ERROR_NO_SYSTEM_RESOURCES;
-        return false;
-    }
-    const void *iosb = request_out(l, t->iosb, 16);
-    const void *out = t->out && t->out_bytes ? request_out(l, t->at_out, t->out_bytes) : NULL;
-    if (!iosb || (t->out && t->out_bytes && !out)) {
-        last_error = ERROR_NO_SYSTEM_RESOURCES;
-        return false;
-    }
+    bool back = put_transfer(l, t, base);
     NTSTATUS status = send_transfer(l, t);
     if (status == STATUS_PENDING) { /* a handle for overlapped requests, used without: Windows waits for the file */
         WaitForSingleObject(t->file, INFINITE);
-        request_begin(l, DOOR_SERVICE_Close);
-        iosb = request_out(l, t->iosb, 16);
-        out = out ? request_out(l, t->at_out, t->out_bytes) : NULL;
-        status = request_copy(l);
-        if (status >= 0)
-            memcpy(&status, iosb, 4);
+        memcpy(&status, here(t->iosb), 4);
     }
-    memcpy(result, iosb, 16);
+    memcpy(result, here(t->iosb), 16);
     bool warned =
         status < 0 && (uint32_t)status < 0xC0000000; /* docs: DeviceIoControl: ERROR_MORE_DATA comes with data */
-    uint64_t bytes = status >= 0 || warned ? result[1] : 0;
-    if (out && bytes)
-        memcpy(t->out, out, bytes < t->out_bytes ? bytes : t->out_bytes);
+    uint64_t bytes = status >= 0 || warned ? result[1] : 0, moved = is_whole(t) ? t->out_bytes : bytes;
+    if (back && moved && !l->lost &&
+        !guarded_copy(t->out, here(t->at_out), moved < t->out_bytes ? moved : t->out_bytes))
+        status = STATUS_ACCESS_VIOLATION;
     if (t->done)
         *t->done = (DWORD)bytes;
     if (status == (NTSTATUS)0xC0000011 && t->service == DOOR_SERVICE_ReadFile)
@@ -274,23 +297,33 @@ static bool transfer_now(struct link *l, struct transfer *t)
 
 static bool transfer_overlapped(struct link *l, struct transfer *t)
 {
+    const uint64_t before = 0x40; /* status block and file offset */
+    find_buffers(t);
     struct pending *p = calloc(1, sizeof *p);
-    uint64_t region = p ? memory_get(l, (uint64_t)t->in_bytes + t->out_bytes + 0x80) : 0;
-    t->iosb = region;
-    if (!region || !put_transfer(l, t, region + 0x40)) {
-        if (region)
-            memory_free(l, region);
+    uint64_t bytes = t->room + before, region = p ? memory_get(l, bytes) : 0;
+    if (!region) {
         free(p);
         last_error = ERROR_NO_SYSTEM_RESOURCES;
         return false;
     }
     LPOVERLAPPED o = t->overlapped;
-    *p = (struct pending){NULL, o, t->file, t->iosb, t->at_out, region, t->out, t->out_bytes};
+    t->iosb = region;
+    bool back = put_transfer(l, t, region + before);
+    *p = (struct pending){.overlapped = o,
+                          .file = t->file,
+                          .iosb = region,
+                          .region_bytes = bytes,
+                          .buffer = t->at_out,
+                          .to = back ? t->out : NULL,
+                          .bytes = t->out_bytes,
+                          .whole = is_whole(t)};
     o->Internal = (ULONG_PTR)STATUS_PENDING;
     o->InternalHigh = 0;
     NTSTATUS status = send_transfer(l, t);
     if (status < 0 && (uint32_t)status >= 0xC0000000) { /* an error is told by the call alone */
-        memory_free(l, region);
+        if (p->to && p->whole)
+            guarded_copy(p->to, here(p->buffer), p->bytes);
+        memory_put(region, bytes);
         free(p);
         o->Internal = (ULONG_PTR)(uint32_t)status;
         return settle(status);
@@ -367,13 +400,12 @@ HANDLE CreateEventW(LPSECURITY_ATTRIBUTES security, BOOL manual, BOOL state, LPC
         full[n++] = *name;
     request_begin(l, DOOR_SERVICE_CreateEvent);
     if (name)
-        object_in(l, place(l, PLACE_STRUCT), full, n * sizeof(WCHAR));
-    const void *handle = request_out(l, place(l, PLACE_WORD), 8);
+        object_in(place(l, PLACE_STRUCT), full, n * sizeof(WCHAR));
     NTSTATUS status = request_go(l, 5, place(l, PLACE_WORD), 0x1F0003ull, name ? place(l, PLACE_STRUCT) : 0ull,
                                  manual ? 0ull : 1ull, state ? 1ull : 0ull);
     uint64_t value = 0;
     if (settle(status)) {
-        memcpy(&value, handle, 8);
+        memcpy(&value, here(place(l, PLACE_WORD)), 8);
         last_error = status == 0x40000000 ? ERROR_ALREADY_EXISTS : 0;
     }
     return (HANDLE)(uintptr_t)value;

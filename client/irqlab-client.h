@@ -2,8 +2,8 @@
  * libirqlab-client: an ordinary Linux program as a user process of an irqlab machine, with Windows' calls under their own
  * names. Start it by `irqlab client --socket SOCKET PROGRAM`, or let `irqlab run --client PROGRAM driver.sys` start it.
  *
- * The program's memory is Linux's own; what a call passes is copied into the process's memory in the machine and back. The
- * results of an overlapped request appear in the program's buffer and OVERLAPPED when the program asks for them: by
+ * The program's memory is Linux's own, and what a call passes is copied into the process's memory in the machine and back;
+ * except for memory of VirtualAlloc, which is the process's. The results of an overlapped request appear in the program's buffer and OVERLAPPED when the program asks for them: by
  * GetOverlappedResult, HasOverlappedIoCompleted, GetQueuedCompletionStatus, or any wait. Handles are the machine's.
  *
  * When the machine has stopped (a bug check) every call fails with ERROR_NOT_READY. A segmentation fault and its like end the
@@ -87,6 +87,18 @@ typedef struct _SECURITY_ATTRIBUTES {
 #define FILE_FLAG_DELETE_ON_CLOSE 0x04000000u
 #define FILE_FLAG_BACKUP_SEMANTICS 0x02000000u
 
+#define MEM_COMMIT 0x1000u
+#define MEM_RESERVE 0x2000u
+#define MEM_DECOMMIT 0x4000u
+#define MEM_RELEASE 0x8000u
+#define PAGE_NOACCESS 1u
+#define PAGE_READONLY 2u
+#define PAGE_READWRITE 4u
+#define PAGE_EXECUTE 0x10u
+#define PAGE_EXECUTE_READ 0x20u
+#define PAGE_EXECUTE_READWRITE 0x40u
+#define PAGE_GUARD 0x100u
+
 #define CTL_CODE(DeviceType, Function, Method, Access)                                                                 \
     (((DeviceType) << 16) | ((Access) << 14) | ((Function) << 2) | (Method))
 #define METHOD_BUFFERED 0u
@@ -123,6 +135,7 @@ typedef struct _SECURITY_ATTRIBUTES {
 #define ERROR_IO_PENDING 997u
 #define ERROR_NOACCESS 998u
 #define ERROR_NOT_FOUND 1168u
+#define ERROR_INVALID_ADDRESS 487u
 #define ERROR_NO_SYSTEM_RESOURCES 1450u
 #define ERROR_MR_MID_NOT_FOUND 317u
 #define ERROR_ABANDONED_WAIT_0 735u
@@ -148,6 +161,12 @@ BOOL CancelIo(HANDLE hFile);
 BOOL CancelIoEx(HANDLE hFile, LPOVERLAPPED lpOverlapped);
 BOOL FlushFileBuffers(HANDLE hFile);
 BOOL CloseHandle(HANDLE hObject);
+
+/* Memory of the process in the machine: a buffer there is not copied, and a pointer to it means the same to a driver
+ * (where Linux has nothing at the address). */
+LPVOID VirtualAlloc(LPVOID lpAddress, size_t dwSize, DWORD flAllocationType, DWORD flProtect);
+BOOL VirtualFree(LPVOID lpAddress, size_t dwSize, DWORD dwFreeType);
+BOOL VirtualProtect(LPVOID lpAddress, size_t dwSize, DWORD flNewProtect, LPDWORD lpflOldProtect);
 
 HANDLE CreateIoCompletionPort(HANDLE FileHandle, HANDLE ExistingCompletionPort, ULONG_PTR CompletionKey,
                               DWORD NumberOfConcurrentThreads);

@@ -1,6 +1,6 @@
 /*
- * Requests under way. The process's memory in the machine has their IO_STATUS_BLOCK and buffer; when the program asks, what is
- * done is copied into its own.
+ * Requests under way. Their IO_STATUS_BLOCK, and buffers that are no memory of VirtualAlloc, lie in memory of the library's; when
+ * the program asks, what is done is copied into its own.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -19,40 +19,29 @@ void pending_add(struct pending *p)
 }
 
 /* Is it done? Then the results are in the program's memory. */
-static bool look(struct link *l, struct pending *p)
+static bool look(struct pending *p)
 {
-    uint64_t iosb[2];
-    request_begin(l, DOOR_SERVICE_Close);
-    const void *at = request_out(l, p->iosb, sizeof iosb);
-    if (request_copy(l) < 0)
+    uint64_t *block = here(p->iosb);
+    NTSTATUS status = (NTSTATUS)__atomic_load_n(block, __ATOMIC_ACQUIRE); /* the machine writes it last */
+    if (status == STATUS_PENDING)
         return false;
-    memcpy(iosb, at, sizeof iosb);
-    if ((NTSTATUS)iosb[0] == STATUS_PENDING)
-        return false;
-    uint64_t bytes = iosb[1] < p->bytes ? iosb[1] : p->bytes;
-    bool failed = (uint32_t)iosb[0] >= 0xC0000000;
-    if (p->to && bytes && !failed) {
-        request_begin(l, DOOR_SERVICE_Close);
-        at = request_out(l, p->buffer, bytes);
-        if (!at || request_copy(l) < 0)
-            return false;
-        memcpy(p->to, at, bytes);
-    }
-    p->overlapped->InternalHigh = (ULONG_PTR)iosb[1];
-    __atomic_store_n(&p->overlapped->Internal, (ULONG_PTR)(uint32_t)iosb[0], __ATOMIC_RELEASE);
-    memory_free(l, p->region);
+    uint64_t information = block[1], bytes = p->whole ? p->bytes : information;
+    if (p->to && (p->whole || (uint32_t)status < 0xC0000000))
+        guarded_copy(p->to, here(p->buffer), bytes < p->bytes ? bytes : p->bytes);
+    p->overlapped->InternalHigh = (ULONG_PTR)information;
+    __atomic_store_n(&p->overlapped->Internal, (ULONG_PTR)(uint32_t)status, __ATOMIC_RELEASE);
+    memory_put(p->iosb, p->region_bytes);
     return true;
 }
 
 void pending_collect(void)
 {
-    struct link *l = link_get();
-    if (!l || !__atomic_load_n(&list, __ATOMIC_RELAXED))
+    if (!__atomic_load_n(&list, __ATOMIC_RELAXED))
         return;
     pthread_mutex_lock(&lock);
     for (struct pending **at = &list; *at;) {
         struct pending *p = *at;
-        if (look(l, p)) {
+        if (look(p)) {
             *at = p->next;
             free(p);
         } else
@@ -107,7 +96,7 @@ static uint64_t put_time(struct link *l, DWORD milliseconds)
     int64_t time = -(int64_t)milliseconds * 10000;
     if (milliseconds == INFINITE)
         return 0;
-    request_in(l, place(l, PLACE_WORD), &time, sizeof time);
+    request_in(place(l, PLACE_WORD), &time, sizeof time);
     return place(l, PLACE_WORD);
 }
 
@@ -142,7 +131,7 @@ DWORD WaitForMultipleObjects(DWORD count, const HANDLE *handles, BOOL all, DWORD
     for (DWORD i = 0; i < count; i++)
         wide[i] = (uint64_t)(uintptr_t)handles[i];
     request_begin(l, DOOR_SERVICE_WaitForMultipleObjects);
-    request_in(l, place(l, PLACE_STRUCT), wide, count * 8ull);
+    request_in(place(l, PLACE_STRUCT), wide, count * 8ull);
     uint64_t time = put_time(l, milliseconds);
     return waited(request_go(l, 5, (uint64_t)count, place(l, PLACE_STRUCT), all ? 0ull : 1ull, 0ull, time));
 }
@@ -154,7 +143,7 @@ void Sleep(DWORD milliseconds)
     if (!l)
         return;
     request_begin(l, DOOR_SERVICE_DelayExecution);
-    request_in(l, place(l, PLACE_WORD), &time, sizeof time);
+    request_in(place(l, PLACE_WORD), &time, sizeof time);
     request_go(l, 2, 0ull, place(l, PLACE_WORD));
 }
 

@@ -1,11 +1,13 @@
 /*
- * What the library's files share: one thread's connection, and the request that is being put together in its memory.
+ * What the library's files share: one thread's connection, and the request that is being put together.
  *
- * A request passes structures and small buffers through the first part of the thread's stack in the machine, which is the
- * program's to use as it likes (door.h); larger ones through memory of the process.
+ * The process's memory in the machine is the program's, too (client.h). A request passes structures and small buffers through
+ * the thread's stack there, which is the program's to use as it likes (door.h), larger ones through memory that is kept for the
+ * next request of that size; what lies in memory of VirtualAlloc goes as it is.
  */
 #pragma once
 
+#include <setjmp.h>
 #include <stdbool.h>
 #include "client.h"
 #include "irqlab-client.h"
@@ -21,8 +23,8 @@ struct link {
     struct client_area *area;
     uint32_t index, thread;
     uint64_t stack;
-    struct client_call call;     /* the request that is being put together */
-    uint64_t large, large_bytes; /* memory of the process for buffers beyond the stack's */
+    struct client_call call; /* the request that is being put together */
+    uint64_t large, large_bytes;
     bool lost;
 };
 
@@ -30,12 +32,19 @@ struct link {
 HIDDEN struct link *link_get(void);
 HIDDEN extern uint32_t link_process; /* 0 = none */
 
-/* Addresses in the thread's stack: the first 4 KiB are for structures, the rest is for buffers. */
-#define PLACE_IOSB 0x0
-#define PLACE_WORD 0x20
-#define PLACE_MORE 0x40
-#define PLACE_STRUCT 0x100
-#define PLACE_BUFFER 0x1000
+/* The process's memory: in the machine from base on, here from at on. The same address where Linux lets us have it. */
+struct memory {
+    uint64_t base, bytes;
+    uint8_t *at;
+};
+HIDDEN extern struct memory memory;
+
+/* Addresses in the thread's stack: behind the area a page for structures, the rest is for buffers. */
+#define PLACE_IOSB (CLIENT_AREA_BYTES + 0x0)
+#define PLACE_WORD (CLIENT_AREA_BYTES + 0x20)
+#define PLACE_MORE (CLIENT_AREA_BYTES + 0x40)
+#define PLACE_STRUCT (CLIENT_AREA_BYTES + 0x100)
+#define PLACE_BUFFER 0x3000
 #define PLACE_ROOM (DOOR_USER_STACK - 0x20000)
 
 static inline uint64_t place(const struct link *l, uint64_t offset)
@@ -43,17 +52,28 @@ static inline uint64_t place(const struct link *l, uint64_t offset)
     return l->stack + offset;
 }
 
-HIDDEN void request_begin(struct link *l, enum door_service service);
-/* Before the call: bytes to an address of the process. False: too much. */
-HIDDEN bool request_in(struct link *l, uint64_t address, const void *data, uint64_t bytes);
-/* After it: from an address; returns where they will be, or NULL. */
-HIDDEN const void *request_out(struct link *l, uint64_t address, uint64_t bytes);
-HIDDEN NTSTATUS request_go(struct link *l, unsigned count, ...); /* arguments: uint64_t */
-HIDDEN NTSTATUS request_copy(struct link *l);                    /* only the copies */
+/* Where an address of the process lies here. */
+static inline void *here(uint64_t address)
+{
+    return memory.at + (address - memory.base);
+}
 
-/* Memory of the process. 0: none. */
+/* The address in the process of a buffer that lies in its memory as a whole; 0: it does not. */
+HIDDEN uint64_t memory_of(const void *buffer, uint64_t bytes);
+HIDDEN bool memory_map(int file, uint64_t base, uint64_t bytes);
+HIDDEN void memory_open(uint64_t address, uint64_t bytes); /* for reading and writing, here */
+/* Memory of the process, and back to be used again. 0: there is none. */
 HIDDEN uint64_t memory_get(struct link *l, uint64_t bytes);
-HIDDEN void memory_free(struct link *l, uint64_t address);
+HIDDEN void memory_put(uint64_t address, uint64_t bytes);
+
+/* A copy from or to the program's own memory; false: it is not there. (Where the program has a handler of its own for SIGSEGV,
+ * that gets it.) */
+HIDDEN bool guarded_copy(void *to, const void *from, uint64_t bytes);
+HIDDEN extern __thread sigjmp_buf *guard; /* NULL: no copy is made */
+
+HIDDEN void request_begin(struct link *l, enum door_service service);
+HIDDEN void request_in(uint64_t address, const void *data, uint64_t bytes);
+HIDDEN NTSTATUS request_go(struct link *l, unsigned count, ...); /* arguments: uint64_t */
 
 /* Sets the last error. Returns NT_SUCCESS. */
 HIDDEN bool settle(NTSTATUS status);
@@ -63,9 +83,11 @@ struct pending {
     struct pending *next;
     LPOVERLAPPED overlapped;
     HANDLE file;
-    uint64_t iosb, buffer, region; /* in the process */
-    void *to;                      /* where the result goes, or NULL */
+    uint64_t iosb, buffer; /* in the process; the first is memory of ours that begins with it: */
+    uint64_t region_bytes;
+    void *to; /* where the result goes, or NULL */
     uint64_t bytes;
+    bool whole; /* all of the buffer, whatever the request says */
 };
 HIDDEN void pending_add(struct pending *p);
 HIDDEN void pending_collect(void);                                  /* look at all of them */

@@ -14,15 +14,14 @@ HANDLE CreateIoCompletionPort(HANDLE file, HANDLE port, ULONG_PTR key, DWORD thr
     }
     if (!port) {
         request_begin(l, DOOR_SERVICE_CreateIoCompletion);
-        const void *handle = request_out(l, place(l, PLACE_WORD), 8);
         if (!settle(request_go(l, 4, place(l, PLACE_WORD), 0x1F0003ull, 0ull, (uint64_t)threads)))
             return NULL;
-        memcpy(&value, handle, 8);
+        memcpy(&value, here(place(l, PLACE_WORD)), 8);
     }
     if (file != INVALID_HANDLE_VALUE) {
         uint64_t both[2] = {value, key};
         request_begin(l, DOOR_SERVICE_SetInformationFile);
-        request_in(l, place(l, PLACE_STRUCT), both, sizeof both);
+        request_in(place(l, PLACE_STRUCT), both, sizeof both);
         NTSTATUS status = request_go(l, 5, (uint64_t)(uintptr_t)file, place(l, PLACE_IOSB), place(l, PLACE_STRUCT),
                                      (uint64_t)sizeof both, 30ull /* FileCompletionInformation */);
         if (!settle(status)) {
@@ -47,8 +46,7 @@ BOOL GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_PTR key, LPOVE
     uint64_t at = place(l, PLACE_STRUCT);
     request_begin(l, DOOR_SERVICE_RemoveIoCompletion);
     if (milliseconds != INFINITE)
-        request_in(l, at, &time, sizeof time);
-    const void *word = request_out(l, place(l, PLACE_WORD), 16), *iosb = request_out(l, place(l, PLACE_IOSB), 16);
+        request_in(at, &time, sizeof time);
     NTSTATUS status = request_go(l, 5, (uint64_t)(uintptr_t)port, place(l, PLACE_WORD), place(l, PLACE_WORD) + 8,
                                  place(l, PLACE_IOSB), milliseconds != INFINITE ? at : 0ull);
     if (status == 0x102) {
@@ -57,8 +55,8 @@ BOOL GetQueuedCompletionStatus(HANDLE port, LPDWORD bytes, PULONG_PTR key, LPOVE
     }
     if (!settle(status))
         return FALSE;
-    memcpy(words, word, sizeof words);
-    memcpy(packet, iosb, sizeof packet);
+    memcpy(words, here(place(l, PLACE_WORD)), sizeof words);
+    memcpy(packet, here(place(l, PLACE_IOSB)), sizeof packet);
     pending_collect();
     *key = (ULONG_PTR)words[0];
     *overlapped = (LPOVERLAPPED)(uintptr_t)words[1];
@@ -87,7 +85,7 @@ BOOL SetFileCompletionNotificationModes(HANDLE file, BYTE flags)
         return FALSE;
     }
     request_begin(l, DOOR_SERVICE_SetInformationFile);
-    request_in(l, place(l, PLACE_STRUCT), &modes, sizeof modes);
+    request_in(place(l, PLACE_STRUCT), &modes, sizeof modes);
     return settle(request_go(l, 5, (uint64_t)(uintptr_t)file, place(l, PLACE_IOSB), place(l, PLACE_STRUCT),
                              (uint64_t)sizeof modes, 41ull /* FileIoCompletionNotificationInformation */));
 }

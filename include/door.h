@@ -15,7 +15,7 @@
 
 #include <stdint.h>
 
-#define DOOR_VERSION 5
+#define DOOR_VERSION 6
 #define DOOR_CALL __attribute__((sysv_abi))
 
 /*
@@ -43,6 +43,10 @@
 #define DOOR_STACK_PA 0x10000000000ull /* physical address of stack slot 0: stacks lie above RAM in the RAM file */
 #define DOOR_DEVICE_PA 0xf000000000ull /* physical addresses of device memory; above any RAM */
 #define DOOR_DEVICE_BYTES 0x1000000ull
+#define DOOR_SHARE_PA                                                                                                  \
+    0x30000000000ull /* memory shared with programs of the host: a file for each, in slots; see door.share */
+#define DOOR_SHARE_BYTES 0x40000000ull /* of one of them */
+#define DOOR_SHARES 256
 
 /* Fields of a processor area (GS base) that the host, patched driver code and thunks reach. */
 #define DOOR_PCR_IRQL 0x50             /* u8: current IRQL */
@@ -401,8 +405,9 @@ enum door_service {
 
 enum door_call_kind {
     DOOR_CALL_LAUNCH = 1, /* process: the creator, 4 = System. data: image path and command line, each with its zero;
-                             argument[0]: enum door_launch. value: the new process's id, argument[0]: its first thread's, argument[1]: the
-                             lowest address of that thread's stack, DOOR_USER_STACK bytes the program may use as it likes */
+                             argument[0]: enum door_launch, argument[1]: the slot of its shared memory. value: the new process's id,
+                             argument[0]: its first thread's, argument[1]: the lowest address of that thread's stack, DOOR_USER_STACK
+                             bytes the program may use as it likes; argument[2]: where its shared memory begins, argument[3]: bytes */
     DOOR_CALL_THREAD,     /* one more thread; value and argument[0]: its id; argument[1]: its stack */
     DOOR_CALL_SERVICE,    /* service with its arguments as user mode passes them; value: what it returned */
     DOOR_CALL_COPY,       /* only the copies */
@@ -411,7 +416,10 @@ enum door_call_kind {
 
 #define DOOR_USER_STACK 0x100000ull
 
-enum door_launch { DOOR_LAUNCH_WOW64 = 1 };
+enum door_launch {
+    DOOR_LAUNCH_WOW64 = 1,
+    DOOR_LAUNCH_SHARED = 2, /* its private memory lies in a slot, at the same distance from the beginning */
+};
 
 enum door_call_state { DOOR_CALL_FREE, DOOR_CALL_POSTED, DOOR_CALL_DONE };
 
@@ -455,7 +463,7 @@ struct door_call {
 /* In memory both sides see. */
 struct door_user {
     struct door_call call[DOOR_CALLS + DOOR_GUESTS];
-    uint8_t data[DOOR_USER_DATA]; /* guests' data lie behind */
+    uint8_t data[DOOR_USER_DATA];
 };
 
 /* ---- The event record ------------------------------------------------------------------------------------------ */
@@ -611,6 +619,7 @@ struct door {
     uint32_t trace_level;     /* events of providers up to this level are recorded; 0 = providers are not enabled */
     uint32_t trace_io;        /* 1 = each step of a request is recorded */
     uint32_t force_integrity; /* 1 = some callbacks are taken only from images linked with /INTEGRITYCHECK */
+    uint32_t shares;          /* 1 = processes may share memory with programs of the host */
     uint32_t dry_run;         /* 1 = checked calls are checked, then not made: the contract tests */
     uint32_t os_major, os_minor, os_build;
     uint32_t xstate_bytes; /* XSAVE area this processor needs */
@@ -635,6 +644,8 @@ struct door {
     int(DOOR_CALL *unmap)(uint64_t va, uint64_t bytes);
     int(DOOR_CALL *protect)(uint64_t va, uint64_t bytes, uint32_t protection);
     int(DOOR_CALL *discard)(uint64_t pa, uint64_t bytes); /* contents become zero, memory goes back to the host */
+    /* A slot's memory shows in the linear view from now on (the supervisor has handed its file over), or no more. */
+    int(DOOR_CALL *share)(uint32_t slot, uint32_t on);
     /* Map `count` stack slots from `slot` on and close everything but the top DOOR_STACK_USABLE of each. */
     int(DOOR_CALL *stacks)(uint64_t slot, uint64_t count);
 
@@ -661,7 +672,6 @@ struct door {
     const struct door_benign *benign;
     uint32_t benigns;
     struct door_user *user;
-    uint64_t user_bytes; /* of user->data, with what programs of the host share behind it */
 };
 
 /* Host -> kernel. */

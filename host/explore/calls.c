@@ -60,8 +60,7 @@ static void read_reply(struct session *s, uint32_t slot, struct door_call *call,
     call->state = DOOR_CALL_DONE;
     call->status = reply.status;
     call->value = reply.value;
-    call->argument[0] = reply.argument[0];
-    call->argument[1] = reply.argument[1];
+    memcpy(call->argument, reply.argument, 4 * sizeof call->argument[0]);
     call->apcs = reply.apcs < DOOR_CALL_APCS ? reply.apcs : DOOR_CALL_APCS;
     memcpy(call->apc, reply.apc, sizeof call->apc);
     call->bytes = mine->bytes;

@@ -24,13 +24,15 @@ bool channel_attach(void)
     channel = mmap(NULL, sizeof(*channel), PROT_READ | PROT_WRITE, MAP_SHARED, CHANNEL_FD_CHANNEL, 0);
     if (channel == MAP_FAILED)
         return false;
-    if (channel->machine.guests && !(channel = guests_attach(channel)))
+    if (channel->machine.guests && !guests_attach())
         return false;
     channel_images = mmap(NULL, CHANNEL_IMAGES_BYTES, PROT_READ, MAP_SHARED, CHANNEL_FD_IMAGES, 0);
     if (channel_images == MAP_FAILED)
         machine_halt(DOOR_HALT_INTERNAL, "no address space for the images file");
     close(CHANNEL_FD_CHANNEL);
     close(CHANNEL_FD_IMAGES);
+    if (channel->machine.guests)
+        close(CHANNEL_FD_BOARD);
     return true;
 }
 

@@ -4,7 +4,9 @@
  *   images   a directory and the bytes of all image files; the supervisor writes, the worker has it read-only
  *   channel  struct channel: the event ring, one request with its reply, one halt; both write
  *   RAM      the machine's physical memory; the supervisor never looks into it
- *   guests   where programs of the host leave their calls (client.h); only when there may be any
+ *   board    at which programs of the host ring (client.h); only when there may be any
+ *
+ * The memory files of such programs come later, over a socket of their own: struct channel_share with a descriptor.
  *
  * One byte on the socket says "look at the channel". The worker is always the one who asks; it then waits for one byte. Where
  * programs may ring, it waits for the next command at their bell: `answered` says that one is there. It goes on with their calls
@@ -20,13 +22,21 @@
 
 #define CHANNEL_WORKER_NAME "irqlab-worker" /* argv[0] that makes the program a worker */
 
-/* The worker's descriptors. Those of the two other files are closed once mapped. */
+/* The worker's descriptors. Those of the other files are closed once mapped. */
 enum channel_fd {
     CHANNEL_FD_WAKE = 3,
     CHANNEL_FD_RAM = 4,
-    CHANNEL_FD_CHANNEL = 5,
-    CHANNEL_FD_IMAGES = 6,
-    CHANNEL_FD_GUESTS = 7
+    CHANNEL_FD_FILES = 5, /* the socket over which memory files come */
+    CHANNEL_FD_CHANNEL = 6,
+    CHANNEL_FD_IMAGES = 7,
+    CHANNEL_FD_BOARD = 8,
+    CHANNEL_FD_FIRST = 6, /* from here on, once those are closed: what has come */
+};
+#define CHANNEL_DESCRIPTORS (CHANNEL_FD_FIRST + DOOR_SHARES + 1)
+
+/* A message there. */
+struct channel_share {
+    uint32_t slot;
 };
 
 #define CHANNEL_RING (1u << 20)
@@ -98,6 +108,7 @@ struct channel_guest {
     _Atomic uint32_t process, thread; /* supervisor: whose calls they are; process 0 = nobody's */
     _Atomic uint32_t state;           /* worker: enum channel_guest_state */
     _Atomic uint32_t broken;          /* worker: what it has posted is no call */
+    _Atomic uint64_t area;            /* supervisor: where it posts, from DOOR_SHARE_PA on */
 };
 
 struct channel {
@@ -117,6 +128,7 @@ struct channel {
     _Atomic uint32_t resting;  /* worker: it waits for a command or a call */
     _Atomic uint32_t guest_calls;
     struct channel_guest guest[DOOR_GUESTS];
+    _Atomic uint32_t share[DOOR_SHARES]; /* worker: the slot is in use */
 
     uint32_t request __attribute__((aligned(64))); /* enum channel_request */
     uint32_t error;                                /* enum door_error */

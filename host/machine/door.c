@@ -61,6 +61,16 @@ static int DOOR_CALL door_stacks(uint64_t slot, uint64_t count)
     return error;
 }
 
+static int DOOR_CALL door_share(uint32_t slot, uint32_t on)
+{
+    int error;
+
+    machine_enter();
+    error = share_open(slot, on);
+    machine_leave();
+    return error;
+}
+
 static void DOOR_CALL door_processor_select(uint64_t area)
 {
     machine.area = area;
@@ -247,6 +257,7 @@ void door_fill(void)
         .races = options->races,
         .trace_level = options->trace_level,
         .trace_io = options->trace_io,
+        .shares = options->guests,
         .dry_run = options->dry_run,
         .os_major = options->os_major,
         .os_minor = options->os_minor,
@@ -260,6 +271,7 @@ void door_fill(void)
         .unmap = door_unmap,
         .protect = door_protect,
         .discard = door_discard,
+        .share = door_share,
         .stacks = door_stacks,
         .processor_select = door_processor_select,
         .image_open = images_open,
@@ -279,5 +291,4 @@ void door_fill(void)
     door->benign = options->benign;
     door->benigns = options->benigns < DOOR_BENIGN ? options->benigns : DOOR_BENIGN;
     door->user = &channel->user;
-    door->user_bytes = DOOR_USER_DATA + guests_bytes();
 }

@@ -3,8 +3,8 @@
  * without it, since each process on a call's way costs two switches. A call that can't be done at once stays with the kernel
  * and the supervisor is told: it decides when virtual time goes on.
  *
- * The memory that programs write to lies behind the channel, so that the data of their calls have offsets in door_user.data like
- * all others, and begins at a multiple of 4 GiB, so that the filter on system calls can tell it by half an address.
+ * The board lies at a multiple of 4 GiB, so that the filter on system calls can tell it by half an address; where a connection
+ * posts, in the memory of its process (share.c), the supervisor says.
  */
 #define _GNU_SOURCE
 #include "machine/machine.h"
@@ -28,36 +28,24 @@ static uint64_t told;              /* of the record */
 
 static const uint64_t block = 1ull << 32;
 
-struct channel *guests_attach(struct channel *old)
+bool guests_attach(void)
 {
-    uint64_t channel_bytes = sizeof(*old), reserved = 3 * block;
-    uint8_t *at = mmap(NULL, reserved, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    const int flags = MAP_SHARED | MAP_FIXED, access = PROT_READ | PROT_WRITE;
+    uint8_t *at = mmap(NULL, 2 * block, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (at == MAP_FAILED)
-        return NULL;
-    board = (void *)(((uint64_t)at + channel_bytes + block - 1) & ~(block - 1));
-    at = (uint8_t *)board - channel_bytes;
-    if (mmap(at, channel_bytes, access, flags, CHANNEL_FD_CHANNEL, 0) != at ||
-        mmap(board, CLIENT_FILE_BYTES, access, flags, CHANNEL_FD_GUESTS, 0) != board)
-        return NULL;
-    munmap(old, channel_bytes);
-    return (struct channel *)at;
+        return false;
+    board = (void *)(((uint64_t)at + block - 1) & ~(block - 1));
+    return mmap(board, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, CHANNEL_FD_BOARD, 0) == board;
 }
 
-uint64_t guests_memory(void)
+uint64_t guests_board(void)
 {
     return (uint64_t)board;
 }
 
-uint64_t guests_bytes(void)
-{
-    return board ? CLIENT_FILE_BYTES : 0;
-}
-
 static struct client_area *area_of(unsigned guest)
 {
-    return (struct client_area *)((uint8_t *)board + CLIENT_AREA_OFFSET(guest));
+    return (struct client_area *)(DOOR_LINEAR_BASE + DOOR_SHARE_PA + atomic_load(&channel->guest[guest].area));
 }
 
 static struct door_call *call_of(unsigned guest)
@@ -121,23 +109,15 @@ static void reply_to_waiting(void)
 /* Copied first: the program may write to it at any time. False: it is no call. */
 static bool read_call(unsigned guest, struct door_call *c)
 {
-    const struct client_area *area = area_of(guest);
-    struct client_call given = *(const volatile struct client_call *)&area->call;
+    struct client_call given = *(const volatile struct client_call *)&area_of(guest)->call;
 
-    if ((given.kind != DOOR_CALL_SERVICE && given.kind != DOOR_CALL_COPY) || given.service >= DOOR_SERVICE_COUNT ||
-        given.bytes > CLIENT_DATA || given.copies > DOOR_CALL_COPIES)
+    if (given.service >= DOOR_SERVICE_COUNT)
         return false;
-    for (uint32_t i = 0; i < given.copies; i++)
-        if (given.copy[i].offset > given.bytes || given.copy[i].bytes > given.bytes - given.copy[i].offset)
-            return false;
-    c->kind = given.kind;
+    c->kind = DOOR_CALL_SERVICE;
     c->service = given.service;
-    c->data = (uint64_t)(area->data - channel->user.data);
-    c->bytes = given.bytes;
-    c->copies = given.copies;
-    c->apcs = 0;
+    c->data = c->bytes = 0;
+    c->copies = c->apcs = 0;
     __builtin_memcpy(c->argument, given.argument, sizeof(c->argument));
-    __builtin_memcpy(c->copy, given.copy, given.copies * sizeof(c->copy[0]));
     return true;
 }
 
@@ -195,6 +175,7 @@ void guests_next(struct door_command *command)
         finish_current();
     reply_to_waiting();
     if (asks) {
+        share_sweep();
         channel->command = *command;
         told = atomic_load_explicit(&channel->head, memory_order_relaxed);
         news = false;

@@ -53,11 +53,14 @@ void channel_tell_ready(void); /* CHANNEL_COMMAND, but other requests may be mad
 void channel_record(const struct door_event *event, const void *payload);
 
 /* guests.c: programs of the host */
-struct channel *
-guests_attach(struct channel *channel); /* moves it, so that their memory follows; NULL: no address space */
-uint64_t guests_memory(void);           /* where that begins, a multiple of 4 GiB; 0 = there are none */
-uint64_t guests_bytes(void);
+bool guests_attach(void);                       /* false: no address space */
+uint64_t guests_board(void);                    /* a multiple of 4 GiB; 0 = there are none */
 void guests_next(struct door_command *command); /* operator_next: the supervisor's command, or a call of a guest's */
+
+/* share.c: their memory */
+int share_open(uint32_t slot, uint32_t on);
+void share_sweep(void);                       /* what the kernel has given up, and no call is under way in, goes */
+int share_file(uint64_t *pa, uint64_t bytes); /* the file that has this physical memory, and where; -1: none */
 
 /* memory.c */
 int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection);

@@ -36,6 +36,8 @@ static bool is_physical(uint64_t pa, uint64_t bytes)
 
     if (pa % DOOR_PAGE)
         return false;
+    if (pa >= DOOR_SHARE_PA)
+        return share_file(&pa, bytes) >= 0;
     if (pa >= DOOR_STACK_PA)
         return pa - DOOR_STACK_PA < stacks && bytes <= stacks - (pa - DOOR_STACK_PA);
     return pa < ram && bytes <= ram - pa;
@@ -61,7 +63,8 @@ static int populated(uint64_t va)
 
 int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection)
 {
-    int flags = MAP_SHARED | MAP_FIXED | populated(va);
+    int flags = MAP_SHARED | MAP_FIXED | populated(va), fd = CHANNEL_FD_RAM;
+    uint64_t offset = pa;
     long at;
 
     check_range("map", va, bytes);
@@ -73,7 +76,9 @@ int memory_map(uint64_t va, uint64_t pa, uint64_t bytes, uint32_t protection)
     } else if (!is_physical(pa, bytes)) {
         machine_internal("map: no physical memory at %X, %X bytes", pa, bytes, 0);
     }
-    at = sandbox_syscall(SYS_mmap, (long)va, (long)bytes, protection_of(protection), flags, CHANNEL_FD_RAM, (long)pa);
+    if (pa >= DOOR_SHARE_PA)
+        fd = share_file(&offset, bytes);
+    at = sandbox_syscall(SYS_mmap, (long)va, (long)bytes, protection_of(protection), flags, fd, (long)offset);
     if ((uint64_t)at == va && machine.snapshots)
         extents_map(va, pa, bytes, protection);
     return result((uint64_t)at == va ? 0 : at);
@@ -100,7 +105,7 @@ int memory_discard(uint64_t pa, uint64_t bytes)
 {
     long error;
 
-    if (!bytes || bytes % DOOR_PAGE || !is_physical(pa, bytes))
+    if (!bytes || bytes % DOOR_PAGE || pa >= DOOR_SHARE_PA || !is_physical(pa, bytes))
         machine_internal("discard: no physical memory at %X, %X bytes", pa, bytes, 0);
     error = sandbox_syscall(SYS_fallocate, CHANNEL_FD_RAM, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (long)pa,
                             (long)bytes, 0, 0);
@@ -122,7 +127,9 @@ bool memory_attach(void)
 
 void *memory_physical(uint64_t pa, uint64_t bytes)
 {
-    uint64_t end = machine.door.ram_bytes;
+    uint64_t end = machine.door.ram_bytes, at = pa;
 
+    if (pa >= DOOR_SHARE_PA)
+        return share_file(&at, bytes) >= 0 ? (void *)(DOOR_LINEAR_BASE + pa) : NULL;
     return pa < end && bytes <= end - pa ? ram + pa : NULL;
 }

@@ -14,7 +14,12 @@ static void lock_in(void)
         .wake = CHANNEL_FD_WAKE,
         .ram = CHANNEL_FD_RAM,
         .high = DOOR_KERNEL_END,
-        .guests = guests_memory(),
+        .guests = guests_board(),
+        .files = CHANNEL_FD_FILES,
+        .first = CHANNEL_FD_FIRST,
+        .descriptors = CHANNEL_DESCRIPTORS,
+        .shared = DOOR_LINEAR_BASE + DOOR_SHARE_PA,
+        .shared_end = DOOR_LINEAR_BASE + DOOR_SHARE_PA + DOOR_SHARES * DOOR_SHARE_BYTES,
         .debugger = machine.debugger,
     };
     const char *failed = sandbox_enter(&rules);

@@ -6,8 +6,8 @@
  * checked by their upper halves: that is exact to 4 GiB, and the machine's ranges begin and end on such bounds save for
  * the lowest pages, where nothing of the host ever lies.
  *
- * What is allowed: wait for and wake the supervisor, and programs in the memory shared with them; map the RAM file, shared
- * and at a fixed place in the machine; change and remove such mappings; give RAM back, and ask which of it is in use; set GS;
+ * What is allowed: wait for and wake the supervisor, and programs in the memory shared with them; take their files from one
+ * socket; map such a file or the RAM file, shared and at a fixed place in the machine; change and remove such mappings; give RAM back, and ask which of it is in use; set GS;
  * return from a signal; end.
  */
 #define _GNU_SOURCE
@@ -20,6 +20,7 @@
 #include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -136,7 +137,11 @@ static void memory_calls(struct writer *w, const struct sandbox_rules *rules)
     emit(w, BPF_ALU | BPF_AND | BPF_K, ~(uint32_t)MAP_POPULATE, 0, 0);
     need(w, MAP_SHARED | MAP_FIXED);
     need_word(w, high_of(3), 0);
-    need_argument(w, 4, (uint64_t)rules->ram);
+    need_word(w, high_of(4), 0);
+    load(w, low_of(4));
+    if (rules->guests)
+        emit(w, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)rules->first, 2, 0);
+    need(w, (uint32_t)rules->ram);
     call_end(w, call);
 
     call = call_begin(w, SYS_mprotect);
@@ -174,6 +179,36 @@ static void memory_calls(struct writer *w, const struct sandbox_rules *rules)
     call_end(w, call);
 }
 
+static void guest_calls(struct writer *w, const struct sandbox_rules *rules)
+{
+    struct sock_filter *call =
+        call_begin(w, SYS_futex); /* shared ones in the programs' memory: wait without end, wake */
+
+    load(w, high_of(0));
+    emit(w, BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)(rules->guests >> 32), 3, 0);
+    emit(w, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)(rules->shared >> 32), 0, 1);
+    emit(w, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)(rules->shared_end >> 32), 0, 1);
+    refuse(w);
+    need_word(w, high_of(1), 0);
+    need_argument(w, 3, 0);
+    load(w, low_of(1));
+    emit(w, BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAIT, 2, 0);
+    need(w, FUTEX_WAKE);
+    call_end(w, call);
+
+    call = call_begin(w, SYS_recvmsg);
+    need_argument(w, 0, (uint64_t)rules->files);
+    need_argument(w, 2, MSG_DONTWAIT);
+    call_end(w, call);
+
+    call = call_begin(w, SYS_close);
+    need_word(w, high_of(0), 0);
+    load(w, low_of(0));
+    emit(w, BPF_JMP | BPF_JGE | BPF_K, (uint32_t)rules->first, 1, 0);
+    refuse(w);
+    call_end(w, call);
+}
+
 static void other_calls(struct writer *w, const struct sandbox_rules *rules)
 {
     static const uint32_t transfers[] = {SYS_read, SYS_write};
@@ -185,16 +220,8 @@ static void other_calls(struct writer *w, const struct sandbox_rules *rules)
         need_argument(w, 2, 1);
         call_end(w, call);
     }
-    if (rules->guests) {
-        call = call_begin(w, SYS_futex); /* shared ones in the programs' memory: wait without end, wake */
-        need_word(w, high_of(0), (uint32_t)(rules->guests >> 32));
-        need_word(w, high_of(1), 0);
-        need_argument(w, 3, 0);
-        load(w, low_of(1));
-        emit(w, BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAIT, 2, 0);
-        need(w, FUTEX_WAKE);
-        call_end(w, call);
-    }
+    if (rules->guests)
+        guest_calls(w, rules);
     call = call_begin(w, SYS_arch_prctl);
     need_argument(w, 0, ARCH_SET_GS);
     call_end(w, call);

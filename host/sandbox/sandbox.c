@@ -132,7 +132,7 @@ const char *sandbox_enter(const struct sandbox_rules *rules)
     unshare(NAMESPACES);
     enter_landlock();
     limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_NOFILE, 0);
+    limit(RLIMIT_NOFILE, rules->guests ? (rlim_t)rules->descriptors : 0);
     limit(RLIMIT_NPROC, 0);
     limit(RLIMIT_FSIZE, 0);
     limit(RLIMIT_MEMLOCK, 0);

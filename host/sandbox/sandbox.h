@@ -34,18 +34,21 @@ struct sandbox_report {
 void sandbox_probe(struct sandbox_report *report);
 
 /*
- * Lock the calling process in, for good. Descriptors but `wake` and `ram` must be closed. What may be mapped is `ram`,
- * below high. Returns NULL, or a sentence that says what failed.
+ * Lock the calling process in, for good. Descriptors but `wake`, `ram` and `files` must be closed. What may be mapped is
+ * `ram`, below high. Returns NULL, or a sentence that says what failed.
  *
- * With guests rdtsc does not trap: Linux switches that with each switch between a process with and one without, and where a
+ * With guests, programs of the host share memory with it: their files come over `files`, get numbers from `first` on (there is
+ * room for fewer than `descriptors`), and may be mapped like `ram`; it may wait and wake where they show, and at the board.
+ * rdtsc does not trap then: Linux switches that with each switch between a process with and one without, and where a
  * hypervisor is asked each time, that takes longer than all the rest of a call. The loader's markers find rdtsc all the same,
  * except in code made at run time.
  */
 struct sandbox_rules {
     int wake, ram;
-    uint64_t high; /* a multiple of 4 GiB; the host lies above it */
-    uint64_t
-        guests; /* 4 GiB from here on are nothing but memory shared with programs, in which it may wait and wake; 0 = none */
-    bool debugger; /* may be traced */
+    uint64_t high;   /* a multiple of 4 GiB; the host lies above it */
+    uint64_t guests; /* 4 GiB from here on are nothing but the board; 0 = no guests, and none of the following */
+    int files, first, descriptors;
+    uint64_t shared, shared_end; /* where the files show, multiples of 4 GiB */
+    bool debugger;               /* may be traced */
 };
 const char *sandbox_enter(const struct sandbox_rules *rules);

@@ -6,13 +6,24 @@
 #include "client.h"
 #include "explore/session.h"
 #include "serve/serve.h"
+#include "supervisor/supervisor.h"
+
+/* A program, and the memory that its process shares with it. */
+struct program {
+    unsigned guests; /* its threads; 0: free */
+    pid_t pid;
+    uint64_t base, bytes; /* of the memory, in the machine */
+    struct supervisor_share share;
+};
 
 struct guest {
     int fd; /* -1: free */
     pid_t pid;
-    uint32_t index;   /* its area's */
-    uint32_t process; /* 0: none yet, or no more */
-    bool leaves;      /* we have hung up; the area is free when the program has, too */
+    uint32_t index;          /* on the board */
+    uint32_t process;        /* 0: none yet, or no more */
+    struct program *program; /* NULL: none yet */
+    struct client_area *area;
+    bool leaves; /* we have hung up; the place is free when the program has, too */
 };
 
 struct server {
@@ -23,6 +34,7 @@ struct server {
     char path[108];
     char folder[80];
     struct guest guest[DOOR_GUESTS];
+    struct program programs[DOOR_SHARES];
     uint64_t idle; /* virtual time that has brought nothing */
     uint32_t calls;
 };

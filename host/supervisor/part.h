@@ -11,7 +11,7 @@
 
 struct supervisor {
     pid_t pid; /* 0 = gone */
-    int wake, channel_fd, images_fd, ram_fd, guests_fd, record_fd, disk_fd;
+    int wake, channel_fd, images_fd, ram_fd, board_fd, record_fd, disk_fd;
     struct {
         int fd;          /* of the sectors written; -1 = they are written to the disk itself */
         uint64_t *there; /* bit map: which */
@@ -20,7 +20,9 @@ struct supervisor {
     } scratch;
     struct channel *channel;
     struct channel_directory *directory; /* written by us alone */
-    struct client_board *board;          /* the guests' memory; NULL = there may be none */
+    struct client_board *board;          /* the guests'; NULL = there may be none */
+    int files[2];                        /* over which their memory goes to the worker: ours, its */
+    uint64_t shared[DOOR_SHARES / 64];   /* slots that somebody here has */
     uint64_t images_end;
     uint64_t tail; /* ours; the channel's copy is only for the worker */
     supervisor_event_fn *sink;

@@ -54,13 +54,15 @@ bool spawn_prepare(struct supervisor *s, char why[256])
 /* In the child: put the descriptors where the worker expects them, close the rest. */
 static void arrange_descriptors(const struct supervisor *s, int wake)
 {
-    int from[] = {wake, s->ram_fd, s->channel_fd, s->images_fd, s->guests_fd};
-    int null, count = s->board ? 5 : 4;
+    int from[] = {wake, s->ram_fd, s->files[1], s->channel_fd, s->images_fd, s->board_fd};
+    const int count = sizeof(from) / sizeof(*from);
+    int null;
 
     for (int i = 0; i < count; i++)
-        from[i] = fcntl(from[i], F_DUPFD, 64);
+        if (from[i] >= 0 && (from[i] = fcntl(from[i], F_DUPFD, 64)) < 0)
+            _exit(72);
     for (int i = 0; i < count; i++)
-        if (from[i] < 0 || dup2(from[i], CHANNEL_FD_WAKE + i) < 0)
+        if (from[i] >= 0 ? dup2(from[i], CHANNEL_FD_WAKE + i) < 0 : (close(CHANNEL_FD_WAKE + i), 0))
             _exit(72);
     null = open("/dev/null", O_RDWR);
     for (int i = 0; i < 3 && null >= 0; i++)

@@ -390,7 +390,8 @@ struct supervisor *supervisor_start(const struct supervisor_options *options, su
         snprintf(why, 256, "out of memory");
         return NULL;
     }
-    s->wake = s->channel_fd = s->images_fd = s->ram_fd = s->guests_fd = s->record_fd = s->disk_fd = s->scratch.fd = -1;
+    s->wake = s->channel_fd = s->images_fd = s->ram_fd = s->board_fd = s->record_fd = s->disk_fd = s->scratch.fd = -1;
+    s->files[0] = s->files[1] = -1;
     s->sink = sink;
     s->context = context;
     ok = spawn_prepare(s, why) && (!options->guests || guests_open(s, why)) &&

@@ -89,10 +89,18 @@ struct door_user *supervisor_user(struct supervisor *s);
  */
 int supervisor_news(const struct supervisor *s);
 bool supervisor_look(struct supervisor *s, bool quiet);
-struct client_area *supervisor_area(struct supervisor *s, uint32_t guest);
-int supervisor_guests_file(const struct supervisor *s);
-/* Whose calls this connection's are; process 0 = nobody's. Afterwards a command must be sent before the area has another use. */
-void supervisor_assign(struct supervisor *s, uint32_t guest, uint32_t process, uint32_t thread);
+int supervisor_board(const struct supervisor *s);
+/* A memory file for a process that will be launched, mapped here and handed to the worker; it is the caller's. False: none. */
+struct supervisor_share {
+    uint32_t slot;
+    int fd;
+    uint8_t *memory; /* DOOR_SHARE_BYTES; the program and the worker write there, too */
+};
+bool supervisor_share(struct supervisor *s, struct supervisor_share *share);
+void supervisor_share_close(struct supervisor *s, struct supervisor_share *share);
+/* Whose calls this connection's are, and where in the share it posts them; process 0 = nobody's. Afterwards a command must be
+ * sent before the area has another use. */
+void supervisor_assign(struct supervisor *s, uint32_t guest, uint32_t process, uint32_t thread, uint64_t area);
 enum supervisor_guest {
     SUPERVISOR_GUEST_QUIET,
     SUPERVISOR_GUEST_BUSY,
@@ -101,9 +109,8 @@ enum supervisor_guest {
 };
 enum supervisor_guest supervisor_guest(const struct supervisor *s, uint32_t guest);
 uint32_t supervisor_guest_calls(const struct supervisor *s); /* so far, modulo 2^32 */
-/* Nobody listens at this connection any more: the program hears of it. */
-void supervisor_hang_up(struct supervisor *s, uint32_t guest);
-void supervisor_clear(struct supervisor *s, uint32_t guest); /* its memory is zero, and the host's again */
+/* Nobody listens at this area any more: the program hears of it. */
+void supervisor_hang_up(struct client_area *area);
 
 /*
  * Snapshots: the machine as it stands now, between two commands, can be returned to any number of times, also after it

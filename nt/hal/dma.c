@@ -17,7 +17,9 @@
 
 BOOLEAN HalpNeedsMap(PHALP_ADAPTER Adapter)
 {
-    return !Adapter->ScatterGather || KiDoor->ram_bytes - 1 > Adapter->Highest;
+    UINT64 End = KiDoor->shares ? DOOR_SHARE_PA + DOOR_SHARES * DOOR_SHARE_BYTES : KiDoor->ram_bytes;
+
+    return !Adapter->ScatterGather || End - 1 > Adapter->Highest;
 }
 
 /* ---- Common buffers -------------------------------------------------------------------------------------------------

@@ -139,7 +139,7 @@ static VOID IopStoreStatus(PIRP Irp)
     if (Irp->RequestorMode == KernelMode)
         *Irp->UserIosb = Irp->IoStatus;
     else
-        MmWriteUser(Irp->UserIosb, &Irp->IoStatus, sizeof(Irp->IoStatus));
+        MmWriteUserStatus(Irp->UserIosb, &Irp->IoStatus);
 }
 
 /* Hand the result out, as the issuer sees it (docs: IoBuildDeviceIoControlRequest). An error is told once: by what the

@@ -4,6 +4,10 @@
  * Mappings live in a window of 4 GiB of address space that is gone through in a circle, each followed by a page that
  * stays closed. An address that was unmapped is therefore not valid again soon, and its use can be named. One word per
  * page says what is mapped there: the machine's page table for this range.
+ *
+ * Making and unmaking a large view costs more than copying what it shows. So such a view of pages in one piece is only closed
+ * when it is unmapped, and opened when the same pages are wanted once more; but not the one that was closed last, so that
+ * the address of the request before stays invalid during the next.
  */
 #include "nt.h"
 #include "mm/space.h"
@@ -12,6 +16,20 @@
 #define MI_LEAF_PAGES 512ull
 #define MI_MAPPED 1ull
 #define MI_WAS_MAPPED 2ull
+#define MI_KEPT 4ull /* closed, see MI_VIEW */
+
+#define MI_VIEW_LEAST 16 /* pages of a view that is kept */
+#define MI_VIEWS 128
+#define MI_VIEW_PAGES 0x8000ull /* of all that are kept */
+
+typedef struct _MI_VIEW {
+    UINT64 Physical, First, Count; /* the second: its place in the window, in pages. Count 0 = unused */
+    UINT64 Closed;                 /* grows; 0 = it is open */
+    ULONG Protection;
+} MI_VIEW, *PMI_VIEW;
+
+static MI_VIEW MiViews[MI_VIEWS];
+static UINT64 MiViewPages, MiViewsClosed;
 
 static UINT64 *MiMapLeaf[MI_MAP_PAGES / MI_LEAF_PAGES];
 static UINT64 MiMapNext;
@@ -37,7 +55,7 @@ static BOOLEAN MiReserveMapping(UINT64 Count, UINT64 *First)
             continue;
         }
         Entry = MiMapEntry(Page);
-        if (Entry && (*Entry & MI_MAPPED)) {
+        if (Entry && (*Entry & (MI_MAPPED | MI_KEPT))) {
             Start = Page + 1;
             Run = 0;
         } else {
@@ -60,10 +78,112 @@ static BOOLEAN MiReserveMapping(UINT64 Count, UINT64 *First)
     return TRUE;
 }
 
+/* ---- Views that are kept ----------------------------------------------------------------------------------------- */
+
+static VOID MiMarkMapping(UINT64 First, UINT64 Count, UINT64 Physical, UINT64 Bits)
+{
+    for (UINT64 i = 0; i < Count; i++)
+        *MiMapEntry(First + i) = (Physical ? Physical + i * DOOR_PAGE : 0) | Bits;
+}
+
+static VOID MiForgetView(PMI_VIEW View)
+{
+    if (View->Closed) {
+        MiMarkMapping(View->First, View->Count, 0, MI_WAS_MAPPED);
+        KiDoor->unmap(DOOR_MAPPING_BASE + View->First * DOOR_PAGE, View->Count * DOOR_PAGE);
+    }
+    MiViewPages -= View->Count;
+    *View = (MI_VIEW){0};
+}
+
+VOID MiForgetViews(UINT64 Physical, UINT64 Bytes)
+{
+    for (PMI_VIEW View = MiViews; View < MiViews + MI_VIEWS; View++)
+        if (View->Count && View->Physical - Physical < Bytes)
+            MiForgetView(View);
+}
+
+/* Of these pages: the one that has been closed longest, but not the only closed one. */
+static PVOID MiReopenView(UINT64 Physical, UINT64 Count, ULONG Protection)
+{
+    PMI_VIEW Oldest = NULL;
+    ULONG Closed = 0;
+
+    for (PMI_VIEW View = MiViews; View < MiViews + MI_VIEWS; View++) {
+        if (View->Physical != Physical || View->Count != Count || !View->Closed || View->Protection != Protection)
+            continue;
+        Closed++;
+        if (!Oldest || View->Closed < Oldest->Closed)
+            Oldest = View;
+    }
+    if (Closed < 2)
+        return NULL;
+    Oldest->Closed = 0;
+    MiMarkMapping(Oldest->First, Count, Physical, MI_MAPPED);
+    MiProtect(DOOR_MAPPING_BASE + Oldest->First * DOOR_PAGE, Count * DOOR_PAGE, Protection);
+    return (PVOID)(DOOR_MAPPING_BASE + Oldest->First * DOOR_PAGE);
+}
+
+/* Is there room to keep one more? The one closed longest goes for it. */
+static VOID MiKeepView(UINT64 Physical, UINT64 First, UINT64 Count, ULONG Protection)
+{
+    PMI_VIEW Free, Oldest;
+
+    if (Count < MI_VIEW_LEAST || Count > MI_VIEW_PAGES / 4)
+        return;
+    do {
+        Free = Oldest = NULL;
+        for (PMI_VIEW View = MiViews; View < MiViews + MI_VIEWS; View++) {
+            if (!View->Count)
+                Free = View;
+            else if (View->Closed && (!Oldest || View->Closed < Oldest->Closed))
+                Oldest = View;
+        }
+        if (Free && MiViewPages + Count <= MI_VIEW_PAGES)
+            break;
+        if (!Oldest)
+            return;
+        MiForgetView(Oldest);
+    } while (TRUE);
+    *Free = (MI_VIEW){Physical, First, Count, 0, Protection};
+    MiViewPages += Count;
+}
+
+static BOOLEAN MiCloseView(UINT64 First, UINT64 Count)
+{
+    for (PMI_VIEW View = MiViews; View < MiViews + MI_VIEWS; View++) {
+        if (View->First != First || View->Count != Count || View->Closed)
+            continue;
+        MiMarkMapping(First, Count, 0, MI_WAS_MAPPED | MI_KEPT);
+        MiProtect(DOOR_MAPPING_BASE + First * DOOR_PAGE, Count * DOOR_PAGE, DOOR_NONE);
+        View->Closed = ++MiViewsClosed;
+        return TRUE;
+    }
+    return FALSE;
+}
+
+/* ---- Mapping --------------------------------------------------------------------------------------------------------
+ */
+
+/* Of memory; a device's is another matter. */
+static BOOLEAN MiIsOnePiece(const PFN_NUMBER *Frames, UINT64 Count)
+{
+    if (Frames[0] >= MiPageCount && Frames[0] * DOOR_PAGE < DOOR_SHARE_PA)
+        return FALSE;
+    for (UINT64 i = 1; i < Count; i++)
+        if (Frames[i] != Frames[0] + i)
+            return FALSE;
+    return TRUE;
+}
+
 PVOID MiMapFrames(const PFN_NUMBER *Frames, UINT64 Count, ULONG Protection)
 {
+    BOOLEAN Keep = Count >= MI_VIEW_LEAST && MiIsOnePiece(Frames, Count);
+    PVOID Again = Keep ? MiReopenView(Frames[0] * DOOR_PAGE, Count, Protection) : NULL;
     UINT64 First, Va;
 
+    if (Again)
+        return Again;
     if (!Count || !MiReserveMapping(Count, &First))
         return NULL;
     Va = DOOR_MAPPING_BASE + First * DOOR_PAGE;
@@ -80,6 +200,8 @@ PVOID MiMapFrames(const PFN_NUMBER *Frames, UINT64 Count, ULONG Protection)
     }
     for (UINT64 i = 0; i < Count; i++)
         *MiMapEntry(First + i) = Frames[i] * DOOR_PAGE | MI_MAPPED;
+    if (Keep)
+        MiKeepView(Frames[0] * DOOR_PAGE, First, Count, Protection);
     return (PVOID)Va;
 }
 
@@ -92,8 +214,9 @@ BOOLEAN MiUnmapFrames(PVOID Va, UINT64 Count)
         if (!Entry || !(*Entry & MI_MAPPED))
             return FALSE;
     }
-    for (UINT64 i = 0; i < Count; i++)
-        *MiMapEntry(First + i) = MI_WAS_MAPPED;
+    if (MiCloseView(First, Count))
+        return TRUE;
+    MiMarkMapping(First, Count, 0, MI_WAS_MAPPED);
     KiDoor->unmap((UINT64)Va & ~(DOOR_PAGE - 1), Count * DOOR_PAGE);
     return TRUE;
 }
@@ -152,6 +275,8 @@ PVOID NTAPI MmGetVirtualForPhysical(PHYSICAL_ADDRESS PhysicalAddress)
 {
     UINT64 Physical = (UINT64)PhysicalAddress.QuadPart;
 
+    if (Physical >= DOOR_SHARE_PA) /* a process's, at no address of the kernel's */
+        return NULL;
     if (Physical >= DOOR_STACK_PA)
         return (PVOID)(DOOR_STACK_BASE + (Physical - DOOR_STACK_PA));
     if (Physical >> MI_PAGE_SHIFT >= MiPageCount)

@@ -182,12 +182,16 @@ static BOOLEAN MiLockableFrame(UINT64 Va, BOOLEAN Write, PFN_NUMBER *Frame)
 
 static VOID MiCountLock(PFN_NUMBER Frame, LONG Delta)
 {
+    UINT64 Physical = (UINT64)Frame << MI_PAGE_SHIFT;
+    PMI_PAGE Page;
+
     MiLockedPages += (ULONG)Delta;
-    if (Frame >= MiPageCount)
+    if (Frame >= MiPageCount && Physical < DOOR_SHARE_PA)
         return;
-    MiPages[Frame].Locks = (USHORT)(MiPages[Frame].Locks + Delta);
-    if (!MiPages[Frame].Locks && (MiPages[Frame].Flags & MI_PAGE_DYING))
-        MiFreePages((UINT64)Frame << MI_PAGE_SHIFT, 1);
+    Page = MiPageOf(Physical);
+    Page->Locks = (USHORT)(Page->Locks + Delta);
+    if (!Page->Locks && (Page->Flags & MI_PAGE_DYING))
+        MiFreeUserPage(Physical);
 }
 
 BOOLEAN MiAnyLocked(UINT64 Physical, UINT64 Pages)
@@ -282,9 +286,13 @@ static PVOID MiMapForUser(PMDL Mdl, PVOID Requested, ULONG Protection)
     if (!Start)
         Start = MiChoose(Space, Bytes, Space->High);
     Vad = Start ? MiInsertVad(Space, Start, Bytes, MEM_PRIVATE, Protect) : NULL;
-    if (!Vad || !MiSetEntries(Space, Vad, Start, Start + Bytes, Protect))
+    if (!Vad)
         ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
     Vad->OfMdl = TRUE;
+    if (!MiSetEntries(Space, Vad, Start, Start + Bytes, Protect)) {
+        MiRemoveVad(Space, Vad);
+        ExRaiseStatus(STATUS_INSUFFICIENT_RESOURCES);
+    }
     for (UINT64 i = 0; i < Bytes / PAGE_SIZE; i++)
         *MiEntry(Vad, Start + i * PAGE_SIZE, FALSE) |= (UINT64)MmGetMdlPfnArray(Mdl)[i] * PAGE_SIZE;
     return (PUCHAR)Start + Mdl->ByteOffset;

@@ -53,6 +53,8 @@ static inline VOID MiEnterProcess(PKPROCESS Process)
  */
 NTSTATUS MmReadUser(PVOID To, const VOID *User, SIZE_T Bytes);
 NTSTATUS MmWriteUser(PVOID User, const VOID *From, SIZE_T Bytes);
+/* The status last, and in one piece: a program may look at any time. */
+NTSTATUS MmWriteUserStatus(PVOID User, const IO_STATUS_BLOCK *Iosb);
 NTSTATUS MmProbeUser(const VOID *User, SIZE_T Bytes, ULONG Alignment, BOOLEAN Write);
 PEPROCESS MmOtherOwner(UINT64 Address); /* of user memory; see user.c */
 struct _MI_SPACE;

@@ -39,8 +39,12 @@ typedef struct _MI_PAGE {
 extern PMI_PAGE MiPages;
 extern UINT64 MiPageCount;
 
+PMI_PAGE MiSharedPage(UINT64 Physical); /* share.c */
+
 static inline PMI_PAGE MiPageOf(UINT64 Physical)
 {
+    if (__builtin_expect(Physical >= DOOR_SHARE_PA, 0))
+        return MiSharedPage(Physical);
     return &MiPages[Physical >> MI_PAGE_SHIFT];
 }
 
@@ -94,6 +98,7 @@ BOOLEAN MiIsStackPage(UINT64 Address);
 /* address.c: mappings of physical pages elsewhere (MDLs). */
 PVOID MiMapFrames(const PFN_NUMBER *Frames, UINT64 Count, ULONG Protection);
 BOOLEAN MiUnmapFrames(PVOID Va, UINT64 Count);
+VOID MiForgetViews(UINT64 Physical, UINT64 Bytes); /* of memory that goes */
 /* The physical address behind a mapping, or (UINT64)-1; *Was: it is a mapping that was taken away. */
 UINT64 MiMappedPhysical(UINT64 Address, BOOLEAN *Was);
 

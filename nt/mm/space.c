@@ -53,6 +53,7 @@ VOID MiDeleteSpace(PMI_SPACE Space)
 
     while ((Vad = RtlGetElementGenericTableAvl(&Space->Vads, 0)) != NULL)
         MiRemoveVad(Space, Vad);
+    MiCloseShare(Space);
     ExpFree(Space);
 }
 
@@ -83,9 +84,10 @@ static UINT64 MiChooseIn(PMI_SPACE Space, UINT64 Bytes, UINT64 From, UINT64 Top)
 
     while (At < Top && Bytes <= Top - At) {
         PMI_VAD Vad = MiFirstOverlap(Space, At, At + Bytes);
-        if (!Vad)
+        UINT64 Behind = Vad ? Vad->End : MiSharedHeld(Space, At, At + Bytes);
+        if (!Behind)
             return At;
-        At = (Vad->End + MI_GRANULARITY - 1) & ~(MI_GRANULARITY - 1);
+        At = (Behind + MI_GRANULARITY - 1) & ~(MI_GRANULARITY - 1);
     }
     return 0;
 }
@@ -132,6 +134,12 @@ UINT64 *MiEntry(PMI_VAD Vad, UINT64 Va, BOOLEAN Make)
     return &(*Leaf)[Page % MI_LEAF];
 }
 
+/* Memory that a program of the host sees has its page as soon as it is committed. */
+static BOOLEAN MiIsShared(PMI_SPACE Space, PMI_VAD Vad, UINT64 Va)
+{
+    return Space->Share && Vad->Type == MEM_PRIVATE && !Vad->OfMdl && Va >= Space->First && Va < Space->ShareEnd;
+}
+
 VOID MiDropPage(UINT64 *Entry)
 {
     UINT64 Physical = MI_ENTRY_PHYSICAL(*Entry);
@@ -153,6 +161,12 @@ BOOLEAN MiSetEntries(PMI_SPACE Space, PMI_VAD Vad, UINT64 Start, UINT64 End, ULO
                 return FALSE;
             Va = Vad->Start + (((Va - Vad->Start) / DOOR_PAGE | (MI_LEAF - 1))) * DOOR_PAGE;
             continue;
+        }
+        if (Protection && !MI_ENTRY_PHYSICAL(*Entry) && MiIsShared(Space, Vad, Va)) {
+            UINT64 Physical = MiTakeShared(Space, Va);
+            if (!Physical)
+                return FALSE;
+            *Entry |= Physical | MI_ENTRY_PRIVATE;
         }
         Space->Committed += (Protection != 0) - ((*Entry & MI_ENTRY_PROTECTION) != 0);
         if (!Protection)

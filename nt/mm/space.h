@@ -41,6 +41,8 @@ typedef struct _MI_SPACE {
     UINT64 First;     /* the process's own part of it, where the search begins */
     UINT64 Committed; /* pages */
     BOOLEAN Gone;
+    struct _MI_SHARE *Share; /* with a program of the host: private memory in [First, ShareEnd). NULL = none */
+    UINT64 ShareEnd;
 } MI_SPACE, *PMI_SPACE;
 
 PMI_SPACE MiCreateSpace(PEPROCESS Process, BOOLEAN Wow64);
@@ -82,6 +84,16 @@ BOOLEAN MiIsCommitted(PMI_SPACE Space, UINT64 Va);
 BOOLEAN MiIsProtection(ULONG Protection);
 BOOLEAN MiIsValidProtection(ULONG Protect); /* the same with modifiers */
 VOID MiFreeUserPage(UINT64 Physical);       /* now, or when its last lock goes */
+
+/* share.c */
+NTSTATUS MiOpenShare(PMI_SPACE Space, ULONG Slot);
+VOID MiCloseShare(PMI_SPACE Space); /* its memory is given back */
+VOID MiTellShare(PMI_SPACE Space, uint64_t *Start, uint64_t *Bytes);
+UINT64 MiTakeShared(PMI_SPACE Space, UINT64 Va); /* the page for Va, zero; 0 = no memory, or it is locked */
+VOID MiFreeShared(UINT64 Physical);
+VOID MiKeepShared(UINT64 Physical); /* it is given back, but locked */
+/* Does a page in the range wait for its last lock? The address behind it; 0 = none does. */
+UINT64 MiSharedHeld(PMI_SPACE Space, UINT64 Start, UINT64 End);
 
 /* locked.c: at the end of a process. */
 VOID MmCheckLockedPages(PEPROCESS Process);

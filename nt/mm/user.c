@@ -52,7 +52,11 @@ VOID MiFreeUserPage(UINT64 Physical)
 {
     PMI_PAGE Page = MiPageOf(Physical);
 
-    if (Page->Locks)
+    if (Physical >= DOOR_SHARE_PA && Page->Locks)
+        MiKeepShared(Physical);
+    else if (Physical >= DOOR_SHARE_PA)
+        MiFreeShared(Physical);
+    else if (Page->Locks)
         Page->Flags |= MI_PAGE_DYING;
     else
         MiFreePages(Physical, 1);
@@ -224,6 +228,21 @@ NTSTATUS MmWriteUser(PVOID User, const VOID *From, SIZE_T Bytes)
 {
     SIZE_T Done;
     return MiMoveUser(MiCurrentSpace(), (PUCHAR)From, (UINT64)User, Bytes, TRUE, &Done);
+}
+
+NTSTATUS MmWriteUserStatus(PVOID User, const IO_STATUS_BLOCK *Iosb)
+{
+    UINT64 At = (UINT64)User, Physical;
+    NTSTATUS Status;
+
+    if (At & (sizeof(UINT64) - 1) || At >= DOOR_USER_END)
+        return MmWriteUser(User, Iosb, sizeof(*Iosb));
+    Status = MmWriteUser((PVOID)(At + sizeof(UINT64)), &Iosb->Information, sizeof(UINT64));
+    if (!NT_SUCCESS(Status) || !(Physical = MiUserPage(MiCurrentSpace(), At, TRUE, &Status)))
+        return Status;
+    __atomic_store_n((UINT64 *)((PUCHAR)MiLinear(Physical) + (At & (DOOR_PAGE - 1))), *(const UINT64 *)Iosb,
+                     __ATOMIC_RELEASE);
+    return STATUS_SUCCESS;
 }
 
 VOID MmWriteProcess(PMI_SPACE Space, UINT64 User, const VOID *From, SIZE_T Bytes)

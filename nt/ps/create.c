@@ -291,6 +291,7 @@ VOID MmDeleteProcessMemory(PEPROCESS Process)
 
     while ((Vad = RtlGetElementGenericTableAvl(&Space->Vads, 0)) != NULL)
         MiRemoveVad(Space, Vad);
+    MiCloseShare(Space);
 }
 
 /* ---- Process and thread ---------------------------------------------------------------------------------------------
@@ -357,7 +358,10 @@ static NTSTATUS PspBuildProcess(PEPROCESS Process, PEPROCESS Parent, const PSP_L
     Process->Space = MiCreateSpace(Process, Wow64);
     if (!Process->Space || !Process->ObjectTable)
         return STATUS_INSUFFICIENT_RESOURCES;
-    Status = PspFillSpace(Process, Wow64);
+    if (Launch->Flags & DOOR_LAUNCH_SHARED)
+        Status = MiOpenShare(Process->Space, Launch->Slot);
+    if (NT_SUCCESS(Status))
+        Status = PspFillSpace(Process, Wow64);
     if (NT_SUCCESS(Status))
         Status = PspCreateUserThread(Process, Thread);
     if (!NT_SUCCESS(Status))

@@ -137,6 +137,7 @@ NTSTATUS PspGive(PVOID Buffer, ULONG Bytes, PULONG Returned, const VOID *Answer,
 typedef struct _PSP_LAUNCH {
     PCSTR Image, CommandLine; /* UTF-8 */
     ULONG Flags;              /* enum door_launch */
+    ULONG Slot;
 } PSP_LAUNCH;
 /* By the current thread, for Parent. Referenced. */
 NTSTATUS PspLaunch(PEPROCESS Parent, const PSP_LAUNCH *Launch, PEPROCESS *Process, PETHREAD *Thread);

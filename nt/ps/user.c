@@ -7,6 +7,7 @@
  * what it points to. (docs: "Using NtXxx and ZwXxx Versions of the Native System Services Routines", "Buffer handling")
  */
 #include "nt.h"
+#include "mm/space.h"
 
 typedef struct _PSP_CALL {
     LIST_ENTRY Entry;
@@ -393,8 +394,8 @@ NTSTATUS NTAPI NtYieldExecution(VOID)
 
 static BOOLEAN PspIsInside(const struct door_call *Call, UINT64 Offset, UINT64 Bytes)
 {
-    return Call->data <= KiDoor->user_bytes && Call->bytes <= KiDoor->user_bytes - Call->data &&
-           Offset <= Call->bytes && Bytes <= Call->bytes - Offset;
+    return Call->data <= DOOR_USER_DATA && Call->bytes <= DOOR_USER_DATA - Call->data && Offset <= Call->bytes &&
+           Bytes <= Call->bytes - Offset;
 }
 
 static NTSTATUS PspCopy(const struct door_call *Call, BOOLEAN Out, BOOLEAN Succeeded)
@@ -450,7 +451,7 @@ static PCSTR PspString(const struct door_call *Call, UINT64 *At)
 
 static NTSTATUS PspCallLaunch(PEPROCESS Parent, struct door_call *Call)
 {
-    PSP_LAUNCH Launch = {.Flags = (ULONG)Call->argument[0]};
+    PSP_LAUNCH Launch = {.Flags = (ULONG)Call->argument[0], .Slot = (ULONG)Call->argument[1]};
     PEPROCESS Process;
     PETHREAD Thread;
     UINT64 At = 0;
@@ -466,6 +467,7 @@ static NTSTATUS PspCallLaunch(PEPROCESS Parent, struct door_call *Call)
     Call->value = (UINT64)Process->UniqueProcessId;
     Call->argument[0] = (UINT64)Thread->Cid.UniqueThread;
     Call->argument[1] = Thread->UserStack;
+    MiTellShare(Process->Space, &Call->argument[2], &Call->argument[3]);
     ObfDereferenceObject(Thread);
     ObfDereferenceObject(Process);
     return STATUS_SUCCESS;
@@ -520,8 +522,7 @@ static VOID PspAnswer(ULONG Index, const struct door_call *Call)
 
     Slot->status = Call->status;
     Slot->value = Call->value;
-    Slot->argument[0] = Call->argument[0];
-    Slot->argument[1] = Call->argument[1];
+    RtlCopyMemory(Slot->argument, Call->argument, 4 * sizeof(Slot->argument[0]));
     Slot->apcs = Call->apcs;
     RtlCopyMemory(Slot->apc, Call->apc, Call->apcs * sizeof(Call->apc[0]));
     __atomic_store_n(&Slot->state, DOOR_CALL_DONE, __ATOMIC_RELEASE);

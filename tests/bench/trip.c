@@ -1,6 +1,7 @@
 /*
  * A device whose requests are answered at once, and that makes round trips to itself: as many as asked for, by the path of a
  * driver (ZwDeviceIoControlFile) or by that of a program (NtDeviceIoControlFile on its thread, with its handle and memory).
+ * A read is direct I/O: it copies from a block of the driver's to the mapped MDL.
  * tests/client/bench.c measures them from outside.
  */
 #include <ntifs.h>
@@ -50,6 +51,32 @@ static NTSTATUS AsProgram(const TRIP *Trip, PUCHAR Memory)
     return Status;
 }
 
+static PUCHAR Block; /* TRIP_READ bytes */
+
+static NTSTATUS NTAPI Read(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    ULONG Bytes = IoGetCurrentIrpStackLocation(Irp)->Parameters.Read.Length;
+    PVOID To = Bytes ? MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority) : NULL;
+
+    if (Bytes > TRIP_READ)
+        return Finish(Irp, STATUS_INVALID_PARAMETER, 0);
+    if (Bytes && !To)
+        return Finish(Irp, STATUS_INSUFFICIENT_RESOURCES, 0);
+    RtlCopyMemory(To, Block, Bytes);
+    return Finish(Irp, STATUS_SUCCESS, Bytes);
+}
+
+/* Each into the next of TRIP_ROOMS pieces of the program's memory, behind a page of it. */
+static NTSTATUS ReadsAsProgram(const TRIP *Trip, PUCHAR Memory)
+{
+    NTSTATUS Status = STATUS_SUCCESS;
+
+    for (ULONG i = 0; i < Trip->Count && NT_SUCCESS(Status); i++)
+        Status = NtReadFile((HANDLE)(ULONG_PTR)Trip->File, NULL, NULL, NULL, (PIO_STATUS_BLOCK)Memory,
+                            Memory + PAGE_SIZE + i % TRIP_ROOMS * TRIP_READ, TRIP_READ, NULL, NULL);
+    return Status;
+}
+
 static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
@@ -68,6 +95,8 @@ static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
         return Finish(Irp, AsDriver(Trip.Count), 0);
     case TRIP_AS_PROGRAM:
         return Finish(Irp, AsProgram(&Trip, Irp->UserBuffer), 0);
+    case TRIP_READS_AS_PROGRAM:
+        return Finish(Irp, ReadsAsProgram(&Trip, Irp->UserBuffer), 0);
     default:
         return Finish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     }
@@ -82,6 +111,7 @@ static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
 {
     IoDeleteSymbolicLink(&LinkName);
     IoDeleteDevice(Driver->DeviceObject);
+    ExFreePoolWithTag(Block, 'pirT');
 }
 
 NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
@@ -91,6 +121,14 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING Path)
 
     if (!NT_SUCCESS(Status))
         return Status;
+    Block = ExAllocatePoolWithTag(NonPagedPoolNx, TRIP_READ, 'pirT');
+    if (!Block) {
+        IoDeleteDevice(Device);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    RtlFillMemory(Block, TRIP_READ, 'x');
+    Device->Flags |= DO_DIRECT_IO;
+    Driver->MajorFunction[IRP_MJ_READ] = Read;
     IoCreateSymbolicLink(&LinkName, &DeviceName);
     Driver->MajorFunction[IRP_MJ_CREATE] = Driver->MajorFunction[IRP_MJ_CLEANUP] = Driver->MajorFunction[IRP_MJ_CLOSE] =
         OpenClose;

@@ -49,8 +49,9 @@ static double pipe_round_trip(int rounds)
     return each;
 }
 
-enum { ROUNDS = 20000, LARGE = 1 << 20, LARGE_ROUNDS = 200, BATCHES = 5, INSIDE = 50000 };
+enum { ROUNDS = 20000, LARGE = TRIP_READ, LARGE_ROUNDS = 4 * TRIP_ROOMS, BATCHES = 5, INSIDE = 50000 };
 static char in[LARGE], out[LARGE];
+static char *shared, *ordinary; /* TRIP_ROOMS times LARGE bytes behind a page: of VirtualAlloc, of malloc */
 static int missed;
 
 static void row(const char *what, double value, const char *unit, double target, double limit, const char *limit_name)
@@ -65,6 +66,12 @@ static void row(const char *what, double value, const char *unit, double target,
     missed |= *verdict == 'M';
 }
 
+static void speed(const char *what, double value, double limit, const char *limit_name)
+{
+    printf("%-40s %9.2f GB/s %15s  %9.2f GB/s %-34s %7.2f\n", what, value / 1000, "", limit / 1000, limit_name,
+           value / limit);
+}
+
 static double control(HANDLE device)
 {
     DWORD bytes;
@@ -75,22 +82,28 @@ static double control(HANDLE device)
     return (now() - begin) / ROUNDS;
 }
 
-static double direct(HANDLE device)
+static char *piece(char *memory, int i)
+{
+    return memory + 4096 + (size_t)(i % TRIP_ROOMS) * LARGE;
+}
+
+/* Bytes in a microsecond. One after the other of the pieces, which together are larger than the caches. */
+static double reads(HANDLE device, char *memory)
 {
     DWORD bytes;
     double begin = now();
     for (int i = 0; i < LARGE_ROUNDS; i++)
-        if (!DeviceIoControl(device, CODE(1, METHOD_OUT_DIRECT), in, LARGE, out, LARGE, &bytes, NULL) || bytes != LARGE)
-            exit(1);
+        if (!ReadFile(device, piece(memory, i), LARGE, &bytes, NULL) || bytes != LARGE)
+            exit((fprintf(stderr, "read: error %u\n", (unsigned)GetLastError()), 1));
     return LARGE_ROUNDS * (double)LARGE / (now() - begin);
 }
 
-static double copies(void)
+static double copies(char *memory)
 {
     double begin = now();
     for (int i = 0; i < LARGE_ROUNDS; i++) {
-        memcpy(out, in, LARGE);
-        __asm__ volatile("" ::"r"(out) : "memory");
+        memcpy(piece(memory, i), in, LARGE);
+        __asm__ volatile("" ::"r"(memory) : "memory");
     }
     return LARGE_ROUNDS * (double)LARGE / (now() - begin);
 }
@@ -104,20 +117,19 @@ static double system_call(void)
 }
 
 /* One of Trip's loops: what 3N rounds take beyond N. */
-static double inside(HANDLE device, HANDLE other, DWORD code)
+static double inside(HANDLE device, HANDLE other, DWORD code, unsigned rounds)
 {
     TRIP trip = {.File = (unsigned)(uintptr_t)other}; /* the first one is busy with this request */
-    char room[TRIP_ROOM];
     double took[2];
     DWORD bytes;
-    for (int i = 0; i < 2; i++) {
-        trip.Count = i ? 3 * INSIDE : INSIDE;
+    for (unsigned i = 0; i < 2; i++) {
+        trip.Count = i ? 3 * rounds : rounds;
         double begin = now();
-        if (!DeviceIoControl(device, code, &trip, sizeof trip, room, sizeof room, &bytes, NULL))
+        if (!DeviceIoControl(device, code, &trip, sizeof trip, shared, TRIP_ROOM, &bytes, NULL))
             exit((fprintf(stderr, "Trip %x: error %u\n", (unsigned)code, (unsigned)GetLastError()), 1));
         took[i] = now() - begin;
     }
-    return (took[1] - took[0]) / (2 * INSIDE);
+    return (took[1] - took[0]) / (2.0 * rounds);
 }
 
 static HANDLE device(const char *name)
@@ -143,26 +155,36 @@ static void most(double *so_far, double value)
 int main(int argc, char **argv)
 {
     bool pool = argc > 1 && !strcmp(argv[1], "pool");
-    double trip = 0, driver = 0, program = 0, pipes = 0, calls = 0, mb = 0, copy = 0;
+    double trip = 0, driver = 0, program = 0, pipes = 0, calls = 0, read = 0, within = 0, twice = 0, copy = 0,
+           plain = 0;
     HANDLE echo = device("\\\\.\\Echo"), loops = device("\\\\.\\Trip"), other = device("\\\\.\\Trip");
     memset(in, 'x', sizeof in);
+    shared = VirtualAlloc(NULL, 4096 + (size_t)TRIP_ROOMS * LARGE, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+    ordinary = malloc(4096 + (size_t)TRIP_ROOMS * LARGE);
+    if (!shared || !ordinary)
+        exit((fprintf(stderr, "no memory\n"), 1));
     for (int b = 0; b < BATCHES; b++) {
         least(&trip, control(echo));
         least(&pipes, pipe_round_trip(ROUNDS));
         if (pool)
             continue;
-        least(&driver, inside(loops, other, TRIP_AS_DRIVER));
-        least(&program, inside(loops, other, TRIP_AS_PROGRAM));
+        least(&driver, inside(loops, other, TRIP_AS_DRIVER, INSIDE));
+        least(&program, inside(loops, other, TRIP_AS_PROGRAM, INSIDE));
         least(&calls, system_call());
-        most(&mb, direct(echo));
-        most(&copy, copies());
+        most(&read, reads(loops, shared));
+        most(&within, LARGE / inside(loops, other, TRIP_READS_AS_PROGRAM, LARGE_ROUNDS));
+        most(&copy, copies(shared));
+        most(&twice, reads(loops, ordinary));
+        most(&plain, copies(ordinary));
     }
     row(pool ? "the same with special pool" : "control of 16 bytes from a host process", trip, "us", pool ? -1 : 10,
         pipes, "byte through two pipes, there and back");
     if (!pool) {
         row("control of 16 bytes by a driver", driver, "us", 1, calls, "system call");
         row("control of 16 bytes by a user thread", program, "us", 1, calls, "system call");
-        row("1 MiB in and out, direct I/O, host process", mb / 1000, "GB/s", -1, copy / 1000, "one copy of it");
+        speed("1 MiB read by a user thread, direct I/O", within, copy, "the copy that the driver makes");
+        speed("the same from a host process", read, copy, "the copy that the driver makes");
+        speed("to malloc's memory: one more copy", twice, plain, "one copy of it");
     }
     CloseHandle(other);
     CloseHandle(loops);

@@ -7,8 +7,7 @@
 
 static VOID Attempt(VOID)
 {
-    struct door *Door = FindDoor();
-    UINT64 Shared = (UINT64)Door->user->data + Door->user_bytes - 4096;
+    const UINT64 Shared = DOOR_LINEAR_BASE + DOOR_SHARE_PA;
 
     Try("futex", HostCall(FindStub(), SYS_futex, Shared, 4 /* compare and requeue */, 0, 1, Shared + 64, 0));
 }

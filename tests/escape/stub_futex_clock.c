@@ -7,8 +7,7 @@
 
 static VOID Attempt(VOID)
 {
-    struct door *Door = FindDoor();
-    UINT64 Shared = (UINT64)Door->user->data + Door->user_bytes - 4096;
+    const UINT64 Shared = DOOR_LINEAR_BASE + DOOR_SHARE_PA;
     static const INT64 Time[2] = {0, 1000};
 
     Try("futex", HostCall(FindStub(), SYS_futex, Shared, 0 /* wait */, 0, (UINT64)Time, 0, 0));

@@ -7,8 +7,5 @@
 
 static VOID Attempt(VOID)
 {
-    struct door *Door = FindDoor();
-    UINT64 Shared = (UINT64)Door->user->data + Door->user_bytes - 4096;
-
-    Try("futex", HostCall(FindStub(), SYS_futex, (Shared & ~0xffffffffull) + 0x100000000, 1 /* wake */, 1, 0, 0, 0));
+    Try("futex", HostCall(FindStub(), SYS_futex, (UINT64)FindDoor(), 1 /* wake */, 1, 0, 0, 0));
 }

@@ -65,6 +65,15 @@ static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
         return Finish(Irp, STATUS_SUCCESS, Bytes);
     case CODE(3, METHOD_BUFFERED):
         return Finish(Irp, AskMyself(), 0);
+    case CODE(4, METHOD_BUFFERED): { /* what lies at a pointer in the buffer */
+        UCHAR *From = *(PUCHAR *)Irp->AssociatedIrp.SystemBuffer;
+        ProbeForRead(From, Out, 1);
+        RtlCopyMemory(Irp->AssociatedIrp.SystemBuffer, From, Out);
+        return Finish(Irp, STATUS_SUCCESS, Out);
+    }
+    case CODE(5, METHOD_OUT_DIRECT): /* written, and not told of */
+        RtlFillMemory(MmGetSystemAddressForMdlSafe(Irp->MdlAddress, NormalPagePriority), Out, '5');
+        return Finish(Irp, STATUS_SUCCESS, 0);
     default:
         return Finish(Irp, STATUS_INVALID_DEVICE_REQUEST, 0);
     }

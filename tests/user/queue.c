@@ -47,6 +47,7 @@ static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
 
     switch (IoGetCurrentIrpStackLocation(Irp)->Parameters.DeviceIoControl.IoControlCode) {
     case CODE(0, METHOD_BUFFERED):
+    case CODE(3, METHOD_OUT_DIRECT):
         IoCsqInsertIrp(&Csq, Irp, NULL);
         return STATUS_PENDING;
     case CODE(1, METHOD_BUFFERED):
@@ -57,8 +58,10 @@ static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
         First = IoCsqRemoveNextIrp(&Csq, NULL);
         if (First) {
             ULONG Room = IoGetCurrentIrpStackLocation(First)->Parameters.DeviceIoControl.OutputBufferLength;
+            PULONG To = First->MdlAddress ? MmGetSystemAddressForMdlSafe(First->MdlAddress, NormalPagePriority)
+                                          : First->AssociatedIrp.SystemBuffer;
             if (Room >= 4)
-                *(PULONG)First->AssociatedIrp.SystemBuffer = 0x1234;
+                *To = 0x1234;
             Finish(First, STATUS_SUCCESS, Room >= 4 ? 4 : 0);
         }
         return Finish(Irp, First ? STATUS_SUCCESS : STATUS_NOT_FOUND, 0);
