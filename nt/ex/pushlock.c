@@ -3,8 +3,9 @@
  * exclusive waiter, or all the sharing ones before the next exclusive. (docs: ExInitializePushLock,
  * ExAcquirePushLockExclusiveEx)
  *
- * The word: 0 free; bit 0 held; bit 1 somebody waits. Without waiters, the number of sharers times 16. With waiters,
- * the address of the first waiter's block, which keeps that number.
+ * The word: 0 free; bit 0 held; bit 1 somebody waits; bit 3 several sharers hold it while others wait. Without waiters, the number
+ * of sharers times 16. With waiters, the address of the newest one's block; each leads to the next older one, the newest to the
+ * oldest, which keeps the number of sharers. Word and blocks are as debuggers know them from Windows.
  */
 #include "nt.h"
 
@@ -13,30 +14,42 @@
 
 #define EX_PUSH_HELD 1ull
 #define EX_PUSH_WAITERS 2ull
+#define EX_PUSH_SEVERAL 8ull
+#define EX_PUSH_SHARER 16ull
+
+#define EX_WAITS_EXCLUSIVE 1
+#define EX_WAITS 2
 
 typedef struct DECLSPEC_ALIGN(16) _EX_PUSH_WAITER {
-    struct _EX_PUSH_WAITER *Next;
-    UINT64 Sharers; /* of the lock; kept by the first waiter only */
-    BOOLEAN Exclusive;
     KEVENT Granted;
+    struct _EX_PUSH_WAITER *Next;     /* older; of the oldest: nothing */
+    struct _EX_PUSH_WAITER *Last;     /* of the newest: the oldest */
+    struct _EX_PUSH_WAITER *Previous; /* newer */
+    LONG Sharers;                     /* of the oldest, with EX_PUSH_SEVERAL: how many hold the lock */
+    LONG Flags;
 } EX_PUSH_WAITER, *PEX_PUSH_WAITER;
 
-static inline PEX_PUSH_WAITER ExpFirstWaiter(PULONG_PTR Lock)
+static inline PEX_PUSH_WAITER ExpNewest(PULONG_PTR Lock)
 {
     return *Lock & EX_PUSH_WAITERS ? (PEX_PUSH_WAITER)(*Lock & ~15ull) : NULL;
 }
 
-static inline UINT64 ExpSharers(PULONG_PTR Lock)
+/* Held by Sharers (0: exclusively), with these waiters. */
+static VOID ExpSetLock(PULONG_PTR Lock, LONG Sharers, PEX_PUSH_WAITER Newest, PEX_PUSH_WAITER Oldest)
 {
-    PEX_PUSH_WAITER First = ExpFirstWaiter(Lock);
-    return First ? First->Sharers : *Lock >> 4;
+    if (!Newest) {
+        *Lock = EX_PUSH_HELD | (UINT64)Sharers * EX_PUSH_SHARER;
+        return;
+    }
+    Newest->Last = Oldest;
+    Oldest->Sharers = Sharers > 1 ? Sharers : 0;
+    *Lock = (UINT64)Newest | EX_PUSH_HELD | EX_PUSH_WAITERS | (Sharers > 1 ? EX_PUSH_SEVERAL : 0);
 }
 
-static VOID ExpSetLock(PULONG_PTR Lock, BOOLEAN Held, UINT64 Sharers, PEX_PUSH_WAITER First)
+/* Nobody waits, and who holds it shares it. */
+static inline BOOLEAN ExpIsShared(PULONG_PTR Lock)
 {
-    if (First)
-        First->Sharers = Sharers;
-    *Lock = (Held ? EX_PUSH_HELD : 0) | (First ? (UINT64)First | EX_PUSH_WAITERS : Sharers << 4);
+    return !(*Lock & EX_PUSH_WAITERS) && *Lock >= EX_PUSH_SHARER;
 }
 
 static VOID ExpReportPushLock(PULONG_PTR Lock, ULONG SubCode, PCSTR Rule, PCSTR Text)
@@ -60,40 +73,39 @@ static VOID ExpCheckApcs(PULONG_PTR Lock, ULONG SubCode)
 
 static VOID ExpWait(PULONG_PTR Lock, BOOLEAN Exclusive)
 {
-    EX_PUSH_WAITER Waiter = {.Exclusive = Exclusive};
-    PEX_PUSH_WAITER Last = ExpFirstWaiter(Lock);
+    EX_PUSH_WAITER Waiter = {.Flags = EX_WAITS | (Exclusive ? EX_WAITS_EXCLUSIVE : 0)};
+    PEX_PUSH_WAITER Newest = ExpNewest(Lock);
 
     KeInitializeEvent(&Waiter.Granted, SynchronizationEvent, FALSE);
-    if (Last) {
-        while (Last->Next)
-            Last = Last->Next;
-        Last->Next = &Waiter;
+    if (Newest) {
+        Waiter.Next = Newest;
+        Waiter.Last = Newest->Last;
+        Newest->Previous = &Waiter;
+        *Lock = (UINT64)&Waiter | (*Lock & 15);
     } else {
-        ExpSetLock(Lock, TRUE, ExpSharers(Lock), &Waiter);
+        ExpSetLock(Lock, (LONG)(*Lock / EX_PUSH_SHARER), &Waiter, &Waiter);
     }
     KeWaitForSingleObject(&Waiter.Granted, WrPushLock, KernelMode, FALSE, NULL);
 }
 
-/* The lock has become free: it goes to those that waited longest. */
+/* The lock has become free: it goes to those that waited longest, one exclusively or all sharers before the next such one. */
 static VOID ExpHandOver(PULONG_PTR Lock)
 {
-    PEX_PUSH_WAITER First = ExpFirstWaiter(Lock), Rest = First, Next;
-    UINT64 Sharers = 0;
+    PEX_PUSH_WAITER Newest = ExpNewest(Lock), First = Newest ? Newest->Last : NULL, Rest = First, Next;
+    LONG Sharers = 0;
 
     if (!First) {
         *Lock = 0;
         return;
     }
-    if (First->Exclusive) {
-        ExpSetLock(Lock, TRUE, 0, First->Next);
-        KeSetEvent(&First->Granted, EVENT_INCREMENT, FALSE);
-        return;
-    }
-    for (; Rest && !Rest->Exclusive; Rest = Rest->Next)
-        Sharers++;
-    ExpSetLock(Lock, TRUE, Sharers, Rest);
+    if (First->Flags & EX_WAITS_EXCLUSIVE)
+        Rest = First->Previous;
+    else
+        for (; Rest && !(Rest->Flags & EX_WAITS_EXCLUSIVE); Rest = Rest->Previous)
+            Sharers++;
+    ExpSetLock(Lock, Sharers, Rest ? Newest : NULL, Rest);
     for (; First != Rest; First = Next) {
-        Next = First->Next; /* the block is gone once its event is set */
+        Next = First->Previous; /* the block is gone once its event is set */
         KeSetEvent(&First->Granted, EVENT_INCREMENT, FALSE);
     }
 }
@@ -110,24 +122,22 @@ static VOID ExpAcquireExclusive(PULONG_PTR Lock)
 static VOID ExpAcquireShared(PULONG_PTR Lock)
 {
     ExpCheckApcs(Lock, 0xEA);
-    if (!*Lock || (!ExpFirstWaiter(Lock) && ExpSharers(Lock)))
-        ExpSetLock(Lock, TRUE, ExpSharers(Lock) + 1, NULL);
+    if (!*Lock || ExpIsShared(Lock))
+        *Lock = (*Lock | EX_PUSH_HELD) + EX_PUSH_SHARER;
     else
         ExpWait(Lock, FALSE);
 }
 
 static VOID ExpReleaseLock(PULONG_PTR Lock)
 {
-    UINT64 Sharers = ExpSharers(Lock);
-
     ExpCheckApcs(Lock, 0xEB);
     if (!(*Lock & EX_PUSH_HELD)) {
         ExpReportPushLock(Lock, 0x1007, "pushlock.not-held", "a push lock was released that nobody holds");
         return;
     }
-    if (Sharers > 1)
-        ExpSetLock(Lock, TRUE, Sharers - 1, ExpFirstWaiter(Lock));
-    else
+    if (!(*Lock & EX_PUSH_WAITERS))
+        *Lock = *Lock >= 2 * EX_PUSH_SHARER ? *Lock - EX_PUSH_SHARER : 0;
+    else if (!(*Lock & EX_PUSH_SEVERAL) || !--ExpNewest(Lock)->Last->Sharers)
         ExpHandOver(Lock);
 }
 
@@ -151,7 +161,7 @@ VOID FASTCALL ExfAcquirePushLockShared(PULONG_PTR PushLock)
 
 BOOLEAN FASTCALL ExfTryAcquirePushLockShared(PULONG_PTR PushLock)
 {
-    if (*PushLock && (ExpFirstWaiter(PushLock) || !ExpSharers(PushLock)))
+    if (*PushLock && !ExpIsShared(PushLock))
         return FALSE;
     ExpAcquireShared(PushLock);
     return TRUE;

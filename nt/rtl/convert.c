@@ -112,13 +112,14 @@ WCHAR NTAPI RtlAnsiCharToUnicodeChar(PUCHAR *SourceCharacter)
     return RtlpAnsiToWide(*(*SourceCharacter)++);
 }
 
-/* Every byte of a page with one byte a character is valid. */
+/* docs: RtlIsValidOemCharacter: valid is what has a byte; what has none becomes the default character, which is not valid itself. */
 BOOLEAN NTAPI RtlIsValidOemCharacter(PWCHAR Char)
 {
-    UCHAR Byte = RtlpWideToAnsi(*Char);
+    WCHAR Upper = RtlUpcaseUnicodeChar(*Char);
+    UCHAR Byte = RtlpWideToAnsi(Upper);
 
-    *Char = RtlUpcaseUnicodeChar(RtlpAnsiToWide(Byte));
-    return TRUE;
+    *Char = Byte == '?' ? Upper : RtlUpcaseUnicodeChar(RtlpAnsiToWide(Byte));
+    return Byte != '?';
 }
 
 /* ---- Narrow strings to Unicode --------------------------------------------------------------------------------- */

@@ -40,7 +40,8 @@ static NTSTATUS RtlpAllocateString(PUNICODE_STRING String, SIZE_T Bytes)
 {
     if (Bytes > RTLP_MAXIMUM_BYTES)
         return STATUS_NAME_TOO_LONG;
-    String->Buffer = ExAllocatePoolWithTag(PagedPool, Bytes, RTLP_STRING_TAG);
+    String->Buffer =
+        ExAllocatePoolWithTag(PagedPool, max(Bytes, 1), RTLP_STRING_TAG); /* an empty string has memory, too */
     if (!String->Buffer)
         return STATUS_NO_MEMORY;
     String->MaximumLength = (USHORT)Bytes;

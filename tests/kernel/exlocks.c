@@ -14,6 +14,8 @@ NTKERNELAPI VOID ExReleaseSpinLockExclusiveFromDpcLevel(RW_LOCK *SpinLock);
 NTKERNELAPI VOID FASTCALL ExfAcquirePushLockExclusive(PULONG_PTR PushLock);
 NTKERNELAPI VOID FASTCALL ExfAcquirePushLockShared(PULONG_PTR PushLock);
 NTKERNELAPI VOID FASTCALL ExfReleasePushLock(PULONG_PTR PushLock);
+NTKERNELAPI VOID FASTCALL ExfReleasePushLockExclusive(PULONG_PTR PushLock);
+NTKERNELAPI VOID FASTCALL ExfReleasePushLockShared(PULONG_PTR PushLock);
 NTKERNELAPI BOOLEAN FASTCALL ExfTryAcquirePushLockShared(PULONG_PTR PushLock);
 
 static EX_RUNDOWN_REF Rundown;
@@ -119,6 +121,72 @@ TEST(push_lock_serves_in_order)
     CHECK_IS(Want[4].Got, 5);
     CHECK_IS(PushLock, 0);
     KeLeaveCriticalRegion();
+}
+
+/* What debuggers know of the word and of the blocks of who waits. */
+typedef struct _WAIT_BLOCK {
+    KEVENT Event;
+    struct _WAIT_BLOCK *Next, *Last, *Previous;
+    LONG Sharers, Flags;
+} WAIT_BLOCK, *PWAIT_BLOCK;
+
+TEST(push_lock_word_counts_sharers)
+{
+    KeEnterCriticalRegion();
+    PushLock = 0;
+    ExfAcquirePushLockExclusive(&PushLock);
+    CHECK_IS(PushLock, 1);
+    ExfReleasePushLockExclusive(&PushLock);
+    CHECK_IS(PushLock, 0);
+    for (ULONG i = 1; i <= 4; i++) {
+        ExfAcquirePushLockShared(&PushLock);
+        CHECK_IS(PushLock, 1 + i * 16);
+    }
+    for (ULONG i = 4; i-- > 1;) {
+        ExfReleasePushLockShared(&PushLock);
+        CHECK_IS(PushLock, 1 + i * 16);
+    }
+    ExfReleasePushLock(&PushLock);
+    CHECK_IS(PushLock, 0);
+    KeLeaveCriticalRegion();
+}
+
+/* Three share it; an exclusive waiter is there, then a sharing one, which does not join the others. */
+TEST(push_lock_waiters_lead_from_the_newest_to_the_oldest)
+{
+    WANT Want[2] = {{TRUE, 0}, {FALSE, 0}};
+    PWAIT_BLOCK Newest, Oldest;
+    PVOID Thread[2];
+
+    KeInitializeEvent(&Go, NotificationEvent, TRUE);
+    PushLock = 0;
+    Turn = 0;
+    KeEnterCriticalRegion();
+    for (int i = 0; i < 3; i++)
+        ExfAcquirePushLockShared(&PushLock);
+    for (int i = 0; i < 2; i++) {
+        Thread[i] = StartThread(Wanter, &Want[i]);
+        Sleep(MS);
+    }
+    CHECK_IS(PushLock & 15, 1 | 2 | 8);
+    Newest = (PWAIT_BLOCK)(PushLock & ~15ull);
+    Oldest = Newest->Last;
+    CHECK(Newest != Oldest && Newest->Next == Oldest && Oldest->Previous == Newest && !Newest->Previous);
+    CHECK((Oldest->Flags & 1) && !(Newest->Flags & 1));
+    for (LONG i = 3; i > 1; i--) {
+        CHECK_IS(Oldest->Sharers, i);
+        ExfReleasePushLockShared(&PushLock);
+        CHECK_IS(PushLock & 15, 1 | 2 | 8);
+    }
+    CHECK_IS(Turn, 0);
+    ExfReleasePushLockShared(&PushLock);
+    KeLeaveCriticalRegion();
+    for (int i = 0; i < 2; i++) {
+        WaitFor(Thread[i]);
+        ObDereferenceObject(Thread[i]);
+        CHECK_IS(Want[i].Got, i + 1);
+    }
+    CHECK_IS(PushLock, 0);
 }
 
 TEST(reader_writer_spin_lock_raises_and_restores)
@@ -247,6 +315,7 @@ TEST(a_uuid_tells_when_it_was_made)
 }
 
 CHECK_DRIVER(T(rundown_waits_for_the_last_holder), T(cache_aware_rundown_is_the_same), T(push_lock_serves_in_order),
+             T(push_lock_word_counts_sharers), T(push_lock_waiters_lead_from_the_newest_to_the_oldest),
              T(reader_writer_spin_lock_raises_and_restores), T(slist_is_last_in_first_out_and_counts),
              T(interlocked_lists_say_what_was_there), T(callback_objects_call_whom_they_know), T(uuids_differ),
              T(a_uuid_tells_when_it_was_made))
