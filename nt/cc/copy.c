@@ -27,6 +27,16 @@ static VOID CcpFail(CCP_PIECE *Piece, NTSTATUS Status)
     ExRaiseStatus(FsRtlNormalizeNtstatus(Status, STATUS_UNEXPECTED_IO_ERROR));
 }
 
+/* From or to the caller's buffer: a program's, which may be gone, is STATUS_INVALID_USER_BUFFER to the file system. */
+static VOID CcpCopy(PVOID To, const VOID *From, ULONG Bytes, BOOLEAN Read)
+{
+    UINT64 Buffer = (UINT64)(Read ? To : From);
+    if (Buffer > (UINT64)MmHighestUserAddress)
+        RtlCopyMemory(To, From, Bytes);
+    else if (!NT_SUCCESS(Read ? MmWriteUser(To, From, Bytes) : MmReadUser(To, From, Bytes)))
+        ExRaiseStatus(STATUS_INVALID_USER_BUFFER);
+}
+
 /* ---- Read -------------------------------------------------------------------------------------------------------- */
 
 BOOLEAN NTAPI CcCopyReadEx(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, ULONG Length, BOOLEAN Wait, PVOID Buffer,
@@ -43,7 +53,7 @@ BOOLEAN NTAPI CcCopyReadEx(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, ULONG L
         if (!NT_SUCCESS(Status))
             CcpFail(&Piece, Status);
         CcpLeaveView(Piece.View); /* the copy may raise; it is no delivery point */
-        RtlCopyMemory(To, Piece.View->Memory + Piece.In, Piece.Bytes);
+        CcpCopy(To, Piece.View->Memory + Piece.In, Piece.Bytes, TRUE);
         To += Piece.Bytes;
         Offset += Piece.Bytes;
     }
@@ -86,8 +96,8 @@ static BOOLEAN CcpEdgesReady(PCCP_MAP Map, LONGLONG Offset, LONGLONG End)
     return (!(Offset % PAGE_SIZE) || CcpIsReady(Map, Offset, 1)) && (!(End % PAGE_SIZE) || CcpIsReady(Map, Last, 1));
 }
 
-/* Copy, or zero where there is no buffer. */
-static VOID CcpFill(PFILE_OBJECT File, LONGLONG Offset, LONGLONG End, const UCHAR *From)
+/* Copy or zero. */
+static VOID CcpFill(PFILE_OBJECT File, LONGLONG Offset, LONGLONG End, BOOLEAN Copies, const UCHAR *From)
 {
     PCCP_MAP Map = CcpMapOf(File);
     LONGLONG Start = Offset;
@@ -97,12 +107,12 @@ static VOID CcpFill(PFILE_OBJECT File, LONGLONG Offset, LONGLONG End, const UCHA
         if (!NT_SUCCESS(Status))
             CcpFail(&Piece, Status);
         CcpLeaveView(Piece.View);
-        if (From)
-            RtlCopyMemory(Piece.View->Memory + Piece.In, From, Piece.Bytes);
+        if (Copies)
+            CcpCopy(Piece.View->Memory + Piece.In, From, Piece.Bytes, FALSE);
         else
             RtlZeroMemory(Piece.View->Memory + Piece.In, Piece.Bytes);
         CcpSetDirty(Piece.View, Piece.First, Piece.Pages);
-        From = From ? From + Piece.Bytes : NULL;
+        From = Copies ? From + Piece.Bytes : NULL;
         Offset += Piece.Bytes;
         if (Map->ValidGoal.QuadPart != MAXLONGLONG && Map->ValidGoal.QuadPart < Offset)
             Map->ValidGoal.QuadPart = Offset;
@@ -122,7 +132,7 @@ BOOLEAN NTAPI CcCopyWriteEx(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, ULONG 
     LONGLONG Offset = FileOffset->QuadPart, End = Offset + Length;
     if (!Wait && ((File->Flags & FO_WRITE_THROUGH) || (Length && !CcpEdgesReady(CcpMapOf(File), Offset, End))))
         return FALSE;
-    CcpFill(File, Offset, End, Buffer);
+    CcpFill(File, Offset, End, TRUE, Buffer);
     return TRUE;
 }
 
@@ -175,7 +185,7 @@ BOOLEAN NTAPI CcZeroData(PFILE_OBJECT File, PLARGE_INTEGER Start, PLARGE_INTEGER
     }
     if (!Wait && ((File->Flags & FO_WRITE_THROUGH) || !CcpEdgesReady(Map, Start->QuadPart, End->QuadPart)))
         return FALSE;
-    CcpFill(File, Start->QuadPart, End->QuadPart, NULL);
+    CcpFill(File, Start->QuadPart, End->QuadPart, FALSE, NULL);
     return TRUE;
 }
 

@@ -12,11 +12,16 @@
 
 #define CCP_BCB_CODE 0x2fd
 
-/* docs: the piece must lie within one view of 256 KiB. */
-static VOID CcpCheckPiece(LONGLONG Offset, ULONG Length)
+/* docs: the piece must lie within one view of 256 KiB; more is never there, which who won't wait hears at once. What lies
+ * in no view of the file's section has no memory. */
+static BOOLEAN CcpCheckPiece(PCCP_MAP Map, LONGLONG Offset, ULONG Length, BOOLEAN Wait)
 {
-    if (!Length || Offset < 0 || Offset % CCP_VIEW_BYTES + Length > CCP_VIEW_BYTES)
+    BOOLEAN Fits = Length && Offset >= 0 && Offset % CCP_VIEW_BYTES + Length <= CCP_VIEW_BYTES;
+    if (!Fits && Wait)
         ExRaiseStatus(STATUS_INVALID_PARAMETER);
+    if (Fits && Offset >= Map->SectionSize.QuadPart)
+        ExRaiseStatus(STATUS_ACCESS_VIOLATION);
+    return Fits;
 }
 
 static PCCP_BCB CcpMakeBcb(PCCP_MAP Map, PCCP_VIEW View, LONGLONG Offset, ULONG Length)
@@ -49,8 +54,8 @@ BOOLEAN NTAPI CcMapData(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, ULONG Leng
 {
     PCCP_MAP Map = CcpMapOf(File);
     LONGLONG Offset = FileOffset->QuadPart;
-    CcpCheckPiece(Offset, Length);
-    if (!(Flags & MAP_WAIT) && !CcpIsReady(Map, Offset, Length))
+    if (!CcpCheckPiece(Map, Offset, Length, (Flags & MAP_WAIT) != 0) ||
+        (!(Flags & MAP_WAIT) && !CcpIsReady(Map, Offset, Length)))
         return FALSE;
     PCCP_VIEW View = CcpViewAt(Map, Offset);
     ULONG In = (ULONG)(Offset % CCP_VIEW_BYTES), First = In / PAGE_SIZE;
@@ -148,8 +153,8 @@ BOOLEAN NTAPI CcPinRead(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, ULONG Leng
                         PVOID *Buffer)
 {
     PCCP_MAP Map = CcpMapOf(File);
-    CcpCheckPiece(FileOffset->QuadPart, Length);
-    if (!(Flags & (PIN_WAIT | PIN_NO_READ)) && !CcpIsReady(Map, FileOffset->QuadPart, Length))
+    if (!CcpCheckPiece(Map, FileOffset->QuadPart, Length, (Flags & PIN_WAIT) != 0) ||
+        (!(Flags & (PIN_WAIT | PIN_NO_READ)) && !CcpIsReady(Map, FileOffset->QuadPart, Length)))
         return FALSE;
     PCCP_BCB Bcb =
         CcpPin(Map, FileOffset->QuadPart, Length, Flags, Flags & PIN_NO_READ ? CcpPrepareNothing : CcpPrepareRead);
@@ -165,9 +170,10 @@ BOOLEAN NTAPI CcPinMappedData(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, ULON
 {
     PCCP_MAP Map = CcpMapOf(File);
     PCCP_BCB Mapped = *Opaque;
-    CcpCheckPiece(FileOffset->QuadPart, Length);
     if (Mapped->Pinned)
         return TRUE;
+    if (!CcpCheckPiece(Map, FileOffset->QuadPart, Length, (Flags & PIN_WAIT) != 0))
+        return FALSE;
     PCCP_BCB Bcb = CcpPin(Map, FileOffset->QuadPart, Length, Flags, CcpPrepareRead);
     if (!Bcb)
         return FALSE;
@@ -183,7 +189,8 @@ BOOLEAN NTAPI CcPreparePinWrite(PFILE_OBJECT File, PLARGE_INTEGER FileOffset, UL
     PCCP_MAP Map = CcpMapOf(File);
     LONGLONG Offset = FileOffset->QuadPart;
     ULONG In = (ULONG)(Offset % CCP_VIEW_BYTES), First = In / PAGE_SIZE;
-    CcpCheckPiece(Offset, Length);
+    if (!CcpCheckPiece(Map, Offset, Length, (Flags & PIN_WAIT) != 0))
+        return FALSE;
     if (!(Flags & PIN_WAIT) && !CcpIsReady(Map, Offset, Length) &&
         (Offset % PAGE_SIZE || (Offset + Length) % PAGE_SIZE))
         return FALSE;

@@ -195,7 +195,9 @@ NTSTATUS PnpAssign(PIO_RESOURCE_REQUIREMENTS_LIST Requirements, PCM_RESOURCE_LIS
 VOID PnpInterfacesEnd(PDEVICE_NODE Node); /* the device is removed: those its driver left enabled are disabled */
 VOID PnpInterfacesGo(PDEVICE_NODE Node);  /* the device is deleted */
 VOID PnpForEachInterface(const GUID *Class, VOID (*Do)(PCUNICODE_STRING Link, PVOID Context),
-                         PVOID Context);                  /* enabled */
+                         PVOID Context); /* enabled */
+/* proptype.c: data of a property are what its type says */
+BOOLEAN PnpIsProperty(LCID Lcid, DEVPROPTYPE Type, ULONG Bytes, PVOID Data);
 PLIST_ENTRY PnpInterfaceProperties(PUNICODE_STRING Link); /* NULL = no such interface */
 /* Tell the listeners, in the worker, later. */
 VOID PnpNotifyInterface(const GUID *Class, PCUNICODE_STRING Link, BOOLEAN Arrival);

@@ -171,20 +171,20 @@ static PPNP_PROPERTY PnpFindProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LC
     return NULL;
 }
 
-/* docs: IoSetDevicePropertyData: size 0 and NULL take a property away. */
+/* docs: IoSetDevicePropertyData: no data, or the type for nothing, take a property away. */
 static NTSTATUS PnpSetProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LCID Lcid, DEVPROPTYPE Type, ULONG Size,
                                PVOID Data)
 {
     PPNP_PROPERTY Old = PnpFindProperty(List, Key, Lcid), New;
-    if (!Size || !Data) {
-        if (Size && !Data)
-            return STATUS_INVALID_PARAMETER;
-        if (Old) {
-            RemoveEntryList(&Old->Entry);
-            ExpFree(Old);
-        }
+    if (!Data || (Type == DEVPROP_TYPE_EMPTY && !Size)) {
+        if (!Old)
+            return STATUS_OBJECT_NAME_NOT_FOUND;
+        RemoveEntryList(&Old->Entry);
+        ExpFree(Old);
         return STATUS_SUCCESS;
     }
+    if (!PnpIsProperty(Lcid, Type, Size, Data))
+        return STATUS_INVALID_PARAMETER;
     New = ExpTryAllocate(sizeof(*New) + Size, PNP_TAG);
     if (!New)
         return STATUS_INSUFFICIENT_RESOURCES;

@@ -11,6 +11,7 @@
 
 #define POP_WATCH 6000000000ull /* ten minutes */
 #define POP_IRP_WAKES 0x04000000
+#define POP_LOCATIONS 2 /* Windows' own, above the stack's: the routine that asked finds the last of them current */
 
 typedef struct _PO_REQUEST {
     LIST_ENTRY Entry; /* in the list of Bottom */
@@ -126,14 +127,13 @@ static NTSTATUS NTAPI PopCompleted(PDEVICE_OBJECT Unused, PIRP Irp, PVOID Contex
 {
     PPO_REQUEST Request = Context;
     PDEVICE_OBJECT Bottom = Request->Bottom;
-    IO_STATUS_BLOCK Iosb = Irp->IoStatus;
     if (Request->Watched)
         KeCancelTimer(&Request->Timer);
     RemoveEntryList(&Request->Entry);
     RemoveEntryList(&Request->All);
-    PopCallRoutine(Request, &Iosb);
+    PopCallRoutine(Request, &Irp->IoStatus); /* docs: REQUEST_POWER_COMPLETE: the completed IRP's own */
     if (Request->Status)
-        *Request->Status = Iosb.Status;
+        *Request->Status = Irp->IoStatus.Status;
     if (Request->Done)
         KeSetEvent(Request->Done, 0, FALSE);
     Irp->Type = 0;
@@ -176,7 +176,7 @@ static PPO_REQUEST PopMake(PDEVICE_OBJECT Device, UCHAR Minor, POWER_STATE_TYPE 
     RtlZeroMemory(Request, sizeof(*Request));
     InitializeListHead(&Request->All);
     Top = IoGetAttachedDeviceReference(Device);
-    Request->Irp = IoAllocateIrp(Top->StackSize, FALSE);
+    Request->Irp = IoAllocateIrp(Top->StackSize + POP_LOCATIONS, FALSE);
     if (!Request->Irp) {
         ObfDereferenceObject(Top);
         ExpFree(Request);
@@ -191,6 +191,8 @@ static PPO_REQUEST PopMake(PDEVICE_OBJECT Device, UCHAR Minor, POWER_STATE_TYPE 
     Request->State = State;
     Request->Waits = Minor == IRP_MN_WAIT_WAKE;
     Request->Irp->IoStatus.Status = STATUS_NOT_SUPPORTED;
+    for (ULONG i = 0; i < POP_LOCATIONS; i++)
+        IoSetNextIrpStackLocation(Request->Irp);
     Stack = IoGetNextIrpStackLocation(Request->Irp);
     Stack->MajorFunction = IRP_MJ_POWER;
     Stack->MinorFunction = Minor;
@@ -230,6 +232,11 @@ NTSTATUS NTAPI PoRequestPowerIrp(PDEVICE_OBJECT DeviceObject, UCHAR MinorFunctio
     Request->Routine = CompletionFunction;
     Request->Context = Context;
     Request->Stack = Stack;
+    PIO_STACK_LOCATION Own = IoGetCurrentIrpStackLocation(Request->Irp);
+    Own->Parameters.Others.Argument1 = DeviceObject;
+    Own->Parameters.Others.Argument2 = (PVOID)(ULONG_PTR)MinorFunction;
+    Own->Parameters.Others.Argument3 = (PVOID)(ULONG_PTR)PowerState.SystemState;
+    Own->Parameters.Others.Argument4 = Context;
     if (Irp)
         *Irp = Request->Irp;
     PopSubmit(Request);

@@ -141,6 +141,62 @@ static void Listen(void)
                                       &Profile));
 }
 
+/* docs: DEVPROPTYPE and the page of each type. */
+static VOID TypesOfProperties(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key)
+{
+    static const LONGLONG Before1601 = -1;
+    static const UCHAR True = (UCHAR)DEVPROP_TRUE, One = 1;
+    static const struct {
+        DEVPROPTYPE Type;
+        const VOID *Data;
+        ULONG Bytes;
+        BOOLEAN Good;
+    } Rows[] = {{DEVPROP_TYPE_STRING, L"abc", 8, TRUE},
+                {DEVPROP_TYPE_STRING, L"abc", 6, FALSE}, /* no terminator */
+                {DEVPROP_TYPE_STRING, L"a\0b", 8, FALSE},
+                {DEVPROP_TYPE_STRING, L"a", 3, FALSE},
+                {DEVPROP_TYPE_STRING | DEVPROP_TYPEMOD_ARRAY, L"abc", 8, FALSE},
+                {DEVPROP_TYPE_STRING_LIST, L"a\0b\0", 10, TRUE},
+                {DEVPROP_TYPE_STRING_LIST, L"a\0b", 8, FALSE},
+                {DEVPROP_TYPE_STRING_LIST, L"", 2, TRUE},
+                {DEVPROP_TYPE_STRING_LIST, L"\0", 4, FALSE},
+                {DEVPROP_TYPE_UINT32, L"ab", 4, TRUE},
+                {DEVPROP_TYPE_UINT32, L"ab", 3, FALSE},
+                {DEVPROP_TYPE_UINT32 | DEVPROP_TYPEMOD_ARRAY, L"abcd", 8, TRUE},
+                {DEVPROP_TYPE_UINT32 | DEVPROP_TYPEMOD_LIST, L"ab", 4, FALSE},
+                {DEVPROP_TYPE_UINT32 | 0x4000, L"ab", 4, FALSE},
+                {MAX_DEVPROP_TYPE + 1, L"ab", 4, FALSE},
+                {DEVPROP_TYPE_BOOLEAN, &True, 1, TRUE},
+                {DEVPROP_TYPE_BOOLEAN, &One, 1, FALSE},
+                {DEVPROP_TYPE_FILETIME, &Before1601, 8, FALSE},
+                {DEVPROP_TYPE_BINARY, &One, 0, FALSE},
+                {DEVPROP_TYPE_BINARY, &One, 1, TRUE},
+                {DEVPROP_TYPE_NULL, &One, 0, TRUE},
+                {DEVPROP_TYPE_EMPTY, &One, 1, FALSE},
+                {DEVPROP_TYPE_STRING_INDIRECT, L"@a,%b%;c", 18, TRUE}};
+    UCHAR Read[32];
+    DEVPROPTYPE Type;
+    ULONG Bytes;
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Rows); i++) {
+        STATUS(IoSetDevicePropertyData(Pdo, Key, 0, 0, Rows[i].Type, Rows[i].Bytes, (PVOID)Rows[i].Data),
+               Rows[i].Good ? STATUS_SUCCESS : STATUS_INVALID_PARAMETER);
+        if (!Rows[i].Good) {
+            STATUS(IoGetDevicePropertyData(Pdo, Key, 0, 0, sizeof(Read), Read, &Bytes, &Type),
+                   STATUS_OBJECT_NAME_NOT_FOUND);
+            continue;
+        }
+        OK(IoGetDevicePropertyData(Pdo, Key, 0, 0, sizeof(Read), Read, &Bytes, &Type));
+        CHECK(Bytes == Rows[i].Bytes && Type == Rows[i].Type && !memcmp(Read, Rows[i].Data, Bytes));
+        OK(IoSetDevicePropertyData(Pdo, Key, 0, 0, DEVPROP_TYPE_EMPTY, 0, NULL));
+    }
+    /* of another language it is another property; text to be looked up is of none */
+    STATUS(IoSetDevicePropertyData(Pdo, Key, 0x409, 0, DEVPROP_TYPE_STRING_INDIRECT, 18, L"@a,%b%;c"),
+           STATUS_INVALID_PARAMETER);
+    OK(IoSetDevicePropertyData(Pdo, Key, 0x409, 0, DEVPROP_TYPE_STRING, 4, L"a"));
+    STATUS(IoGetDevicePropertyData(Pdo, Key, 0, 0, sizeof(Read), Read, &Bytes, &Type), STATUS_OBJECT_NAME_NOT_FOUND);
+    OK(IoSetDevicePropertyData(Pdo, Key, 0x409, 0, DEVPROP_TYPE_STRING, 4, NULL));
+}
+
 static void Properties(PDEVICE_OBJECT Pdo)
 {
     static const DEVPROPKEY Key = {{0xdead0001, 1, 2, {3, 4, 5, 6, 7, 8, 9, 10}}, 7};
@@ -170,6 +226,8 @@ static void Properties(PDEVICE_OBJECT Pdo)
     CHECK(Read == 5);
     OK(IoSetDevicePropertyData(Pdo, &Key, 0, 0, DEVPROP_TYPE_UINT32, 0, NULL));
     STATUS(IoGetDevicePropertyData(Pdo, &Key, 0, 0, sizeof(Read), &Read, &Bytes, &Type), STATUS_OBJECT_NAME_NOT_FOUND);
+    STATUS(IoSetDevicePropertyData(Pdo, &Key, 0, 0, DEVPROP_TYPE_EMPTY, 0, NULL), STATUS_OBJECT_NAME_NOT_FOUND);
+    TypesOfProperties(Pdo, &Key);
     OK(IoOpenDeviceRegistryKey(Pdo, PLUGPLAY_REGKEY_DEVICE, KEY_ALL_ACCESS, &Handle));
     OK(ZwClose(Handle));
     OK(IoOpenDeviceRegistryKey(Pdo, PLUGPLAY_REGKEY_DRIVER, KEY_ALL_ACCESS, &Handle));

@@ -45,7 +45,9 @@ static NTSTATUS NTAPI Power(PDEVICE_OBJECT Device, PIRP Irp)
 
 static void NTAPI Finished(PDEVICE_OBJECT Device, UCHAR Minor, POWER_STATE State, PVOID Context, PIO_STATUS_BLOCK Iosb)
 {
+    PIRP Irp = CONTAINING_RECORD(Iosb, IRP, IoStatus); /* the status block is the completed IRP's */
     CHECK(Device == Context);
+    CHECK(Irp->Type == IO_TYPE_IRP && Irp->CurrentLocation <= Irp->StackCount && !Irp->Tail.Overlay.Thread);
     DoneAt = ++Order;
     DoneStatus = Iosb->Status;
     DoneIrql = KeGetCurrentIrql();
