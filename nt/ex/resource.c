@@ -291,7 +291,11 @@ VOID FASTCALL ExReleaseResourceAndLeaveCriticalRegion(PERESOURCE Resource)
 
 VOID NTAPI ExConvertExclusiveToSharedLite(PERESOURCE Resource)
 {
-    if (!(Resource->Flag & ResourceOwnedExclusive) || !ExpFindOwner(Resource, ExpMe())) {
+    BOOLEAN Exclusive = (Resource->Flag & ResourceOwnedExclusive) && ExpFindOwner(Resource, ExpMe());
+
+    if (!Exclusive && KiDoor->free_build) { /* only a checked build looks */
+        VfRemark("a free build goes on: a resource is converted that is not owned exclusively");
+    } else if (!Exclusive) {
         ExpReportResource(Resource, "resource.not-owned", 0xE3, (UINT64)Resource, ExpMe(), (UINT64)Resource->OwnerTable,
                           3, "a resource was converted by a thread that does not own it exclusively");
         return;

@@ -256,8 +256,25 @@ TEST(an_idle_processor_takes_a_ready_thread)
     EndThread(Thread);
 }
 
-CHECK_DRIVER(T(four_processors_are_active), T(one_node_has_them_all), T(a_dpc_runs_on_its_target_processor),
-             T(flush_waits_for_all_processors), T(a_timer_dpc_runs_on_its_target_processor), T(affinity_is_kept),
+/* docs: KeQueryPerformanceCounter: one counter for all processors. */
+TEST(the_performance_counter_never_goes_back)
+{
+    LONGLONG Last = KeQueryPerformanceCounter(NULL).QuadPart, Now;
+
+    for (int Round = 0; Round < 200; Round++)
+        for (ULONG i = 0; i < KeQueryActiveProcessorCount(NULL); i++) {
+            KeSetSystemAffinityThread((KAFFINITY)1 << i);
+            CHECK_IS(KeGetCurrentProcessorNumber(), i);
+            Now = KeQueryPerformanceCounter(NULL).QuadPart;
+            CHECK(Now >= Last);
+            Last = Now;
+        }
+    KeRevertToUserAffinityThread();
+}
+
+CHECK_DRIVER(T(the_performance_counter_never_goes_back), T(four_processors_are_active), T(one_node_has_them_all),
+             T(a_dpc_runs_on_its_target_processor), T(flush_waits_for_all_processors),
+             T(a_timer_dpc_runs_on_its_target_processor), T(affinity_is_kept),
              T(set_affinity_gives_the_old_one_to_revert_to), T(a_system_affinity_of_all_is_not_none),
              T(a_spin_lock_excludes_the_other_processors), T(dispatch_level_does_not_stop_other_processors),
              T(dpcs_on_all_processors_share_a_lock), T(an_idle_processor_takes_a_ready_thread))
