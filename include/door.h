@@ -197,13 +197,15 @@ enum door_file_op {
     DOOR_FILE_WRITE,
     DOOR_FILE_STAT,     /* handle -> stat */
     DOOR_FILE_SET_SIZE, /* handle, offset = the new size */
-    DOOR_FILE_REMOVE,   /* handle: unlink the file or empty directory it names */
+    DOOR_FILE_REMOVE,   /* handle: unlink the file or empty directory it names; flags: READ_ONLY_TOO */
     DOOR_FILE_RENAME,   /* handle, path = the new name, flags: REPLACE */
     DOOR_FILE_LIST,     /* handle, path, buffer, bytes -> struct door_entry in name order, bytes; DOOR_END. From the
                            first name behind path; path empty: from the first; flags ONLY: the one of this name */
     DOOR_FILE_FLUSH,
     DOOR_FILE_VOLUME,   /* -> stat.size = total bytes, stat.allocated = free bytes */
     DOOR_FILE_SET_STAT, /* handle, stat: its times and attributes, those that are not 0 */
+    DOOR_FILE_EMPTY, /* handle of a directory: could it be removed, or is there something, seen by the machine or not */
+    DOOR_FILE_LINK,  /* handle, path = one more name, flags: REPLACE */
 };
 
 enum door_file_flags {
@@ -215,6 +217,7 @@ enum door_file_flags {
     DOOR_FILE_REPLACE = 32,
     DOOR_FILE_KEEP_TIMES = 64, /* WRITE: the file's times stay as they are */
     DOOR_FILE_ONLY = 128,
+    DOOR_FILE_READ_ONLY_TOO = 256,
 };
 
 struct door_stat {
@@ -224,7 +227,7 @@ struct door_stat {
     uint32_t directory, read_only;
     uint32_t
         attributes; /* FILE_ATTRIBUTE_ archive, hidden, system, temporary, not content indexed; as set, for this run */
-    uint32_t reserved;
+    uint32_t links;
 };
 
 /* One of a directory's entries; `bytes` further comes the next. */

@@ -182,10 +182,10 @@ static struct handle *free_handle(struct handles *all)
     return &all->all[all->count++];
 }
 
-int handle_new(struct handles *all, int fd, const char *path, bool writable, uint64_t *id)
+int handle_new(struct handles *all, int fd, const char *path, bool writable, uint64_t known, uint64_t *id)
 {
     struct open_name *name = open_name_take(&all->names, path);
-    struct handle new = {.fd = fd, .used = true, .writable = writable, .name = name};
+    struct handle new = {.fd = fd, .used = true, .writable = writable, .name = name, .known = known};
     struct handle *h = name && look(fd, &new) ? free_handle(all) : NULL;
 
     if (!h) {

@@ -18,7 +18,8 @@ struct handle {
     bool marked; /* was there at the mark */
     dev_t device;
     ino_t inode;
-    int64_t born; /* ns, where the file system keeps it: tells files apart that had one inode after the other */
+    int64_t born;   /* ns, where the file system keeps it: tells files apart that had one inode after the other */
+    uint64_t known; /* its id in known.h */
     struct open_name *name;
     struct listing names;  /* made by the first LIST */
     uint32_t older, newer; /* used: ring of those with a descriptor; else older is the next free one. Ids, 0 = none */
@@ -43,7 +44,7 @@ struct handle *handle_of(struct handles *all, uint64_t id);
 /* It has one now. enum door_error. */
 int handle_ready(struct handles *all, struct handle *h);
 /* fd is the handle's from now on, whatever comes of it. enum door_error. */
-int handle_new(struct handles *all, int fd, const char *path, bool writable, uint64_t *id);
+int handle_new(struct handles *all, int fd, const char *path, bool writable, uint64_t known, uint64_t *id);
 void handle_free(struct handles *all, struct handle *h);
 
 /* The ids that are in use; and back to that: those since are freed, the next ones are numbered as they were then. */

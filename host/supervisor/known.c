@@ -11,7 +11,7 @@
 struct known_file {
     dev_t device;
     ino_t inode;
-    bool gone;
+    bool gone, directory;
     uint32_t attributes;
     size_t next; /* in its chain: index + 1, 0 = the last */
     uint64_t created, accessed, written, changed;
@@ -39,6 +39,7 @@ static struct known_file *known_of(struct known *k, const struct stat *st)
     }
     k->file[k->count] = (struct known_file){.device = st->st_dev,
                                             .inode = st->st_ino,
+                                            .directory = S_ISDIR(st->st_mode),
                                             .attributes = S_ISDIR(st->st_mode) ? 0 : KNOWN_ARCHIVE,
                                             .next = *chain,
                                             .created = KNOWN_TIME,
@@ -49,9 +50,21 @@ static struct known_file *known_of(struct known *k, const struct stat *st)
     return &k->file[k->count - 1];
 }
 
-void known_stat(struct known *k, const struct stat *st, struct door_stat *out)
+uint64_t known_id(struct known *k, const struct stat *st)
 {
     struct known_file *known = known_of(k, st);
+
+    return known ? (uint64_t)(known - k->file) + 1 : 0;
+}
+
+static struct known_file *by_id(struct known *k, uint64_t id)
+{
+    return id && id <= k->count ? &k->file[id - 1] : NULL;
+}
+
+void known_stat(struct known *k, uint64_t id, const struct stat *st, struct door_stat *out)
+{
+    struct known_file *known = by_id(k, id);
     bool directory = S_ISDIR(st->st_mode);
 
     *out = (struct door_stat){
@@ -59,6 +72,7 @@ void known_stat(struct known *k, const struct stat *st, struct door_stat *out)
         .allocated = directory ? 0 : ((uint64_t)st->st_size + 4095) & ~4095ull,
         .directory = directory,
         .read_only = !(st->st_mode & S_IWUSR),
+        .links = directory ? 1 : (uint32_t)st->st_nlink,
     };
     if (known) {
         out->created = known->created;
@@ -66,19 +80,18 @@ void known_stat(struct known *k, const struct stat *st, struct door_stat *out)
         out->written = known->written;
         out->changed = known->changed;
         out->attributes = known->attributes;
-        out->id = (uint64_t)(known - k->file) + 1;
+        out->id = id;
     }
 }
 
-void known_written(struct known *k, int fd, uint64_t time, bool created)
+void known_written(struct known *k, uint64_t id, uint64_t time, bool created)
 {
-    struct stat st;
-    struct known_file *known = fstat(fd, &st) == 0 ? known_of(k, &st) : NULL;
+    struct known_file *known = by_id(k, id);
 
     if (!known || !time)
         return;
     known->accessed = known->written = known->changed = time;
-    known->attributes |= S_ISDIR(st.st_mode) ? 0 : KNOWN_ARCHIVE;
+    known->attributes |= known->directory ? 0 : KNOWN_ARCHIVE;
     if (created)
         known->created = time;
 }
@@ -87,13 +100,13 @@ void known_gone(struct known *k, const struct stat *st)
 {
     struct known_file *known = known_of(k, st);
 
-    if (known)
+    if (known && (S_ISDIR(st->st_mode) || st->st_nlink <= 1)) /* as it was before: the last name */
         known->gone = true;
 }
 
-bool known_set(struct known *k, const struct stat *st, const struct door_stat *to)
+bool known_set(struct known *k, uint64_t id, const struct door_stat *to)
 {
-    struct known_file *known = known_of(k, st);
+    struct known_file *known = by_id(k, id);
 
     if (!known)
         return false;

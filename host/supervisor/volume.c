@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "supervisor/volume.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -42,19 +43,20 @@ static int answer_open(struct volume *v, int fd, const struct place *place, stru
         close(fd);
         return DOOR_NO_MEMORY;
     }
-    known_stat(&v->known, &st, &request->stat);
-    return handle_new(&v->handles, fd, place->path, request->flags & DOOR_FILE_WRITABLE, &request->handle);
+    known_stat(&v->known, known_id(&v->known, &st), &st, &request->stat);
+    return handle_new(&v->handles, fd, place->path, request->flags & DOOR_FILE_WRITABLE, request->stat.id,
+                      &request->handle);
 }
 
 /* ---- Requests ------------------------------------------------------------------------------------------------ */
 
 /* What is not 0 of the times and attributes; read-only is the host's permission to write. */
-static int set_stat(struct volume *v, int fd, const struct door_stat *stat)
+static int set_stat(struct volume *v, int fd, uint64_t id, const struct door_stat *stat)
 {
     struct stat st;
     mode_t mode;
 
-    if (fstat(fd, &st) < 0 || !known_set(&v->known, &st, stat))
+    if (fstat(fd, &st) < 0 || !known_set(&v->known, id, stat))
         return DOOR_IO;
     if (!stat->attributes)
         return DOOR_OK;
@@ -67,8 +69,9 @@ static int set_stat(struct volume *v, int fd, const struct door_stat *stat)
 static int open_new(struct volume *v, struct door_file *request, const struct place *place)
 {
     struct door_stat wanted = {.attributes = request->stat.attributes, .read_only = request->stat.read_only};
-    uint64_t now = request->stat.written;
+    uint64_t now = request->stat.written, id;
     int fd = -1, error;
+    struct stat st;
 
     if (!(request->flags & DOOR_FILE_DIRECTORY))
         fd = place_open(place->dir, place->name, O_RDWR | O_CREAT | O_EXCL, 0666);
@@ -77,9 +80,10 @@ static int open_new(struct volume *v, struct door_file *request, const struct pl
     if (fd < 0)
         return errno == EEXIST ? DOOR_DENIED : place_error(errno); /* present, but not shown: a link, say */
     index_made(&v->index, place->dir, place->name);
-    known_written(&v->known, fd, now, true);
+    id = fstat(fd, &st) == 0 ? known_id(&v->known, &st) : 0;
+    known_written(&v->known, id, now, true);
     request->created = 1;
-    error = wanted.attributes ? set_stat(v, fd, &wanted) : DOOR_OK;
+    error = wanted.attributes ? set_stat(v, fd, id, &wanted) : DOOR_OK;
     if (!error)
         return answer_open(v, fd, place, request);
     close(fd);
@@ -113,7 +117,7 @@ static int open_present(struct volume *v, struct door_file *request, const struc
             close(fd);
             return place_error(errno);
         }
-        known_written(&v->known, fd, now, false);
+        known_written(&v->known, known_id(&v->known, &place->st), now, false);
     }
     return answer_open(v, fd, place, request);
 }
@@ -168,7 +172,7 @@ static int serve_write(struct volume *v, struct handle *h, struct door_file *req
     n = pwrite(h->fd, transfer, want, (off_t)request->offset);
     if (n < 0)
         return place_error(errno);
-    known_written(&v->known, h->fd, request->stat.written, false);
+    known_written(&v->known, h->known, request->stat.written, false);
     request->bytes = (uint64_t)n;
     return (uint64_t)n < want ? DOOR_NO_SPACE : DOOR_OK;
 }
@@ -181,11 +185,11 @@ static int serve_set_size(struct volume *v, struct handle *h, struct door_file *
         return DOOR_DENIED;
     if (request->offset > INT64_MAX || ftruncate(h->fd, (off_t)request->offset) < 0)
         return request->offset > INT64_MAX || errno == EINVAL ? DOOR_NO_SPACE : place_error(errno);
-    known_written(&v->known, h->fd, request->stat.written, false);
+    known_written(&v->known, h->known, request->stat.written, false);
     return DOOR_OK;
 }
 
-static int serve_remove(struct volume *v, struct handle *h)
+static int serve_remove(struct volume *v, struct handle *h, uint32_t flags)
 {
     char path[PLACE_PATH];
     const char *name;
@@ -198,7 +202,7 @@ static int serve_remove(struct volume *v, struct handle *h)
         return DOOR_DENIED; /* the root */
     if (fstat(h->fd, &st) < 0)
         return place_error(errno);
-    if (!(st.st_mode & S_IWUSR))
+    if (!(st.st_mode & S_IWUSR) && !(flags & DOOR_FILE_READ_ONLY_TOO))
         return DOOR_DENIED;
     parent = place_open_parent(v->root, path, &name);
     if (parent < 0)
@@ -279,6 +283,76 @@ static int serve_rename(struct volume *v, struct handle *h, const struct door_fi
     return error;
 }
 
+/* The host's part of a further name. What has it already is gone then. */
+static int link_on_host(struct volume *v, const char *from, const struct stat *st, const struct place *to)
+{
+    const char *name;
+    int old = place_open_parent(v->root, from, &name), error = DOOR_OK;
+
+    if (old < 0)
+        return place_error(errno);
+    if (!place_is(old, name, st))
+        error = DOOR_NOT_FOUND;
+    else if (to->exists && unlinkat(to->dir, to->name, 0) < 0)
+        error = place_error(errno);
+    else if (linkat(old, name, to->dir, to->name, 0) < 0)
+        error = place_error(errno);
+    else
+        index_made(&v->index, to->dir, to->name);
+    close(old);
+    return error;
+}
+
+static int link_to(struct volume *v, struct handle *h, const struct door_file *request, const struct place *to)
+{
+    char from[PLACE_PATH];
+    struct stat st;
+    int error;
+
+    if (h->directory)
+        return DOOR_IS_DIRECTORY;
+    if (!open_name_path(h->name, from) || fstat(h->fd, &st) < 0)
+        return DOOR_BAD_NAME;
+    if (to->exists && st.st_ino == to->st.st_ino && st.st_dev == to->st.st_dev)
+        return DOOR_OK;
+    if (to->exists && !(request->flags & DOOR_FILE_REPLACE))
+        return DOOR_EXISTS;
+    if (to->exists && S_ISDIR(to->st.st_mode))
+        return DOOR_DENIED;
+    error = link_on_host(v, from, &st, to);
+    if (!error && to->exists)
+        known_gone(&v->known, &to->st);
+    return error;
+}
+
+static int serve_link(struct volume *v, struct handle *h, const struct door_file *request)
+{
+    struct place to;
+    int error = place_resolve(v->root, &v->index, request->path, &to);
+
+    if (error)
+        return error;
+    error = *to.name ? link_to(v, h, request, &to) : DOOR_DENIED;
+    place_done(&to);
+    return error;
+}
+
+/* Entries that the machine does not see keep a directory from being removed, too. */
+static int serve_empty(const struct handle *h)
+{
+    int copy = h->directory ? place_open(h->fd, ".", O_RDONLY | O_DIRECTORY, 0) : -1;
+    DIR *stream = copy >= 0 ? fdopendir(copy) : NULL;
+    struct dirent *entry;
+    bool any = false;
+
+    if (!stream)
+        return h->directory ? place_error(errno) : DOOR_NOT_DIRECTORY;
+    while (!any && (entry = readdir(stream)))
+        any = strcmp(entry->d_name, ".") && strcmp(entry->d_name, "..");
+    closedir(stream);
+    return any ? DOOR_NOT_EMPTY : DOOR_OK;
+}
+
 /* A directory that was taken out of the volume while it was open shows nothing any more. */
 static bool still_here(struct volume *v, const struct handle *h)
 {
@@ -302,7 +376,7 @@ static bool add_entry(struct volume *v, const char *name, const struct stat *st,
 
     if (bytes > room - *used)
         return false;
-    known_stat(&v->known, st, &entry->stat);
+    known_stat(&v->known, known_id(&v->known, st), st, &entry->stat);
     entry->bytes = (uint32_t)bytes;
     entry->reserved = 0;
     memset(entry->name, 0, bytes - sizeof(*entry));
@@ -352,18 +426,22 @@ static int serve_handle(struct volume *v, struct handle *h, struct door_file *re
     case DOOR_FILE_STAT:
         if (fstat(h->fd, &st) < 0)
             return place_error(errno);
-        known_stat(&v->known, &st, &request->stat);
+        known_stat(&v->known, h->known, &st, &request->stat);
         return DOOR_OK;
     case DOOR_FILE_SET_SIZE:
         return serve_set_size(v, h, request);
     case DOOR_FILE_REMOVE:
-        return serve_remove(v, h);
+        return serve_remove(v, h, request->flags);
     case DOOR_FILE_RENAME:
         return serve_rename(v, h, request);
     case DOOR_FILE_LIST:
         return serve_list(v, h, request, transfer, bytes);
     case DOOR_FILE_SET_STAT:
-        return set_stat(v, h->fd, &request->stat);
+        return set_stat(v, h->fd, h->known, &request->stat);
+    case DOOR_FILE_EMPTY:
+        return serve_empty(h);
+    case DOOR_FILE_LINK:
+        return serve_link(v, h, request);
     case DOOR_FILE_FLUSH:
         return DOOR_OK; /* the host's cache outlives the machine */
     }
@@ -387,6 +465,7 @@ static bool changes(struct volume *v, const struct door_file *request)
     case DOOR_FILE_REMOVE:
     case DOOR_FILE_RENAME:
     case DOOR_FILE_SET_STAT:
+    case DOOR_FILE_LINK:
         return true;
     }
     return false;

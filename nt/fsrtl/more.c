@@ -278,7 +278,8 @@ NTSTATUS NTAPI FsRtlCreateSectionForDataScan(PHANDLE Handle, PVOID *Section, PLA
     if (NT_SUCCESS(Status) && !Size.QuadPart)
         Status = STATUS_END_OF_FILE;
     if (NT_SUCCESS(Status))
-        Status = MmCreateSection(Section, Access, Attributes, MaximumSize, Protection, Allocation, NULL, File);
+        Status = MmCreateSection(Section, Access, Attributes, MaximumSize ? MaximumSize : &Size, Protection, Allocation,
+                                 NULL, File);
     if (!NT_SUCCESS(Status))
         return Status;
     Status = ObOpenObjectByPointer(*Section, Attributes ? Attributes->Attributes : OBJ_KERNEL_HANDLE, NULL, Access,

@@ -7,7 +7,7 @@
  * As on Windows there are three devices: the disk, \Device\HarddiskVolume1, whose VPB is mounted from the beginning;
  * the file system's control device, \HostFiles, which is registered; and the volume's own without a name, to which
  * filters attach. (fsdctl.c has the controls, locks and the start.) DIFFERS: no cache, so nothing is lazily written; no
- * streams, links, extended attributes; a path is at most 1023 bytes of UTF-8; attributes other than directory and
+ * streams, extended attributes; a path is at most 1023 bytes of UTF-8; attributes other than directory and
  * read-only are kept for the run only.
  */
 #include "nt.h"
@@ -253,6 +253,10 @@ NTSTATUS FsdMakeWritable(PFSD_FCB Fcb)
     if (!NT_SUCCESS(Status))
         return Status;
     UINT64 Door = FsdRequest.handle;
+    if (FsdRequest.stat.id != Fcb->Id) { /* another took its name meanwhile */
+        FsdCloseDoor(Door);
+        return STATUS_ACCESS_DENIED;
+    }
     FsdCloseDoor(Fcb->Door);
     Fcb->Door = Door;
     Fcb->Writable = TRUE;
@@ -260,6 +264,20 @@ NTSTATUS FsdMakeWritable(PFSD_FCB Fcb)
 }
 
 /* ---- Cleanup, close ---------------------------------------------------------------------------------------------- */
+
+static VOID FsdRemove(PFSD_FCB Fcb, PFSD_CCB Ccb)
+{
+    FsdRequest.flags = Fcb->RemoveReadOnly ? DOOR_FILE_READ_ONLY_TOO : 0;
+    if (!NT_SUCCESS(FsdAskFcb(Fcb, DOOR_FILE_REMOVE))) {
+        Fcb->DeletePending = FALSE; /* the host kept it: it is there, for whoever asks */
+        return;
+    }
+    Fcb->Removed = TRUE;
+    if (Fcb->Directory) /* docs: who watches it learns that it goes */
+        FsRtlNotifyFullChangeDirectory(FsdNotifySync, &FsdNotifyList, Ccb, NULL, FALSE, FALSE, 0, NULL, NULL, NULL);
+    FsdReport(Fcb->Path, Fcb->Directory ? FILE_NOTIFY_CHANGE_DIR_NAME : FILE_NOTIFY_CHANGE_FILE_NAME,
+              FILE_ACTION_REMOVED);
+}
 
 NTSTATUS NTAPI FsdCleanup(PDEVICE_OBJECT Device, PIRP Irp)
 {
@@ -275,13 +293,9 @@ NTSTATUS NTAPI FsdCleanup(PDEVICE_OBJECT Device, PIRP Irp)
         Ccb->SharesTaken = FALSE;
         if (Ccb->DeleteOnClose)
             Fcb->DeletePending = TRUE;
-        if (--Fcb->Handles == 0 && Fcb->DeletePending && NT_SUCCESS(FsdAskFcb(Fcb, DOOR_FILE_REMOVE))) {
-            if (Fcb->Directory) /* docs: who watches it learns that it goes */
-                FsRtlNotifyFullChangeDirectory(FsdNotifySync, &FsdNotifyList, Ccb, NULL, FALSE, FALSE, 0, NULL, NULL,
-                                               NULL);
-            FsdReport(Fcb->Path, Fcb->Directory ? FILE_NOTIFY_CHANGE_DIR_NAME : FILE_NOTIFY_CHANGE_FILE_NAME,
-                      FILE_ACTION_REMOVED);
-        }
+        Fcb->Handles--;
+        if (Fcb->DeletePending && !Fcb->Removed && (!Fcb->Handles || Ccb->PosixDelete))
+            FsdRemove(Fcb, Ccb);
     }
     return FsdFinish(Irp, STATUS_SUCCESS, 0);
 }

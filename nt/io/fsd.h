@@ -10,8 +10,10 @@ typedef struct _FSD_FCB {
     ULONG Opens;   /* file objects */
     ULONG Handles; /* of them those not cleaned up */
     BOOLEAN Writable, Directory, ReadOnly, DeletePending;
-    BOOLEAN Volume; /* C: itself, opened by its bare name */
-    UINT64 Door;    /* handle of the host */
+    BOOLEAN Volume;         /* C: itself, opened by its bare name */
+    BOOLEAN Removed;        /* it has no name any more; who has it open goes on */
+    BOOLEAN RemoveReadOnly; /* its deletion was asked for regardless of the attribute */
+    UINT64 Door;            /* handle of the host */
     UINT64 Id;
     SHARE_ACCESS Share;
     SECTION_OBJECT_POINTERS Sections;
@@ -24,8 +26,10 @@ typedef struct _FSD_FCB {
 /* One file object's own part. */
 typedef struct _FSD_CCB {
     BOOLEAN DeleteOnClose, SharesTaken;
-    BOOLEAN KeepsTimes;     /* docs: FILE_BASIC_INFORMATION: -1: what this handle does changes no times */
-    UNICODE_STRING Watched; /* the directory's name for its notifications; Buffer is ours */
+    BOOLEAN MayDeleteOnClose; /* it was opened so */
+    BOOLEAN PosixDelete;      /* the name goes with this handle, not with the last */
+    BOOLEAN KeepsTimes;       /* docs: FILE_BASIC_INFORMATION: -1: what this handle does changes no times */
+    UNICODE_STRING Watched;   /* the directory's name for its notifications; Buffer is ours */
     BOOLEAN ScanStarted;
     ULONG ScanIndex;        /* entries given out or passed over */
     CHAR ScanName[256];     /* the last of them, as the host has it */

@@ -254,7 +254,7 @@ static NTSTATUS FsdCreateBody(PFSD_OPEN Open)
     PFSD_FCB Fcb = FsdFcbOf(File);
     PFSD_CCB Ccb = ExpAllocate(sizeof(*Ccb), FSD_TAG);
     RtlZeroMemory(Ccb, sizeof(*Ccb));
-    Ccb->DeleteOnClose = (Open->Options & FILE_DELETE_ON_CLOSE) != 0;
+    Ccb->DeleteOnClose = Ccb->MayDeleteOnClose = (Open->Options & FILE_DELETE_ON_CLOSE) != 0;
     Ccb->SharesTaken = TRUE;
     File->FsContext2 = Ccb;
     Fcb->Handles++;

@@ -20,12 +20,18 @@ static VOID FsdFillBasic(PFILE_BASIC_INFORMATION Basic, const struct door_stat *
     Basic->FileAttributes = FsdAttributes(Stat);
 }
 
+/* docs: FILE_STANDARD_INFORMATION: a name that will be deleted does not count. */
+static ULONG FsdLinks(PFSD_FCB Fcb, const struct door_stat *Stat)
+{
+    return Stat->links - (Fcb->DeletePending && !Fcb->Removed && Stat->links ? 1 : 0);
+}
+
 static VOID FsdFillStandard(PFILE_STANDARD_INFORMATION Standard, PFSD_FCB Fcb, const struct door_stat *Stat)
 {
     RtlZeroMemory(Standard, sizeof(*Standard));
     Standard->AllocationSize.QuadPart = (LONGLONG)Stat->allocated;
     Standard->EndOfFile.QuadPart = (LONGLONG)Stat->size;
-    Standard->NumberOfLinks = Fcb->DeletePending ? 0 : 1;
+    Standard->NumberOfLinks = FsdLinks(Fcb, Stat);
     Standard->DeletePending = Fcb->DeletePending;
     Standard->Directory = Fcb->Directory;
 }
@@ -91,7 +97,7 @@ static VOID FsdFillStat(PFILE_STAT_INFORMATION Information, PFSD_FCB Fcb, const 
     Information->AllocationSize.QuadPart = (LONGLONG)Stat->allocated;
     Information->EndOfFile.QuadPart = (LONGLONG)Stat->size;
     Information->FileAttributes = FsdAttributes(Stat);
-    Information->NumberOfLinks = Fcb->DeletePending ? 0 : 1;
+    Information->NumberOfLinks = FsdLinks(Fcb, Stat);
     Information->EffectiveAccess = FILE_ALL_ACCESS; /* everybody may do everything */
 }
 
@@ -149,8 +155,8 @@ static NTSTATUS FsdFillClass(ULONG Class, PVOID Buffer, ULONG Room, PFSD_FCB Fcb
     }
     case FileStandardLinkInformation: {
         PFILE_STANDARD_LINK_INFORMATION Links = Buffer;
-        Links->NumberOfAccessibleLinks = Fcb->DeletePending ? 0 : 1;
-        Links->TotalNumberOfLinks = 1;
+        Links->NumberOfAccessibleLinks = FsdLinks(Fcb, Stat);
+        Links->TotalNumberOfLinks = Stat->links;
         Links->DeletePending = Fcb->DeletePending;
         Links->Directory = Fcb->Directory;
         *Bytes = sizeof(*Links);
@@ -227,25 +233,43 @@ static NTSTATUS FsdSetBasic(PFSD_FCB Fcb, PFSD_CCB Ccb, PFILE_BASIC_INFORMATION 
 }
 
 /* docs: FILE_DISPOSITION_INFORMATION: a directory must be empty, a read-only file stays. */
-static NTSTATUS FsdSetDisposition(PFSD_FCB Fcb, BOOLEAN Delete)
+static NTSTATUS FsdSetDisposition(PFSD_FCB Fcb, PFSD_CCB Ccb, ULONG Flags)
 {
-    if (!Delete) {
-        Fcb->DeletePending = FALSE;
+    if (Fcb->Removed)
+        return STATUS_FILE_DELETED;
+    if (!(Flags & FILE_DISPOSITION_DELETE)) {
+        Fcb->DeletePending = Fcb->RemoveReadOnly = FALSE;
         return STATUS_SUCCESS;
     }
-    if (Fcb->ReadOnly || !*Fcb->Path || !MmFlushImageSection(&Fcb->Sections, MmFlushForDelete))
+    if ((Fcb->ReadOnly && !(Flags & FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE)) || !*Fcb->Path ||
+        !MmFlushImageSection(&Fcb->Sections, MmFlushForDelete))
         return STATUS_CANNOT_DELETE; /* docs: MmFlushImageSection: nor while somebody has it mapped */
     if (Fcb->Directory) {
-        UINT64 Entry[128];
-        FsdRequest.path[0] = 0;
-        FsdRequest.flags = 0;
-        FsdRequest.buffer = Entry;
-        FsdRequest.bytes = sizeof(Entry);
-        NTSTATUS Status = FsdAskFcb(Fcb, DOOR_FILE_LIST);
-        if (NT_SUCCESS(Status))
-            return STATUS_DIRECTORY_NOT_EMPTY;
+        NTSTATUS Status = FsdAskFcb(Fcb, DOOR_FILE_EMPTY);
+        if (!NT_SUCCESS(Status))
+            return Status;
     }
+    if (Ccb && (Flags & FILE_DISPOSITION_POSIX_SEMANTICS))
+        Ccb->PosixDelete = TRUE;
+    Fcb->RemoveReadOnly = (Flags & FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE) != 0;
     Fcb->DeletePending = TRUE;
+    return STATUS_SUCCESS;
+}
+
+/* docs: FILE_DISPOSITION_INFORMATION_EX: ON_CLOSE changes what a handle opened with FILE_DELETE_ON_CLOSE will do. */
+static NTSTATUS FsdSetDispositionEx(PFSD_FCB Fcb, PFSD_CCB Ccb, ULONG Flags)
+{
+    const ULONG Known = FILE_DISPOSITION_DELETE | FILE_DISPOSITION_POSIX_SEMANTICS |
+                        FILE_DISPOSITION_FORCE_IMAGE_SECTION_CHECK | FILE_DISPOSITION_ON_CLOSE |
+                        FILE_DISPOSITION_IGNORE_READONLY_ATTRIBUTE;
+    if (Flags & ~Known)
+        return STATUS_INVALID_PARAMETER;
+    if (!(Flags & FILE_DISPOSITION_ON_CLOSE))
+        return FsdSetDisposition(Fcb, Ccb, Flags);
+    if (!Ccb || !Ccb->MayDeleteOnClose)
+        return STATUS_NOT_SUPPORTED;
+    Ccb->DeleteOnClose = (Flags & FILE_DISPOSITION_DELETE) != 0;
+    Ccb->PosixDelete = (Flags & FILE_DISPOSITION_POSIX_SEMANTICS) != 0;
     return STATUS_SUCCESS;
 }
 
@@ -271,23 +295,53 @@ static NTSTATUS FsdRenamePath(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, PFI
     return STATUS_SUCCESS;
 }
 
-static NTSTATUS FsdSetName(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, ULONG Room, PFILE_OBJECT Target,
-                           BOOLEAN Replace)
+/* docs: FILE_RENAME_INFORMATION: what is open is replaced with POSIX semantics only, what is read-only when that is to be ignored.
+ * *There: the file of this name if it is open. */
+static NTSTATUS FsdMayReplace(PFSD_FCB Fcb, PCSTR Path, ULONG Flags, PFSD_FCB *There)
 {
-    PCHAR Path;
+    *There = NULL;
+    if (!(Flags & FILE_RENAME_REPLACE_IF_EXISTS) || !NT_SUCCESS(FsdOpenPath(Path, 0)))
+        return STATUS_SUCCESS; /* the host judges the rest */
+    UINT64 Id = FsdRequest.stat.id;
+    BOOLEAN ReadOnly = FsdRequest.stat.read_only != 0;
+    FsdCloseDoor(FsdRequest.handle);
+    if (Id == Fcb->Id)
+        return STATUS_SUCCESS;
+    if (ReadOnly && !(Flags & FILE_RENAME_IGNORE_READONLY_ATTRIBUTE))
+        return STATUS_ACCESS_DENIED;
+    *There = FsdFindFcb(Id);
+    if (*There && (*There)->Handles && !(Flags & FILE_RENAME_POSIX_SEMANTICS))
+        return STATUS_ACCESS_DENIED;
+    return *There && !MmFlushImageSection(&(*There)->Sections, MmFlushForDelete) ? STATUS_ACCESS_DENIED
+                                                                                 : STATUS_SUCCESS;
+}
+
+/* A new name for the file, or (Link) one more. */
+static NTSTATUS FsdSetName(PFSD_FCB Fcb, PFILE_RENAME_INFORMATION Rename, ULONG Room, PFILE_OBJECT Target, ULONG Flags,
+                           BOOLEAN Link)
+{
+    ULONG Filter = Fcb->Directory ? FILE_NOTIFY_CHANGE_DIR_NAME : FILE_NOTIFY_CHANGE_FILE_NAME;
+    PFSD_FCB There = NULL;
     if (Room < FIELD_OFFSET(FILE_RENAME_INFORMATION, FileName) + Rename->FileNameLength)
         return STATUS_INVALID_PARAMETER;
-    Path = ExpAllocate(FSD_PATH, FSD_TAG);
+    if (Fcb->Removed || (Link && Fcb->DeletePending))
+        return Fcb->Removed ? STATUS_FILE_DELETED : STATUS_ACCESS_DENIED;
+    PCHAR Path = ExpAllocate(FSD_PATH, FSD_TAG);
     NTSTATUS Status = FsdRenamePath(Fcb, Rename, Target, Path);
+    if (NT_SUCCESS(Status))
+        Status = FsdMayReplace(Fcb, Path, Flags, &There);
     if (NT_SUCCESS(Status)) {
         RtlpFormat(FsdRequest.path, sizeof(FsdRequest.path), "%s", Path);
-        FsdRequest.flags = Replace ? DOOR_FILE_REPLACE : 0;
-        Status = FsdAskFcb(Fcb, DOOR_FILE_RENAME);
+        FsdRequest.flags = Flags & FILE_RENAME_REPLACE_IF_EXISTS ? DOOR_FILE_REPLACE : 0;
+        Status = FsdAskFcb(Fcb, Link ? DOOR_FILE_LINK : DOOR_FILE_RENAME);
     }
     if (Status == STATUS_OBJECT_NAME_NOT_FOUND || Status == STATUS_NOT_A_DIRECTORY)
         Status = STATUS_OBJECT_PATH_NOT_FOUND;
-    if (NT_SUCCESS(Status)) {
-        ULONG Filter = Fcb->Directory ? FILE_NOTIFY_CHANGE_DIR_NAME : FILE_NOTIFY_CHANGE_FILE_NAME;
+    if (NT_SUCCESS(Status) && There)
+        There->Removed = There->DeletePending = TRUE;
+    if (NT_SUCCESS(Status) && Link)
+        FsdReport(Path, Filter, FILE_ACTION_ADDED);
+    else if (NT_SUCCESS(Status)) {
         FsdReport(Fcb->Path, Filter, FILE_ACTION_RENAMED_OLD_NAME);
         FsdKeepPath(Fcb, Path);
         FsdReport(Fcb->Path, Filter, FILE_ACTION_RENAMED_NEW_NAME);
@@ -316,7 +370,8 @@ NTSTATUS NTAPI FsdSetInformation(PDEVICE_OBJECT Device, PIRP Irp)
         Status = FsdSetBasic(Fcb, FsdCcbOf(Stack->FileObject), Buffer, FsdAttributes(&Stat));
         break;
     case FileDispositionInformation:
-        Status = FsdSetDisposition(Fcb, ((PFILE_DISPOSITION_INFORMATION)Buffer)->DeleteFile);
+        Status = FsdSetDisposition(Fcb, FsdCcbOf(Stack->FileObject),
+                                   ((PFILE_DISPOSITION_INFORMATION)Buffer)->DeleteFile ? FILE_DISPOSITION_DELETE : 0);
         break;
     case FileEndOfFileInformation:
         Size = ((PFILE_END_OF_FILE_INFORMATION)Buffer)->EndOfFile.QuadPart;
@@ -330,21 +385,25 @@ NTSTATUS NTAPI FsdSetInformation(PDEVICE_OBJECT Device, PIRP Irp)
             Status = FsdSetSize(Fcb, (UINT64)Size);
         break;
     case FileRenameInformation:
-    case FileRenameInformationEx:
+    case FileLinkInformation: /* the same layout; the first byte is ReplaceIfExists */
         Status = FsdSetName(Fcb, Buffer, Stack->Parameters.SetFile.Length, Stack->Parameters.SetFile.FileObject,
-                            (*(PUCHAR)Buffer & FILE_RENAME_REPLACE_IF_EXISTS) != 0);
+                            *(PUCHAR)Buffer ? FILE_RENAME_REPLACE_IF_EXISTS : 0,
+                            Stack->Parameters.SetFile.FileInformationClass == FileLinkInformation);
         break;
-    case FileDispositionInformationEx: /* deleting a name that others have open is not done */
+    case FileRenameInformationEx:
+    case FileLinkInformationEx:
         Status =
-            ((PFILE_DISPOSITION_INFORMATION_EX)Buffer)->Flags & ~FILE_DISPOSITION_DELETE
-                ? STATUS_NOT_SUPPORTED
-                : FsdSetDisposition(Fcb, ((PFILE_DISPOSITION_INFORMATION_EX)Buffer)->Flags & FILE_DISPOSITION_DELETE);
+            FsdSetName(Fcb, Buffer, Stack->Parameters.SetFile.Length, Stack->Parameters.SetFile.FileObject,
+                       *(PULONG)Buffer, (ULONG)Stack->Parameters.SetFile.FileInformationClass == FileLinkInformationEx);
+        break;
+    case FileDispositionInformationEx:
+        Status =
+            FsdSetDispositionEx(Fcb, FsdCcbOf(Stack->FileObject), ((PFILE_DISPOSITION_INFORMATION_EX)Buffer)->Flags);
         break;
     case FileValidDataLengthInformation: /* all of a file is valid always */
         Size = ((PFILE_VALID_DATA_LENGTH_INFORMATION)Buffer)->ValidDataLength.QuadPart;
         Status = Size < 0 || (UINT64)Size > Stat.size || Fcb->Directory ? STATUS_INVALID_PARAMETER : STATUS_SUCCESS;
         break;
-    case FileLinkInformation:
     case FileShortNameInformation:
         Status = STATUS_INVALID_DEVICE_REQUEST; /* docs: of file systems without them */
         break;
@@ -400,7 +459,8 @@ static NTSTATUS FsdFillVolume(ULONG Class, PVOID Buffer, ULONG Room, ULONG_PTR *
         *Bytes = FIELD_OFFSET(FILE_FS_VOLUME_INFORMATION, VolumeLabel);
         break;
     case FileFsAttributeInformation:
-        Reply.Attribute.Fixed.FileSystemAttributes = FILE_CASE_PRESERVED_NAMES | FILE_UNICODE_ON_DISK;
+        Reply.Attribute.Fixed.FileSystemAttributes = FILE_CASE_PRESERVED_NAMES | FILE_UNICODE_ON_DISK |
+                                                     FILE_SUPPORTS_HARD_LINKS | FILE_SUPPORTS_POSIX_UNLINK_RENAME;
         Reply.Attribute.Fixed.MaximumComponentNameLength = 255;
         Reply.Attribute.Fixed.FileSystemNameLength = sizeof(System) - sizeof(WCHAR);
         RtlCopyMemory(Reply.Attribute.Fixed.FileSystemName, System, sizeof(System) - sizeof(WCHAR));

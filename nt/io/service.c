@@ -402,6 +402,7 @@ ULONG IopClassBytes(FILE_INFORMATION_CLASS Class, BOOLEAN Set)
         {FileIdInformation, sizeof(FILE_ID_INFORMATION), 0},
         {FileDispositionInformationEx, 0, sizeof(FILE_DISPOSITION_INFORMATION_EX)},
         {FileRenameInformationEx, 0, sizeof(FILE_RENAME_INFORMATION)},
+        {FileLinkInformationEx, 0, sizeof(FILE_LINK_INFORMATION)},
         {FileHardLinkInformation, sizeof(FILE_LINKS_INFORMATION), 0},
         {FileStandardLinkInformation, sizeof(FILE_STANDARD_LINK_INFORMATION), 0},
         {FileIsRemoteDeviceInformation, sizeof(BOOLEAN), 0},
@@ -538,7 +539,8 @@ NTSTATUS NTAPI NtSetInformationFile(HANDLE Handle, PIO_STATUS_BLOCK Iosb, PVOID 
             *Iosb = (IO_STATUS_BLOCK){.Status = Status};
         return IopAbandon(&Caller, NULL, Status);
     }
-    BOOLEAN Names = Class == FileRenameInformation || Class == FileRenameInformationEx || Class == FileLinkInformation;
+    BOOLEAN Names = Class == FileRenameInformation || Class == FileRenameInformationEx ||
+                    Class == FileLinkInformation || Class == FileLinkInformationEx;
     HANDLE TargetHandle = NULL;
     PFILE_OBJECT Target = NULL;
     if (Names) {
