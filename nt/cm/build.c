@@ -180,7 +180,9 @@ PCM_KEY CmpBuildTree(VOID)
     PCM_KEY Hardware = CmpMakePath(Machine, L"HARDWARE");
     Hardware->Flags |= CM_HIVE | CM_VOLATILE;
     CmpSetDefaultSecurity(Hardware, CmSecurityOpen);
-    CmpRoot->Flags = Machine->Flags = User->Flags = CM_FIXED | CM_VOLATILE;
+    CmpAppRoot = CmpMakePath(CmpRoot, L"A");
+    CmpSetDefaultSecurity(CmpAppRoot, CmSecurityClosed);
+    CmpRoot->Flags = Machine->Flags = User->Flags = CmpAppRoot->Flags = CM_FIXED | CM_VOLATILE;
     CmpFillSystem(CmpMakePath(Machine, L"SYSTEM"));
     CmpFillVersion(CmpMakePath(Machine, L"SOFTWARE"));
     CmpFillHardware(Hardware);

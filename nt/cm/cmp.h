@@ -93,6 +93,7 @@ typedef struct _CM_KEY {
 
 PCM_KEY CmpBuildTree(VOID);
 extern PCM_KEY CmpRoot;
+extern PCM_KEY CmpAppRoot; /* \REGISTRY\A: no name leads below it */
 /* As Transaction (NULL = none) sees it. */
 PCM_KEY CmpFindKey(PCM_KEY Parent, PCUNICODE_STRING Name, struct _CM_TRANSACTION *Transaction);
 PCM_KEY CmpNthKey(PCM_KEY Parent, ULONG Index, struct _CM_TRANSACTION *Transaction);

@@ -22,6 +22,7 @@ typedef struct _CM_HIVE_FILE {
     HANDLE File; /* the kernel's */
     UNICODE_STRING Path;
     BOOLEAN Dirty, NoLazyFlush;
+    BOOLEAN Private; /* an application hive that is not to be loaded a second time */
     BOOLEAN Leaving; /* goes with the last key object; */
     PKEVENT Event;   /* then it is set */
 } CM_HIVE_FILE, *PCM_HIVE_FILE;
@@ -257,17 +258,17 @@ static NTSTATUS CmpReadOrMake(PCM_KEY Parent, PUNICODE_STRING Name, HANDLE File,
     return Status;
 }
 
-static NTSTATUS CmpMount(PCM_KEY_BODY Parent, PUNICODE_STRING Name, HANDLE File, PUNICODE_STRING Path, ULONG Flags)
+static NTSTATUS CmpMount(PCM_KEY Parent, PUNICODE_STRING Name, HANDLE File, PUNICODE_STRING Path, ULONG Flags)
 {
     PCM_KEY Top;
-    NTSTATUS Status = CmpReadOrMake(Parent->Key, Name, File, &Top);
+    NTSTATUS Status = CmpReadOrMake(Parent, Name, File, &Top);
     if (!NT_SUCCESS(Status))
         return Status;
-    if (CmpFindKey(Parent->Key, Name, NULL)) {
+    if (CmpFindKey(Parent, Name, NULL)) {
         CmpDestroyTree(Top);
         return STATUS_OBJECT_NAME_COLLISION;
     }
-    CmpAttachKey(Parent->Key, Top, Name);
+    CmpAttachKey(Parent, Top, Name);
     Top->Flags = (Top->Flags & ~CM_VOLATILE) | CM_HIVE | CM_LOADED;
     PCM_HIVE_FILE Hive = ExpAllocate(sizeof(*Hive), CM_TAG);
     *Hive = (CM_HIVE_FILE){.Root = Top, .File = File, .NoLazyFlush = (Flags & REG_NO_LAZY_FLUSH) != 0};
@@ -275,7 +276,7 @@ static NTSTATUS CmpMount(PCM_KEY_BODY Parent, PUNICODE_STRING Name, HANDLE File,
     Hive->Path.Length = Hive->Path.MaximumLength = Path->Length;
     RtlCopyMemory(Hive->Path.Buffer, Path->Buffer, Path->Length);
     InsertTailList(&CmpHives, &Hive->Entry);
-    CmpNotify(Parent->Key, REG_NOTIFY_CHANGE_NAME);
+    CmpNotify(Parent, REG_NOTIFY_CHANGE_NAME);
     return STATUS_SUCCESS;
 }
 
@@ -292,7 +293,7 @@ static NTSTATUS CmpLoad(PCM_KEY_BODY Parent, PUNICODE_STRING Name, POBJECT_ATTRI
     KPROCESSOR_MODE Mode = KiBeginKernelMode();
     Status = CmpOpenFile(Source, FILE_OPEN_IF, &File);
     if (NT_SUCCESS(Status)) {
-        Status = CmpMount(Parent, Name, File, Source->ObjectName, Flags);
+        Status = CmpMount(Parent->Key, Name, File, Source->ObjectName, Flags);
         if (!NT_SUCCESS(Status))
             NtClose(File);
     }
@@ -304,13 +305,112 @@ static NTSTATUS CmpOpenLoaded(POBJECT_ATTRIBUTES Target, ACCESS_MASK Access, PHA
     return RootHandle ? NtOpenKey(RootHandle, Access, Target) : STATUS_SUCCESS;
 }
 
+/* ---- Application hives (docs: RegLoadAppKey): reached by the handle alone, and gone with the last one ------------------ */
+
+PCM_KEY CmpAppRoot;
+
+static PCM_HIVE_FILE CmpFindApp(PUNICODE_STRING Path)
+{
+    for (PLIST_ENTRY Entry = CmpHives.Flink; Entry != &CmpHives; Entry = Entry->Flink) {
+        PCM_HIVE_FILE Hive = CONTAINING_RECORD(Entry, CM_HIVE_FILE, Entry);
+        if (Hive->Root->Parent == CmpAppRoot && RtlEqualUnicodeString(&Hive->Path, Path, TRUE))
+            return Hive;
+    }
+    return NULL;
+}
+
+/* The hive of this file: loaded already, or now. */
+static NTSTATUS CmpMountApp(PUNICODE_STRING Name, POBJECT_ATTRIBUTES Source, ULONG Flags, PCM_HIVE_FILE *Hive)
+{
+    HANDLE File;
+    *Hive = CmpFindApp(Source->ObjectName);
+    if (*Hive)
+        return (*Hive)->Private || (Flags & REG_PROCESS_PRIVATE) ? STATUS_SHARING_VIOLATION : STATUS_SUCCESS;
+    NTSTATUS Status = CmpOpenFile(Source, FILE_OPEN_IF, &File);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = CmpMount(CmpAppRoot, Name, File, Source->ObjectName, Flags);
+    if (!NT_SUCCESS(Status)) {
+        NtClose(File);
+        return Status;
+    }
+    *Hive = CmpFindApp(Source->ObjectName);
+    (*Hive)->Private = (Flags & REG_PROCESS_PRIVATE) != 0;
+    (*Hive)->Leaving = TRUE;
+    CmpHivesLeaving++;
+    return STATUS_SUCCESS;
+}
+
+static NTSTATUS CmpOpenApp(PUNICODE_STRING Name, POBJECT_ATTRIBUTES Target, POBJECT_ATTRIBUTES Source, ULONG Flags,
+                           ACCESS_MASK Access, PHANDLE RootHandle)
+{
+    KPROCESSOR_MODE Mode = KiBeginKernelMode();
+    PCM_HIVE_FILE Hive;
+    HANDLE Handle;
+    PVOID Body;
+    NTSTATUS Status = CmpMountApp(Name, Source, Flags, &Hive);
+    if (NT_SUCCESS(Status))
+        Status = CmpNewBody(Hive->Root, NULL, &Body);
+    Status = KiEndKernelMode(Mode, Status);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = ObOpenObjectByPointer(Body, Target->Attributes & (OBJ_KERNEL_HANDLE | OBJ_INHERIT), NULL, Access,
+                                   CmpKeyType, KernelMode, &Handle);
+    ObfDereferenceObject(Body); /* if it was the only one, the hive goes again */
+    if (NT_SUCCESS(Status))
+        *RootHandle = Handle;
+    return Status;
+}
+
+/* The target is \Registry\A and one name. */
+static BOOLEAN CmpIsAppName(POBJECT_ATTRIBUTES Target, PUNICODE_STRING Name)
+{
+    static const UNICODE_STRING Prefix = RTL_CONSTANT_STRING(L"\\REGISTRY\\A\\");
+    if (!Target || !Target->ObjectName || Target->RootDirectory ||
+        !RtlPrefixUnicodeString(&Prefix, Target->ObjectName, TRUE))
+        return FALSE;
+    Name->Buffer = Target->ObjectName->Buffer + Prefix.Length / sizeof(WCHAR);
+    Name->Length = Name->MaximumLength = Target->ObjectName->Length - Prefix.Length;
+    for (ULONG i = 0; i < Name->Length / sizeof(WCHAR); i++)
+        if (Name->Buffer[i] == L'\\')
+            return FALSE;
+    return Name->Length && Name->Length <= CM_NAME_MOST;
+}
+
+/* No privilege is needed. */
+static NTSTATUS CmpLoadApp(POBJECT_ATTRIBUTES Target, POBJECT_ATTRIBUTES Source, ULONG Flags, ACCESS_MASK Access,
+                           PHANDLE RootHandle)
+{
+    UNICODE_STRING Name;
+    PVOID Parent;
+    if (!CmpIsAppName(Target, &Name) || !Source || !Source->ObjectName || Source->RootDirectory || !RootHandle ||
+        (Flags & ~(REG_APP_HIVE | REG_PROCESS_PRIVATE | REG_NO_LAZY_FLUSH)))
+        return STATUS_INVALID_PARAMETER;
+    NTSTATUS Status = CmpNewBody(CmpAppRoot, NULL, &Parent);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    REG_LOAD_KEY_INFORMATION Information = {.Object = Parent,
+                                            .KeyName = Target->ObjectName,
+                                            .SourceFile = Source->ObjectName,
+                                            .Flags = Flags,
+                                            .DesiredAccess = Access,
+                                            .RootHandle = RootHandle};
+    CM_CALL Call = CM_CALL_OF(RegNtPreLoadKey, RegNtPostLoadKey, Information);
+    if (CmpBefore(&Call, &Status))
+        Status = CmpOpenApp(&Name, Target, Source, Flags, Access, RootHandle);
+    Status = CmpAfter(&Call, Parent, Status);
+    ObfDereferenceObject(Parent);
+    return Status;
+}
+
 NTSTATUS NTAPI NtLoadKeyEx(POBJECT_ATTRIBUTES Target, POBJECT_ATTRIBUTES Source, ULONG Flags, HANDLE TrustClassKey,
                            HANDLE Event, ACCESS_MASK Access, PHANDLE RootHandle, PVOID Reserved)
 {
     PCM_KEY_BODY Parent;
     UNICODE_STRING Name;
     if (Flags & REG_APP_HIVE)
-        return STATUS_NOT_SUPPORTED; /* DIFFERS: no application hives */
+        return TrustClassKey || Event || Reserved ? STATUS_INVALID_PARAMETER
+                                                  : CmpLoadApp(Target, Source, Flags, Access, RootHandle);
     if (!Target || !Source || !Source->ObjectName || (Flags & ~REG_NO_LAZY_FLUSH) || TrustClassKey || Event || Reserved)
         return STATUS_INVALID_PARAMETER;
     if (!SepHasPrivilege(SE_RESTORE_PRIVILEGE, ExGetPreviousMode()))

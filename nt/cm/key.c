@@ -237,6 +237,8 @@ static NTSTATUS CmpStep(PCM_WALK Walk, PCUNICODE_STRING Name)
     PCM_KEY Child = CmpFindKey(Walk->Key, Name, Parse->Transaction);
     if (!Child)
         return Parse->Create && Last ? CmpCreateBelow(Walk, Name) : STATUS_OBJECT_NAME_NOT_FOUND;
+    if (Child == CmpAppRoot) /* docs: RegLoadAppKey: no name leads into an application hive */
+        return STATUS_ACCESS_DENIED;
     if (Parse->Create && Last && (Parse->Options & REG_OPTION_CREATE_LINK))
         return STATUS_OBJECT_NAME_COLLISION;
     BOOLEAN OpenLink = (Parse->Options & REG_OPTION_OPEN_LINK) ||

@@ -280,6 +280,48 @@ static NTSTATUS NTAPI Callback(PVOID Context, PVOID Argument1, PVOID Argument2)
     return (ULONG)Class == Block ? STATUS_ACCESS_DENIED : STATUS_SUCCESS;
 }
 
+/* docs: RegLoadAppKey: only the handle leads there, and the hive goes with the last one. */
+static NTSTATUS LoadApp(PCWSTR KeyName, PCWSTR File, ULONG Flags, PHANDLE Root)
+{
+    WCHAR Buffer[100];
+    UNICODE_STRING Name, Path;
+    OBJECT_ATTRIBUTES Target, Source;
+    RtlInitUnicodeString(&Name, KeyName);
+    InitializeObjectAttributes(&Target, &Name, OBJ_KERNEL_HANDLE | OBJ_CASE_INSENSITIVE, NULL, NULL);
+    FilePath(File, Buffer, &Path, &Source);
+    return ZwLoadKeyEx(&Target, &Source, REG_APP_HIVE | Flags, NULL, NULL, KEY_ALL_ACCESS, Root, NULL);
+}
+
+static VOID an_application_hive_is_reached_by_its_handle(VOID)
+{
+    HANDLE Root = NULL, Second = NULL, Key, File;
+    ULONG Five = 5, Number = 0;
+    OK(LoadApp(L"\\Registry\\A\\mine", L"app.dat", 0, &Root));
+    OK(KeyCreate(Root, L"below", 0, NULL, &Key));
+    OK(KeySet(Key, L"five", REG_DWORD, &Five, 4));
+    OK(ZwClose(Key));
+    STATUS(KeyOpen(NULL, L"\\Registry\\A\\mine", 0, &Key), STATUS_ACCESS_DENIED);
+    STATUS(KeyOpen(NULL, L"\\Registry\\A", 0, &Key), STATUS_ACCESS_DENIED);
+    OK(LoadApp(L"\\Registry\\A\\other", L"app.dat", 0, &Second)); /* the same hive once more */
+    OK(KeyOpen(Second, L"below", 0, &Key));
+    OK(ZwClose(Key));
+    STATUS(LoadApp(L"\\Registry\\A\\third", L"app.dat", REG_PROCESS_PRIVATE, &Key), STATUS_SHARING_VIOLATION);
+    STATUS(FileOpen(L"app.dat", FILE_OPEN, &File), STATUS_SHARING_VIOLATION);
+    OK(ZwClose(Root));
+    OK(ZwClose(Second));
+    OK(FileOpen(L"app.dat", FILE_OPEN, &File)); /* it has gone, and was written */
+    OK(ZwClose(File));
+    OK(LoadApp(L"\\Registry\\A\\mine", L"app.dat", REG_PROCESS_PRIVATE, &Root));
+    OK(KeyOpen(Root, L"below", 0, &Key));
+    OK(KeyNumber(Key, L"five", &Number));
+    CHECK(Number == 5);
+    OK(ZwClose(Key));
+    STATUS(LoadApp(L"\\Registry\\A\\mine", L"app.dat", 0, &Key), STATUS_SHARING_VIOLATION);
+    OK(ZwClose(Root));
+    STATUS(LoadApp(L"\\Registry\\Machine\\mine", L"app.dat", 0, &Key), STATUS_INVALID_PARAMETER);
+    STATUS(LoadApp(L"\\Registry\\A\\a\\b", L"app.dat", 0, &Key), STATUS_INVALID_PARAMETER);
+}
+
 static VOID callbacks_see_hives(VOID)
 {
     UNICODE_STRING Altitude = RTL_CONSTANT_STRING(L"1000");
@@ -311,4 +353,5 @@ static VOID callbacks_see_hives(VOID)
 }
 
 TEST_MAIN(what_is_saved_is_restored, a_hive_is_loaded_and_unloaded, a_hive_goes_when_its_keys_are_closed,
-          a_root_handle_comes_with_it, a_file_is_replaced, callbacks_see_hives)
+          a_root_handle_comes_with_it, a_file_is_replaced, an_application_hive_is_reached_by_its_handle,
+          callbacks_see_hives)
