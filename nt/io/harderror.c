@@ -9,6 +9,8 @@
 #include "nt.h"
 
 #define IOP_HARD_ERROR_PARAMETERS 5
+#define IOP_HARD_ERROR_OVERRIDE 0x10000000 /* HARDERROR_OVERRIDE_ERRORMODE: said whatever the thread's mode */
+#define IOP_LAST_OPTION 8                  /* OptionCancelTryContinue */
 
 typedef struct _IOP_HARD_ERROR {
     KAPC Apc;
@@ -81,17 +83,32 @@ BOOLEAN NTAPI IoRaiseInformationalHardError(NTSTATUS ErrorStatus, PUNICODE_STRIN
     return TRUE;
 }
 
+static VOID IopStopByHardError(NTSTATUS Error, PULONG_PTR Parameters)
+{
+    if (ExGetPreviousMode() == KernelMode) { /* else a program's question */
+        VfFinding("driver.bugcheck", 0x4C, (ULONG)Error, (UINT64)Parameters, 0, 0);
+        VfSubject("ExRaiseHardError");
+        VfText("the driver raises hard error 0x%08x, which is to shut the system down", Error);
+        VfNoteCaller(NULL);
+        VfCommit();
+    }
+    KiBugCheck(0x4C /* FATAL_UNHANDLED_HARD_ERROR */, (ULONG)Error, (UINT64)Parameters, 0, 0);
+}
+
 /* Undocumented; what NtRaiseHardError comes down to. Parameters whose bit is set in the mask are pointers to strings; one that is
  * none raises before anything is answered, whether or not somebody would have been asked. */
 NTSTATUS NTAPI ExRaiseHardError(NTSTATUS ErrorStatus, ULONG NumberOfParameters, ULONG UnicodeStringParameterMask,
                                 PULONG_PTR Parameters, ULONG ValidResponseOptions, PULONG Response)
 {
+    NTSTATUS Error = ErrorStatus & ~IOP_HARD_ERROR_OVERRIDE;
     CHAR Text[192] = "";
 
     if (NumberOfParameters > IOP_HARD_ERROR_PARAMETERS)
         return STATUS_INVALID_PARAMETER_2;
     if (NumberOfParameters && !Parameters)
         return STATUS_INVALID_PARAMETER_4;
+    if (ValidResponseOptions > IOP_LAST_OPTION)
+        return STATUS_INVALID_PARAMETER_4; /* as NtRaiseHardError says it */
     for (ULONG i = 0; i < NumberOfParameters; i++) {
         PCUNICODE_STRING String = (PCUNICODE_STRING)Parameters[i];
         if (!(UnicodeStringParameterMask & 1ul << i))
@@ -105,10 +122,10 @@ NTSTATUS NTAPI ExRaiseHardError(NTSTATUS ErrorStatus, ULONG NumberOfParameters, 
         LUID Shutdown = {SE_SHUTDOWN_PRIVILEGE, 0};
         if (!SeSinglePrivilegeCheck(Shutdown, ExGetPreviousMode()))
             return STATUS_PRIVILEGE_NOT_HELD;
-        if (!NT_SUCCESS(ErrorStatus))
-            KiBugCheck(0x4C /* FATAL_UNHANDLED_HARD_ERROR */, (ULONG)ErrorStatus, (UINT64)Parameters, 0, 0);
+        if (!NT_SUCCESS(Error))
+            IopStopByHardError(Error, Parameters);
     }
-    if (!PsGetCurrentThread()->HardErrorsDisabled)
-        VfRemark("hard error 0x%08x%s%s", ErrorStatus, *Text ? ": " : "", Text);
+    if (!PsGetCurrentThread()->HardErrorsDisabled || Error != ErrorStatus)
+        VfRemark("hard error 0x%08x%s%s", Error, *Text ? ": " : "", Text);
     return STATUS_SUCCESS;
 }

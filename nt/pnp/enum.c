@@ -135,9 +135,25 @@ static VOID PnpRegister(PDEVICE_NODE Node)
     PnpWriteValue(Node, NULL, L"Capabilities", REG_DWORD, &Capabilities, sizeof(Capabilities));
 }
 
+/* docs: "Overview of Container IDs": what the bus says; else a removable device is a container of its own, and another lies
+ * in its parent's, at last the computer's. */
+static VOID PnpSetContainer(PDEVICE_NODE Node)
+{
+    PWSTR Container = PnpAskId(Node, BusQueryContainerID, 2);
+    if (Container) {
+        UNICODE_STRING Text;
+        RtlInitUnicodeString(&Text, Container);
+        RtlGUIDFromString(&Text, &Node->Container);
+        ExpFree(Container);
+    } else if (Node->Capabilities.Removable)
+        ExUuidCreate(&Node->Container);
+    else if (Node->Parent)
+        Node->Container = Node->Parent->Container;
+}
+
 BOOLEAN PnpIdentify(PDEVICE_NODE Node)
 {
-    PWSTR DeviceId = PnpAskId(Node, BusQueryDeviceID, 1), Instance, Container;
+    PWSTR DeviceId = PnpAskId(Node, BusQueryDeviceID, 1), Instance;
     if (!DeviceId) {
         Node->State = PnpFailed;
         Node->Problem = PNP_PROBLEM_INVALID_ID;
@@ -156,13 +172,7 @@ BOOLEAN PnpIdentify(PDEVICE_NODE Node)
     }
     Node->HardwareIds = PnpAskId(Node, BusQueryHardwareIDs, 3);
     Node->CompatibleIds = PnpAskId(Node, BusQueryCompatibleIDs, 4);
-    Container = PnpAskId(Node, BusQueryContainerID, 2);
-    if (Container) {
-        UNICODE_STRING Text;
-        RtlInitUnicodeString(&Text, Container);
-        RtlGUIDFromString(&Text, &Node->Container);
-        ExpFree(Container);
-    }
+    PnpSetContainer(Node);
     Node->Description = PnpAskText(Node, DeviceTextDescription);
     Node->Place = PnpAskText(Node, DeviceTextLocationInformation);
     PnpAskBus(Node);

@@ -77,10 +77,7 @@ static ULONG PnpRemovalPolicy(PDEVICE_NODE Node)
 
 static NTSTATUS PnpGiveContainer(PDEVICE_NODE Node, PVOID Buffer, ULONG Room, PULONG Length)
 {
-    static const GUID None;
     UNICODE_STRING Text;
-    if (RtlEqualMemory(&Node->Container, &None, sizeof(GUID)))
-        return STATUS_OBJECT_NAME_NOT_FOUND;
     NTSTATUS Status = RtlStringFromGUID(&Node->Container, &Text);
     if (!NT_SUCCESS(Status))
         return Status;
@@ -261,6 +258,7 @@ NTSTATUS NTAPI IoGetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key
                                        PVOID Data, PULONG Required, DEVPROPTYPE *Type)
 {
     static const GUID Mirror = {0xa45c254e, 0xdf1c, 0x4efd, {0x80, 0x20, 0x67, 0xd1, 0x46, 0xa8, 0x50, 0xe0}};
+    static const GUID Container = {0x8c7ed206, 0x3f8a, 0x4827, {0xb3, 0xab, 0xae, 0x9e, 0x1f, 0xae, 0xfc, 0x6c}};
     static const GUID Instance = {0x78c34fc8, 0x104a, 0x4aca, {0x9e, 0xa4, 0x52, 0x4d, 0x52, 0x99, 0x6e, 0x57}};
     NTSTATUS Status;
     ULONG Bytes;
@@ -276,6 +274,9 @@ NTSTATUS NTAPI IoGetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key
     else if (RtlEqualMemory(&Key->fmtid, &Instance, sizeof(GUID)) && Key->pid == 256) {
         *Type = DEVPROP_TYPE_STRING;
         return PnpGiveText(PnpNodeOf(Pdo)->InstancePath.Buffer, Data, Size, Required);
+    } else if (RtlEqualMemory(&Key->fmtid, &Container, sizeof(GUID)) && Key->pid == 2) {
+        *Type = DEVPROP_TYPE_GUID;
+        return PnpGiveData(&PnpNodeOf(Pdo)->Container, sizeof(GUID), Data, Size, Required);
     }
     if (Status == STATUS_OBJECT_NAME_NOT_FOUND)
         *Type = DEVPROP_TYPE_EMPTY;

@@ -175,6 +175,7 @@ VOID PnpInitializeRoot(VOID)
     Device->Flags &= ~DO_DEVICE_INITIALIZING;
     PnpRoot = PnpMakeNode(NULL, Device);
     PnpRoot->State = PnpStarted;
+    PnpRoot->Container = (GUID){0, 0, 0, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}}; /* the computer's own */
     RtlInitUnicodeString(&PnpRoot->InstancePath, PnpCopyString(L"HTREE\\ROOT\\0"));
 }
 

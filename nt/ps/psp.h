@@ -128,6 +128,7 @@ NTSTATUS NTAPI NtTerminateThread(HANDLE Thread, NTSTATUS ExitStatus);
 NTSTATUS NTAPI NtDelayExecution(BOOLEAN Alertable, PLARGE_INTEGER Interval);
 NTSTATUS NTAPI NtYieldExecution(VOID);
 
+NTSTATUS ExpQueryFirmwareTable(PVOID Buffer, ULONG Length, PULONG Returned); /* nt/ex/firmtable.c */
 NTSTATUS PspQueryModules(PVOID Buffer, ULONG Bytes, PULONG Returned);
 NTSTATUS PspQueryModulesEx(PVOID Buffer, ULONG Bytes, PULONG Returned);
 /* An answer of fixed size: STATUS_INFO_LENGTH_MISMATCH for room of any other. */

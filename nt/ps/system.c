@@ -202,6 +202,14 @@ static NTSTATUS PspQueryProcessName(PVOID Buffer, ULONG Bytes, PULONG Returned)
     return Status;
 }
 
+/* SystemBootEnvironmentInformation */
+typedef struct _PSP_BOOT {
+    GUID Identifier;
+    FIRMWARE_TYPE FirmwareType;
+    ULONGLONG Flags;
+} PSP_BOOT;
+C_ASSERT(sizeof(PSP_BOOT) == 32);
+
 NTSTATUS NTAPI NtQuerySystemInformation(ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
 {
     PSP_SYSTEM_BASIC Basic = {.TimerResolution = KI_TICK,
@@ -217,6 +225,8 @@ NTSTATUS NTAPI NtQuerySystemInformation(ULONG Class, PVOID Buffer, ULONG Bytes, 
     PSP_TIME_OF_DAY Time = {.BootTime.QuadPart = (LONGLONG)KiDoor->boot_time, .CurrentTime.QuadPart = KiSystemTime()};
     UCHAR Debugger[2] = {FALSE, TRUE}; /* not enabled, not present */
     PSP_PROCESSOR Processor = {.Architecture = 9, .MaximumProcessors = (USHORT)KiDoor->processors};
+    PSP_BOOT Boot = {.Identifier = {0x69727161, 0x6c61, 0x6200, {1}}, .FirmwareType = ExGetFirmwareType()};
+    BOOLEAN Secure[2] = {FALSE, FALSE};          /* a BIOS knows no Secure Boot: neither on nor to be had */
     ULONG Integrity[2] = {sizeof(Integrity), 3}; /* CODEINTEGRITY_OPTION_ENABLED and TESTSIGN: any driver is loaded */
 
     switch (Class) {
@@ -236,12 +246,18 @@ NTSTATUS NTAPI NtQuerySystemInformation(ULONG Class, PVOID Buffer, ULONG Bytes, 
         return PspGive(Buffer, Bytes, Returned, Debugger, sizeof(Debugger));
     case 64:
         return PspQueryHandles(Buffer, Bytes, Returned, TRUE);
+    case 76:
+        return ExpQueryFirmwareTable(Buffer, Bytes, Returned);
     case 77:
         return PspQueryModulesEx(Buffer, Bytes, Returned);
     case 88:
         return PspQueryProcessName(Buffer, Bytes, Returned);
+    case 90:
+        return PspGive(Buffer, Bytes, Returned, &Boot, sizeof(Boot));
     case 103:
         return PspGive(Buffer, Bytes, Returned, Integrity, sizeof(Integrity));
+    case 145:
+        return PspGive(Buffer, Bytes, Returned, Secure, sizeof(Secure));
     default:
         return STATUS_INVALID_INFO_CLASS;
     }

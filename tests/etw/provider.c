@@ -74,6 +74,23 @@ static VOID messages_go_to_a_logger(VOID)
     STATUS(WmiTraceMessage(7, 2, &Id, 12, Text, (SIZE_T)2, NULL), STATUS_INVALID_HANDLE);
 }
 
+static VOID security_events_are_reported(VOID)
+{
+    UNICODE_STRING Source = RTL_CONSTANT_STRING(L"S"), Text = RTL_CONSTANT_STRING(L"t");
+    static SE_ADT_PARAMETER_ARRAY Event = {.AuditId = 4242, .Type = 8, .ParameterCount = 2, .FlatSubCategoryId = 5};
+    Event.Parameters[0] = (SE_ADT_PARAMETER_ARRAY_ENTRY){.Type = SeAdtParmTypeString, .Address = &Text};
+    Event.Parameters[1] = (SE_ADT_PARAMETER_ARRAY_ENTRY){.Type = SeAdtParmTypeUlong, .Data = {0x1234}};
+    OK(SeReportSecurityEvent(0, &Source, NULL, &Event));
+    OK(SeReportSecurityEventWithSubCategory(0, &Source, SeExports->SeWorldSid, &Event, 6));
+    STATUS(SeReportSecurityEvent(0, NULL, NULL, &Event), STATUS_INVALID_PARAMETER);
+    STATUS(SeReportSecurityEvent(0, &Source, NULL, NULL), STATUS_INVALID_PARAMETER);
+    Event.Type = 1;
+    STATUS(SeReportSecurityEvent(0, &Source, NULL, &Event), STATUS_INVALID_PARAMETER);
+    Event.Type = 16;
+    Event.ParameterCount = SE_MAX_AUDIT_PARAMETERS + 1;
+    STATUS(SeReportSecurityEvent(0, &Source, NULL, &Event), STATUS_INVALID_PARAMETER);
+}
+
 static VOID it_unregisters(VOID)
 {
     OK(EtwUnregister(Handle));
@@ -81,4 +98,4 @@ static VOID it_unregisters(VOID)
 }
 
 TEST_MAIN(a_provider_registers, events_are_written_at_any_level, activities_belong_to_the_thread,
-          messages_go_to_a_logger, it_unregisters)
+          messages_go_to_a_logger, security_events_are_reported, it_unregisters)

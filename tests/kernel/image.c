@@ -103,6 +103,65 @@ TEST(exports_of_the_kernel_are_found_by_name)
         CHECK(Exports->NumberOfNames > 1000 && Size > Exports->NumberOfNames * 4);
 }
 
+typedef struct _TABLE {
+    ULONG Provider, Action, Id, Length;
+    UCHAR Data[512];
+} TABLE;
+
+static NTSTATUS Firmware(TABLE *Table, ULONG Provider, ULONG Action, ULONG Id, ULONG Bytes, PULONG Returned)
+{
+    *Table = (TABLE){Provider, Action, Id, 0, {0}};
+    return NtQuerySystemInformation(76, Table, Bytes, Returned);
+}
+
+TEST(the_firmware_has_tables)
+{
+    static TABLE Table;
+    ULONG Returned = 0;
+
+    CHECK_IS(Firmware(&Table, 'RSMB', 0, 0, 8, &Returned), STATUS_INFO_LENGTH_MISMATCH);
+    CHECK_IS(Returned, 16);
+    CHECK_IS(Firmware(&Table, 'XXXX', 0, 0, sizeof(Table), &Returned), STATUS_NOT_IMPLEMENTED);
+    CHECK_IS(Firmware(&Table, 'RSMB', 2, 0, sizeof(Table), &Returned), STATUS_INVALID_PARAMETER);
+    CHECK_IS(Firmware(&Table, 'RSMB', 0, 0, sizeof(Table), &Returned), STATUS_SUCCESS);
+    CHECK(Table.Length == 4 && *(PULONG)Table.Data == 0 && Returned == 20); /* one table, 0 */
+    CHECK_IS(Firmware(&Table, 'RSMB', 1, 0, 16, &Returned), STATUS_BUFFER_TOO_SMALL);
+    CHECK(Table.Length > 24 && Returned == Table.Length + 16);
+    CHECK_IS(Firmware(&Table, 'RSMB', 1, 0, Returned, &Returned), STATUS_SUCCESS);
+    CHECK_IS(*(PULONG)(Table.Data + 4) + 8, Table.Length); /* RawSMBIOSData.Length */
+    ULONG Types = 0;
+    for (PUCHAR At = Table.Data + 8; At < Table.Data + Table.Length;) { /* structures, each with its strings */
+        Types = Types * 1000 + At[0];
+        At += At[1];
+        while (At[0] || At[1])
+            At++;
+        At += 2;
+        CHECK(At <= Table.Data + Table.Length);
+    }
+    CHECK_IS(Types, 1127); /* 0, 1, 127 */
+    CHECK_IS(Firmware(&Table, 'RSMB', 1, 9, sizeof(Table), &Returned), STATUS_NOT_FOUND);
+    CHECK_IS(Firmware(&Table, 'ACPI', 0, 0, sizeof(Table), &Returned), STATUS_SUCCESS);
+    CHECK(Table.Length == 0 && Returned == 16);
+    CHECK_IS(Firmware(&Table, 'ACPI', 1, 'PCAF', sizeof(Table), &Returned), STATUS_NOT_FOUND);
+}
+
+TEST(the_start_is_a_bios)
+{
+    struct {
+        GUID Id;
+        ULONG Type;
+        ULONGLONG Flags;
+    } Boot;
+    BOOLEAN Secure[2] = {7, 7};
+    ULONG Returned;
+
+    CHECK_IS(NtQuerySystemInformation(90, &Boot, sizeof(Boot), &Returned), STATUS_SUCCESS);
+    CHECK(Returned == 32 && Boot.Type == ExGetFirmwareType());
+    CHECK_IS(NtQuerySystemInformation(90, &Boot, sizeof(Boot) - 1, &Returned), STATUS_INFO_LENGTH_MISMATCH);
+    CHECK_IS(NtQuerySystemInformation(145, Secure, sizeof(Secure), &Returned), STATUS_SUCCESS);
+    CHECK(!Secure[0] && !Secure[1] && Returned == 2);
+}
+
 TEST(modules_are_listed_with_their_times)
 {
     ULONG Bytes;
@@ -169,5 +228,6 @@ TEST(the_running_thread_says_what_it_is)
     CHECK_IS(PsLookupProcessThreadByCid(&Id, NULL, &Thread), STATUS_INVALID_CID);
 }
 
-CHECK_DRIVER(T(headers_of_an_image_are_found), T(exports_of_the_kernel_are_found_by_name),
-             T(modules_are_listed_with_their_times), T(handles_are_listed), T(the_running_thread_says_what_it_is))
+CHECK_DRIVER(T(headers_of_an_image_are_found), T(exports_of_the_kernel_are_found_by_name), T(the_firmware_has_tables),
+             T(the_start_is_a_bios), T(modules_are_listed_with_their_times), T(handles_are_listed),
+             T(the_running_thread_says_what_it_is))
