@@ -8,7 +8,7 @@
  * EXPECT: hard error 0xc000007f: full
  * EXPECT: hard error 0xc000007f
  * EXPECT: hard error 0xc0000011: words
- * EXPECT: 25 checks, 0 failures
+ * EXPECT: 33 checks, 0 failures
  * EXPECT: FATAL_UNHANDLED_HARD_ERROR
  * EXPECT: SUMMARY: irqlab: driver.bugcheck errors.c:
  * STATUS: 1
@@ -69,13 +69,12 @@ static VOID hard_errors_are_answered(VOID)
             continue;
         Response = 77;
         STATUS(ExRaiseHardError(STATUS_DISK_FULL, 1, 1, &Parameter, Option, &Response), STATUS_SUCCESS);
-        if (Response != 0) /* ResponseReturnToCaller: nobody is there to choose */
-            CHECK(Response == 0);
+        CHECK(Response == 0); /* ResponseReturnToCaller: nobody is there to choose */
     }
     STATUS(ExRaiseHardError(STATUS_DISK_FULL, 1, 1, &Parameter, 9, &Response), STATUS_INVALID_PARAMETER_4);
     CHECK(IoSetThreadHardErrorMode(FALSE));
     CHECK(!IoRaiseInformationalHardError(STATUS_END_OF_FILE, &Words, NULL));
-    OK(ExRaiseHardError(STATUS_DISK_FULL, 1, 1, &Parameter, 1, &Response));                  /* not said */
+    OK(ExRaiseHardError(STATUS_DISK_FULL, 1, 1, &Parameter, 1, &Response));      /* not said */
     OK(ExRaiseHardError(STATUS_DISK_FULL | OVERRIDE, 0, 0, NULL, 1, &Response)); /* said all the same */
     CHECK(!IoSetThreadHardErrorMode(TRUE));
     CHECK(IoRaiseInformationalHardError(STATUS_END_OF_FILE, &Words, NULL));

@@ -5,7 +5,6 @@
  */
 #include "test.h"
 
-
 static VOID MakePorts(PCM_RESOURCE_LIST List, ULONGLONG Start, ULONG Length)
 {
     RtlZeroMemory(List, sizeof(*List));
