@@ -10,7 +10,6 @@
 
 #define IOP_HARD_ERROR_PARAMETERS 5
 #define IOP_HARD_ERROR_OVERRIDE 0x10000000 /* HARDERROR_OVERRIDE_ERRORMODE: said whatever the thread's mode */
-#define IOP_LAST_OPTION 8                  /* OptionCancelTryContinue */
 
 typedef struct _IOP_HARD_ERROR {
     KAPC Apc;
@@ -107,8 +106,6 @@ NTSTATUS NTAPI ExRaiseHardError(NTSTATUS ErrorStatus, ULONG NumberOfParameters, 
         return STATUS_INVALID_PARAMETER_2;
     if (NumberOfParameters && !Parameters)
         return STATUS_INVALID_PARAMETER_4;
-    if (ValidResponseOptions > IOP_LAST_OPTION)
-        return STATUS_INVALID_PARAMETER_4; /* as NtRaiseHardError says it */
     for (ULONG i = 0; i < NumberOfParameters; i++) {
         PCUNICODE_STRING String = (PCUNICODE_STRING)Parameters[i];
         if (!(UnicodeStringParameterMask & 1ul << i))

@@ -13,21 +13,25 @@ typedef struct _WMI_OBJECT {
     WMI_NOTIFICATION_CALLBACK Callback;
     PVOID Context;
     ULONG Stack;
+    BOOLEAN Reads; /* opened for more than to listen */
 } WMI_OBJECT, *PWMI_OBJECT;
 
-#define WMI_ROOM 0x10000
+#define WMI_ROOM 0x10000        /* for an answer at first */
+#define WMI_ROOM_MOST 0x1000000 /* and when the provider says that it wants more */
 
 static LIST_ENTRY WmipObjects = {&WmipObjects, &WmipObjects};
 static POBJECT_TYPE WmipType;
 
 /* ---- Objects ----------------------------------------------------------------------------------------------------- */
 
-static VOID WmipSwitch(const GUID *Guid, UCHAR Minor)
+/* To every provider of the block; Flag not 0: if it has registered the block with that flag. */
+static VOID WmipSwitch(const GUID *Guid, UCHAR Minor, ULONG Flag)
 {
     for (PLIST_ENTRY Entry = WmipProviders.Flink, Next; Entry != &WmipProviders; Entry = Next) {
         PWMI_PROVIDER Provider = CONTAINING_RECORD(Entry, WMI_PROVIDER, Entry);
+        PWMI_BLOCK Block = WmipFindBlock(Provider, Guid);
         Next = Entry->Flink;
-        if (WmipFindBlock(Provider, Guid))
+        if (Block && (!Flag || (Block->Flags & Flag)))
             WmipSend(Provider->Device, Minor, (PVOID)Guid, NULL, 0, NULL);
     }
 }
@@ -42,15 +46,40 @@ static BOOLEAN WmipIsHeard(const GUID *Guid)
     return FALSE;
 }
 
+static BOOLEAN WmipIsRead(const GUID *Guid)
+{
+    for (PLIST_ENTRY Entry = WmipObjects.Flink; Entry != &WmipObjects; Entry = Entry->Flink) {
+        PWMI_OBJECT Object = CONTAINING_RECORD(Entry, WMI_OBJECT, Entry);
+        if (Object->Reads && RtlEqualMemory(&Object->Guid, Guid, sizeof(GUID)))
+            return TRUE;
+    }
+    return FALSE;
+}
+
+VOID WmipSwitchOn(PWMI_PROVIDER Provider)
+{
+    for (ULONG i = 0; i < Provider->Blocks; i++) {
+        GUID Guid = Provider->Block[i].Guid;
+        BOOLEAN Fresh = Provider->Block[i].Fresh, Costly = (Provider->Block[i].Flags & WMIREG_FLAG_EXPENSIVE) != 0;
+        Provider->Block[i].Fresh = FALSE;
+        if (Fresh && WmipIsHeard(&Guid))
+            WmipSend(Provider->Device, IRP_MN_ENABLE_EVENTS, &Guid, NULL, 0, NULL);
+        if (Fresh && Costly && WmipIsRead(&Guid))
+            WmipSend(Provider->Device, IRP_MN_ENABLE_COLLECTION, &Guid, NULL, 0, NULL);
+    }
+}
+
 static VOID WmipDeleteObject(PVOID Body)
 {
     PWMI_OBJECT Object = Body;
     RemoveEntryList(&Object->Entry);
+    if (Object->Reads && !WmipIsRead(&Object->Guid))
+        WmipSwitch(&Object->Guid, IRP_MN_DISABLE_COLLECTION, WMIREG_FLAG_EXPENSIVE);
     if (!Object->Callback)
         return;
     VfUntrack(Object, VfCallbackObject);
     if (!WmipIsHeard(&Object->Guid))
-        WmipSwitch(&Object->Guid, IRP_MN_DISABLE_EVENTS);
+        WmipSwitch(&Object->Guid, IRP_MN_DISABLE_EVENTS, 0);
 }
 
 static BOOLEAN WmipIsProvided(const GUID *Guid)
@@ -76,9 +105,13 @@ NTSTATUS NTAPI IoWMIOpenBlock(GUID *Guid, ULONG DesiredAccess, PVOID *DataBlockO
     Status = ObpAllocateObject(WmipType, sizeof(*Object), (PVOID *)&Object);
     if (!NT_SUCCESS(Status))
         return Status;
+    BOOLEAN Read = WmipIsRead(Guid);
     Object->Guid = *Guid;
+    Object->Reads = (DesiredAccess & ~WMI_NOTIFICATION_ACCESS) != 0;
     InsertTailList(&WmipObjects, &Object->Entry);
     *DataBlockObject = Object;
+    if (Object->Reads && !Read) /* docs: IRP_MN_ENABLE_COLLECTION: now the data are to be accumulated */
+        WmipSwitch(Guid, IRP_MN_ENABLE_COLLECTION, WMIREG_FLAG_EXPENSIVE);
     return STATUS_SUCCESS;
 }
 
@@ -112,23 +145,61 @@ static ULONG WmipAddNames(PWNODE_ALL_DATA Node, PWMI_BLOCK Block, ULONG Used, UL
     return At;
 }
 
-static NTSTATUS WmipQueryAll(PWMI_PROVIDER Provider, PWMI_BLOCK Block, PVOID Buffer, PULONG Used)
+/* Room that names take behind the data, at most. */
+static ULONG WmipNamesRoom(PWMI_BLOCK Block)
 {
-    PWNODE_ALL_DATA Node = Buffer;
-    ULONG Bytes = 0;
+    WCHAR Name[WMI_NAMES_LENGTH];
+    ULONG Bytes = 8;
+    for (ULONG i = 0; i < Block->Instances && WmipInstanceName(Block, i, Name); i++)
+        Bytes += sizeof(ULONG) + sizeof(USHORT) + (ULONG)wcslen(Name) * sizeof(WCHAR);
+    return Bytes;
+}
+
+/* A query, asked again with more room when the provider wants it. Head begins the node; *Node is a block with *Bytes of answer
+ * and Spare behind them, which the caller frees after success. */
+static NTSTATUS WmipAnswer(PWMI_PROVIDER Provider, UCHAR Minor, const VOID *Head, ULONG HeadBytes, ULONG Spare,
+                           PVOID *Node, PULONG Bytes)
+{
+    GUID Guid = ((const WNODE_HEADER *)Head)->Guid;
+    ULONG Room = WMI_ROOM;
+    for (ULONG Try = 0; Try < 3; Try++) {
+        PWNODE_TOO_SMALL Answer = ExpTryAllocate(Room + Spare, WMI_TAG);
+        NTSTATUS Status;
+        if (!Answer)
+            return STATUS_INSUFFICIENT_RESOURCES;
+        RtlCopyMemory(Answer, Head, HeadBytes);
+        *Bytes = 0;
+        Status = WmipSend(Provider->Device, Minor, &Guid, Answer, Room, Bytes);
+        if (NT_SUCCESS(Status) && *Bytes >= sizeof(WNODE_HEADER) && *Bytes <= Room &&
+            !(Answer->WnodeHeader.Flags & WNODE_FLAG_TOO_SMALL)) {
+            *Node = Answer;
+            return STATUS_SUCCESS;
+        }
+        BOOLEAN More = NT_SUCCESS(Status) && *Bytes >= sizeof(*Answer) &&
+                       (Answer->WnodeHeader.Flags & WNODE_FLAG_TOO_SMALL) && Answer->SizeNeeded > Room &&
+                       Answer->SizeNeeded <= WMI_ROOM_MOST;
+        if (More)
+            Room = Answer->SizeNeeded;
+        ExpFree(Answer);
+        if (!More)
+            return NT_SUCCESS(Status) ? STATUS_UNSUCCESSFUL : Status;
+    }
+    return STATUS_UNSUCCESSFUL;
+}
+
+static NTSTATUS WmipQueryAll(PWMI_PROVIDER Provider, PWMI_BLOCK Block, PVOID *Buffer, PULONG Used)
+{
+    WNODE_ALL_DATA Head = {
+        .WnodeHeader = {.BufferSize = sizeof(Head), .ProviderId = Provider->Id, .Guid = Block->Guid}};
+    ULONG Spare = WmipNamesRoom(Block), Bytes;
     NTSTATUS Status;
-    RtlZeroMemory(Node, sizeof(*Node));
-    Node->WnodeHeader.BufferSize = sizeof(*Node);
-    Node->WnodeHeader.ProviderId = Provider->Id;
-    Node->WnodeHeader.Guid = Block->Guid;
-    Node->WnodeHeader.Flags =
-        WNODE_FLAG_ALL_DATA | (Block->Base || Block->Names ? WNODE_FLAG_STATIC_INSTANCE_NAMES : 0);
-    Status = WmipSend(Provider->Device, IRP_MN_QUERY_ALL_DATA, (PVOID)&Block->Guid, Buffer, WMI_ROOM, &Bytes);
+    Head.WnodeHeader.Flags = WNODE_FLAG_ALL_DATA | (Block->Base || Block->Names ? WNODE_FLAG_STATIC_INSTANCE_NAMES : 0);
+    Status = WmipAnswer(Provider, IRP_MN_QUERY_ALL_DATA, &Head, sizeof(Head), Spare, Buffer, &Bytes);
     if (!NT_SUCCESS(Status))
         return Status;
-    if (Bytes < sizeof(WNODE_HEADER) || (Node->WnodeHeader.Flags & WNODE_FLAG_TOO_SMALL))
-        return STATUS_UNSUCCESSFUL;
-    *Used = WmipAddNames(Node, Block, Bytes < WMI_ROOM ? Bytes : WMI_ROOM, WMI_ROOM);
+    PWNODE_ALL_DATA Node = *Buffer;
+    Block = WmipFindBlock(Provider, &Head.WnodeHeader.Guid); /* it may have told its blocks anew meanwhile */
+    *Used = Block ? WmipAddNames(Node, Block, Bytes, Bytes + Spare) : Bytes;
     Node->WnodeHeader.BufferSize = *Used;
     Node->WnodeHeader.Linkage = 0;
     return STATUS_SUCCESS;
@@ -150,18 +221,16 @@ static NTSTATUS WmipTooSmall(ULONG Needed, PULONG InOutBufferSize, PVOID OutBuff
 
 static NTSTATUS WmipCollect(PWMI_OBJECT *Objects, ULONG Count, PULONG InOutBufferSize, PUCHAR OutBuffer)
 {
-    PVOID Buffer = ExpTryAllocate(WMI_ROOM, WMI_TAG);
     ULONG Total = 0, Last = 0, Found = 0;
-    if (!Buffer)
-        return STATUS_INSUFFICIENT_RESOURCES;
     for (ULONG i = 0; i < Count; i++)
         for (PLIST_ENTRY Entry = WmipProviders.Flink, Next; Entry != &WmipProviders; Entry = Next) {
             PWMI_PROVIDER Provider = CONTAINING_RECORD(Entry, WMI_PROVIDER, Entry);
             PWMI_BLOCK Block = WmipFindBlock(Provider, &Objects[i]->Guid);
+            PVOID Buffer;
             ULONG Used = 0;
             Next = Entry->Flink;
             if (!Block || (Block->Flags & WMIREG_FLAG_EVENT_ONLY_GUID) ||
-                !NT_SUCCESS(WmipQueryAll(Provider, Block, Buffer, &Used)))
+                !NT_SUCCESS(WmipQueryAll(Provider, Block, &Buffer, &Used)))
                 continue;
             Total = WmipAlign(Total);
             if (OutBuffer && Total + Used <= *InOutBufferSize) {
@@ -169,11 +238,11 @@ static NTSTATUS WmipCollect(PWMI_OBJECT *Objects, ULONG Count, PULONG InOutBuffe
                 if (Found)
                     ((PWNODE_HEADER)(OutBuffer + Last))->Linkage = Total - Last;
             }
+            ExpFree(Buffer);
             Last = Total;
             Total += Used;
             Found++;
         }
-    ExpFree(Buffer);
     if (!Found)
         return STATUS_WMI_GUID_NOT_FOUND;
     if (!OutBuffer || Total > *InOutBufferSize)
@@ -223,28 +292,16 @@ static VOID WmipFillHeader(PWNODE_HEADER Header, PWMI_PROVIDER Provider, const G
 }
 
 /* *Node: a block with the answer, which the caller frees; *Bytes of it were filled. */
-static NTSTATUS WmipQueryOne(PWMI_OBJECT Object, PUNICODE_STRING InstanceName, PWNODE_SINGLE_INSTANCE *Node,
-                             PULONG Bytes)
+static NTSTATUS WmipQueryOne(PWMI_OBJECT Object, PUNICODE_STRING InstanceName, PVOID *Node, PULONG Bytes)
 {
+    WNODE_SINGLE_INSTANCE Head = {.DataBlockOffset = WmipAlign(sizeof(Head))};
     ULONG Index;
     PWMI_PROVIDER Provider = WmipFindInstance(&Object->Guid, InstanceName, &Index);
-    NTSTATUS Status;
     if (!Provider)
         return STATUS_WMI_INSTANCE_NOT_FOUND;
-    *Node = ExpTryAllocate(WMI_ROOM, WMI_TAG);
-    if (!*Node)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    RtlZeroMemory(*Node, sizeof(**Node));
-    WmipFillHeader(&(*Node)->WnodeHeader, Provider, &Object->Guid, sizeof(**Node), WNODE_FLAG_SINGLE_INSTANCE, 0);
-    (*Node)->InstanceIndex = Index;
-    (*Node)->DataBlockOffset = WmipAlign(sizeof(**Node));
-    *Bytes = 0;
-    Status = WmipSend(Provider->Device, IRP_MN_QUERY_SINGLE_INSTANCE, &Object->Guid, *Node, WMI_ROOM, Bytes);
-    if (NT_SUCCESS(Status) && (*Bytes < sizeof(WNODE_HEADER) || *Bytes > WMI_ROOM))
-        Status = STATUS_UNSUCCESSFUL;
-    if (!NT_SUCCESS(Status))
-        ExpFree(*Node);
-    return Status;
+    WmipFillHeader(&Head.WnodeHeader, Provider, &Object->Guid, sizeof(Head), WNODE_FLAG_SINGLE_INSTANCE, 0);
+    Head.InstanceIndex = Index;
+    return WmipAnswer(Provider, IRP_MN_QUERY_SINGLE_INSTANCE, &Head, sizeof(Head), 0, Node, Bytes);
 }
 
 /* The instances one behind the other, linked. One that is not there, or that its provider does not give, ends it. */
@@ -253,7 +310,7 @@ static NTSTATUS WmipQueryThese(PWMI_OBJECT *Objects, PUNICODE_STRING Names, ULON
 {
     ULONG Total = 0, Last = 0;
     for (ULONG i = 0; i < Count; i++) {
-        PWNODE_SINGLE_INSTANCE Node;
+        PVOID Node;
         ULONG Bytes;
         NTSTATUS Status = WmipQueryOne(Objects[i], &Names[i], &Node, &Bytes);
         if (!NT_SUCCESS(Status))
@@ -298,7 +355,7 @@ NTSTATUS NTAPI IoWMISetSingleInstance(PVOID DataBlockObject, PUNICODE_STRING Ins
     NTSTATUS Status;
     if (!Provider)
         return STATUS_WMI_INSTANCE_NOT_FOUND;
-    Node = ExpTryAllocate(Bytes, WMI_TAG);
+    Node = Bytes >= Offset ? ExpTryAllocate(Bytes, WMI_TAG) : NULL;
     if (!Node)
         return STATUS_INSUFFICIENT_RESOURCES;
     WmipFillHeader(&Node->WnodeHeader, Provider, &Object->Guid, Bytes, WNODE_FLAG_SINGLE_INSTANCE, Version);
@@ -322,7 +379,7 @@ NTSTATUS NTAPI IoWMISetSingleItem(PVOID DataBlockObject, PUNICODE_STRING Instanc
     NTSTATUS Status;
     if (!Provider)
         return STATUS_WMI_INSTANCE_NOT_FOUND;
-    Node = ExpTryAllocate(Bytes, WMI_TAG);
+    Node = Bytes >= Offset ? ExpTryAllocate(Bytes, WMI_TAG) : NULL;
     if (!Node)
         return STATUS_INSUFFICIENT_RESOURCES;
     WmipFillHeader(&Node->WnodeHeader, Provider, &Object->Guid, Bytes, WNODE_FLAG_SINGLE_ITEM, Version);
@@ -348,7 +405,7 @@ NTSTATUS NTAPI IoWMIExecuteMethod(PVOID DataBlockObject, PUNICODE_STRING Instanc
     NTSTATUS Status;
     if (!Provider)
         return STATUS_WMI_INSTANCE_NOT_FOUND;
-    Node = ExpTryAllocate(Bytes, WMI_TAG);
+    Node = Bytes >= Offset ? ExpTryAllocate(Bytes, WMI_TAG) : NULL;
     if (!Node)
         return STATUS_INSUFFICIENT_RESOURCES;
     WmipFillHeader(&Node->WnodeHeader, Provider, &Object->Guid, Bytes, WNODE_FLAG_METHOD_ITEM, 0);
@@ -362,7 +419,7 @@ NTSTATUS NTAPI IoWMIExecuteMethod(PVOID DataBlockObject, PUNICODE_STRING Instanc
     if (NT_SUCCESS(Status)) {
         ULONG Out = Node->SizeDataBlock;
         if (Node->WnodeHeader.Flags & WNODE_FLAG_TOO_SMALL) {
-            *OutBufferSize = ((PWNODE_TOO_SMALL)Node)->SizeNeeded;
+            *OutBufferSize = ((PWNODE_TOO_SMALL)Node)->SizeNeeded - Offset; /* the data, without the node's head */
             Status = STATUS_BUFFER_TOO_SMALL;
         } else if (Out > *OutBufferSize) {
             *OutBufferSize = Out;
@@ -426,7 +483,7 @@ NTSTATUS NTAPI IoWMISetNotificationCallback(PVOID Object, WMI_NOTIFICATION_CALLB
     else
         VfUntrack(Own, VfCallbackObject);
     if (Callback && !Heard)
-        WmipSwitch(&Own->Guid, IRP_MN_ENABLE_EVENTS);
+        WmipSwitch(&Own->Guid, IRP_MN_ENABLE_EVENTS, 0);
     return STATUS_SUCCESS;
 }
 

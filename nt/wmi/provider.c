@@ -74,17 +74,20 @@ BOOLEAN WmipInstanceName(PWMI_BLOCK Block, ULONG Index, PWSTR Name)
 
 /* ---- What a device registers ------------------------------------------------------------------------------------- */
 
+static VOID WmipFreeBlock(PWMI_BLOCK Block)
+{
+    for (ULONG i = 0; Block->Names && i < Block->Instances; i++)
+        ExpFree(Block->Names[i]);
+    if (Block->Names)
+        ExpFree(Block->Names);
+    if (Block->Base)
+        ExpFree(Block->Base);
+}
+
 static VOID WmipFreeBlocks(PWMI_PROVIDER Provider)
 {
-    for (ULONG i = 0; i < Provider->Blocks; i++) {
-        PWMI_BLOCK Block = &Provider->Block[i];
-        for (ULONG j = 0; Block->Names && j < Block->Instances; j++)
-            ExpFree(Block->Names[j]);
-        if (Block->Names)
-            ExpFree(Block->Names);
-        if (Block->Base)
-            ExpFree(Block->Base);
-    }
+    for (ULONG i = 0; i < Provider->Blocks; i++)
+        WmipFreeBlock(&Provider->Block[i]);
     if (Provider->Block)
         ExpFree(Provider->Block);
     Provider->Block = NULL;
@@ -135,25 +138,47 @@ static VOID WmipReadNames(PWMI_BLOCK Block, PWMIREGGUIDW From, PUCHAR Info, ULON
     }
 }
 
-static VOID WmipReadInfo(PWMI_PROVIDER Provider, PUCHAR Info, ULONG Bytes)
+static BOOLEAN WmipForgetBlock(PWMI_PROVIDER Provider, const GUID *Guid)
+{
+    PWMI_BLOCK Old = WmipFindBlock(Provider, Guid);
+    if (!Old)
+        return FALSE;
+    WmipFreeBlock(Old);
+    *Old = Provider->Block[--Provider->Blocks];
+    return TRUE;
+}
+
+/* docs: WMIREGGUID: an update names blocks that are new, have changed, or go; the others stay. */
+static VOID WmipReadInfo(PWMI_PROVIDER Provider, PUCHAR Info, ULONG Bytes, BOOLEAN Update)
 {
     PWMIREGINFOW Registered = (PVOID)Info;
+    PWMI_BLOCK Before = Provider->Block;
     if (Bytes < sizeof(*Registered) || Registered->GuidCount > (Bytes - sizeof(*Registered)) / sizeof(WMIREGGUIDW))
         return;
-    WmipFreeBlocks(Provider);
-    Provider->Block = ExpAllocate((Registered->GuidCount + 1) * sizeof(WMI_BLOCK), WMI_TAG);
+    if (!Update) {
+        WmipFreeBlocks(Provider);
+        Before = NULL;
+    }
+    Provider->Block = ExpAllocate((Provider->Blocks + Registered->GuidCount + 1) * sizeof(WMI_BLOCK), WMI_TAG);
+    if (Before) {
+        RtlCopyMemory(Provider->Block, Before, Provider->Blocks * sizeof(WMI_BLOCK));
+        ExpFree(Before);
+    }
     for (ULONG i = 0; i < Registered->GuidCount; i++) {
         PWMIREGGUIDW From = &Registered->WmiRegGuid[i];
-        PWMI_BLOCK Block = &Provider->Block[Provider->Blocks];
+        BOOLEAN Known = WmipForgetBlock(Provider, &From->Guid);
         if (From->Flags & WMIREG_FLAG_REMOVE_GUID)
             continue;
-        Provider->Blocks++;
+        PWMI_BLOCK Block = &Provider->Block[Provider->Blocks++];
+        RtlZeroMemory(Block, sizeof(*Block));
+        Block->Fresh = !Known;
         Block->Guid = From->Guid;
         Block->Flags = From->Flags;
         Block->Instances = From->InstanceCount;
         WmipReadNames(Block, From, Info, Bytes);
         WmipRecord(DOOR_WMI_REGISTERED, &Block->Guid, Provider->Id, Block->Instances, NULL, 0);
     }
+    WmipSwitchOn(Provider);
 }
 
 /* docs: IRP_MN_REGINFO_EX: a buffer that is too small comes back with the size wanted in its first ULONG. Drivers from
@@ -170,7 +195,7 @@ static NTSTATUS WmipAsk(PWMI_PROVIDER Provider, ULONG Path)
         if (Status == STATUS_NOT_SUPPORTED || Status == STATUS_INVALID_DEVICE_REQUEST)
             Status = WmipSend(Provider->Device, IRP_MN_REGINFO, (PVOID)(ULONG_PTR)Path, Info, Bytes, &Given);
         if (NT_SUCCESS(Status) && Given > sizeof(ULONG))
-            WmipReadInfo(Provider, Info, Given < Bytes ? Given : Bytes);
+            WmipReadInfo(Provider, Info, Given < Bytes ? Given : Bytes, Path == WMIUPDATE);
         else if ((Status == STATUS_BUFFER_TOO_SMALL || NT_SUCCESS(Status)) && Given == sizeof(ULONG) &&
                  *(PULONG)Info > Bytes && *(PULONG)Info < 0x100000) {
             Bytes = *(PULONG)Info;

@@ -15,8 +15,9 @@
 typedef struct _WMI_BLOCK {
     GUID Guid;
     ULONG Flags, Instances;
-    PWSTR Base;   /* of instance names: Base with a number behind it */
-    PWSTR *Names; /* or each one; both NULL: the provider names them itself */
+    PWSTR Base;    /* of instance names: Base with a number behind it */
+    PWSTR *Names;  /* or each one; both NULL: the provider names them itself */
+    BOOLEAN Fresh; /* WmipSwitchOn has not seen it */
 } WMI_BLOCK, *PWMI_BLOCK;
 
 typedef struct _WMI_PROVIDER {
@@ -36,3 +37,5 @@ BOOLEAN WmipInstanceName(PWMI_BLOCK Block, ULONG Index, PWSTR Name); /* FALSE = 
 VOID WmipDeviceGoes(PDEVICE_OBJECT Device);
 VOID WmipRecord(ULONG What, const GUID *Guid, ULONG Provider, ULONG Count, const VOID *Data, ULONG Bytes);
 VOID WmipTellListeners(PWNODE_HEADER Event);
+/* A provider has told its blocks: fresh ones that somebody hears, or reads at some expense, are switched on. */
+VOID WmipSwitchOn(PWMI_PROVIDER Provider);

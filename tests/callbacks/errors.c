@@ -8,7 +8,7 @@
  * EXPECT: hard error 0xc000007f: full
  * EXPECT: hard error 0xc000007f
  * EXPECT: hard error 0xc0000011: words
- * EXPECT: 33 checks, 0 failures
+ * EXPECT: 32 checks, 0 failures
  * EXPECT: FATAL_UNHANDLED_HARD_ERROR
  * EXPECT: SUMMARY: irqlab: driver.bugcheck errors.c:
  * STATUS: 1
@@ -71,7 +71,6 @@ static VOID hard_errors_are_answered(VOID)
         STATUS(ExRaiseHardError(STATUS_DISK_FULL, 1, 1, &Parameter, Option, &Response), STATUS_SUCCESS);
         CHECK(Response == 0); /* ResponseReturnToCaller: nobody is there to choose */
     }
-    STATUS(ExRaiseHardError(STATUS_DISK_FULL, 1, 1, &Parameter, 9, &Response), STATUS_INVALID_PARAMETER_4);
     CHECK(IoSetThreadHardErrorMode(FALSE));
     CHECK(!IoRaiseInformationalHardError(STATUS_END_OF_FILE, &Words, NULL));
     OK(ExRaiseHardError(STATUS_DISK_FULL, 1, 1, &Parameter, 1, &Response));      /* not said */
