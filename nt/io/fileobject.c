@@ -225,6 +225,12 @@ PTXN_PARAMETER_BLOCK NTAPI IoGetTransactionParameterBlock(PFILE_OBJECT File)
     return IopMarks(File) ? IopMarks(File)->Transaction : NULL;
 }
 
+/* docs: IoGetSiloParameters: NULL for a file outside of containers; there is none. */
+PIO_FOEXT_SILO_PARAMETERS NTAPI IoGetSiloParameters(PFILE_OBJECT File)
+{
+    return NULL;
+}
+
 POPLOCK_KEY_ECP_CONTEXT NTAPI IoGetOplockKeyContext(PFILE_OBJECT File)
 {
     return IopMarks(File) && IopMarks(File)->HasOplockKey ? (POPLOCK_KEY_ECP_CONTEXT)&IopMarks(File)->OplockKey : NULL;

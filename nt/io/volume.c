@@ -410,6 +410,12 @@ NTSTATUS NTAPI IoVolumeDeviceToDosName(PVOID VolumeDeviceObject, PUNICODE_STRING
     return STATUS_OBJECT_NAME_NOT_FOUND;
 }
 
+/* docs: RtlVolumeDeviceToDosName: the older name. */
+NTSTATUS NTAPI RtlVolumeDeviceToDosName(PVOID VolumeDeviceObject, PUNICODE_STRING DosName)
+{
+    return IoVolumeDeviceToDosName(VolumeDeviceObject, DosName);
+}
+
 /* docs: IoVolumeDeviceToGuid, IoVolumeDeviceToGuidPath: names that the mount manager has given. There is none, so no volume
  * has one. */
 NTSTATUS NTAPI IoVolumeDeviceToGuid(PVOID VolumeDeviceObject, GUID *Guid)

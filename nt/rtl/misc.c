@@ -227,6 +227,40 @@ BOOLEAN NTAPI RtlIsStateSeparationEnabled(VOID)
     return FALSE;
 }
 
+/* docs: RtlGetPersistedStateLocation: without state separation the map of places is empty, and the caller's own path holds. */
+NTSTATUS NTAPI RtlGetPersistedStateLocation(PCWSTR SourceID, PCWSTR CustomValue, PCWSTR DefaultPath,
+                                            STATE_LOCATION_TYPE StateLocationType, PWCHAR TargetPath,
+                                            ULONG BufferLengthIn, PULONG BufferLengthOut)
+{
+    ULONG Bytes;
+
+    if (!SourceID || (ULONG)StateLocationType >= LocationTypeMaximum || (BufferLengthIn && !TargetPath))
+        return STATUS_INVALID_PARAMETER;
+    if (!DefaultPath)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    Bytes = (ULONG)(wcslen(DefaultPath) + 1) * sizeof(WCHAR);
+    if (BufferLengthOut)
+        *BufferLengthOut = Bytes;
+    if (BufferLengthIn < Bytes)
+        return STATUS_BUFFER_OVERFLOW;
+    RtlCopyMemory(TargetPath, DefaultPath, Bytes);
+    return STATUS_SUCCESS;
+}
+
+/* docs: RtlRaiseCustomSystemEventTrigger: no broker runs background tasks here, so nobody has subscribed. */
+NTSTATUS NTAPI RtlRaiseCustomSystemEventTrigger(PCUSTOM_SYSTEM_EVENT_TRIGGER_CONFIG TriggerConfig)
+{
+    if (!TriggerConfig || TriggerConfig->Size != sizeof(*TriggerConfig) || !TriggerConfig->TriggerId)
+        return STATUS_INVALID_PARAMETER;
+    return STATUS_INSTANCE_NOT_AVAILABLE;
+}
+
+/* docs: RtlQueryProcessPlaceholderCompatibilityMode: nobody sets it; a process without user mode has nowhere to. */
+CHAR NTAPI RtlQueryProcessPlaceholderCompatibilityMode(VOID)
+{
+    return PspCurrentProcess()->Peb ? PHCM_APPLICATION_DEFAULT : PHCM_ERROR_NO_PEB;
+}
+
 /* docs: RtlGetEnabledExtendedFeatures: of those asked for. */
 ULONG64 NTAPI RtlGetEnabledExtendedFeatures(ULONG64 Mask)
 {

@@ -120,6 +120,7 @@ static BOOLEAN SepPutParameter(SEP_EVENT *Event, PSE_ADT_PARAMETER_ARRAY_ENTRY P
 
 #define SEP_AUDIT_SUCCESS 8 /* EVENTLOG_AUDIT_SUCCESS, EVENTLOG_AUDIT_FAILURE */
 #define SEP_AUDIT_FAILURE 16
+#define SEP_WARNING 3 /* TRACE_LEVEL_WARNING */
 
 NTSTATUS NTAPI SeReportSecurityEventWithSubCategory(ULONG Flags, PUNICODE_STRING SourceName, PSID UserSid,
                                                     PSE_ADT_PARAMETER_ARRAY AuditParameters, ULONG AuditSubcategoryId)
@@ -151,4 +152,23 @@ NTSTATUS NTAPI SeReportSecurityEvent(ULONG Flags, PUNICODE_STRING SourceName, PS
 {
     return SeReportSecurityEventWithSubCategory(Flags, SourceName, UserSid, AuditParameters,
                                                 AuditParameters ? AuditParameters->FlatSubCategoryId : 0);
+}
+
+/* docs: SeEtwWriteKMCveEvent: an attempt on a known weakness was seen. */
+NTSTATUS NTAPI SeEtwWriteKMCveEvent(PCUNICODE_STRING CveId, PCUNICODE_STRING AdditionalDetails)
+{
+    static const GUID Audit = {0x85a62a0d, 0x7e17, 0x485f, {0x9d, 0x4f, 0x74, 0x9a, 0x28, 0x71, 0x93, 0xa6}};
+    static const UNICODE_STRING None = RTL_CONSTANT_STRING(L"");
+    struct door_event_etw Header = {.kind = DOOR_ETW_EVENT, .id = 1, .level = SEP_WARNING};
+    SEP_EVENT Event = {0};
+    if (!CveId || !CveId->Buffer)
+        return STATUS_INVALID_PARAMETER;
+    if (KiDoor->trace_level < SEP_WARNING)
+        return STATUS_SUCCESS;
+    RtlCopyMemory(Header.provider, &Audit, sizeof(GUID));
+    Event.Data = EtwpDataRoom(&Event.Room);
+    if (!SepPutText(&Event, CveId) || !SepPutText(&Event, AdditionalDetails ? AdditionalDetails : &None))
+        return STATUS_BUFFER_OVERFLOW;
+    EtwpRecord(&Header, Event.Data, Event.Bytes);
+    return STATUS_SUCCESS;
 }

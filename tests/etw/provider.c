@@ -80,6 +80,8 @@ static VOID security_events_are_reported(VOID)
     static SE_ADT_PARAMETER_ARRAY Event = {.AuditId = 4242, .Type = 8, .ParameterCount = 2, .FlatSubCategoryId = 5};
     Event.Parameters[0] = (SE_ADT_PARAMETER_ARRAY_ENTRY){.Type = SeAdtParmTypeString, .Address = &Text};
     Event.Parameters[1] = (SE_ADT_PARAMETER_ARRAY_ENTRY){.Type = SeAdtParmTypeUlong, .Data = {0x1234}};
+    OK(SeEtwWriteKMCveEvent(&Source, &Text));
+    STATUS(SeEtwWriteKMCveEvent(NULL, &Text), STATUS_INVALID_PARAMETER);
     OK(SeReportSecurityEvent(0, &Source, NULL, &Event));
     OK(SeReportSecurityEventWithSubCategory(0, &Source, SeExports->SeWorldSid, &Event, 6));
     STATUS(SeReportSecurityEvent(0, NULL, NULL, &Event), STATUS_INVALID_PARAMETER);

@@ -213,6 +213,42 @@ static VOID the_system_partition_is_noted(VOID)
     RtlFreeUnicodeString(&Found);
 }
 
+static VOID state_lies_where_the_caller_says(VOID)
+{
+    CUSTOM_SYSTEM_EVENT_TRIGGER_CONFIG Trigger;
+    WCHAR Path[16];
+    ULONG Bytes = 0;
+
+    STATUS(RtlGetPersistedStateLocation(L"Id", NULL, NULL, LocationTypeRegistry, Path, sizeof(Path), &Bytes),
+           STATUS_OBJECT_NAME_NOT_FOUND);
+    STATUS(RtlGetPersistedStateLocation(L"Id", NULL, L"C:\\here", LocationTypeFileSystem, Path, 4, &Bytes),
+           STATUS_BUFFER_OVERFLOW);
+    CHECK(Bytes == 16);
+    OK(RtlGetPersistedStateLocation(L"Id", NULL, L"C:\\here", LocationTypeFileSystem, Path, Bytes, &Bytes));
+    CHECK(!wcscmp(Path, L"C:\\here") && Bytes == 16);
+    STATUS(RtlGetPersistedStateLocation(L"Id", NULL, L"x", LocationTypeMaximum, Path, sizeof(Path), &Bytes),
+           STATUS_INVALID_PARAMETER);
+    CUSTOM_SYSTEM_EVENT_TRIGGER_INIT(&Trigger, L"mine");
+    STATUS(RtlRaiseCustomSystemEventTrigger(&Trigger), STATUS_INSTANCE_NOT_AVAILABLE);
+    Trigger.Size = 0;
+    STATUS(RtlRaiseCustomSystemEventTrigger(&Trigger), STATUS_INVALID_PARAMETER);
+    CHECK(RtlQueryProcessPlaceholderCompatibilityMode() == PHCM_ERROR_NO_PEB); /* System's thread */
+}
+
+static VOID the_volume_has_a_letter(VOID)
+{
+    UNICODE_STRING Letter = {0};
+    PFILE_OBJECT File;
+    HANDLE Handle;
+
+    File = OpenWith(NULL, NULL, 0, &Handle);
+    CHECK(!IoGetSiloParameters(File));
+    OK(RtlVolumeDeviceToDosName(File->DeviceObject, &Letter));
+    CHECK(Letter.Length == 4 && !wcscmp(Letter.Buffer, L"C:"));
+    ExFreePool(Letter.Buffer);
+    Close(File, Handle);
+}
+
 static VOID domains_are_refused(VOID)
 {
     STATUS(IoGetIommuInterface(1, NULL), STATUS_NOT_SUPPORTED);
@@ -230,4 +266,5 @@ static VOID unload_waits_for_the_thread(VOID)
 
 TEST_MAIN(a_thread_holds_its_device, a_link_may_be_unprotected, registered_filters_are_listed,
           a_file_knows_its_oplock_keys, applications_are_kept_alive_by_count, a_volume_gets_its_folder,
-          the_system_partition_is_noted, domains_are_refused, unload_waits_for_the_thread)
+          the_system_partition_is_noted, state_lies_where_the_caller_says, the_volume_has_a_letter, domains_are_refused,
+          unload_waits_for_the_thread)

@@ -66,7 +66,7 @@ static void Begin(PDEVICE_OBJECT Device)
     Ask(Pdo, DevicePropertyBootConfigurationTranslated, STATUS_OBJECT_NAME_NOT_FOUND);
     Ask(Pdo, DevicePropertyAllocatedResources, STATUS_OBJECT_NAME_NOT_FOUND);
     Ask(Pdo, DevicePropertyResourceRequirements, STATUS_OBJECT_NAME_NOT_FOUND);
-    CHECK(IsNumber(Pdo, DevicePropertyAddress, 0));
+    Ask(Pdo, DevicePropertyAddress, STATUS_OBJECT_NAME_NOT_FOUND);
     Ask(Pdo, DevicePropertyUINumber, STATUS_OBJECT_NAME_NOT_FOUND);
     CHECK(Ask(Pdo, DevicePropertyBusTypeGuid, STATUS_SUCCESS) == sizeof(GUID));
     CHECK(IsNumber(Pdo, DevicePropertyLegacyBusType, Internal));

@@ -75,6 +75,18 @@ typedef struct _SILO_MONITOR_REGISTRATION {
     PSILO_MONITOR_TERMINATE_CALLBACK TerminateCallback;
 } SILO_MONITOR_REGISTRATION, *PSILO_MONITOR_REGISTRATION;
 
+typedef struct _IO_FOEXT_SILO_PARAMETERS {
+    ULONG Length;
+    union {
+        struct {
+            ULONG HasHardReference : 1;
+            ULONG SpareFlags : 31;
+        };
+        ULONG Flags;
+    };
+    PESILO SiloContext;
+} IO_FOEXT_SILO_PARAMETERS, *PIO_FOEXT_SILO_PARAMETERS;
+NTKERNELAPI PIO_FOEXT_SILO_PARAMETERS NTAPI IoGetSiloParameters(PFILE_OBJECT FileObject);
 NTKERNELAPI PESILO NTAPI PsGetCurrentSilo(VOID);
 NTKERNELAPI PESILO NTAPI PsGetCurrentServerSilo(VOID);
 NTKERNELAPI PESILO NTAPI PsGetThreadServerSilo(PETHREAD Thread);
@@ -188,6 +200,24 @@ NTSYSAPI ULONG NTAPI RtlIncrementCorrelationVector(PCORRELATION_VECTOR Correlati
 NTSYSAPI ULONG NTAPI RtlExtendCorrelationVector(PCORRELATION_VECTOR CorrelationVector);
 NTSYSAPI ULONG NTAPI RtlValidateCorrelationVector(PCORRELATION_VECTOR Vector);
 NTSYSAPI BOOLEAN NTAPI RtlIsStateSeparationEnabled(VOID);
+typedef enum _STATE_LOCATION_TYPE {
+    LocationTypeRegistry = 0,
+    LocationTypeFileSystem = 1,
+    LocationTypeMaximum = 2
+} STATE_LOCATION_TYPE;
+NTSYSAPI NTSTATUS NTAPI RtlGetPersistedStateLocation(PCWSTR SourceID, PCWSTR CustomValue, PCWSTR DefaultPath,
+                                                     STATE_LOCATION_TYPE StateLocationType, PWCHAR TargetPath,
+                                                     ULONG BufferLengthIn, PULONG BufferLengthOut);
+typedef struct _CUSTOM_SYSTEM_EVENT_TRIGGER_CONFIG {
+    ULONG Size;
+    PCWSTR TriggerId;
+} CUSTOM_SYSTEM_EVENT_TRIGGER_CONFIG, *PCUSTOM_SYSTEM_EVENT_TRIGGER_CONFIG;
+static inline VOID CUSTOM_SYSTEM_EVENT_TRIGGER_INIT(PCUSTOM_SYSTEM_EVENT_TRIGGER_CONFIG Config, PCWSTR TriggerId)
+{
+    Config->Size = sizeof(*Config);
+    Config->TriggerId = TriggerId;
+}
+NTSYSAPI NTSTATUS NTAPI RtlRaiseCustomSystemEventTrigger(PCUSTOM_SYSTEM_EVENT_TRIGGER_CONFIG TriggerConfig);
 NTSYSAPI NTSTATUS NTAPI RtlQueryRegistryValueWithFallback(HANDLE PrimaryHandle, HANDLE FallbackHandle,
                                                           PUNICODE_STRING ValueName, ULONG ValueLength,
                                                           PULONG ValueType, PVOID ValueData, PULONG ResultLength);
