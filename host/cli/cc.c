@@ -34,7 +34,8 @@ struct toolchain {
 #define COMMON                                                                                                         \
     "-O2 -g -Wall -ffreestanding -fno-strict-aliasing -fno-stack-protector -mno-stack-arg-probe -mno-red-zone -mcx16 " \
     "-mxsave -mrdrnd "                                                                                                 \
-    "-D_WIN32_WINNT=0x0A00 -DNTDDI_VERSION=0x0A000008 -D_AMD64_ -D_WIN64 -D_KERNEL_MODE=1 "
+    "-D_WIN32_WINNT=0x0A00 -DNTDDI_VERSION=0x0A000008 -D_AMD64_ -D_WIN64 -D_KERNEL_MODE=1 "                            \
+    "-D__USE_MINGW_ANSI_STDIO=0 "
 #define CLANG                                                                                                          \
     COMMON "-fms-extensions -funwind-tables -Wno-unknown-pragmas -Wno-ignored-attributes -Wno-pragma-pack "            \
            "-Wno-inconsistent-dllimport -Wno-microsoft-anon-tag -Wno-four-char-constants -Wno-multichar "              \
