@@ -61,7 +61,7 @@ static __inline__ __attribute__((__unused__)) int IrqlabPrint(wchar_t *To, size_
     return Count;
 }
 #define IRQLAB_IS_TEXT(Second, Plain, Counted)                                                                         \
-    _Generic((Second), wchar_t *: Plain, const wchar_t *: Plain, default: Counted)
+    _Generic((Second), wchar_t * : Plain, const wchar_t * : Plain, default : Counted)
 #define swprintf(To, Second, ...) IRQLAB_IS_TEXT(Second, swprintf, IrqlabPrint)(To, Second, ##__VA_ARGS__)
 #define vswprintf(To, Second, ...) IRQLAB_IS_TEXT(Second, _vswprintf, IrqlabPrintCounted)(To, Second, ##__VA_ARGS__)
 #endif
