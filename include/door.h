@@ -395,7 +395,8 @@ struct door_registry {
     X(SetInformationKey) X(NotifyChangeKey) X(SaveKey) X(SaveKeyEx) X(RestoreKey) X(LoadKey) X(LoadKey2) X(UnloadKey) \
     X(UnloadKey2) X(UnloadKeyEx) X(ReplaceKey) X(QuerySecurityObject) X(SetSecurityObject) X(OpenProcessToken)        \
     X(AdjustPrivilegesToken) X(QuerySystemTime) X(SetSystemTime) X(OpenThreadToken) X(DuplicateToken)                 \
-    X(QueryInformationToken) X(SetInformationToken)                                                                   \
+    X(QueryInformationToken) X(SetInformationToken) X(CreateJobObject) X(OpenJobObject) X(AssignProcessToJobObject)  \
+    X(TerminateJobObject) X(IsProcessInJob) X(QueryInformationJobObject) X(SetInformationJobObject)                                                                   \
     X(YieldExecution)
 /* clang-format on */
 

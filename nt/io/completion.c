@@ -89,6 +89,11 @@ BOOLEAN IopTellEnd(PIRP Irp, PFILE_OBJECT File)
     return FALSE;
 }
 
+NTSTATUS IopReferencePort(HANDLE Handle, KPROCESSOR_MODE Mode, PVOID *Port)
+{
+    return ObReferenceObjectByHandle(Handle, IOP_PORT_MODIFY, IopPortType, Mode, Port, NULL);
+}
+
 /* docs: FILE_COMPLETION_INFORMATION: once, and only for a file that is not synchronous. */
 NTSTATUS IopTieToPort(PFILE_OBJECT File, HANDLE Port, PVOID Key, KPROCESSOR_MODE Mode)
 {
@@ -98,7 +103,7 @@ NTSTATUS IopTieToPort(PFILE_OBJECT File, HANDLE Port, PVOID Key, KPROCESSOR_MODE
 
     if (File->CompletionContext || (File->Flags & FO_SYNCHRONOUS_IO))
         return STATUS_INVALID_PARAMETER;
-    Status = ObReferenceObjectByHandle(Port, IOP_PORT_MODIFY, IopPortType, Mode, &Queue, NULL);
+    Status = IopReferencePort(Port, Mode, &Queue);
     if (!NT_SUCCESS(Status))
         return Status;
     Context = ExpTryAllocate(sizeof(*Context), IOP_TAG_PACKET);

@@ -153,6 +153,9 @@ ULONG IopEndModes(PFILE_OBJECT File);
 NTSTATUS IopSetEndModes(PFILE_OBJECT File, ULONG Modes);
 /* A request without an IRP has ended. Event: by handle, or NULL. */
 VOID IopTellFastEnd(PFILE_OBJECT File, PKEVENT Event);
+NTSTATUS NTAPI IoSetIoCompletion(PVOID Port, PVOID Key, PVOID Context, NTSTATUS Status, ULONG_PTR Information,
+                                 BOOLEAN Quota);
+NTSTATUS IopReferencePort(HANDLE Handle, KPROCESSOR_MODE Mode, PVOID *Port);
 NTSTATUS IopTieToPort(PFILE_OBJECT File, HANDLE Port, PVOID Key, KPROCESSOR_MODE Mode);
 VOID IopUntie(PFILE_OBJECT File);
 VOID IopInitializePorts(VOID);

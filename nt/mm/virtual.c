@@ -71,6 +71,8 @@ static NTSTATUS MiCommit(PMI_SPACE Space, PMI_VAD Vad, UINT64 *Base, UINT64 *Byt
         return STATUS_CONFLICTING_ADDRESSES;
     if ((End - Start) / DOOR_PAGE > MiPageCount)
         return STATUS_COMMITMENT_LIMIT;
+    if (!PspMayCommit(Space->Process, (End - Start) / DOOR_PAGE))
+        return STATUS_COMMITMENT_LIMIT;
     *Base = Start;
     *Bytes = End - Start;
     return MiSetEntries(Space, Vad, Start, End, Protect) ? STATUS_SUCCESS : STATUS_NO_MEMORY;

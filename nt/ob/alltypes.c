@@ -4,7 +4,7 @@
  */
 #include "nt.h"
 
-POBJECT_TYPE *LpcPortObjectType, *PsJobType, *IoAdapterObjectType;
+POBJECT_TYPE *LpcPortObjectType, *IoAdapterObjectType;
 POBJECT_TYPE *IoDeviceHandlerObjectType; /* NULL on Windows too: a type of old that nothing makes */
 
 static const struct {
@@ -12,7 +12,6 @@ static const struct {
     OB_TYPE_INIT Init;
 } ObpMoreTypes[] = {
     {&LpcPortObjectType, {.Name = L"ALPC Port", .ValidAccess = 0x1f0001, .Mapping = {0x20001, 0x10001, 0, 0x1f0001}}},
-    {&PsJobType, {.Name = L"Job", .ValidAccess = 0x1f003f, .Mapping = {0x20004, 0x2000b, 0x120000, 0x1f003f}}},
     {&IoAdapterObjectType,
      {.Name = L"Adapter", .ValidAccess = 0x1f01ff, .Mapping = {0x120089, 0x120116, 0x1200a0, 0x1f01ff}}},
 };

@@ -326,6 +326,7 @@ VOID PspDeleteProcess(PVOID Body)
 
     if (!IsListEmpty(&Process->ActiveProcessLinks))
         RemoveEntryList(&Process->ActiveProcessLinks);
+    PspForgetJob(Process);
     if (Process->UniqueProcessId)
         PspForgetId(Process->UniqueProcessId);
     if (Process->Space)
@@ -362,6 +363,8 @@ static NTSTATUS PspBuildProcess(PEPROCESS Process, PEPROCESS Parent, const PSP_L
         Status = MiOpenShare(Process->Space, Launch->Slot);
     if (NT_SUCCESS(Status))
         Status = PspFillSpace(Process, Wow64);
+    if (NT_SUCCESS(Status))
+        Status = PspInheritJob(Process, Parent);
     if (NT_SUCCESS(Status))
         Status = PspCreateUserThread(Process, Thread);
     if (!NT_SUCCESS(Status))

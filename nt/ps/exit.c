@@ -41,6 +41,7 @@ static VOID PspExitProcess(PEPROCESS Process, NTSTATUS Status)
     Process->ExitTime.QuadPart = KiSystemTime();
     if (Process->Announced)
         PspNotifyProcess(Process, NULL, FALSE);
+    PspLeaveJob(Process);
 }
 
 static VOID PspCleanProcess(PEPROCESS Process)

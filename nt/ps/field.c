@@ -1,6 +1,6 @@
 /*
  * What drivers read of the running process and thread. Undocumented routines, widely used; each reads a field or says what
- * does not exist here: graphics, jobs, protected processes, sessions other than 0.
+ * does not exist here: graphics, protected processes, sessions other than 0.
  */
 #include "nt.h"
 
@@ -53,11 +53,6 @@ PVOID NTAPI PsGetCurrentThreadStackBase(VOID)
 PVOID NTAPI PsGetCurrentThreadStackLimit(VOID)
 {
     return KeGetCurrentThread()->StackLimit;
-}
-
-PVOID NTAPI PsGetProcessJob(PEPROCESS Process)
-{
-    return NULL;
 }
 
 BOOLEAN NTAPI PsGetProcessExitProcessCalled(PEPROCESS Process)

@@ -63,6 +63,7 @@ VOID PsInitialize(VOID)
     /* It has user memory, too: what drivers map or allocate there in DriverEntry. */
     PsInitialSystemProcess->Space = MiCreateSpace(PsInitialSystemProcess, FALSE);
     PspInitializeThreads();
+    PspInitializeJobs();
 }
 
 /* ---- Exports ----------------------------------------------------------------------------------------------------- */

@@ -47,6 +47,8 @@ typedef struct _EPROCESS {
     PVOID LastCall;               /* that ended it, when no thread of its own made it */
     ULONG LiveThreads;            /* that have not begun to end */
     struct _ETHREAD *FirstThread; /* not referenced: an address to compare with */
+    struct _EJOB *Job;            /* referenced; NULL = none */
+    BOOLEAN LeftJob;              /* it has ended */
 } EPROCESS;
 C_ASSERT(FIELD_OFFSET(EPROCESS, UniqueProcessId) == 0x440);
 C_ASSERT(FIELD_OFFSET(EPROCESS, SectionBaseAddress) == 0x520);
@@ -146,6 +148,15 @@ NTSTATUS PspCreateUserThread(PEPROCESS Process, PETHREAD *Thread); /* not starte
 VOID PspStartUserThread(PETHREAD Thread);
 VOID PspDeleteProcess(PVOID Body);
 PEPROCESS PspMakeProcess(PCSTR Name);
+
+ULONG NTAPI PsGetCurrentProcessSessionId(VOID);
+
+/* job.c */
+VOID PspInitializeJobs(VOID);
+NTSTATUS PspInheritJob(PEPROCESS Process, PEPROCESS Parent);
+VOID PspLeaveJob(PEPROCESS Process);  /* it ends */
+VOID PspForgetJob(PEPROCESS Process); /* it is deleted */
+BOOLEAN PspMayCommit(PEPROCESS Process, UINT64 Pages);
 
 /* exit.c */
 DECLSPEC_NORETURN VOID PspExitThread(NTSTATUS Status);

@@ -135,6 +135,13 @@ static const struct {
     SERVICE(SetInformationToken, "..n."),
     SERVICE(QuerySystemTime, "8"),
     SERVICE(SetSystemTime, "lp"),
+    SERVICE(CreateJobObject, "8.O"),
+    SERVICE(OpenJobObject, "8.O"),
+    SERVICE(AssignProcessToJobObject, ".."),
+    SERVICE(TerminateJobObject, ".."),
+    SERVICE(IsProcessInJob, ".."),
+    SERVICE(QueryInformationJobObject, "..b.4"),
+    SERVICE(SetInformationJobObject, "..n."),
 #undef SERVICE
 };
 
