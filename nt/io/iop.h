@@ -209,6 +209,7 @@ typedef struct _IOP_FILE_EXTENSION {
     OPLOCK_KEY_CONTEXT KeyContext; /* IoGetOplockKeyContextEx; Flags 0 = the file has no key */
     PTXN_PARAMETER_BLOCK Transaction;
     PDEVICE_OBJECT TopDevice; /* where requests go instead of the stack's top */
+    PVOID UncProvider;        /* fsrtl/unc.c */
 } IOP_FILE_EXTENSION, *PIOP_FILE_EXTENSION;
 
 PIOP_FILE_EXTENSION IopFileExtension(PFILE_OBJECT File);
