@@ -65,8 +65,8 @@ static NTSTATUS UncSend(PDEVICE_OBJECT Device, PFILE_OBJECT File, ULONG Code, PV
     KEVENT Event;
     NTSTATUS Status;
     KeInitializeEvent(&Event, NotificationEvent, FALSE);
-    PIRP Irp = IoBuildDeviceIoControlRequest(Code, Device, Request, Bytes, &Response, sizeof(Response), FALSE, &Event,
-                                             &Iosb);
+    PIRP Irp =
+        IoBuildDeviceIoControlRequest(Code, Device, Request, Bytes, &Response, sizeof(Response), FALSE, &Event, &Iosb);
     if (!Irp)
         return STATUS_INSUFFICIENT_RESOURCES;
     Irp->RequestorMode = KernelMode;
@@ -202,7 +202,7 @@ static NTSTATUS NTAPI UncPass(PDEVICE_OBJECT Device, PIRP Irp)
         if (Major == IRP_MJ_CLEANUP && File->FsContext)
             UncEnd(File->FsContext);
         return UncFinish(Irp, Major == IRP_MJ_CLEANUP || Major == IRP_MJ_CLOSE ? STATUS_SUCCESS
-                                                                                 : STATUS_INVALID_DEVICE_REQUEST);
+                                                                               : STATUS_INVALID_DEVICE_REQUEST);
     }
     if (Major == IRP_MJ_CLOSE)
         ((PIOP_FILE_EXTENSION)File->FileObjectExtension)->UncProvider = NULL;
@@ -223,8 +223,8 @@ static VOID UncStart(VOID)
     for (ULONG i = 0; i <= IRP_MJ_MAXIMUM_FUNCTION; i++)
         Driver->MajorFunction[i] = UncPass;
     Driver->MajorFunction[IRP_MJ_CREATE] = UncCreate;
-    KI_ASSERT(NT_SUCCESS(IoCreateDevice(Driver, 0, &UncMupName, FILE_DEVICE_MULTI_UNC_PROVIDER, FILE_REMOTE_DEVICE,
-                                        FALSE, &UncMup)));
+    KI_ASSERT(NT_SUCCESS(
+        IoCreateDevice(Driver, 0, &UncMupName, FILE_DEVICE_MULTI_UNC_PROVIDER, FILE_REMOTE_DEVICE, FALSE, &UncMup)));
     UncMup->Flags &= ~DO_DEVICE_INITIALIZING;
     ObpCreateLink(&Link, &UncMupName); /* a driver may have made it before */
 }

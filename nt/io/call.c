@@ -245,6 +245,7 @@ NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb)
 NTSTATUS IopCallAndTell(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb, PBOOLEAN Pended)
 {
     KEVENT Event;
+    BOOLEAN Paging = IopIsPaging(Irp);
     KeInitializeEvent(&Event, NotificationEvent, FALSE);
     Irp->UserEvent = &Event;
     Irp->UserIosb = Iosb;
@@ -254,7 +255,7 @@ NTSTATUS IopCallAndTell(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb, 
         KeWaitForSingleObject(&Event, Executive, KernelMode, FALSE, NULL);
         Status = Iosb->Status;
     }
-    if (IsListEmpty(&Irp->ThreadListEntry)) {
+    if (!Paging && IsListEmpty(&Irp->ThreadListEntry)) {
         Irp->Type = 0;
         IopFree(Irp);
     }

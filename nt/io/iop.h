@@ -133,10 +133,12 @@ NTSTATUS IopCheckOpenAccess(PDEVICE_OBJECT Device, BOOLEAN WholeDevice, KPROCESS
 #define IopStackOf(Irp, Location) ((PIO_STACK_LOCATION)((Irp) + 1) + (Location)-1)
 /* Completion wants nothing but the status block and the event: the issuer, still there, does the rest. */
 #define IOP_ISSUER_WAITS (IRP_CLOSE_OPERATION | IRP_CREATE_OPERATION)
-#define IOP_PAGING (IRP_PAGING_IO | IRP_SYNCHRONOUS_PAGING_IO) /* the second bit alone means something else */
+/* The same at any level, after which the IRP is gone. The second bit alone means something else. */
+#define IOP_PAGING (IRP_PAGING_IO | IRP_SYNCHRONOUS_PAGING_IO)
+#define IopIsPaging(Irp) (((Irp)->Flags & IOP_PAGING) == IOP_PAGING)
 
 PIRP IopAllocateIrp(CCHAR StackSize, PFILE_OBJECT File);
-/* Send an IRP whose issuer waits and whose completion is IOP_ISSUER_WAITS; frees it. */
+/* Send an IRP whose issuer waits and whose completion is IOP_ISSUER_WAITS or IOP_PAGING; it is gone then. */
 NTSTATUS IopCallAndWait(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb);
 /* The same; was it pending? */
 NTSTATUS IopCallAndTell(PDEVICE_OBJECT Device, PIRP Irp, PIO_STATUS_BLOCK Iosb, PBOOLEAN Pended);

@@ -226,11 +226,14 @@ VOID IopEndRequest(PIRP Irp, CCHAR Boost)
     PETHREAD Thread = Irp->Tail.Overlay.Thread;
     PFILE_OBJECT File = Irp->Tail.Overlay.OriginalFileObject;
     IopForgetActivity(Irp);
-    if ((Irp->Flags & IOP_ISSUER_WAITS) || (Irp->Flags & IOP_PAGING) == IOP_PAGING) {
+    BOOLEAN Paging = IopIsPaging(Irp);
+    if ((Irp->Flags & IOP_ISSUER_WAITS) || Paging) {
         PKEVENT Event = Irp->UserEvent;
         if (KiDoor->trace_io)
             IopTraceBack(Irp, Thread);
         *Irp->UserIosb = Irp->IoStatus;
+        if (Paging)
+            IoFreeIrp(Irp);
         KeSetEvent(Event, Boost, FALSE);
         return;
     }
