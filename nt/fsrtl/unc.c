@@ -3,8 +3,9 @@
  *
  * A create asks the providers in the order of their registration whether the path is theirs. With one of the older model the
  * open begins anew under the name of its device, and we are out of the way. With one of Windows Vista's model, which has an
- * unnamed device, this request and all that follow on the file pass through us. A registration is an open file of \Device\Mup:
- * closing its handle ends it. (docs: FsRtlRegisterUncProvider, FsRtlRegisterUncProviderEx, FsRtlDeregisterUncProvider,
+ * unnamed device, this request and all that follow on the file pass through us. The link made in its name leads to
+ * \Device\Mup\;NAME, as object browsers show it: such a path is that provider's without a question, and it gets what follows.
+ * A registration is an open file of \Device\Mup: closing its handle ends it. (docs: FsRtlRegisterUncProvider, FsRtlRegisterUncProviderEx, FsRtlDeregisterUncProvider,
  * IOCTL_REDIR_QUERY_PATH, IOCTL_REDIR_QUERY_PATH_EX, "Support for UNC Naming and MUP")
  *
  * DIFFERS: providers are asked anew at each create: no prefixes are kept. \Device\Mup exists from the first registration on.
@@ -20,6 +21,7 @@ typedef struct _UNC_PROVIDER {
     ULONG References;      /* its registration, each file that passes through us, each question */
     PDEVICE_OBJECT Device; /* NULL = the older model */
     UNICODE_STRING Name;   /* of its device, or of the link that leads to us; in memory that follows */
+    UNICODE_STRING Last;   /* the name's last component */
 } UNC_PROVIDER, *PUNC_PROVIDER;
 
 static LIST_ENTRY UncProviders = {&UncProviders, &UncProviders};
@@ -122,6 +124,24 @@ static PUNC_PROVIDER UncResolve(PUNICODE_STRING Path, PIRP Create)
     return NULL;
 }
 
+/* The provider that a path \;NAME... names, referenced; the path without that. */
+static PUNC_PROVIDER UncNamed(PUNICODE_STRING Path)
+{
+    UNICODE_STRING Name = {.Buffer = Path->Buffer + 2};
+    while (Name.Length + 2 * sizeof(WCHAR) < Path->Length && Name.Buffer[Name.Length / sizeof(WCHAR)] != L'\\')
+        Name.Length += sizeof(WCHAR);
+    for (PLIST_ENTRY Entry = UncProviders.Flink; Entry != &UncProviders; Entry = Entry->Flink) {
+        PUNC_PROVIDER Provider = CONTAINING_RECORD(Entry, UNC_PROVIDER, Entry);
+        if (!Provider->Device || !RtlEqualUnicodeString(&Provider->Last, &Name, TRUE))
+            continue;
+        Path->Length -= Name.Length + 2 * sizeof(WCHAR);
+        RtlMoveMemory(Path->Buffer, (PUCHAR)Name.Buffer + Name.Length, Path->Length);
+        Provider->References++;
+        return Provider;
+    }
+    return NULL;
+}
+
 /* ---- Requests ---------------------------------------------------------------------------------------------------- */
 
 static PUNC_PROVIDER UncProviderOf(PFILE_OBJECT File)
@@ -177,7 +197,7 @@ static NTSTATUS NTAPI UncCreate(PDEVICE_OBJECT Device, PIRP Irp)
     }
     if (File->FileName.Length <= sizeof(WCHAR))
         return UncFinish(Irp, STATUS_SUCCESS); /* of \Device\Mup itself */
-    Provider = UncResolve(&File->FileName, Irp);
+    Provider = File->FileName.Buffer[1] == L';' ? UncNamed(&File->FileName) : UncResolve(&File->FileName, Irp);
     if (!Provider)
         return UncFinish(Irp, STATUS_BAD_NETWORK_PATH);
     return Provider->Device ? UncOpenThrough(Provider, File, Irp) : UncOpenAnew(Provider, File, Irp);
@@ -229,6 +249,22 @@ static VOID UncStart(VOID)
     ObpCreateLink(&Link, &UncMupName); /* a driver may have made it before */
 }
 
+static NTSTATUS UncMakeLink(PUNC_PROVIDER Provider)
+{
+    UNICODE_STRING Target;
+    USHORT Bytes = UncMupName.Length + 2 * sizeof(WCHAR) + Provider->Last.Length;
+    NTSTATUS Status;
+    Target = (UNICODE_STRING){0, Bytes, ExpTryAllocate(Bytes, UNC_TAG)};
+    if (!Target.Buffer)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    RtlAppendUnicodeStringToString(&Target, &UncMupName);
+    RtlAppendUnicodeToString(&Target, L"\\;");
+    RtlAppendUnicodeStringToString(&Target, &Provider->Last);
+    Status = ObpCreateLink(&Provider->Name, &Target);
+    ExpFree(Target.Buffer);
+    return Status;
+}
+
 static NTSTATUS UncOpenMup(PUNC_PROVIDER Provider, PHANDLE Handle)
 {
     OBJECT_ATTRIBUTES Attributes;
@@ -260,7 +296,12 @@ static NTSTATUS UncRegister(PHANDLE Handle, PUNICODE_STRING Name, PDEVICE_OBJECT
                                .Device = Device,
                                .Name = {Name->Length, Name->Length, (PWCHAR)(Provider + 1)}};
     RtlCopyMemory(Provider + 1, Name->Buffer, Name->Length);
-    Status = Device ? ObpCreateLink(&Provider->Name, &UncMupName) : STATUS_SUCCESS;
+    Provider->Last = (UNICODE_STRING){.Buffer = Provider->Name.Buffer + Name->Length / sizeof(WCHAR)};
+    while (Provider->Last.Length < Name->Length && Provider->Last.Buffer[-1] != L'\\') {
+        Provider->Last.Buffer--;
+        Provider->Last.Length += sizeof(WCHAR);
+    }
+    Status = Device ? UncMakeLink(Provider) : STATUS_SUCCESS;
     if (NT_SUCCESS(Status)) {
         Status = UncOpenMup(Provider, Handle);
         if (!NT_SUCCESS(Status) && Device)

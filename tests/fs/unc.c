@@ -57,7 +57,8 @@ static NTSTATUS NTAPI Other(PDEVICE_OBJECT Device, PIRP Irp)
 static NTSTATUS NTAPI Read(PDEVICE_OBJECT Device, PIRP Irp)
 {
     PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
-    CHECK(Stack->FileObject->FsContext == Device && Stack->FileObject->FsContext2 == Stack->FileObject);
+    CHECK(!Stack->FileObject->FsContext ||
+          (Stack->FileObject->FsContext == Device && Stack->FileObject->FsContext2 == Stack->FileObject));
     *(PUCHAR)Irp->UserBuffer = 'r';
     return Finish(Irp, STATUS_SUCCESS, 1);
 }
@@ -161,9 +162,14 @@ static VOID the_newer_model_is_passed_through(VOID)
     OK(ZwClose(Below));
     STATUS(OpenFrom(Handle, L"missing", &Below), STATUS_OBJECT_NAME_NOT_FOUND);
     OK(ZwClose(Handle));
-    OK(Open(L"\\Device\\NewRedirector\\new\\share\\more", &Handle));
-    CHECK(Opened == 3 && !wcscmp(Seen, L"\\new\\share\\more"));
+    Asked = 0;
+    OK(Open(L"\\Device\\NewRedirector\\;Z:0\\new\\share\\more", &Handle)); /* by its own name nobody is asked */
+    CHECK(!Asked && Opened == 3 && !wcscmp(Seen, L"\\;Z:0\\new\\share\\more"));
     OK(ZwClose(Handle));
+    OK(Open(L"\\Device\\NewRedirector", &Handle)); /* to control it */
+    OK(ZwReadFile(Handle, NULL, NULL, NULL, &Iosb, &Byte, 1, &(LARGE_INTEGER){.QuadPart = 0}, NULL));
+    OK(ZwClose(Handle));
+    STATUS(Open(L"\\Device\\Mup\\;NewRedirect\\new\\share", &Handle), STATUS_BAD_NETWORK_PATH);
     STATUS(Open(L"\\??\\UNC\\new\\share\\missing", &Handle), STATUS_OBJECT_NAME_NOT_FOUND);
     CHECK(Opened == 3 && Closed == 3);
 }
