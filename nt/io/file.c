@@ -95,15 +95,36 @@ static NTSTATUS IopMakeFile(PDEVICE_OBJECT Device, PUNICODE_STRING Name, PIOP_OP
     return STATUS_SUCCESS;
 }
 
+/* docs: IRP_MJ_CREATE: the subject's context, the access that was granted and what remains: access to a device itself has been
+ * checked, access to what is on it is for its driver to check. */
+static NTSTATUS IopMakeAccessState(PACCESS_STATE State, PVOID Aux, PFILE_OBJECT File, ULONG Access, PIOP_OPEN Open)
+{
+    NTSTATUS Status = SeCreateAccessState(State, Aux, Access, IoGetFileObjectGenericMapping());
+    if (!NT_SUCCESS(Status))
+        return Status;
+    State->SecurityDescriptor = Open->Descriptor;
+    if (!File->FileName.Length && !Open->Related) {
+        State->PreviouslyGrantedAccess = State->RemainingDesiredAccess;
+        State->RemainingDesiredAccess = 0;
+    }
+    return STATUS_SUCCESS;
+}
+
 static NTSTATUS IopSendCreate(PDEVICE_OBJECT Device, PFILE_OBJECT File, ULONG Access, PIOP_OPEN Open)
 {
     PDEVICE_OBJECT Top = Open->Top ? Open->Top : IoGetAttachedDevice(Device);
-    PIRP Irp = IopAllocateIrp(Top->StackSize, File);
-    if (!Irp)
-        return STATUS_INSUFFICIENT_RESOURCES;
-    PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Irp);
-    ACCESS_STATE State = {.OriginalDesiredAccess = Access, .PreviouslyGrantedAccess = Access};
+    ACCESS_STATE State;
+    UINT64 Aux[SE_AUX_WORDS];
     IO_SECURITY_CONTEXT Security = {.AccessState = &State, .DesiredAccess = Access};
+    NTSTATUS Status = IopMakeAccessState(&State, Aux, File, Access, Open);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    PIRP Irp = IopAllocateIrp(Top->StackSize, File);
+    if (!Irp) {
+        SeDeleteAccessState(&State);
+        return STATUS_INSUFFICIENT_RESOURCES;
+    }
+    PIO_STACK_LOCATION Stack = IoGetNextIrpStackLocation(Irp);
     Irp->Flags = IRP_CREATE_OPERATION | IRP_SYNCHRONOUS_API | IRP_DEFER_IO_COMPLETION;
     Irp->RequestorMode = Open->Mode;
     Irp->AssociatedIrp.SystemBuffer = Open->Ea;
@@ -120,7 +141,9 @@ static NTSTATUS IopSendCreate(PDEVICE_OBJECT Device, PFILE_OBJECT File, ULONG Ac
     Stack->Parameters.Create.FileAttributes = (USHORT)Open->Attributes;
     Stack->Parameters.Create.ShareAccess = (USHORT)Open->Share;
     Stack->Parameters.Create.EaLength = Open->EaBytes;
-    return IopCallAndWait(Top, Irp, &Open->Iosb);
+    Status = IopCallAndWait(Top, Irp, &Open->Iosb);
+    SeDeleteAccessState(&State);
+    return Status;
 }
 
 /* docs: a device opened by its bare name for no more than a look is not mounted for it. */
@@ -297,7 +320,12 @@ static NTSTATUS IopCreateFile(PHANDLE Handle, ACCESS_MASK Access, POBJECT_ATTRIB
         Open.AllocationSize = *AllocationSize;
         Open.HaveAllocationSize = TRUE;
     }
+    Status = SeCaptureSecurityDescriptor(ObjectAttributes->SecurityDescriptor, Open.Mode, PagedPool, FALSE,
+                                         &Open.Descriptor);
+    if (!NT_SUCCESS(Status))
+        return Status;
     Status = ObpOpen(ObjectAttributes, IopFileType, Access, &Open, Handle);
+    SeReleaseSecurityDescriptor(Open.Descriptor, Open.Mode, FALSE);
     if (Open.File)
         Open.File->Flags |= FO_HANDLE_CREATED;
     if (NT_SUCCESS(Status) || NT_WARNING(Status)) { /* an error leaves the caller's block alone, as Windows does */

@@ -191,6 +191,7 @@ typedef struct _IOP_OPEN {
     PVOID Extra;          /* ECP_LIST */
     PDEVICE_OBJECT Top;   /* instead of the stack's top */
     PTXN_PARAMETER_BLOCK Transaction;
+    PSECURITY_DESCRIPTOR Descriptor; /* for a new file */
     IO_STATUS_BLOCK Iosb;
 } IOP_OPEN, *PIOP_OPEN;
 

@@ -67,6 +67,9 @@ VOID SepThreadGoes(PETHREAD Thread);    /* ends an impersonation */
 /* The token an access of the current thread is checked with: of its impersonation, or else of its process. */
 PSEP_TOKEN SepEffectiveToken(VOID);
 LUID SepNewLuid(VOID);
+NTSTATUS NTAPI SeCreateAccessState(PACCESS_STATE State, PVOID AuxData, ACCESS_MASK Access, PGENERIC_MAPPING Mapping);
+VOID NTAPI SeDeleteAccessState(PACCESS_STATE State);
+#define SE_AUX_WORDS 8 /* of 64 bits: what SeCreateAccessState needs behind an access state */
 BOOLEAN SepIsMember(const SEP_TOKEN *Token, PSID Sid, BOOLEAN ForDeny, BOOLEAN InRestricted);
 static inline ULONG SepIntegrityOf(const SEP_TOKEN *Token)
 {

@@ -193,6 +193,7 @@ typedef struct _SEP_AUX_DATA {
     GENERIC_MAPPING Mapping;
     ULONG Spare;
 } SEP_AUX_DATA, *PSEP_AUX_DATA;
+C_ASSERT(sizeof(SEP_AUX_DATA) <= SE_AUX_WORDS * sizeof(UINT64));
 
 NTSTATUS NTAPI SeCreateAccessStateEx(PETHREAD Thread, PEPROCESS Process, PACCESS_STATE State, PVOID AuxData,
                                      ACCESS_MASK Access, PGENERIC_MAPPING Mapping)
