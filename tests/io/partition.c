@@ -127,6 +127,18 @@ static VOID an_extended_chain_is_read_as_it_was_written(VOID)
     for (ULONG i = 0; i < 128; i++)
         Sum += ((PULONG)Disk)[i];
     CHECK(Sum == 0);
+    PVOID Sector = NULL;
+    HalDispatchTable->HalExamineMBR(Device, SECTOR, PARTITION_IFS, &Sector); /* the first one's type */
+    if (CHECK(Sector != NULL)) {
+        CHECK(RtlEqualMemory(Sector, Disk, SECTOR));
+        ExFreePool(Sector);
+    }
+    HalDispatchTable->HalExamineMBR(Device, SECTOR, 0x55 /* EZ-Drive */, &Sector);
+    CHECK(!Sector);
+    Disk[510] = 0;
+    HalDispatchTable->HalExamineMBR(Device, SECTOR, PARTITION_IFS, &Sector); /* no table any more */
+    CHECK(!Sector);
+    Disk[510] = 0x55;
 }
 
 static const GUID DiskId = {1, 2, 3, {4}}, Type = {5, 6, 7, {8}}, Id = {9, 10, 11, {12}};
