@@ -167,6 +167,121 @@ static inline __attribute__((unused)) NTSTATUS RtlUnicodeStringPrintf(PUNICODE_S
     return Status;
 }
 
+/*
+ * The Ex forms: what is left behind the string, and flags for NULLs and for bytes that are not used. A destination without
+ * any memory is STATUS_INVALID_PARAMETER here, where the plain forms say STATUS_BUFFER_OVERFLOW (docs: RtlUnicodeStringPrintf,
+ * RtlUnicodeStringPrintfEx).
+ */
+#define STRSAFE_FILL_BEHIND 0x200
+#define STRSAFE_ZERO_LENGTH_ON_FAILURE 0x800
+
+/* May the call go on? STATUS_PENDING: yes; else its status. `Any`: there are characters to put. */
+FORCEINLINE NTSTATUS RtlpSafeStartEx(PUNICODE_STRING Destination, BOOLEAN Any, ULONG Flags)
+{
+    if (Flags & ~0x1fffU || (!Destination && (Any || !(Flags & STRSAFE_IGNORE_NULLS))) ||
+        !NT_SUCCESS(RtlUnicodeStringValidate(Destination)) || (Destination && Any && !Destination->Buffer))
+        return STATUS_INVALID_PARAMETER;
+    return Destination ? STATUS_PENDING : STATUS_SUCCESS;
+}
+
+/* `Before`: the length that a destination keeps if the whole does not fit. */
+FORCEINLINE NTSTATUS RtlpSafeEndEx(PUNICODE_STRING Destination, USHORT Before, NTSTATUS Status,
+                                   PUNICODE_STRING Remaining, ULONG Flags)
+{
+    if (!NT_SUCCESS(Status) && Flags & STRSAFE_NO_TRUNCATION)
+        Destination->Length = Before;
+    if (!NT_SUCCESS(Status) && Flags & (STRSAFE_FILL_ON_FAILURE | STRSAFE_ZERO_LENGTH_ON_FAILURE))
+        Destination->Length = 0;
+    if (NT_SUCCESS(Status) ? Flags & STRSAFE_FILL_BEHIND : Flags & STRSAFE_FILL_ON_FAILURE)
+        RtlFillMemory((PUCHAR)Destination->Buffer + Destination->Length,
+                      Destination->MaximumLength - Destination->Length, (UCHAR)Flags);
+    if (Remaining) {
+        Remaining->Buffer = Destination->Buffer ? Destination->Buffer + Destination->Length / sizeof(WCHAR) : NULL;
+        Remaining->Length = 0;
+        Remaining->MaximumLength = (USHORT)(Destination->MaximumLength - Destination->Length);
+    }
+    return Status;
+}
+
+FORCEINLINE NTSTATUS RtlpSafePutEx(PUNICODE_STRING Destination, BOOLEAN Behind, const WCHAR *Source, SIZE_T Count,
+                                   PUNICODE_STRING Remaining, ULONG Flags)
+{
+    NTSTATUS Status = RtlpSafeStartEx(Destination, Count != 0, Flags);
+    USHORT Before;
+    if (Status != STATUS_PENDING)
+        return Status;
+    Before = Behind ? Destination->Length : 0;
+    Status = RtlpSafePut(Destination, Before / sizeof(WCHAR), Source, Count);
+    return RtlpSafeEndEx(Destination, Before, Status, Remaining, Flags);
+}
+
+FORCEINLINE NTSTATUS RtlpSafeMoveEx(PUNICODE_STRING Destination, BOOLEAN Behind, PCUNICODE_STRING Source, SIZE_T Most,
+                                    PUNICODE_STRING Remaining, ULONG Flags)
+{
+    SIZE_T Count = Source ? Source->Length / sizeof(WCHAR) : 0;
+    if (!NT_SUCCESS(RtlUnicodeStringValidate(Source)))
+        return STATUS_INVALID_PARAMETER;
+    return RtlpSafePutEx(Destination, Behind, Source ? Source->Buffer : NULL, Count < Most ? Count : Most, Remaining,
+                         Flags);
+}
+
+#define RTLP_SAFE_EX(Name, Behind)                                                                                     \
+    FORCEINLINE NTSTATUS RtlUnicodeString##Name##Ex(PUNICODE_STRING Destination, PCUNICODE_STRING Source,              \
+                                                    PUNICODE_STRING Remaining, ULONG Flags)                            \
+    {                                                                                                                  \
+        return RtlpSafeMoveEx(Destination, Behind, Source, RTLP_ALL, Remaining, Flags);                                \
+    }                                                                                                                  \
+    FORCEINLINE NTSTATUS RtlUnicodeStringCch##Name##NEx(PUNICODE_STRING Destination, PCUNICODE_STRING Source,          \
+                                                        SIZE_T Count, PUNICODE_STRING Remaining, ULONG Flags)          \
+    {                                                                                                                  \
+        return RtlpSafeMoveEx(Destination, Behind, Source, Count, Remaining, Flags);                                   \
+    }                                                                                                                  \
+    FORCEINLINE NTSTATUS RtlUnicodeStringCb##Name##NEx(PUNICODE_STRING Destination, PCUNICODE_STRING Source,           \
+                                                       SIZE_T Bytes, PUNICODE_STRING Remaining, ULONG Flags)           \
+    {                                                                                                                  \
+        return RtlpSafeMoveEx(Destination, Behind, Source, Bytes / sizeof(WCHAR), Remaining, Flags);                   \
+    }                                                                                                                  \
+    FORCEINLINE NTSTATUS RtlUnicodeString##Name##StringEx(PUNICODE_STRING Destination, const WCHAR *Source,            \
+                                                          PUNICODE_STRING Remaining, ULONG Flags)                      \
+    {                                                                                                                  \
+        return RtlpSafePutEx(Destination, Behind, Source, RtlpSafeLength(Source, RTLP_ALL), Remaining, Flags);         \
+    }                                                                                                                  \
+    FORCEINLINE NTSTATUS RtlUnicodeStringCch##Name##StringNEx(PUNICODE_STRING Destination, const WCHAR *Source,        \
+                                                              SIZE_T Count, PUNICODE_STRING Remaining, ULONG Flags)    \
+    {                                                                                                                  \
+        return RtlpSafePutEx(Destination, Behind, Source, RtlpSafeLength(Source, Count), Remaining, Flags);            \
+    }                                                                                                                  \
+    FORCEINLINE NTSTATUS RtlUnicodeStringCb##Name##StringNEx(PUNICODE_STRING Destination, const WCHAR *Source,         \
+                                                             SIZE_T Bytes, PUNICODE_STRING Remaining, ULONG Flags)     \
+    {                                                                                                                  \
+        return RtlpSafePutEx(Destination, Behind, Source, RtlpSafeLength(Source, Bytes / sizeof(WCHAR)), Remaining,    \
+                             Flags);                                                                                   \
+    }
+
+RTLP_SAFE_EX(Copy, FALSE)
+RTLP_SAFE_EX(Cat, TRUE)
+
+FORCEINLINE NTSTATUS RtlUnicodeStringVPrintfEx(PUNICODE_STRING Destination, PUNICODE_STRING Remaining, ULONG Flags,
+                                               const WCHAR *Format, va_list Arguments)
+{
+    NTSTATUS Status = RtlpSafeStartEx(Destination, Format && *Format, Flags);
+    if (Status != STATUS_PENDING)
+        return Status;
+    Status = RtlUnicodeStringVPrintf(Destination, Format, Arguments);
+    return RtlpSafeEndEx(Destination, 0, Status, Remaining, Flags);
+}
+
+static inline __attribute__((unused)) NTSTATUS
+RtlUnicodeStringPrintfEx(PUNICODE_STRING Destination, PUNICODE_STRING Remaining, ULONG Flags, const WCHAR *Format, ...)
+{
+    va_list Arguments;
+    NTSTATUS Status;
+    va_start(Arguments, Format);
+    Status = RtlUnicodeStringVPrintfEx(Destination, Remaining, Flags, Format, Arguments);
+    va_end(Arguments);
+    return Status;
+}
+
 /* A counted string into a zero-terminated buffer. */
 FORCEINLINE NTSTATUS RtlStringCchCopyUnicodeString(PWSTR Destination, SIZE_T Room, PCUNICODE_STRING Source)
 {
