@@ -137,7 +137,7 @@ static VOID ExpCheckApcsHeldOff(PCSTR Routine, ULONG SubCode, PFAST_MUTEX Mutex)
 {
     if (KiReadCr8() >= APC_LEVEL || KeAreApcsDisabled())
         return;
-    VfFinding("irql.call-too-low", 0xC4, SubCode, KiReadCr8(), (UINT64)Mutex, 0);
+    VfFinding("mutex.apcs-enabled", 0xC4, SubCode, KiReadCr8(), (UINT64)Mutex, 0);
     VfSubject(Routine);
     VfText("%s called at PASSIVE_LEVEL outside any critical region", Routine);
     VfNoteCaller(NULL);

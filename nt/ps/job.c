@@ -66,10 +66,10 @@ NTSTATUS PspInheritJob(PEPROCESS Process, PEPROCESS Parent)
 /* docs: JOB_OBJECT_MSG_ABNORMAL_EXIT_PROCESS has the list. */
 static BOOLEAN PspIsAbnormal(NTSTATUS Status)
 {
-    static const ULONG Abnormal[] = {0xC0000005, 0xC000008C, 0x80000003, 0xC000013A, 0x80000002, 0xC000008D, 0xC000008E,
-                                     0xC000008F, 0xC0000090, 0xC0000091, 0xC0000092, 0xC0000093, 0x80000001, 0xC000001D,
-                                     0xC0000006, 0xC0000094, 0xC0000095, 0xC0000026, 0xC0000017, 0xC0000025, 0xC0000096,
-                                     0x80000004, 0xC00000FD};
+    static const ULONG Abnormal[] = {0xC0000005, 0xC000008C, 0x80000003, 0xC000013A, 0x80000002, 0xC000008D,
+                                     0xC000008E, 0xC000008F, 0xC0000090, 0xC0000091, 0xC0000092, 0xC0000093,
+                                     0x80000001, 0xC000001D, 0xC0000006, 0xC0000094, 0xC0000095, 0xC0000026,
+                                     0xC0000017, 0xC0000025, 0xC0000096, 0x80000004, 0xC00000FD};
 
     for (ULONG i = 0; i < RTL_NUMBER_OF(Abnormal); i++)
         if ((ULONG)Status == Abnormal[i])
@@ -267,8 +267,8 @@ NTSTATUS NTAPI NtIsProcessInJob(HANDLE ProcessHandle, HANDLE JobHandle)
     if (JobHandle)
         Status = PspReferenceJob(JobHandle, PSP_JOB_QUERY, &Job);
     if (NT_SUCCESS(Status))
-        Status = (Job ? PspIsInJob(Process, Job) : Process->Job != NULL) ? STATUS_PROCESS_IN_JOB
-                                                                         : STATUS_PROCESS_NOT_IN_JOB;
+        Status =
+            (Job ? PspIsInJob(Process, Job) : Process->Job != NULL) ? STATUS_PROCESS_IN_JOB : STATUS_PROCESS_NOT_IN_JOB;
     if (Job)
         ObfDereferenceObject(Job);
     ObfDereferenceObject(Process);

@@ -103,8 +103,8 @@ static NTSTATUS PspListJob(PEJOB Job, PSP_JOB_LIST *List, ULONG Bytes, PULONG Re
 
 static NTSTATUS PspQueryJob(PEJOB Job, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned)
 {
-    PSP_JOB_ACCOUNTING_IO Accounting = {.Basic = {.Total = Job->Total, .Active = Job->Active, .Terminated = Job->Terminated},
-                                        .Io = PspJobIo(Job)};
+    PSP_JOB_ACCOUNTING_IO Accounting = {
+        .Basic = {.Total = Job->Total, .Active = Job->Active, .Terminated = Job->Terminated}, .Io = PspJobIo(Job)};
     PSP_JOB_EXTENDED Limits = {.Basic = {.ProcessTime.QuadPart = Job->ProcessTime,
                                          .JobTime.QuadPart = Job->JobTime,
                                          .Flags = Job->Limits,

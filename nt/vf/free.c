@@ -32,6 +32,7 @@ static const PCSTR VfFreeIgnores[] = {
     "lookaside.small-block",
     "mdl.",
     "memory.paged-at-dispatch",
+    "mutex.apcs-enabled",
     "mutex.not-owned",
     "object.freed-in-use",
     "object.invalid-handle",

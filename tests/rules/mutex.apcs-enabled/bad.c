@@ -1,7 +1,7 @@
 /*
  * Acquires a fast mutex by the unsafe form outside of a critical region.
  *
- * EXPECT: irql\.call-too-low bad\.c:[0-9]+ in DriverEntry
+ * EXPECT: mutex\.apcs-enabled bad\.c:[0-9]+ in DriverEntry
  */
 #include <ntddk.h>
 
