@@ -57,6 +57,7 @@ VOID ObInitialize(VOID)
     ObpInitializeEvents();
     ObpInitializeTimers();
     ObpInitializeMoreTypes();
+    ObpSecureDirectories();
     for (ULONG i = 0; i < ObpTypeCount; i++)
         ObpNameType(&ObpTypes[i].Type);
     ObpTypesHaveNames = TRUE;

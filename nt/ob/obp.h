@@ -151,6 +151,7 @@ NTSTATUS ObpCheckDescriptor(PSECURITY_DESCRIPTOR Descriptor, POBJECT_TYPE Type, 
 /* The mode an open request is checked for: that of who made it, UserMode where OBJ_FORCE_ACCESS_CHECK asks for it. */
 KPROCESSOR_MODE ObpOpenMode(ULONG Attributes);
 /* Give a new object its security: what its maker asks for, what its directory passes on, what the maker's token says. */
+VOID ObpSecureDirectories(VOID); /* when all of them are there */
 NTSTATUS ObpAssignSecurity(PVOID Body, PVOID Directory, PSECURITY_DESCRIPTOR Explicit);
 VOID ObpReleaseSecurity(POBP_HEADER Header);
 /* Every process has its table; the System process's is the kernel's. */

@@ -316,3 +316,61 @@ NTSTATUS NTAPI NtQuerySecurityObject(HANDLE Handle, SECURITY_INFORMATION What, P
     ObfDereferenceObject(Object);
     return Status;
 }
+
+/* ---- The system's directories ------------------------------------------------------------------------------------ */
+
+#define OBP_READ (STANDARD_RIGHTS_READ | DIRECTORY_QUERY | DIRECTORY_TRAVERSE)
+#define OBP_USE (OBP_READ | DIRECTORY_CREATE_OBJECT | DIRECTORY_CREATE_SUBDIRECTORY)
+#define OBP_ALL DIRECTORY_ALL_ACCESS
+
+/* What everybody, the system, administrators and restricted programs may do in them. What is made below \GLOBAL?? is its
+ * maker's, the system's and administrators', and everybody may use it. */
+static const struct {
+    PCWSTR Name;
+    ACCESS_MASK World, System, Admins, Restricted;
+    BOOLEAN PassesOn;
+} ObpDirectories[] = {{L"\\", OBP_READ, OBP_ALL, OBP_ALL, OBP_READ, FALSE},
+                      {L"\\Device", OBP_READ, OBP_ALL, OBP_ALL, OBP_READ, FALSE},
+                      {L"\\Driver", 0, OBP_ALL, OBP_READ, 0, FALSE},
+                      {L"\\FileSystem", 0, OBP_ALL, OBP_READ, 0, FALSE},
+                      {L"\\GLOBAL??", OBP_READ, OBP_ALL, 0, 0, TRUE},
+                      {L"\\Callback", OBP_READ, OBP_ALL, OBP_ALL, 0, FALSE},
+                      {L"\\ObjectTypes", 0, OBP_ALL, OBP_READ, 0, FALSE},
+                      {L"\\BaseNamedObjects", OBP_USE, OBP_ALL, 0, DIRECTORY_TRAVERSE, FALSE},
+                      {L"\\KernelObjects", OBP_READ, OBP_ALL, OBP_ALL, 0, FALSE}};
+
+static VOID ObpGrant(PACL Dacl, ULONG Flags, ACCESS_MASK Access, PSID Sid)
+{
+    if (Access)
+        RtlAddAccessAllowedAceEx(Dacl, ACL_REVISION, Flags, Access, Sid);
+}
+
+VOID ObpSecureDirectories(VOID)
+{
+    for (ULONG i = 0; i < RTL_NUMBER_OF(ObpDirectories); i++) {
+        const ULONG Passed = INHERIT_ONLY_ACE | CONTAINER_INHERIT_ACE | OBJECT_INHERIT_ACE;
+        ULONG Room[64];
+        PACL Dacl = (PACL)Room;
+        PSECURITY_DESCRIPTOR New;
+        UNICODE_STRING Name;
+        PVOID Body;
+        RtlInitUnicodeString(&Name, ObpDirectories[i].Name);
+        RtlCreateAcl(Dacl, sizeof(Room), ACL_REVISION);
+        ObpGrant(Dacl, 0, ObpDirectories[i].World, SeExports->SeWorldSid);
+        ObpGrant(Dacl, 0, ObpDirectories[i].System, SeExports->SeLocalSystemSid);
+        ObpGrant(Dacl, 0, ObpDirectories[i].Admins, SeExports->SeAliasAdminsSid);
+        ObpGrant(Dacl, 0, ObpDirectories[i].Restricted, SeExports->SeRestrictedSid);
+        if (ObpDirectories[i].PassesOn) {
+            ObpGrant(Dacl, Passed, GENERIC_EXECUTE, SeExports->SeWorldSid);
+            ObpGrant(Dacl, Passed, GENERIC_ALL, SeExports->SeAliasAdminsSid);
+            ObpGrant(Dacl, Passed, GENERIC_ALL, SeExports->SeLocalSystemSid);
+            ObpGrant(Dacl, Passed, GENERIC_ALL, SeExports->SeCreatorOwnerSid);
+        }
+        SEP_PARTS Parts = {
+            .Owner = SeExports->SeAliasAdminsSid, .Group = SeExports->SeLocalSystemSid, .HaveDacl = TRUE, .Dacl = Dacl};
+        KI_ASSERT(NT_SUCCESS(SepBuild(&Parts, NonPagedPoolNx, &New))); /* the machine starts at DISPATCH_LEVEL */
+        KI_ASSERT(NT_SUCCESS(ObpLookupName(&Name, 0, NULL, 0, NULL, &Body)));
+        KI_ASSERT(NT_SUCCESS(ObpReplace(&ObpHeaderOf(Body)->Security, New)));
+        ObfDereferenceObject(Body);
+    }
+}

@@ -333,6 +333,16 @@ VOID PnpForEachInterface(const GUID *Class, VOID (*Do)(PCUNICODE_STRING Link, PV
             Do(&CONTAINING_RECORD(Entry, PNP_INTERFACE, Entry)->Link, Context);
 }
 
+PDEVICE_NODE PnpInterfaceFacts(PUNICODE_STRING Link, GUID *Class, PBOOLEAN Enabled)
+{
+    PPNP_INTERFACE Interface = PnpFindInterface(Link);
+    if (!Interface)
+        return NULL;
+    *Class = Interface->Class;
+    *Enabled = Interface->Enabled;
+    return Interface->Node;
+}
+
 PLIST_ENTRY PnpInterfaceProperties(PUNICODE_STRING Link)
 {
     PPNP_INTERFACE Interface = PnpFindInterface(Link);

@@ -263,6 +263,19 @@ NTSTATUS PnpWriteValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, ULONG Type
     return Status;
 }
 
+NTSTATUS PnpDeleteValue(PDEVICE_NODE Node, PCWSTR Name)
+{
+    UNICODE_STRING Value;
+    HANDLE Handle;
+    NTSTATUS Status = PnpOpenNode(Node, NULL, FALSE, &Handle);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    RtlInitUnicodeString(&Value, Name);
+    Status = NtDeleteValueKey(Handle, &Value);
+    NtClose(Handle);
+    return Status;
+}
+
 NTSTATUS PnpReadFrom(HANDLE Key, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Value)
 {
     UNICODE_STRING String;

@@ -106,6 +106,7 @@ ULONG PnpListBytes(PCWSTR List);    /* with both terminators */
 NTSTATUS PnpOpenNode(PDEVICE_NODE Node, PCWSTR Subkey, BOOLEAN Create, PHANDLE Handle);
 NTSTATUS PnpReadFrom(HANDLE Key, PCWSTR Name, PKEY_VALUE_PARTIAL_INFORMATION *Value); /* ExpFree it */
 NTSTATUS PnpWriteValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name, ULONG Type, PVOID Data, ULONG Bytes);
+NTSTATUS PnpDeleteValue(PDEVICE_NODE Node, PCWSTR Name);
 NTSTATUS PnpReadValue(PDEVICE_NODE Node, PCWSTR Subkey, PCWSTR Name,
                       PKEY_VALUE_PARTIAL_INFORMATION *Value); /* ExpFree it */
 BOOLEAN PnpListHas(PCWSTR List, PCWSTR Text);                 /* NULL: nothing */
@@ -198,7 +199,8 @@ VOID PnpForEachInterface(const GUID *Class, VOID (*Do)(PCUNICODE_STRING Link, PV
                          PVOID Context); /* enabled */
 /* proptype.c: data of a property are what its type says */
 BOOLEAN PnpIsProperty(LCID Lcid, DEVPROPTYPE Type, ULONG Bytes, PVOID Data);
-PLIST_ENTRY PnpInterfaceProperties(PUNICODE_STRING Link); /* NULL = no such interface */
+PDEVICE_NODE PnpInterfaceFacts(PUNICODE_STRING Link, GUID *Class, PBOOLEAN Enabled); /* NULL = no such interface */
+PLIST_ENTRY PnpInterfaceProperties(PUNICODE_STRING Link);                            /* NULL = no such interface */
 /* Tell the listeners, in the worker, later. */
 VOID PnpNotifyInterface(const GUID *Class, PCUNICODE_STRING Link, BOOLEAN Arrival);
 /* Tell the listeners of a device now. A query's answer is the first status that is an error; who was asked before is then

@@ -5,6 +5,7 @@
  * Most lie in the device's key below Enum, under the names they have on Windows; the others the tree knows.
  */
 #include "nt.h"
+#include <cfg.h>
 #include <devpropdef.h>
 
 /* ---- Registry properties ----------------------------------------------------------------------------------------- */
@@ -210,14 +211,6 @@ static NTSTATUS PnpGetProperty(PLIST_ENTRY List, const DEVPROPKEY *Key, LCID Lci
     return PnpGiveData(Property->Data, Property->Bytes, Data, Size, Required);
 }
 
-NTSTATUS NTAPI IoSetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags,
-                                       DEVPROPTYPE Type, ULONG Size, PVOID Data)
-{
-    if (!PnpCheckPdo(Pdo, "IoSetDevicePropertyData"))
-        return STATUS_INVALID_DEVICE_REQUEST;
-    return PnpSetProperty(&PnpNodeOf(Pdo)->Properties, Key, Lcid, Type, Size, Data);
-}
-
 /* The properties that mirror registry properties: category {a45c254e-df1c-4efd-8020-67d146a850e0} (devpkey.h). */
 static NTSTATUS PnpGetMirror(PDEVICE_OBJECT Pdo, ULONG Id, ULONG Size, PVOID Data, PULONG Required, DEVPROPTYPE *Type)
 {
@@ -254,30 +247,89 @@ static NTSTATUS PnpGetMirror(PDEVICE_OBJECT Pdo, ULONG Id, ULONG Size, PVOID Dat
     return STATUS_OBJECT_NAME_NOT_FOUND;
 }
 
+/* docs: devpkey.h: the categories of what the system itself knows of a device or an interface. */
+static const GUID PnpOfRegistry = {0xa45c254e, 0xdf1c, 0x4efd, {0x80, 0x20, 0x67, 0xd1, 0x46, 0xa8, 0x50, 0xe0}};
+static const GUID PnpOfInstance = {0x78c34fc8, 0x104a, 0x4aca, {0x9e, 0xa4, 0x52, 0x4d, 0x52, 0x99, 0x6e, 0x57}};
+static const GUID PnpOfNode = {0x4340a6c5, 0x93fa, 0x4706, {0x97, 0x2c, 0x7b, 0x64, 0x80, 0x08, 0xa5, 0xa7}};
+static const GUID PnpOfPresence = {0x540b947e, 0x8b40, 0x45bc, {0xa8, 0xa2, 0x6a, 0x0b, 0x89, 0x4c, 0xbd, 0xa2}};
+static const GUID PnpOfContainer = {0x8c7ed206, 0x3f8a, 0x4827, {0xb3, 0xab, 0xae, 0x9e, 0x1f, 0xae, 0xfc, 0x6c}};
+static const GUID PnpOfInterface = {0x026e516e, 0xb814, 0x414b, {0x83, 0xcd, 0x85, 0x6d, 0x6f, 0xef, 0x48, 0x22}};
+
+static BOOLEAN PnpIsKey(const DEVPROPKEY *Key, const GUID *Category, ULONG Id)
+{
+    return RtlEqualMemory(&Key->fmtid, Category, sizeof(GUID)) && Key->pid == Id;
+}
+
+static NTSTATUS PnpGetFact(PDEVICE_NODE Node, const DEVPROPKEY *Key, ULONG Size, PVOID Data, PULONG Required,
+                           DEVPROPTYPE *Type)
+{
+    static const DEVPROP_BOOLEAN Present = DEVPROP_TRUE;
+    ULONG Status = (Node->State == PnpStarted ? DN_DRIVER_LOADED | DN_STARTED : 0) |
+                   (Node->Problem ? DN_HAS_PROBLEM : 0) | (Node->Parent == PnpRoot ? DN_ROOT_ENUMERATED : 0);
+    *Type = DEVPROP_TYPE_STRING;
+    if (PnpIsKey(Key, &PnpOfInstance, 256))
+        return PnpGiveText(Node->InstancePath.Buffer, Data, Size, Required);
+    if (PnpIsKey(Key, &PnpOfNode, 8) && Node->Parent && Node->Parent->InstancePath.Buffer)
+        return PnpGiveText(Node->Parent->InstancePath.Buffer, Data, Size, Required);
+    *Type = DEVPROP_TYPE_GUID;
+    if (PnpIsKey(Key, &PnpOfContainer, 2))
+        return PnpGiveData(&Node->Container, sizeof(GUID), Data, Size, Required);
+    *Type = DEVPROP_TYPE_UINT32;
+    if (PnpIsKey(Key, &PnpOfNode, 2))
+        return PnpGiveData(&Status, sizeof(Status), Data, Size, Required);
+    if (PnpIsKey(Key, &PnpOfNode, 3))
+        return PnpGiveData(&Node->Problem, sizeof(Node->Problem), Data, Size, Required);
+    *Type = DEVPROP_TYPE_BOOLEAN;
+    if (PnpIsKey(Key, &PnpOfPresence, 5))
+        return PnpGiveData(&Present, sizeof(Present), Data, Size, Required);
+    return STATUS_OBJECT_NAME_NOT_FOUND;
+}
+
+/* Of the system's own properties a driver may set what is written for people only. NULL = it may not. */
+static PCWSTR PnpWritableName(ULONG Id)
+{
+    return Id == 2 ? L"DeviceDesc" : Id == 14 ? L"FriendlyName" : Id == 15 ? L"LocationInformation" : NULL;
+}
+
+static NTSTATUS PnpSetMirror(PDEVICE_NODE Node, PCWSTR Name, DEVPROPTYPE Type, ULONG Size, PVOID Data)
+{
+    if (!Data || (Type == DEVPROP_TYPE_EMPTY && !Size))
+        return PnpDeleteValue(Node, Name);
+    if (Type != DEVPROP_TYPE_STRING || !PnpIsProperty(0, Type, Size, Data))
+        return STATUS_INVALID_PARAMETER;
+    return PnpWriteValue(Node, NULL, Name, REG_SZ, Data, Size);
+}
+
+NTSTATUS NTAPI IoSetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags,
+                                       DEVPROPTYPE Type, ULONG Size, PVOID Data)
+{
+    static const GUID *const Own[] = {&PnpOfRegistry, &PnpOfNode, &PnpOfPresence, &PnpOfContainer};
+    if (!PnpCheckPdo(Pdo, "IoSetDevicePropertyData"))
+        return STATUS_INVALID_DEVICE_REQUEST;
+    PDEVICE_NODE Node = PnpNodeOf(Pdo);
+    if (PnpIsKey(Key, &PnpOfRegistry, Key->pid) && PnpWritableName(Key->pid))
+        return PnpSetMirror(Node, PnpWritableName(Key->pid), Type, Size, Data);
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Own); i++)
+        if (PnpIsKey(Key, Own[i], Key->pid))
+            return STATUS_ACCESS_DENIED;
+    if (PnpIsKey(Key, &PnpOfInstance, 256))
+        return STATUS_ACCESS_DENIED;
+    return PnpSetProperty(&Node->Properties, Key, Lcid, Type, Size, Data);
+}
+
 NTSTATUS NTAPI IoGetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags, ULONG Size,
                                        PVOID Data, PULONG Required, DEVPROPTYPE *Type)
 {
-    static const GUID Mirror = {0xa45c254e, 0xdf1c, 0x4efd, {0x80, 0x20, 0x67, 0xd1, 0x46, 0xa8, 0x50, 0xe0}};
-    static const GUID Container = {0x8c7ed206, 0x3f8a, 0x4827, {0xb3, 0xab, 0xae, 0x9e, 0x1f, 0xae, 0xfc, 0x6c}};
-    static const GUID Instance = {0x78c34fc8, 0x104a, 0x4aca, {0x9e, 0xa4, 0x52, 0x4d, 0x52, 0x99, 0x6e, 0x57}};
-    NTSTATUS Status;
     ULONG Bytes;
     if (!PnpCheckPdo(Pdo, "IoGetDevicePropertyData"))
         return STATUS_INVALID_DEVICE_REQUEST;
     if (!Required) /* who has the room need not ask */
         Required = &Bytes;
-    Status = PnpGetProperty(&PnpNodeOf(Pdo)->Properties, Key, Lcid, Size, Data, Required, Type);
+    NTSTATUS Status = PnpGetProperty(&PnpNodeOf(Pdo)->Properties, Key, Lcid, Size, Data, Required, Type);
     if (Status != STATUS_OBJECT_NAME_NOT_FOUND)
         return Status;
-    if (RtlEqualMemory(&Key->fmtid, &Mirror, sizeof(GUID)))
-        Status = PnpGetMirror(Pdo, Key->pid, Size, Data, Required, Type);
-    else if (RtlEqualMemory(&Key->fmtid, &Instance, sizeof(GUID)) && Key->pid == 256) {
-        *Type = DEVPROP_TYPE_STRING;
-        return PnpGiveText(PnpNodeOf(Pdo)->InstancePath.Buffer, Data, Size, Required);
-    } else if (RtlEqualMemory(&Key->fmtid, &Container, sizeof(GUID)) && Key->pid == 2) {
-        *Type = DEVPROP_TYPE_GUID;
-        return PnpGiveData(&PnpNodeOf(Pdo)->Container, sizeof(GUID), Data, Size, Required);
-    }
+    Status = PnpIsKey(Key, &PnpOfRegistry, Key->pid) ? PnpGetMirror(Pdo, Key->pid, Size, Data, Required, Type)
+                                                     : PnpGetFact(PnpNodeOf(Pdo), Key, Size, Data, Required, Type);
     if (Status == STATUS_OBJECT_NAME_NOT_FOUND)
         *Type = DEVPROP_TYPE_EMPTY;
     return Status;
@@ -286,17 +338,43 @@ NTSTATUS NTAPI IoGetDevicePropertyData(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key
 NTSTATUS NTAPI IoSetDeviceInterfacePropertyData(PUNICODE_STRING Link, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags,
                                                 DEVPROPTYPE Type, ULONG Size, PVOID Data)
 {
+    if (!Link || !Link->Length)
+        return STATUS_INVALID_PARAMETER;
     PLIST_ENTRY List = PnpInterfaceProperties(Link);
-    return List ? PnpSetProperty(List, Key, Lcid, Type, Size, Data) : STATUS_OBJECT_NAME_NOT_FOUND;
+    if (!List)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    if (PnpIsKey(Key, &PnpOfInterface, 3) || PnpIsKey(Key, &PnpOfInterface, 4) || PnpIsKey(Key, &PnpOfInstance, 256))
+        return STATUS_ACCESS_DENIED;
+    return PnpSetProperty(List, Key, Lcid, Type, Size, Data);
 }
 
 NTSTATUS NTAPI IoGetDeviceInterfacePropertyData(PUNICODE_STRING Link, const DEVPROPKEY *Key, LCID Lcid, ULONG Flags,
                                                 ULONG Size, PVOID Data, PULONG Required, DEVPROPTYPE *Type)
 {
-    PLIST_ENTRY List = PnpInterfaceProperties(Link);
+    GUID Class;
+    BOOLEAN Enabled;
     ULONG Bytes;
-    return List ? PnpGetProperty(List, Key, Lcid, Size, Data, Required ? Required : &Bytes, Type)
-                : STATUS_OBJECT_NAME_NOT_FOUND;
+    if (!Link || !Link->Length)
+        return STATUS_INVALID_PARAMETER;
+    if (!Required)
+        Required = &Bytes;
+    PDEVICE_NODE Node = PnpInterfaceFacts(Link, &Class, &Enabled);
+    if (!Node)
+        return STATUS_OBJECT_NAME_NOT_FOUND;
+    if (PnpIsKey(Key, &PnpOfInterface, 3)) {
+        DEVPROP_BOOLEAN Is = Enabled ? DEVPROP_TRUE : DEVPROP_FALSE;
+        *Type = DEVPROP_TYPE_BOOLEAN;
+        return PnpGiveData(&Is, sizeof(Is), Data, Size, Required);
+    }
+    if (PnpIsKey(Key, &PnpOfInterface, 4)) {
+        *Type = DEVPROP_TYPE_GUID;
+        return PnpGiveData(&Class, sizeof(Class), Data, Size, Required);
+    }
+    if (PnpIsKey(Key, &PnpOfInstance, 256)) {
+        *Type = DEVPROP_TYPE_STRING;
+        return PnpGiveText(Node->InstancePath.Buffer, Data, Size, Required);
+    }
+    return PnpGetProperty(PnpInterfaceProperties(Link), Key, Lcid, Size, Data, Required, Type);
 }
 
 /* ---- Keys -------------------------------------------------------------------------------------------------------- */

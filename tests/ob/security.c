@@ -153,5 +153,52 @@ static VOID a_device_can_be_protected_by_handle(VOID)
     IoDeleteDevice(Device);
 }
 
+/* What the system's own directories allow, and what they pass on to what is made in them. */
+static VOID directories_have_security(VOID)
+{
+    static const struct {
+        PCWSTR Name;
+        ULONG Entries;
+        ACCESS_MASK First; /* what the first entry gives, */
+        BOOLEAN World;     /* to everybody, or to the system */
+    } Rows[] = {{L"\\", 4, 0x20003, TRUE},
+                {L"\\Device", 4, 0x20003, TRUE},
+                {L"\\Driver", 2, 0xf000f, FALSE},
+                {L"\\GLOBAL??", 6, 0x20003, TRUE},
+                {L"\\Callback", 3, 0x20003, TRUE},
+                {L"\\BaseNamedObjects", 3, 0x2000f, TRUE},
+                {L"\\ObjectTypes", 2, 0xf000f, FALSE}};
+    UNICODE_STRING Name, Link = RTL_CONSTANT_STRING(L"\\??\\SecuredLink"), Target = RTL_CONSTANT_STRING(L"\\Device\\X");
+    OBJECT_ATTRIBUTES Attributes;
+    BOOLEAN Present = FALSE, Defaulted = TRUE;
+    UCHAR Buffer[512];
+    PACCESS_ALLOWED_ACE Ace;
+    ULONG Needed;
+    PACL Dacl = NULL;
+    HANDLE Handle;
+    for (ULONG i = 0; i < RTL_NUMBER_OF(Rows); i++) {
+        RtlInitUnicodeString(&Name, Rows[i].Name);
+        InitializeObjectAttributes(&Attributes, &Name, OBJ_KERNEL_HANDLE, NULL, NULL);
+        OK(ZwOpenDirectoryObject(&Handle, READ_CONTROL, &Attributes));
+        OK(ZwQuerySecurityObject(Handle, DACL_SECURITY_INFORMATION, Buffer, sizeof(Buffer), &Needed));
+        OK(RtlGetDaclSecurityDescriptor(Buffer, &Present, &Dacl, &Defaulted));
+        if (CHECK(Present && !Defaulted && Dacl && Dacl->AceCount == Rows[i].Entries)) {
+            OK(RtlGetAce(Dacl, 0, (PVOID *)&Ace));
+            CHECK(Ace->Mask == Rows[i].First);
+            CHECK(RtlEqualSid(&Ace->SidStart, Rows[i].World ? SeExports->SeWorldSid : SeExports->SeLocalSystemSid));
+        }
+        OK(ZwClose(Handle));
+    }
+    OK(IoCreateSymbolicLink(&Link, &Target));
+    InitializeObjectAttributes(&Attributes, &Link, OBJ_KERNEL_HANDLE, NULL, NULL);
+    OK(ZwOpenSymbolicLinkObject(&Handle, READ_CONTROL, &Attributes));
+    OK(ZwQuerySecurityObject(Handle, DACL_SECURITY_INFORMATION, Buffer, sizeof(Buffer), &Needed));
+    OK(RtlGetDaclSecurityDescriptor(Buffer, &Present, &Dacl, &Defaulted));
+    OK(RtlGetAce(Dacl, 0, (PVOID *)&Ace));
+    CHECK(Ace->Mask == 0x20001 && RtlEqualSid(&Ace->SidStart, SeExports->SeWorldSid)); /* SYMBOLIC_LINK_QUERY */
+    OK(ZwClose(Handle));
+    OK(IoDeleteSymbolicLink(&Link));
+}
+
 TEST_MAIN(named_objects_have_security, security_is_asked_for_and_changed, a_forced_check_is_made,
-          descriptors_are_shared_by_their_bytes, a_device_can_be_protected_by_handle)
+          descriptors_are_shared_by_their_bytes, a_device_can_be_protected_by_handle, directories_have_security)

@@ -141,6 +141,78 @@ static void Listen(void)
                                       &Profile));
 }
 
+#define CATEGORY_REGISTRY                                                                                              \
+    {                                                                                                                  \
+        0xa45c254e, 0xdf1c, 0x4efd,                                                                                    \
+        {                                                                                                              \
+            0x80, 0x20, 0x67, 0xd1, 0x46, 0xa8, 0x50, 0xe0                                                             \
+        }                                                                                                              \
+    }
+#define CATEGORY_NODE                                                                                                  \
+    {                                                                                                                  \
+        0x4340a6c5, 0x93fa, 0x4706,                                                                                    \
+        {                                                                                                              \
+            0x97, 0x2c, 0x7b, 0x64, 0x80, 0x08, 0xa5, 0xa7                                                             \
+        }                                                                                                              \
+    }
+#define CATEGORY_INTERFACE                                                                                             \
+    {                                                                                                                  \
+        0x026e516e, 0xb814, 0x414b,                                                                                    \
+        {                                                                                                              \
+            0x83, 0xcd, 0x85, 0x6d, 0x6f, 0xef, 0x48, 0x22                                                             \
+        }                                                                                                              \
+    }
+#define CATEGORY_INSTANCE                                                                                              \
+    {                                                                                                                  \
+        0x78c34fc8, 0x104a, 0x4aca,                                                                                    \
+        {                                                                                                              \
+            0x9e, 0xa4, 0x52, 0x4d, 0x52, 0x99, 0x6e, 0x57                                                             \
+        }                                                                                                              \
+    }
+
+/* docs: devpkey.h: properties that the system keeps: a driver reads them, and changes a few that are for people. */
+static VOID WhatTheSystemKnows(PDEVICE_OBJECT Pdo)
+{
+    static const DEVPROPKEY Friendly = {CATEGORY_REGISTRY, 14}, HardwareIds = {CATEGORY_REGISTRY, 3},
+                            Status = {CATEGORY_NODE, 2}, Problem = {CATEGORY_NODE, 3}, Parent = {CATEGORY_NODE, 8},
+                            Instance = {CATEGORY_INSTANCE, 256}, Enabled = {CATEGORY_INTERFACE, 3},
+                            ClassGuid = {CATEGORY_INTERFACE, 4};
+    UNICODE_STRING Empty = {0};
+    WCHAR Text[64];
+    DEVPROPTYPE Type;
+    ULONG Bytes, Number = 0;
+    UCHAR Is;
+    GUID Guid;
+    OK(IoGetDevicePropertyData(Pdo, &Status, 0, 0, sizeof(Number), &Number, &Bytes, &Type));
+    CHECK(Type == DEVPROP_TYPE_UINT32 && Bytes == 4);
+    OK(IoGetDevicePropertyData(Pdo, &Problem, 0, 0, sizeof(Number), &Number, &Bytes, &Type));
+    CHECK(Number == 0);
+    OK(IoGetDevicePropertyData(Pdo, &Parent, 0, 0, sizeof(Text), Text, &Bytes, &Type));
+    CHECK(Type == DEVPROP_TYPE_STRING);
+    OK(IoGetDevicePropertyData(Pdo, &Instance, 0, 0, sizeof(Text), Text, &Bytes, &Type));
+    CHECK(!_wcsnicmp(Text, L"ROOT\\", 5) && Bytes == (wcslen(Text) + 1) * sizeof(WCHAR));
+    STATUS(IoSetDevicePropertyData(Pdo, &Instance, 0, 0, DEVPROP_TYPE_STRING, 4, L"a"), STATUS_ACCESS_DENIED);
+    STATUS(IoSetDevicePropertyData(Pdo, &HardwareIds, 0, 0, DEVPROP_TYPE_STRING_LIST, 6, L"a\0"), STATUS_ACCESS_DENIED);
+    OK(IoSetDevicePropertyData(Pdo, &Friendly, 0, 0, DEVPROP_TYPE_STRING, 12, L"Fred "));
+    OK(IoGetDeviceProperty(Pdo, DevicePropertyFriendlyName, sizeof(Text), Text, &Bytes));
+    CHECK(Bytes == 12 && !wcscmp(Text, L"Fred "));
+    STATUS(IoSetDevicePropertyData(Pdo, &Friendly, 0, 0, DEVPROP_TYPE_UINT32, 4, &Number), STATUS_INVALID_PARAMETER);
+    OK(IoSetDevicePropertyData(Pdo, &Friendly, 0, 0, DEVPROP_TYPE_EMPTY, 0, NULL));
+    STATUS(IoGetDevicePropertyData(Pdo, &Friendly, 0, 0, sizeof(Text), Text, &Bytes, &Type),
+           STATUS_OBJECT_NAME_NOT_FOUND);
+    OK(IoGetDeviceInterfacePropertyData(&Link, &ClassGuid, 0, 0, sizeof(Guid), &Guid, &Bytes, &Type));
+    CHECK(Type == DEVPROP_TYPE_GUID && Bytes == sizeof(Guid));
+    OK(IoGetDeviceInterfacePropertyData(&Link, &Enabled, 0, 0, sizeof(Is), &Is, &Bytes, &Type));
+    CHECK(Type == DEVPROP_TYPE_BOOLEAN && (Is == 0 || Is == (UCHAR)DEVPROP_TRUE));
+    OK(IoGetDeviceInterfacePropertyData(&Link, &Instance, 0, 0, sizeof(Text), Text, &Bytes, &Type));
+    STATUS(IoSetDeviceInterfacePropertyData(&Link, &ClassGuid, 0, 0, DEVPROP_TYPE_GUID, sizeof(Guid), &Guid),
+           STATUS_ACCESS_DENIED);
+    STATUS(IoSetDeviceInterfacePropertyData(&Empty, &ClassGuid, 0, 0, DEVPROP_TYPE_GUID, sizeof(Guid), &Guid),
+           STATUS_INVALID_PARAMETER);
+    STATUS(IoGetDeviceInterfacePropertyData(NULL, &ClassGuid, 0, 0, sizeof(Guid), &Guid, &Bytes, &Type),
+           STATUS_INVALID_PARAMETER);
+}
+
 /* docs: DEVPROPTYPE and the page of each type. */
 static VOID TypesOfProperties(PDEVICE_OBJECT Pdo, const DEVPROPKEY *Key)
 {
@@ -228,6 +300,7 @@ static void Properties(PDEVICE_OBJECT Pdo)
     STATUS(IoGetDevicePropertyData(Pdo, &Key, 0, 0, sizeof(Read), &Read, &Bytes, &Type), STATUS_OBJECT_NAME_NOT_FOUND);
     STATUS(IoSetDevicePropertyData(Pdo, &Key, 0, 0, DEVPROP_TYPE_EMPTY, 0, NULL), STATUS_OBJECT_NAME_NOT_FOUND);
     TypesOfProperties(Pdo, &Key);
+    WhatTheSystemKnows(Pdo);
     OK(IoOpenDeviceRegistryKey(Pdo, PLUGPLAY_REGKEY_DEVICE, KEY_ALL_ACCESS, &Handle));
     OK(ZwClose(Handle));
     OK(IoOpenDeviceRegistryKey(Pdo, PLUGPLAY_REGKEY_DRIVER, KEY_ALL_ACCESS, &Handle));
