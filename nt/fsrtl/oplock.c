@@ -31,7 +31,7 @@ typedef struct _FSRTLP_HOLDER {
 
 typedef struct _FSRTLP_OPWAIT {
     LIST_ENTRY Entry;
-    PIRP Irp;
+    PIRP Irp; /* NULL: a thread waits, or somebody without a request */
     PVOID Context;
     POPLOCK_WAIT_COMPLETE_ROUTINE Completion;
     PKEVENT Event; /* instead: a thread waits */
@@ -106,10 +106,10 @@ static VOID FsRtlpReleaseWaiters(PFSRTLP_OPLOCK Oplock)
     for (PLIST_ENTRY Entry = Oplock->Waiting.Flink; Entry != &Oplock->Waiting;) {
         PFSRTLP_OPWAIT Wait = CONTAINING_RECORD(Entry, FSRTLP_OPWAIT, Entry);
         Entry = Entry->Flink;
-        if (!Wait->Event && !IoSetCancelRoutine(Wait->Irp, NULL))
+        if (Wait->Irp && !IoSetCancelRoutine(Wait->Irp, NULL))
             continue;
         RemoveEntryList(&Wait->Entry);
-        if (!Wait->Event)
+        if (Wait->Irp)
             Wait->Irp->IoStatus.Status = STATUS_SUCCESS;
         FsRtlpEndWait(Wait);
         Entry = Oplock->Waiting.Flink;
@@ -580,6 +580,69 @@ NTSTATUS NTAPI FsRtlOplockBreakH(POPLOCK Oplock, PIRP Irp, ULONG Flags, PVOID Co
 {
     const FSRTLP_OPERATION Handles = {R | W, FSRTLP_NOTHING, TRUE};
     return FsRtlpCheck(Oplock, Irp, Flags, &Handles, Context, Completion, Post);
+}
+
+/* ---- Above another oplock: what is held here is never more than the lower one grants ------------------------------- */
+
+/* The level that a request asks for; an acknowledgement asks for none. */
+static ULONG FsRtlpAskedLevel(PIRP Irp)
+{
+    PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
+    PREQUEST_OPLOCK_INPUT_BUFFER Input = Irp->AssociatedIrp.SystemBuffer;
+    switch (Stack->Parameters.FileSystemControl.FsControlCode) {
+    case FSCTL_REQUEST_OPLOCK_LEVEL_1:
+        return R | W;
+    case FSCTL_REQUEST_OPLOCK_LEVEL_2:
+        return R;
+    case FSCTL_REQUEST_BATCH_OPLOCK:
+        return R | W | H;
+    case FSCTL_REQUEST_FILTER_OPLOCK:
+        return R | H;
+    case FSCTL_REQUEST_OPLOCK:
+        return Input && Stack->Parameters.FileSystemControl.InputBufferLength >= sizeof(*Input) &&
+                       !(Input->Flags & REQUEST_OPLOCK_INPUT_FLAG_ACK)
+                   ? Input->RequestedOplockLevel
+                   : 0;
+    default:
+        return 0;
+    }
+}
+
+NTSTATUS NTAPI FsRtlUpperOplockFsctrl(POPLOCK Oplock, PIRP Irp, ULONG Count, ULONG LowerState, ULONG Flags)
+{
+    if (FsRtlpAskedLevel(Irp) & ~LowerState)
+        return FsRtlpFinish(Irp, STATUS_OPLOCK_NOT_GRANTED);
+    return FsRtlOplockFsctrlEx(Oplock, Irp, Count, Flags);
+}
+
+/* docs: FsRtlCheckUpperOplock: the lower one has been broken to this; the routines are called without a request. */
+NTSTATUS NTAPI FsRtlCheckUpperOplock(POPLOCK Opaque, ULONG NewLowerState, PVOID Context,
+                                     POPLOCK_WAIT_COMPLETE_ROUTINE Completion, POPLOCK_FS_PREPOST_IRP Post, ULONG Flags)
+{
+    PFSRTLP_OPLOCK Oplock = *Opaque;
+    if (NewLowerState & ~(R | H | W))
+        return STATUS_INVALID_PARAMETER;
+    for (PLIST_ENTRY Entry = Oplock ? Oplock->Holders.Flink : NULL; Entry && Entry != &Oplock->Holders;) {
+        PFSRTLP_HOLDER Holder = CONTAINING_RECORD(Entry, FSRTLP_HOLDER, Entry);
+        Entry = Entry->Flink;
+        if ((Holder->Level & ~NewLowerState) && FsRtlpBreak(Holder, Holder->Level & NewLowerState))
+            Entry = Oplock->Holders.Flink;
+    }
+    if (!Oplock || !FsRtlpIsBreaking(Oplock))
+        return STATUS_SUCCESS;
+    if (Flags & OPLOCK_FLAG_COMPLETE_IF_OPLOCKED)
+        return STATUS_OPLOCK_BREAK_IN_PROGRESS;
+    if (!Completion)
+        return FsRtlpBlock(Oplock);
+    PFSRTLP_OPWAIT Wait = ExpTryAllocate(sizeof(*Wait), FSRTLP_OPLOCK_TAG);
+    if (!Wait)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    *Wait = (FSRTLP_OPWAIT){.Context = Context, .Completion = Completion, .Oplock = Oplock};
+    if (Post)
+        Post(Context, NULL);
+    InsertTailList(&Oplock->Waiting, &Wait->Entry);
+    FsRtlpReleaseWaiters(Oplock); /* what the routine did may have ended the break */
+    return STATUS_PENDING;
 }
 
 /* ---- Questions --------------------------------------------------------------------------------------------------- */

@@ -334,3 +334,35 @@ VOID NTAPI FsRtlDeregisterUncProvider(HANDLE Handle)
 {
     ObCloseHandle(Handle, KernelMode);
 }
+
+/* ---- Questions (docs: FsRtlMupGetProviderIdFromName, FsRtlMupGetProviderInfoFromFileObject) ----------------------- */
+
+NTSTATUS NTAPI FsRtlMupGetProviderIdFromName(PUNICODE_STRING Name, PULONG32 Id)
+{
+    for (PLIST_ENTRY Entry = UncProviders.Flink; Entry != &UncProviders; Entry = Entry->Flink) {
+        PUNC_PROVIDER Provider = CONTAINING_RECORD(Entry, UNC_PROVIDER, Entry);
+        if (!RtlEqualUnicodeString(&Provider->Name, Name, TRUE))
+            continue;
+        *Id = Provider->Number;
+        return STATUS_SUCCESS;
+    }
+    return STATUS_OBJECT_NAME_NOT_FOUND;
+}
+
+NTSTATUS NTAPI FsRtlMupGetProviderInfoFromFileObject(PFILE_OBJECT File, ULONG Level, PVOID Buffer, PULONG Bytes)
+{
+    PUNC_PROVIDER Provider = UncProviderOf(File);
+    PFSRTL_MUP_PROVIDER_INFO_LEVEL_2 Information = Buffer;
+    if (!Provider || (Level != 1 && Level != 2))
+        return STATUS_INVALID_PARAMETER;
+    ULONG Room = *Bytes, Name = Provider->Name.Length;
+    *Bytes = Level == 1 ? sizeof(FSRTL_MUP_PROVIDER_INFO_LEVEL_1) : sizeof(*Information) + Name;
+    if (Room < *Bytes)
+        return STATUS_BUFFER_TOO_SMALL;
+    Information->ProviderId = Provider->Number; /* first at both levels */
+    if (Level == 2) {
+        Information->ProviderName = (UNICODE_STRING){(USHORT)Name, (USHORT)Name, (PWSTR)(Information + 1)};
+        RtlCopyMemory(Information + 1, Provider->Name.Buffer, Name);
+    }
+    return STATUS_SUCCESS;
+}

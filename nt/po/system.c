@@ -60,10 +60,10 @@ static NTSTATUS PopSleep(PDEVICE_OBJECT *List, ULONG Count, SYSTEM_POWER_STATE S
     if (!NT_SUCCESS(Status))
         return Status;
     PopTellPowerState(PO_CB_SYSTEM_STATE_LOCK, 0);
-    PopLastSleep = KiNow() / 100;
+    PopLastSleep = KiNow();
     for (ULONG i = 0; i < Count; i++)
         PopSystemRequest(List[i], IRP_MN_SET_POWER, State, PowerActionSleep);
-    PopLastWake = KiNow() / 100;
+    PopLastWake = KiNow();
     for (ULONG i = Count; i-- > 0;)
         PopSystemRequest(List[i], IRP_MN_SET_POWER, PowerSystemWorking, PowerActionSleep);
     PopTellPowerState(PO_CB_SYSTEM_STATE_LOCK, 1);

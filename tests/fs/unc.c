@@ -146,6 +146,9 @@ static VOID the_older_model_opens_on_its_device(VOID)
 
 static VOID the_newer_model_is_passed_through(VOID)
 {
+    UNICODE_STRING Redirector = RTL_CONSTANT_STRING(L"\\Device\\NewRedirector");
+    UCHAR Answer[128] __attribute__((aligned(8)));
+    PFSRTL_MUP_PROVIDER_INFO_LEVEL_2 Whose = (PVOID)Answer;
     PFILE_OBJECT File;
     HANDLE Handle, Below;
     CHAR Byte = 0;
@@ -154,6 +157,16 @@ static VOID the_newer_model_is_passed_through(VOID)
     CHECK(Asked == 2 && Opened == 1 && !wcscmp(Seen, L"\\new\\share")); /* the one registered before was asked, too */
     OK(ObReferenceObjectByHandle(Handle, 0, *IoFileObjectType, KernelMode, (PVOID *)&File, NULL));
     CHECK(File->DeviceObject->DeviceType == FILE_DEVICE_MULTI_UNC_PROVIDER);
+    ULONG32 Id = 0;
+    ULONG Bytes = sizeof(Answer);
+    OK(FsRtlMupGetProviderIdFromName(&Redirector, &Id));
+    OK(FsRtlMupGetProviderInfoFromFileObject(File, 2, Answer, &Bytes));
+    CHECK(Whose->ProviderId == Id && RtlEqualUnicodeString(&Whose->ProviderName, &Redirector, FALSE));
+    Bytes = sizeof(ULONG32);
+    OK(FsRtlMupGetProviderInfoFromFileObject(File, 1, Answer, &Bytes));
+    STATUS(FsRtlMupGetProviderInfoFromFileObject(File, 2, Answer, &Bytes), STATUS_BUFFER_TOO_SMALL);
+    CHECK(Bytes == sizeof(*Whose) + Redirector.Length);
+    STATUS(FsRtlMupGetProviderInfoFromFileObject(File, 3, Answer, &Bytes), STATUS_INVALID_PARAMETER);
     ObDereferenceObject(File);
     OK(ZwReadFile(Handle, NULL, NULL, NULL, &Iosb, &Byte, 1, &(LARGE_INTEGER){.QuadPart = 0}, NULL));
     CHECK(Byte == 'r');
@@ -192,6 +205,9 @@ static VOID the_end_of_a_registration(VOID)
     FsRtlDeregisterUncProvider(NewMup);
     STATUS(Open(L"\\??\\UNC\\new\\share\\file", &Handle), STATUS_BAD_NETWORK_PATH);
     STATUS(Open(L"\\Device\\NewRedirector\\new\\share\\file", &Handle), STATUS_OBJECT_PATH_NOT_FOUND);
+    ULONG32 Id;
+    UNICODE_STRING Redirector = RTL_CONSTANT_STRING(L"\\Device\\NewRedirector");
+    STATUS(FsRtlMupGetProviderIdFromName(&Redirector, &Id), STATUS_OBJECT_NAME_NOT_FOUND);
     IoDeleteDevice(Old);
     IoDeleteDevice(New);
 }

@@ -1,0 +1,2 @@
+advance(30)
+sleep(3)
