@@ -1,7 +1,7 @@
 /*
- * Images in sections: a file's headers and sections read into the pages of a segment where they belong.
- * (docs: SEC_IMAGE of ZwCreateSection)
- * DIFFERS: laid out, not relocated, with one protection.
+ * Images in sections: a file's headers and sections read into the pages of a segment where they belong, each with the
+ * protection that its characteristics say. (docs: SEC_IMAGE of ZwCreateSection, "PE Format")
+ * DIFFERS: an image keeps its preferred base. A view elsewhere is not relocated, which on Windows the loader in user mode does.
  */
 #include "nt.h"
 #include "mm/segment.h"
@@ -80,6 +80,34 @@ static NTSTATUS MiLayOut(PMI_SEGMENT Segment, UINT64 Rva, UINT64 Offset, UINT64 
     return Status;
 }
 
+/* What is written to is the process's own copy, if the section is not shared. */
+static ULONG MiPartProtection(ULONG Characteristics)
+{
+    BOOLEAN Execute = (Characteristics & 0x20000000) != 0, Read = (Characteristics & 0x40000000) != 0;
+
+    if (Characteristics & 0x80000000) {
+        if (Characteristics & 0x10000000)
+            return Execute ? PAGE_EXECUTE_READWRITE : PAGE_READWRITE;
+        return Execute ? PAGE_EXECUTE_WRITECOPY : PAGE_WRITECOPY;
+    }
+    if (Execute)
+        return Read ? PAGE_EXECUTE_READ : PAGE_EXECUTE;
+    return Read ? PAGE_READONLY : PAGE_NOACCESS;
+}
+
+static NTSTATUS MiLayOutSection(PMI_SEGMENT Segment, PMI_HEADERS Headers, ULONG Row)
+{
+    UINT64 Rva = MI_AT(ULONG, Row + 12), Raw = MI_AT(ULONG, Row + 16), Virtual = MI_AT(ULONG, Row + 8);
+    UINT64 Bytes = Virtual ? Virtual : Raw, End = (Rva + Bytes + DOOR_PAGE - 1) & ~(DOOR_PAGE - 1);
+
+    if (Raw > ((Bytes + DOOR_PAGE - 1) & ~(DOOR_PAGE - 1)))
+        Raw = (Bytes + DOOR_PAGE - 1) & ~(DOOR_PAGE - 1);
+    if (Rva % DOOR_PAGE || End > Headers->ImageBytes)
+        return STATUS_INVALID_IMAGE_FORMAT;
+    Segment->Part[Segment->Parts++] = (MI_PART){Rva, End, MiPartProtection(MI_AT(ULONG, Row + 36))};
+    return MiLayOut(Segment, Rva, MI_AT(ULONG, Row + 20), Raw);
+}
+
 NTSTATUS MiMakeImage(PFILE_OBJECT File, PMI_SEGMENT *Result)
 {
     PMI_HEADERS Headers = ExpTryAllocate(sizeof(*Headers), MI_TAG_SEGMENT);
@@ -96,16 +124,14 @@ NTSTATUS MiMakeImage(PFILE_OBJECT File, PMI_SEGMENT *Result)
         Segment->Subsystem = MI_AT(USHORT, Headers->New + 24 + 68);
         Segment->PreferredBase = Is64 ? MI_AT(UINT64, Headers->New + 24 + 24) : MI_AT(ULONG, Headers->New + 24 + 28);
         Segment->Entry = MI_AT(ULONG, Headers->New + 24 + 16);
-        Status = MiLayOut(Segment, 0, 0, Headers->HeaderBytes);
+        Segment->Part = ExpTryAllocate((Headers->Sections + 1ull) * sizeof(*Segment->Part), MI_TAG_SEGMENT);
+        Status = Segment->Part ? MiLayOut(Segment, 0, 0, Headers->HeaderBytes) : STATUS_INSUFFICIENT_RESOURCES;
     }
-    for (ULONG i = 0; NT_SUCCESS(Status) && i < Headers->Sections; i++) {
-        ULONG Row = Headers->SectionTable + i * 40;
-        UINT64 Rva = MI_AT(ULONG, Row + 12), Raw = MI_AT(ULONG, Row + 16);
-        if (Rva % DOOR_PAGE || Rva + Raw > ((Headers->ImageBytes + 0x1ff) & ~0x1ffull))
-            Status = STATUS_INVALID_IMAGE_FORMAT;
-        else
-            Status = MiLayOut(Segment, Rva, MI_AT(ULONG, Row + 20), Raw);
-    }
+    if (NT_SUCCESS(Status))
+        Segment->Part[Segment->Parts++] =
+            (MI_PART){0, (Headers->HeaderBytes + DOOR_PAGE - 1) & ~(DOOR_PAGE - 1), PAGE_READONLY};
+    for (ULONG i = 0; NT_SUCCESS(Status) && i < Headers->Sections; i++)
+        Status = MiLayOutSection(Segment, Headers, Headers->SectionTable + i * 40);
     if (Headers)
         ExpFree(Headers);
     if (!NT_SUCCESS(Status) && Segment)

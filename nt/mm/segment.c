@@ -122,6 +122,8 @@ VOID MiFreeSegment(PMI_SEGMENT Segment)
             MiFreePages((UINT64)Segment->Leaf[Leaf] - DOOR_LINEAR_BASE, 1);
     if (Segment->File)
         ObfDereferenceObject(Segment->File);
+    if (Segment->Part)
+        ExpFree(Segment->Part);
     ExpFree(Segment->Leaf);
     ExpFree(Segment);
 }
@@ -172,7 +174,7 @@ static NTSTATUS MiFillPage(PMI_SEGMENT Segment, UINT64 Offset)
     if (!(Physical = MiAllocatePages(1)))
         return STATUS_NO_MEMORY;
     MiSetPages(Physical, 1, MiUseSection, 0, NULL);
-    if (Segment->File)
+    if (Segment->File && !Segment->Image) /* an image's own pages are there already, others are zero */
         Status = MiPageFile(Segment->File, Physical, Offset, FALSE);
     if (!NT_SUCCESS(Status) && Status != STATUS_END_OF_FILE) {
         MiFreePages(Physical, 1);
@@ -202,7 +204,7 @@ UINT64 MiSegmentPage(PMI_SEGMENT Segment, UINT64 Offset, BOOLEAN Write, NTSTATUS
             return 0;
         Entry = MiSegmentEntry(Segment, Offset, FALSE);
     }
-    if (Write)
+    if (Write && !Segment->Image)
         *Entry |= MI_DIRTY;
     *Status = STATUS_SUCCESS;
     return MI_ENTRY_PHYSICAL(*Entry);

@@ -9,6 +9,12 @@
 
 #define MI_TAG_SEGMENT 'gSmM'
 
+/* A section of an image. */
+typedef struct _MI_PART {
+    UINT64 Start, End; /* pages of the segment */
+    ULONG Protection;
+} MI_PART, *PMI_PART;
+
 typedef struct _MI_SEGMENT {
     ULONG References; /* sections and views */
     ULONG Views, WritableSections, SystemViews;
@@ -19,6 +25,8 @@ typedef struct _MI_SEGMENT {
     UINT64 Bytes;     /* room for pages */
     UINT64 PreferredBase, Entry;
     USHORT Machine, Subsystem, Characteristics;
+    PMI_PART Part; /* of an image: its headers and sections */
+    ULONG Parts;
     UINT64 **Leaf;
     KMUTEX Paging; /* one read at a time */
 } MI_SEGMENT, *PMI_SEGMENT;

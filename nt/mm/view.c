@@ -25,6 +25,26 @@ static BOOLEAN MiFits(ULONG Of, ULONG View)
 }
 
 /* Beyond: the view of a file may be larger than the section (docs: ZwMapViewOfSection, MEM_RESERVE). */
+/* Pages of an image that belong to no section are there, and closed. */
+static BOOLEAN MiProtectView(PMI_SPACE Space, PMI_VAD Vad, PMI_SEGMENT Segment, UINT64 Last, UINT64 Offset,
+                             ULONG Protection)
+{
+    UINT64 Size = Last - Vad->Start;
+
+    if (!MiSetEntries(Space, Vad, Vad->Start, Last, Segment->Image ? PAGE_NOACCESS : Protection))
+        return FALSE;
+    for (ULONG i = 0; i < Segment->Parts; i++) {
+        PMI_PART Part = &Segment->Part[i];
+        UINT64 Start = Part->Start > Offset ? Part->Start - Offset : 0;
+        UINT64 End = Part->End > Offset ? Part->End - Offset : 0;
+        if (End > Size)
+            End = Size;
+        if (Start < End && !MiSetEntries(Space, Vad, Vad->Start + Start, Vad->Start + End, Part->Protection))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 static NTSTATUS MiMapView(PMI_SECTION Section, PMI_SPACE Space, UINT64 *Base, UINT64 *Offset, UINT64 *Bytes, UINT64 Top,
                           ULONG Protection, BOOLEAN Beyond)
 {
@@ -56,7 +76,7 @@ static NTSTATUS MiMapView(PMI_SECTION Section, PMI_SPACE Space, UINT64 *Base, UI
         return STATUS_INSUFFICIENT_RESOURCES;
     /* what lies beyond the section is reserved only */
     UINT64 Shown = min(Size, (Section->Bytes - *Offset + DOOR_PAGE - 1) & ~(DOOR_PAGE - 1));
-    if (!MiSetEntries(Space, Vad, Start, Start + Shown, Protection)) {
+    if (!MiProtectView(Space, Vad, Section->Segment, Start + Shown, *Offset, Protection)) {
         MiRemoveVad(Space, Vad);
         return STATUS_INSUFFICIENT_RESOURCES;
     }
@@ -67,6 +87,27 @@ static NTSTATUS MiMapView(PMI_SECTION Section, PMI_SPACE Space, UINT64 *Base, UI
     *Base = Start;
     *Bytes = Size;
     return Image && Start != Section->Segment->PreferredBase ? STATUS_IMAGE_NOT_AT_BASE : STATUS_SUCCESS;
+}
+
+/* docs: PLOAD_IMAGE_NOTIFY_ROUTINE: in the context of the process into which the image is mapped. */
+static VOID MiAnnounceView(PMI_SECTION Section, PEPROCESS Process, PVOID Base, SIZE_T Bytes)
+{
+    const ULONG Room = 2048;
+    POBJECT_NAME_INFORMATION Name = ExpTryAllocate(Room, MI_TAG_SEGMENT);
+    BOOLEAN Other = Process != PspCurrentProcess();
+    KAPC_STATE State;
+    ULONG Length;
+
+    if (!Name)
+        return;
+    if (!NT_SUCCESS(ObQueryNameString(Section->Segment->File, Name, Room, &Length)))
+        RtlInitUnicodeString(&Name->Name, NULL);
+    if (Other)
+        KeStackAttachProcess((PKPROCESS)Process, &State);
+    PspNotifyImage(&Name->Name, Process->UniqueProcessId, Base, Bytes, FALSE, Section->Segment->File);
+    if (Other)
+        KeUnstackDetachProcess(&State);
+    ExpFree(Name);
 }
 
 static NTSTATUS MiMapInto(PMI_SECTION Section, PEPROCESS Process, PVOID *BaseAddress, ULONG_PTR ZeroBits,
@@ -105,6 +146,8 @@ static NTSTATUS MiMapInto(PMI_SECTION Section, PEPROCESS Process, PVOID *BaseAdd
     *ViewSize = Bytes;
     if (SectionOffset)
         SectionOffset->QuadPart = (LONGLONG)Offset;
+    if (Section->Segment->Image && PspIsUser(Process))
+        MiAnnounceView(Section, Process, (PVOID)Base, Bytes);
     return Status;
 }
 

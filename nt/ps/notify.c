@@ -225,19 +225,23 @@ NTSTATUS PspNotifyProcess(PEPROCESS Process, PETHREAD Creator, BOOLEAN Created)
     return Info.CreationStatus;
 }
 
-VOID PspNotifyImage(PCUNICODE_STRING Name, HANDLE ProcessId, PVOID Base, SIZE_T Bytes, BOOLEAN System)
+/* docs: IMAGE_INFO_EX: the file comes along where ExtendedInfoPresent says so. */
+VOID PspNotifyImage(PCUNICODE_STRING Name, HANDLE ProcessId, PVOID Base, SIZE_T Bytes, BOOLEAN System, PFILE_OBJECT File)
 {
     for (ULONG i = 0; PspNotifyCount[PspImageNotify] && i < PSP_NOTIFY_ROUTINES; i++) {
         PSP_NOTIFY Notify = PspNotify[PspImageNotify][i];
-        IMAGE_INFO Info = {.ImageAddressingMode = IMAGE_ADDRESSING_MODE_32BIT,
-                           .SystemModeImage = System,
-                           .ImageBase = Base,
-                           .ImageSize = Bytes};
+        IMAGE_INFO_EX Info = {.Size = sizeof(Info),
+                              .ImageInfo = {.ImageAddressingMode = IMAGE_ADDRESSING_MODE_32BIT,
+                                            .SystemModeImage = System,
+                                            .ExtendedInfoPresent = File != NULL,
+                                            .ImageBase = Base,
+                                            .ImageSize = Bytes},
+                              .FileObject = File};
         VF_CALLBACK Callback;
         if (!Notify.Used)
             continue;
         PspEnterNotify(&Callback, &Notify, "PLOAD_IMAGE_NOTIFY_ROUTINE", "notification of an image load");
-        ((PLOAD_IMAGE_NOTIFY_ROUTINE)Notify.Routine)((PUNICODE_STRING)Name, ProcessId, &Info);
+        ((PLOAD_IMAGE_NOTIFY_ROUTINE)Notify.Routine)((PUNICODE_STRING)Name, ProcessId, &Info.ImageInfo);
         VfLeaveCallback(&Callback);
     }
 }
@@ -301,7 +305,7 @@ PVOID PspEnterModule(PMI_IMAGE Image, PCUNICODE_STRING FullName)
     Module->BaseDllName.MaximumLength = Module->BaseDllName.Length + sizeof(WCHAR);
     InsertTailList(&PsLoadedModuleList, &Module->InLoadOrderLinks);
     if (Image->Driver)
-        PspNotifyImage(FullName, NULL, Module->DllBase, Module->SizeOfImage, TRUE);
+        PspNotifyImage(FullName, NULL, Module->DllBase, Module->SizeOfImage, TRUE, NULL);
     return Module;
 }
 

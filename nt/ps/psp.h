@@ -172,7 +172,9 @@ VOID PspAnswerLast(PVOID *LastCall);
 /* notify.c */
 /* The routines may refuse a new process: their status. Created FALSE: it ends. */
 NTSTATUS PspNotifyProcess(PEPROCESS Process, PETHREAD Creator, BOOLEAN Created);
-VOID PspNotifyImage(PCUNICODE_STRING Name, HANDLE ProcessId, PVOID Base, SIZE_T Bytes, BOOLEAN System);
+/* File: NULL = not known. */
+VOID PspNotifyImage(PCUNICODE_STRING Name, HANDLE ProcessId, PVOID Base, SIZE_T Bytes, BOOLEAN System,
+                    PFILE_OBJECT File);
 
 /* ---- Between the files of ps ------------------------------------------------------------------------------------- */
 

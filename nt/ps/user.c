@@ -564,8 +564,9 @@ static VOID PspAnnounceImages(PEPROCESS Process)
 {
     UNICODE_STRING Ntdll = RTL_CONSTANT_STRING(L"\\SystemRoot\\System32\\ntdll.dll");
 
-    PspNotifyImage(&Process->ImagePath, Process->UniqueProcessId, Process->SectionBaseAddress, 0x10000, FALSE);
-    PspNotifyImage(&Ntdll, Process->UniqueProcessId, Process->NtdllBase, 0x10000, FALSE);
+    PspNotifyImage(&Process->ImagePath, Process->UniqueProcessId, Process->SectionBaseAddress, 0x10000, FALSE,
+                   Process->ImageFile);
+    PspNotifyImage(&Ntdll, Process->UniqueProcessId, Process->NtdllBase, 0x10000, FALSE, NULL);
 }
 
 /* docs: PsSetLoadImageNotifyRoutine: the image and ntdll are announced by the first thread, before the program runs. */
