@@ -136,9 +136,12 @@ static void run_supervised(struct reported *r)
         r->end.outcome = SUPERVISOR_INTERNAL;
         snprintf(r->end.detail, sizeof r->end.detail, "%.250s", why);
     }
-    if (interrupted) {
+    /* A debugger that is left kills what it debugs. */
+    r->cut = interrupted ||
+             (r->given->machine.debugger && r->end.outcome == SUPERVISOR_CRASHED && !strcmp(r->end.detail, "SIGKILL"));
+    if (r->cut) {
         r->end.outcome = SUPERVISOR_CLEAN;
-        report_remark(r->report, "interrupted");
+        report_remark(r->report, interrupted ? "interrupted" : "the debugger has ended the machine");
     }
 }
 
@@ -153,7 +156,7 @@ int reported_run(struct reported *r)
     run_supervised(r);
     report_end(r->report, &r->end);
     int status = outcome(r);
-    if (status == COMMAND_CLEAN && !r->given->session.expects_bugcheck && !interrupted)
+    if (status == COMMAND_CLEAN && !r->given->session.expects_bugcheck && !r->cut)
         report_clean(r);
     if (status == COMMAND_INTERNAL)
         fprintf(stderr, "irqlab: internal error in irqlab " IRQLAB_VERSION ", seed %llu; the run was: %s\n",

@@ -15,6 +15,7 @@ struct reported {
 
     /* out: */
     struct supervisor_end end;
+    bool cut;        /* it was ended before its end */
     uint32_t points; /* of the schedule, met */
 
     struct symbols *symbols;

@@ -226,7 +226,8 @@ NTSTATUS PspNotifyProcess(PEPROCESS Process, PETHREAD Creator, BOOLEAN Created)
 }
 
 /* docs: IMAGE_INFO_EX: the file comes along where ExtendedInfoPresent says so. */
-VOID PspNotifyImage(PCUNICODE_STRING Name, HANDLE ProcessId, PVOID Base, SIZE_T Bytes, BOOLEAN System, PFILE_OBJECT File)
+VOID PspNotifyImage(PCUNICODE_STRING Name, HANDLE ProcessId, PVOID Base, SIZE_T Bytes, BOOLEAN System,
+                    PFILE_OBJECT File)
 {
     for (ULONG i = 0; PspNotifyCount[PspImageNotify] && i < PSP_NOTIFY_ROUTINES; i++) {
         PSP_NOTIFY Notify = PspNotify[PspImageNotify][i];

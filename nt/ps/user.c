@@ -177,7 +177,7 @@ static NTSTATUS PspCaptureString(const VOID *User, PUNICODE_STRING String, PVOID
     return Status;
 }
 
-/* The security descriptor of new objects comes from the creator's token: a given one is not looked at. */
+/* The security descriptor stays where the program has it: who makes an object captures it (SeCaptureSecurityDescriptor). */
 static NTSTATUS PspCaptureAttributes(PPSP_CAPTURE Capture, const VOID *User)
 {
     NTSTATUS Status = MmReadUser(&Capture->Attributes, User, sizeof(Capture->Attributes));
@@ -185,7 +185,6 @@ static NTSTATUS PspCaptureAttributes(PPSP_CAPTURE Capture, const VOID *User)
     if (!NT_SUCCESS(Status) || Capture->Attributes.Length != sizeof(OBJECT_ATTRIBUTES))
         return NT_SUCCESS(Status) ? STATUS_INVALID_PARAMETER : Status;
     Capture->Attributes.Attributes &= ~OBJ_KERNEL_HANDLE;
-    Capture->Attributes.SecurityDescriptor = NULL;
     Capture->Attributes.SecurityQualityOfService = NULL;
     if (!Capture->Attributes.ObjectName)
         return STATUS_SUCCESS;

@@ -106,24 +106,87 @@ NTSTATUS SepBuild(const SEP_PARTS *Parts, POOL_TYPE Type, PSECURITY_DESCRIPTOR *
 
 /* ---- Captured ---------------------------------------------------------------------------------------------------- */
 
-/* The parts of a descriptor from user mode, each looked at before it is copied; a fault in between is the caller's. */
-static NTSTATUS SepProbe(PSECURITY_DESCRIPTOR Descriptor)
+/* A SID or a list of a program's, copied. Its first four bytes say how long it is, as they were when they were read. */
+static NTSTATUS SepReadPart(const VOID *User, BOOLEAN List, PVOID *Copy)
 {
-    PISECURITY_DESCRIPTOR D = Descriptor;
-    SEP_PARTS Parts;
-    ProbeForRead(D, sizeof(SECURITY_DESCRIPTOR_RELATIVE), sizeof(ULONG));
-    if (!(D->Control & SE_SELF_RELATIVE))
-        ProbeForRead(D, sizeof(*D), sizeof(ULONG));
-    SepTakeApart(D, &Parts);
-    if (Parts.Owner)
-        ProbeForRead(Parts.Owner, SECURITY_MAX_SID_SIZE, sizeof(ULONG));
-    if (Parts.Group)
-        ProbeForRead(Parts.Group, SECURITY_MAX_SID_SIZE, sizeof(ULONG));
-    if (Parts.HaveDacl && Parts.Dacl)
-        ProbeForRead(Parts.Dacl, Parts.Dacl->AclSize, sizeof(ULONG));
-    if (Parts.HaveSacl && Parts.Sacl)
-        ProbeForRead(Parts.Sacl, Parts.Sacl->AclSize, sizeof(ULONG));
+    UCHAR Head[8];
+    ULONG Bytes;
+    NTSTATUS Status =
+        (UINT64)User % sizeof(ULONG) ? STATUS_DATATYPE_MISALIGNMENT : MmReadUser(Head, User, sizeof(Head));
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Bytes = List ? *(PUSHORT)(Head + 2) : RtlLengthRequiredSid(Head[1]);
+    if (Bytes < sizeof(Head))
+        return List ? STATUS_INVALID_ACL : STATUS_INVALID_SID;
+    if (!(*Copy = ExpTryAllocate(Bytes, SEP_TAG)))
+        return STATUS_INSUFFICIENT_RESOURCES;
+    Status = MmReadUser(*Copy, User, Bytes);
+    RtlCopyMemory(*Copy, Head, sizeof(ULONG));
+    return Status;
+}
+
+static VOID SepFreeParts(SEP_PARTS *Parts)
+{
+    PVOID All[] = {Parts->Owner, Parts->Group, Parts->Dacl, Parts->Sacl};
+    for (ULONG i = 0; i < RTL_NUMBER_OF(All); i++)
+        if (All[i])
+            ExpFree(All[i]);
+}
+
+/* The parts of a program's descriptor, either form. An error: there are none. */
+static NTSTATUS SepReadUser(const VOID *User, SEP_PARTS *Parts, PUCHAR Revision)
+{
+    SECURITY_DESCRIPTOR_RELATIVE Head;
+    SECURITY_DESCRIPTOR Whole = {0};
+    PVOID *To[] = {(PVOID *)&Parts->Owner, (PVOID *)&Parts->Group, (PVOID *)&Parts->Dacl, (PVOID *)&Parts->Sacl};
+    NTSTATUS Status = MmReadUser(&Head, User, sizeof(Head));
+    *Parts = (SEP_PARTS){0};
+    if ((UINT64)User % sizeof(ULONG))
+        return STATUS_DATATYPE_MISALIGNMENT;
+    if (NT_SUCCESS(Status) && !(Head.Control & SE_SELF_RELATIVE))
+        Status = MmReadUser(&Whole, User, sizeof(Whole));
+    if (!NT_SUCCESS(Status))
+        return Status;
+    const ULONG Offset[] = {Head.Owner, Head.Group, Head.Dacl, Head.Sacl};
+    const VOID *const Pointer[] = {Whole.Owner, Whole.Group, Whole.Dacl, Whole.Sacl};
+    *Revision = Head.Revision;
+    Parts->Control = Head.Control & ~(SE_SELF_RELATIVE | SE_DACL_PRESENT | SE_SACL_PRESENT);
+    Parts->HaveDacl = (Head.Control & SE_DACL_PRESENT) != 0;
+    Parts->HaveSacl = (Head.Control & SE_SACL_PRESENT) != 0;
+    for (ULONG i = 0; i < RTL_NUMBER_OF(To) && NT_SUCCESS(Status); i++) {
+        const VOID *From = Head.Control & SE_SELF_RELATIVE ? Offset[i] ? (PUCHAR)User + Offset[i] : NULL : Pointer[i];
+        if (From && (i < 2 || (i == 2 ? Parts->HaveDacl : Parts->HaveSacl)))
+            Status = SepReadPart(From, i >= 2, To[i]);
+    }
+    if (!NT_SUCCESS(Status))
+        SepFreeParts(Parts);
+    return Status;
+}
+
+static NTSTATUS SepCheckParts(const SEP_PARTS *Parts, UCHAR Revision)
+{
+    if (Revision != SECURITY_DESCRIPTOR_REVISION)
+        return STATUS_UNKNOWN_REVISION;
+    if ((Parts->Owner && !RtlValidSid(Parts->Owner)) || (Parts->Group && !RtlValidSid(Parts->Group)))
+        return STATUS_INVALID_SID;
+    if ((Parts->HaveDacl && Parts->Dacl && !RtlValidAcl(Parts->Dacl)) ||
+        (Parts->HaveSacl && Parts->Sacl && !RtlValidAcl(Parts->Sacl)))
+        return STATUS_INVALID_ACL;
     return STATUS_SUCCESS;
+}
+
+static NTSTATUS SepCaptureUser(const VOID *User, POOL_TYPE Pool, PSECURITY_DESCRIPTOR *Captured)
+{
+    SEP_PARTS Parts;
+    UCHAR Revision = 0;
+    NTSTATUS Status = SepReadUser(User, &Parts, &Revision);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = SepCheckParts(&Parts, Revision);
+    if (NT_SUCCESS(Status))
+        Status = SepBuild(&Parts, Pool, Captured);
+    SepFreeParts(&Parts);
+    return Status;
 }
 
 NTSTATUS NTAPI SeCaptureSecurityDescriptor(PSECURITY_DESCRIPTOR Descriptor, KPROCESSOR_MODE Mode, POOL_TYPE Pool,
@@ -139,16 +202,10 @@ NTSTATUS NTAPI SeCaptureSecurityDescriptor(PSECURITY_DESCRIPTOR Descriptor, KPRO
         return STATUS_SUCCESS;
     }
     if (Mode != KernelMode)
-        SepProbe(D);
-    if (D->Revision != SECURITY_DESCRIPTOR_REVISION)
-        return STATUS_UNKNOWN_REVISION;
+        return SepCaptureUser(D, Pool, Captured);
     SepTakeApart(D, &Parts);
-    if ((Parts.Owner && !RtlValidSid(Parts.Owner)) || (Parts.Group && !RtlValidSid(Parts.Group)))
-        return STATUS_INVALID_SID;
-    if ((Parts.HaveDacl && Parts.Dacl && !RtlValidAcl(Parts.Dacl)) ||
-        (Parts.HaveSacl && Parts.Sacl && !RtlValidAcl(Parts.Sacl)))
-        return STATUS_INVALID_ACL;
-    return SepBuild(&Parts, Pool, Captured);
+    NTSTATUS Status = SepCheckParts(&Parts, D->Revision);
+    return NT_SUCCESS(Status) ? SepBuild(&Parts, Pool, Captured) : Status;
 }
 
 VOID NTAPI SeReleaseSecurityDescriptor(PSECURITY_DESCRIPTOR Captured, KPROCESSOR_MODE Mode, BOOLEAN Always)

@@ -4,11 +4,13 @@
 
 static VOID NTAPI OnImage(PUNICODE_STRING Name, HANDLE ProcessId, PIMAGE_INFO Info)
 {
-    PFILE_OBJECT File = Info->ExtendedInfoPresent ? CONTAINING_RECORD(Info, IMAGE_INFO_EX, ImageInfo)->FileObject : NULL;
+    PFILE_OBJECT File =
+        Info->ExtendedInfoPresent ? CONTAINING_RECORD(Info, IMAGE_INFO_EX, ImageInfo)->FileObject : NULL;
 
     if (ProcessId && !Info->SystemModeImage)
         DbgPrint("image %wZ of %u at %I64x, %I64x bytes, %s, %s\n", Name, (ULONG)(ULONG_PTR)ProcessId,
-                 (UINT64)Info->ImageBase, (UINT64)Info->ImageSize, File && File->Type == 5 ? "with its file" : "without",
+                 (UINT64)Info->ImageBase, (UINT64)Info->ImageSize,
+                 File && File->Type == 5 ? "with its file" : "without",
                  PsGetCurrentProcessId() == ProcessId ? "in it" : "elsewhere");
 }
 
