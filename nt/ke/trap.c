@@ -48,6 +48,14 @@ static UINT64 KiOriginalRip(PCONTEXT Context)
     return Rip;
 }
 
+/* What a touch at DISPATCH_LEVEL has broken: where there is no memory the level is beside the point. */
+static PCSTR KiRuleAtDispatch(UINT64 Address, PCSTR What)
+{
+    if (What && (!strcmp(What, "the null page") || !strcmp(What, "no memory")))
+        return "memory.invalid";
+    return Address < DOOR_USER_END ? "memory.user-at-dispatch" : "memory.paged-at-dispatch";
+}
+
 static VOID KiFaultFinding(struct door_trap *Trap, PCSTR What, ULONG Stack)
 {
     PCONTEXT Context = TRAP_CONTEXT(Trap);
@@ -69,8 +77,8 @@ static VOID KiFaultFinding(struct door_trap *Trap, PCSTR What, ULONG Stack)
         /* DRIVER_PORTION_MUST_BE_NONPAGED */
         VfFinding("memory.code-paged", 0xD3, Trap->address, Irql, Operation, Rip);
     } else if (Irql >= DISPATCH_LEVEL) {
-        VfFinding(Trap->address < DOOR_USER_END ? "memory.user-at-dispatch" : "memory.paged-at-dispatch",
-                  Image && Image->Driver ? 0xD1 : 0x0A, Trap->address, Irql, Operation, Rip);
+        VfFinding(KiRuleAtDispatch(Trap->address, What), Image && Image->Driver ? 0xD1 : 0x0A, Trap->address, Irql,
+                  Operation, Rip);
     } else {
         VfFinding("memory.invalid", 0x50, Trap->address, Operation, Rip, 0);
     }
