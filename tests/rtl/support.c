@@ -9,6 +9,7 @@ ULONG TestFailures, TestBlocks;
 static PCSTR TestName;
 static struct door Door;
 struct door *KiDoor = &Door;
+PEPROCESS PsIdleProcess;
 
 extern const RTL_TEST MemoryTests[], FormatTests[], CStringTests[], StringTests[], SehTests[], TableTests[],
     SecurityTests[], CompressTests[], NameTests[];
