@@ -51,15 +51,24 @@ PVOID NTAPI MmAllocateMappingAddress(SIZE_T NumberOfBytes, ULONG PoolTag)
     return Reserved->Base;
 }
 
-/* docs: Bug check 0xDA (SYSTEM_PTE_MISUSE): the first parameter says what was wrong. */
+/* docs: Bug check 0xDA (SYSTEM_PTE_MISUSE): the first parameter says what was wrong. A free build stops for it too. */
+static DECLSPEC_NORETURN VOID MiMisused(ULONG Kind, PVOID Base, UINT64 P3, UINT64 P4, PCSTR Text)
+{
+    VfFinding("memory.reserved-mapping", 0xDA, Kind, (UINT64)Base, P3, P4);
+    VfText("%s", Text);
+    VfNoteCaller(NULL);
+    VfCommit();
+    KiBugCheck(0xDA, Kind, (UINT64)Base, P3, P4);
+}
+
 static PMI_RESERVED MiCheckReserved(PVOID Base, ULONG Tag, ULONG NotReserved, ULONG WrongTag)
 {
     PMI_RESERVED Reserved = MiReservedAt(PAGE_ALIGN(Base)); /* anywhere in the first page, as on Windows */
 
     if (!Reserved)
-        KeBugCheckEx(0xDA, NotReserved, (ULONG_PTR)Base, 0, 0);
+        MiMisused(NotReserved, Base, 0, 0, "no mapping was reserved at this address");
     if (Reserved->Tag != Tag)
-        KeBugCheckEx(0xDA, WrongTag, (ULONG_PTR)Base, Tag, Reserved->Tag);
+        MiMisused(WrongTag, Base, Tag, Reserved->Tag, "the mapping was reserved with another tag");
     return Reserved;
 }
 
@@ -68,7 +77,7 @@ VOID NTAPI MmFreeMappingAddress(PVOID BaseAddress, ULONG PoolTag)
     PMI_RESERVED Reserved = MiCheckReserved(BaseAddress, PoolTag, 0x101, 0x102);
 
     if (Reserved->Mdl)
-        KeBugCheckEx(0xDA, 0x103, (ULONG_PTR)BaseAddress, PoolTag, Reserved->Pages);
+        MiMisused(0x103, BaseAddress, PoolTag, Reserved->Pages, "a reserved mapping is freed that still maps an MDL");
     RemoveEntryList(&Reserved->Entry);
     MiUnmapFrames(Reserved->Base, Reserved->Pages);
     ExpFree(Reserved);
@@ -81,7 +90,7 @@ PVOID NTAPI MmMapLockedPagesWithReservedMapping(PVOID MappingAddress, ULONG Pool
     UINT64 Pages = ADDRESS_AND_SIZE_TO_SPAN_PAGES(Mdl->ByteOffset, Mdl->ByteCount);
 
     if (Reserved->Mdl)
-        KeBugCheckEx(0xDA, 0x107, (ULONG_PTR)MappingAddress, 0, 0);
+        MiMisused(0x107, MappingAddress, 0, 0, "a reserved mapping is used that maps another MDL");
     if (Pages > Reserved->Pages)
         return NULL;
     for (UINT64 i = 0; i < Pages; i++)
@@ -99,7 +108,7 @@ VOID NTAPI MmUnmapReservedMapping(PVOID BaseAddress, ULONG PoolTag, PMDL Mdl)
     PMI_RESERVED Reserved = MiCheckReserved(BaseAddress, PoolTag, 0x108, 0x109);
 
     if (Reserved->Mdl != Mdl)
-        KeBugCheckEx(0xDA, 0x10A, (ULONG_PTR)BaseAddress, 0, 0);
+        MiMisused(0x10A, BaseAddress, 0, 0, "a reserved mapping is unmapped that does not map this MDL");
     MiProtect((UINT64)Reserved->Base, Reserved->Pages * PAGE_SIZE, DOOR_NONE);
     Reserved->Mdl = NULL;
     Mdl->MdlFlags &= ~(MDL_MAPPED_TO_SYSTEM_VA | MDL_PARTIAL_HAS_BEEN_MAPPED);

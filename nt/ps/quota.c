@@ -19,8 +19,14 @@ static VOID PspReturn(PEPROCESS Process, ULONG Kind, SIZE_T Amount)
 {
     if (!PspIsUser(Process))
         return;
-    if (Amount > Process->Quota[Kind])
-        KeBugCheckEx(0x21 /* QUOTA_UNDERFLOW */, (ULONG_PTR)Process, Kind, Process->Quota[Kind], Amount);
+    if (Amount > Process->Quota[Kind]) {
+        UINT64 Missing = Amount - Process->Quota[Kind];
+        VfFinding("process.quota-underflow", 0x21, (UINT64)Process, Kind, Amount, Missing);
+        VfText("0x%llx bytes of quota are returned to a process; 0x%llx of them were not charged", Amount, Missing);
+        VfNoteCaller(NULL);
+        VfCommit();
+        KiBugCheck(0x21, (UINT64)Process, Kind, Amount, Missing); /* a free build stops too */
+    }
     Process->Quota[Kind] -= Amount;
 }
 

@@ -83,6 +83,11 @@ static VOID stacks_are_built_and_taken_apart(VOID)
     Upper->Flags &= ~DO_DEVICE_INITIALIZING;
     CHECK(IoAttachDeviceToDeviceStack(Top, Lower) == Upper && Top->StackSize == 3);
     CHECK(IoGetAttachedDevice(Lower) == Top);
+    CHECK(IoGetLowerDeviceObject(Lower) == NULL && IoGetLowerDeviceObject(Upper) == Lower);
+    CHECK(IoGetLowerDeviceObject(Top) == Upper && IoGetDeviceAttachmentBaseRef(Top) == Lower);
+    ObDereferenceObject(Lower);
+    ObDereferenceObject(Lower);
+    ObDereferenceObject(Upper);
     PDEVICE_OBJECT Found;
     OK(IoGetDeviceObjectPointer(&Name, FILE_READ_DATA, &File, &Found));
     CHECK(Found == Top && File->DeviceObject == Lower);
