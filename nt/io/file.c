@@ -446,9 +446,13 @@ VOID IopDeleteFile(PVOID Body)
 {
     PFILE_OBJECT File = Body;
     PDEVICE_OBJECT Device = File->DeviceObject;
+    PVPB Last = NULL;
     if (Device && !(File->Flags & FO_FILE_OPEN_CANCELLED)) {
         if (!(File->Flags & FO_CLEANUP_COMPLETE) && (File->Flags & FO_HANDLE_CREATED))
             IopSendClose(File, IRP_MJ_CLEANUP);
+        /* A file system that is told of a close asks whether others are left: this file no longer counts. */
+        if (File->Vpb && IopReleaseVpb(File->Vpb))
+            Last = File->Vpb;
         IopSendClose(File, IRP_MJ_CLOSE);
         if (File->RelatedFileObject)
             ObfDereferenceObject(File->RelatedFileObject);
@@ -459,7 +463,9 @@ VOID IopDeleteFile(PVOID Body)
     IopForgetKeepAlive(File);
     if (File->FileObjectExtension)
         ExpFree(File->FileObjectExtension);
-    if (Device && File->Vpb)
+    if (Last)
+        IopFree(Last);
+    else if (Device && File->Vpb && (File->Flags & FO_FILE_OPEN_CANCELLED))
         IopDereferenceVpb(File->Vpb);
     if (Device)
         IopDereferenceDevice(Device);

@@ -240,6 +240,7 @@ VOID IopMakeVpb(PDEVICE_OBJECT Device);
 VOID IopDropVpb(PDEVICE_OBJECT Device);
 /* Where what is opened below Device goes; mounts. *Vpb (NULL = not mounted) is referenced. */
 NTSTATUS IopMountedDevice(PDEVICE_OBJECT Device, PDEVICE_OBJECT *Where, PVPB *Vpb);
+BOOLEAN IopReleaseVpb(PVPB Vpb); /* TRUE: nobody has it any more; IopFree it */
 VOID IopDereferenceVpb(PVPB Vpb);
 /* Whole pages, past the cache; waits. */
 NTSTATUS IopPageTransfer(PFILE_OBJECT File, PMDL Mdl, LONGLONG Offset, BOOLEAN Write, PIO_STATUS_BLOCK Iosb);

@@ -272,9 +272,14 @@ NTSTATUS IopMountedDevice(PDEVICE_OBJECT Device, PDEVICE_OBJECT *Where, PVPB *Vp
 }
 
 /* docs: VPB: a block that a file system has replaced goes with its last reference, unless it frees it itself. */
+BOOLEAN IopReleaseVpb(PVPB Vpb)
+{
+    return !--Vpb->ReferenceCount && Vpb->RealDevice->Vpb != Vpb && !(Vpb->Flags & VPB_PERSISTENT);
+}
+
 VOID IopDereferenceVpb(PVPB Vpb)
 {
-    if (!--Vpb->ReferenceCount && Vpb->RealDevice->Vpb != Vpb && !(Vpb->Flags & VPB_PERSISTENT))
+    if (IopReleaseVpb(Vpb))
         IopFree(Vpb);
 }
 

@@ -120,8 +120,8 @@ VOID NTAPI IoBuildPartialMdl(PMDL SourceMdl, PMDL TargetMdl, PVOID VirtualAddres
     TargetMdl->ByteCount = Length;
     TargetMdl->MappedSystemVa = (PUCHAR)SourceMdl->MappedSystemVa + Offset;
     Flags |= MDL_PARTIAL | (SourceMdl->MdlFlags & (MDL_SOURCE_IS_NONPAGED_POOL | MDL_IO_PAGE_READ | MDL_IO_SPACE));
-    if (SourceMdl->MdlFlags & (MDL_MAPPED_TO_SYSTEM_VA | MDL_PARENT_MAPPED_SYSTEM_VA))
-        Flags |= MDL_PARENT_MAPPED_SYSTEM_VA;
+    if (SourceMdl->MdlFlags & MDL_MAPPED_TO_SYSTEM_VA) /* a part of what is mapped is mapped */
+        Flags |= MDL_MAPPED_TO_SYSTEM_VA | MDL_PARENT_MAPPED_SYSTEM_VA;
     TargetMdl->MdlFlags = (CSHORT)Flags;
     Skip = (SourceMdl->ByteOffset + Offset) / PAGE_SIZE;
     for (UINT64 i = 0; i < Pages; i++)
@@ -323,6 +323,8 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_M
 
     if (AccessMode != KernelMode)
         return MiMapForUser(Mdl, RequestedAddress, Protection);
+    if (Flags & MDL_PARENT_MAPPED_SYSTEM_VA) /* it gets an address of its own */
+        Wrong &= ~MDL_MAPPED_TO_SYSTEM_VA;
     if (Wrong) {
         MiReportMdl(Mdl, 0xB2, (UINT64)Mdl, Flags, Wrong, "mdl.mapped-twice",
                     "an MDL was mapped that has a system address already (see MmGetSystemAddressForMdlSafe)");
@@ -340,6 +342,7 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_M
         return NULL;
     }
     Mdl->MappedSystemVa = (PUCHAR)Va + Mdl->ByteOffset;
+    Mdl->MdlFlags &= ~MDL_PARENT_MAPPED_SYSTEM_VA;
     Mdl->MdlFlags |= MDL_MAPPED_TO_SYSTEM_VA | (Flags & MDL_PARTIAL ? MDL_PARTIAL_HAS_BEEN_MAPPED : 0);
     return Mdl->MappedSystemVa;
 }

@@ -113,6 +113,30 @@ TEST(partial_mdl_describes_a_part)
     ExFreePoolWithTag(Block, TAG);
 }
 
+TEST(part_of_a_mapped_mdl_is_mapped)
+{
+    PUCHAR Block = ExAllocatePoolWithTag(PagedPool, 2 * PAGE_SIZE, TAG), View, Own;
+    PMDL Whole = IoAllocateMdl(Block, 2 * PAGE_SIZE, FALSE, FALSE, NULL);
+    PMDL Part = IoAllocateMdl(Block + 100, PAGE_SIZE, FALSE, FALSE, NULL);
+
+    MmProbeAndLockPages(Whole, KernelMode, IoWriteAccess);
+    View = MmGetSystemAddressForMdlSafe(Whole, NormalPagePriority);
+    IoBuildPartialMdl(Whole, Part, Block + 100, PAGE_SIZE);
+    CHECK(MmGetSystemAddressForMdlSafe(Part, NormalPagePriority) == (PVOID)(View + 100));
+    MmPrepareMdlForReuse(Part); /* the mapping is the whole's */
+    View[100] = 1;
+    IoBuildPartialMdl(Whole, Part, Block + 200, PAGE_SIZE);
+    Own = MmMapLockedPagesSpecifyCache(Part, KernelMode, MmCached, NULL, FALSE, NormalPagePriority);
+    CHECK(Own != NULL && Own != View + 200);
+    Own[0] = 7;
+    CHECK_IS(Block[200], 7);
+    IoFreeMdl(Part); /* takes that one away */
+    CHECK_IS(View[200], 7);
+    MmUnlockPages(Whole);
+    IoFreeMdl(Whole);
+    ExFreePoolWithTag(Block, TAG);
+}
+
 TEST(secondary_mdl_is_chained_to_the_irp)
 {
     IRP Irp = {0};
@@ -274,9 +298,9 @@ TEST(whole_driver_is_paged_and_back)
 }
 
 CHECK_DRIVER(T(paged_pool_has_a_second_view), T(nonpaged_pool_has_a_second_view), T(stack_and_image_have_a_second_view),
-             T(built_mdl_is_its_own_mapping), T(partial_mdl_describes_a_part), T(secondary_mdl_is_chained_to_the_irp),
-             T(pages_for_mdl_are_zero_and_below_the_limit), T(more_pages_than_there_are_give_fewer),
-             T(a_reservation_is_meant_by_any_address_in_its_first_page),
+             T(built_mdl_is_its_own_mapping), T(partial_mdl_describes_a_part), T(part_of_a_mapped_mdl_is_mapped),
+             T(secondary_mdl_is_chained_to_the_irp), T(pages_for_mdl_are_zero_and_below_the_limit),
+             T(more_pages_than_there_are_give_fewer), T(a_reservation_is_meant_by_any_address_in_its_first_page),
              T(contiguous_memory_lies_where_it_was_asked_to), T(io_space_of_ram_is_another_view),
              T(valid_addresses_are_told_from_others), T(routines_are_found_by_name), T(locked_section_is_resident),
              T(whole_driver_is_paged_and_back))
