@@ -176,10 +176,15 @@ NTSTATUS NTAPI NtQueryDirectoryFileEx(HANDLE Handle, HANDLE Event, PIO_APC_ROUTI
                                       ULONG Flags, PUNICODE_STRING Pattern)
 {
     IOP_ASYNC Async;
+    NTSTATUS Status = STATUS_SUCCESS;
     if (Flags & ~(ULONG)IOP_QUERY_FLAGS)
         return STATUS_INVALID_PARAMETER;
-    NTSTATUS Status = IopBeginAsyncRequest(&Async, Handle, FILE_LIST_DIRECTORY, Event, Apc, Context,
-                                           IRP_MJ_DIRECTORY_CONTROL, IRP_MN_QUERY_DIRECTORY);
+    if (ExGetPreviousMode() != KernelMode)
+        Status = MmProbeUser(Iosb, sizeof(*Iosb), 8, TRUE);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    Status = IopBeginAsyncRequest(&Async, Handle, FILE_LIST_DIRECTORY, Event, Apc, Context, IRP_MJ_DIRECTORY_CONTROL,
+                                  IRP_MN_QUERY_DIRECTORY);
     if (!NT_SUCCESS(Status))
         return Status;
     Async.Stack->Flags = (UCHAR)Flags;

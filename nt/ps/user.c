@@ -97,7 +97,7 @@ static const struct {
     SERVICE(QuerySystemInformation, ".B.4"),
     SERVICE(QueryVolumeInformationFile, ".Ib.."),
     SERVICE(QueryFullAttributesFile, "Of"),
-    SERVICE(QueryDirectoryFile, "....ib...S."),
+    SERVICE(QueryDirectoryFile, ".........S."),
     SERVICE(DeleteFile, "O"),
     SERVICE(CreateTimer, "8.O."),
     SERVICE(SetTimer, ".l....4"),
