@@ -16,7 +16,7 @@
 
 struct machine {
     struct door door;
-    uint64_t area; /* of the running processor, where GS cannot be read by instruction */
+    uint64_t area; /* of the running processor, as last noted: trap_area() */
     uint32_t watchdog_ms;
     bool debugger;
     bool snapshots;        /* memory.c keeps account of all mappings */

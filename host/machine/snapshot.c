@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include "machine/extents.h"
+#include "machine/trap.h"
 #include "sandbox/syscall.h"
 
 #define PARTS 32
@@ -325,6 +326,7 @@ int snapshot_take(void)
     if (!machine.snapshots || present || !extents)
         return DOOR_NO_MEMORY;
     memcpy(saved_extents, extents, saved_extent_count * sizeof(*extents));
+    trap_area(); /* where the way back leads */
     if (snapshot_save(&registers))
         return DOOR_OK;
     if (!parts_save() || !pages_save())

@@ -275,8 +275,7 @@ static void decide(struct trap *t)
 
 /* ---- Signals --------------------------------------------------------------------------------------------------- */
 
-/* The running processor's area. A driver can load GS, which no trap tells; the last area known is put back then. */
-static uint8_t *find_area(void)
+uint8_t *trap_area(void)
 {
     uint64_t area = machine.area;
 
@@ -317,13 +316,13 @@ static void on_signal(int number, siginfo_t *info, void *context)
         machine_internal("signal %u was sent from outside", (uint64_t)number, 0, 0);
     if (number == SIGPROF) {
         if (machine.running) {
-            t.area = find_area();
+            t.area = trap_area();
             watchdog_tick(&t);
         }
     } else {
         if (number != SIGSYS && number != SIGTRAP)
             check_own_fault(&t);
-        t.area = find_area();
+        t.area = trap_area();
         if (number != SIGTRAP) {
             shared_cancel(&t);
             register_cancel(&t);

@@ -33,6 +33,10 @@ struct trap {
 #define TRAP_FLAG_NESTED 0x4000ull
 #define TRAP_FLAG_ALIGN 0x40000ull
 
+/* The running processor's area, noted in machine.area: the kernel changes processors without us. A driver can load GS, which
+ * no trap tells; the last area known is put back then. */
+uint8_t *trap_area(void);
+
 static inline uint64_t trap_rip(const struct trap *t)
 {
     return (uint64_t)t->reg[REG_RIP];
