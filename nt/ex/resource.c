@@ -139,7 +139,7 @@ static VOID ExpReportResource(PERESOURCE Resource, PCSTR Rule, ULONG Code, UINT6
 }
 
 /* docs: ExAcquireResourceExclusiveLite: normal kernel APCs are disabled by the caller, or the thread could be suspended
- * while it owns the resource. Driver Verifier asks this of threads that belong to user mode. */
+ * while it owns the resource. Windows asks this of threads that belong to user mode; nobody suspends the system's. */
 static VOID ExpCheckAcquire(PERESOURCE Resource)
 {
     PKTHREAD Thread = KeGetCurrentThread();
@@ -148,7 +148,7 @@ static VOID ExpCheckAcquire(PERESOURCE Resource)
     if ((UINT64)Resource & 7)
         ExpReportResource(Resource, "resource.misaligned", 0xC4, 0x3D, 0, 0, (UINT64)Resource,
                           "a resource is not aligned to 8 bytes");
-    if (Irql < APC_LEVEL && !Thread->CombinedApcDisable && !Thread->SystemThread)
+    if (Irql < APC_LEVEL && !Thread->CombinedApcDisable && !PsIsSystemThread((PETHREAD)Thread))
         ExpReportResource(Resource, "resource.apcs-enabled", 0xC4, 0x37, Irql, Thread->CombinedApcDisable,
                           (UINT64)Resource, "a resource is acquired outside of a critical region");
 }

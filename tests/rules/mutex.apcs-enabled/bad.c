@@ -1,21 +1,19 @@
 /*
- * Acquires a fast mutex by the unsafe form outside of a critical region.
+ * Acquires a fast mutex by the unsafe form outside of a critical region, in a program's thread.
  *
- * EXPECT: mutex\.apcs-enabled bad\.c:[0-9]+ in DriverEntry
+ * EXPECT: mutex\.apcs-enabled bad\.c:@ in Use
+ * OPTIONS: --scenario tests/rules/opened.lua
  */
 #include <ntddk.h>
 
 static FAST_MUTEX Mutex;
+#define BEGIN() ExInitializeFastMutex(&Mutex)
+#define END()
 
-static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
+static void Use(void)
 {
-}
-
-NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
-{
-    ExInitializeFastMutex(&Mutex);
-    ExAcquireFastMutexUnsafe(&Mutex);
+    ExAcquireFastMutexUnsafe(&Mutex); /* @ */
     ExReleaseFastMutexUnsafe(&Mutex);
-    Driver->DriverUnload = Unload;
-    return STATUS_SUCCESS;
 }
+#define OPENED() Use()
+#include "../opened.h"

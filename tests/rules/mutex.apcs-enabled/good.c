@@ -1,21 +1,20 @@
 /*
  * Acquires a fast mutex by the unsafe form inside a critical region.
+ *
+ * OPTIONS: --scenario tests/rules/opened.lua
  */
 #include <ntddk.h>
 
 static FAST_MUTEX Mutex;
+#define BEGIN() ExInitializeFastMutex(&Mutex)
+#define END()
 
-static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
+static void Use(void)
 {
-}
-
-NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
-{
-    ExInitializeFastMutex(&Mutex);
     KeEnterCriticalRegion();
     ExAcquireFastMutexUnsafe(&Mutex);
     ExReleaseFastMutexUnsafe(&Mutex);
     KeLeaveCriticalRegion();
-    Driver->DriverUnload = Unload;
-    return STATUS_SUCCESS;
 }
+#define OPENED() Use()
+#include "../opened.h"
