@@ -568,8 +568,8 @@ struct door_note {
     uint32_t frames;
     uint64_t frame[DOOR_FRAMES];
     uint64_t object;
-    char text[160];  /* "The timer was set at:" */
-    char origin[64]; /* "DPC of timer %o" */
+    char text[160];   /* "The timer was set at:" */
+    char origin[128]; /* "DPC of timer %o" */
 };
 
 struct door_finding {

@@ -357,3 +357,18 @@ VOID IopInitializeTypes(VOID)
     IoDeviceObjectType = (PVOID)IopDeviceType;
     IoFileObjectType = (PVOID)IopFileType;
 }
+
+BOOLEAN IopDescribeDevice(PVOID Object, PCHAR Buffer, ULONG Bytes)
+{
+    PDEVICE_OBJECT Device = Object;
+    if (!Device || !MmIsAddressValid(Device) || Device->Type != IO_TYPE_DEVICE || !Device->DriverObject ||
+        !MmIsAddressValid(Device->DriverObject) || Device->DriverObject->Type != IO_TYPE_DRIVER)
+        return FALSE;
+    if (ObpNameOf(Device, Buffer, Bytes))
+        return TRUE;
+    if (PnpNodeOf(Device) && PnpNodeOf(Device)->InstancePath.Buffer)
+        RtlpFormat(Buffer, Bytes, "%wZ", &PnpNodeOf(Device)->InstancePath);
+    else
+        RtlpFormat(Buffer, Bytes, "without a name, of %wZ", &Device->DriverObject->DriverName);
+    return TRUE;
+}

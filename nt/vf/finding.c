@@ -45,6 +45,19 @@ VOID VfText(PCSTR Format, ...)
     va_end(Arguments);
 }
 
+/* The host names objects by where they lie. Devices lie in the pool, and have better names. */
+static VOID VfPutOrigin(struct door_note *Note, PVOID Object, PCSTR Origin)
+{
+    PCSTR Device = strstr(Origin, "device %o");
+    CHAR Name[80];
+
+    if (Device && IopDescribeDevice(Object, Name, sizeof(Name)))
+        RtlpFormat(Note->origin, sizeof(Note->origin), "%.*s%s%s", (ULONG)(Device - Origin) + 7, Origin, Name,
+                   Device + 9);
+    else
+        RtlpFormat(Note->origin, sizeof(Note->origin), "%s", Origin);
+}
+
 static struct door_note *VfAddNote(ULONG Kind, ULONG Stack, PVOID Object, PCSTR Origin)
 {
     struct door_note *Note = &VfNow.note[VfNow.notes < DOOR_NOTES ? VfNow.notes++ : DOOR_NOTES - 1];
@@ -53,7 +66,7 @@ static struct door_note *VfAddNote(ULONG Kind, ULONG Stack, PVOID Object, PCSTR 
     Note->kind = Kind;
     Note->frames = VfStackFrames(Stack, Note->frame);
     Note->object = (UINT64)Object;
-    RtlpFormat(Note->origin, sizeof(Note->origin), "%s", Origin ? Origin : "");
+    VfPutOrigin(Note, Object, Origin ? Origin : "");
     return Note;
 }
 
