@@ -61,7 +61,8 @@ static VOID IopReport(PCSTR Rule, ULONG Code, PVOID Routine, PIRP Irp, PDEVICE_O
     VfFinding(Rule, DRIVER_VERIFIER_IOMANAGER_VIOLATION, Code, (UINT64)Routine, (UINT64)Irp, (UINT64)Device);
     VfSubject("IRP");
     VfText("%s", Text);
-    VfNote(DOOR_NOTE_CALLER, VfStackOf(&Frame, 1), NULL, NULL, "The routine:");
+    if (Routine)
+        VfNote(DOOR_NOTE_CALLER, VfStackOf(&Frame, 1), NULL, NULL, "The routine:");
     VfNoteCaller(NULL);
     VfCommit();
 }

@@ -96,24 +96,38 @@ VOID NTAPI IoFreeMdl(PMDL Mdl)
     ExpFreeForDriver((UINT64)Mdl, 0, __builtin_return_address(0), ExpFreerStack());
 }
 
+static DECLSPEC_NORETURN VOID MiReportPartial(PMDL Target, ULONG Length, PCSTR Format, ...)
+{
+    CHAR Text[128];
+    va_list Arguments;
+
+    va_start(Arguments, Format);
+    RtlpFormatV(Text, sizeof(Text), Format, Arguments);
+    va_end(Arguments);
+    VfFinding("mdl.partial-too-small", 0x40, (UINT64)Target, Length, Target->Size, 0); /* TARGET_MDL_TOO_SMALL */
+    VfSubject("MDL");
+    VfText("IoBuildPartialMdl: %s", Text);
+    VfNoteCaller(NULL);
+    VfCommit();
+    VfContinueIsImpossible();
+}
+
 VOID NTAPI IoBuildPartialMdl(PMDL SourceMdl, PMDL TargetMdl, PVOID VirtualAddress, ULONG Length)
 {
     UINT64 Offset = (UINT64)VirtualAddress - (UINT64)MmGetMdlVirtualAddress(SourceMdl);
-    UINT64 Skip, Pages;
+    UINT64 Skip, Pages, Room;
     USHORT Flags = TargetMdl->MdlFlags & (MDL_ALLOCATED_FIXED_SIZE | MDL_ALLOCATED_MUST_SUCCEED);
 
-    if (!Length)
+    if (!Length && Offset < SourceMdl->ByteCount)
         Length = SourceMdl->ByteCount - (ULONG)Offset;
     Pages = ADDRESS_AND_SIZE_TO_SPAN_PAGES(VirtualAddress, Length);
-    if (Pages > (TargetMdl->Size - sizeof(MDL)) / sizeof(PFN_NUMBER) || Offset + Length > SourceMdl->ByteCount) {
-        VfFinding("mdl.partial-too-small", 0x40, (UINT64)TargetMdl, Length, TargetMdl->Size,
-                  0); /* TARGET_MDL_TOO_SMALL */
-        VfSubject("MDL");
-        VfText("IoBuildPartialMdl: the range is not inside the source, or the target has too few page entries");
-        VfNoteCaller(NULL);
-        VfCommit();
-        VfContinueIsImpossible();
-    }
+    Room = (TargetMdl->Size - sizeof(MDL)) / sizeof(PFN_NUMBER);
+    if (Offset > SourceMdl->ByteCount || Length > SourceMdl->ByteCount - Offset)
+        MiReportPartial(TargetMdl, Length, "the part (%u bytes at %lld) is not inside the source (%u bytes)", Length,
+                        (LONG64)Offset, SourceMdl->ByteCount);
+    if (Pages > Room)
+        MiReportPartial(TargetMdl, Length, "the part lies in %u pages, and the target has entries for %u", (ULONG)Pages,
+                        (ULONG)Room);
     TargetMdl->Process = SourceMdl->Process;
     TargetMdl->StartVa = PAGE_ALIGN(VirtualAddress);
     TargetMdl->ByteOffset = BYTE_OFFSET(VirtualAddress);
