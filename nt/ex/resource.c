@@ -376,6 +376,15 @@ NTSTATUS NTAPI ExReinitializeResourceLite(PERESOURCE Resource)
     return STATUS_SUCCESS;
 }
 
+/* No page forbids that its only owner deletes a resource, and published file systems' libraries do. */
+static BOOLEAN ExpIsWanted(PERESOURCE Resource)
+{
+    ULONG Mine = ExpFindOwner(Resource, ExpMe()) ? 1 : 0;
+
+    return (ULONG)Resource->ActiveEntries > Mine || Resource->NumberOfSharedWaiters ||
+           Resource->NumberOfExclusiveWaiters;
+}
+
 NTSTATUS NTAPI ExDeleteResourceLite(PERESOURCE Resource)
 {
     if (!VfIsTracked(Resource)) {
@@ -383,9 +392,10 @@ NTSTATUS NTAPI ExDeleteResourceLite(PERESOURCE Resource)
                           "a resource was deleted that is not initialised, or for the second time");
         return STATUS_INVALID_PARAMETER;
     }
-    if (Resource->ActiveEntries)
+    if (ExpIsWanted(Resource))
         ExpReportResource(Resource, "resource.deleted-owned", 0xC4, 0x100B, (UINT64)Resource,
-                          Resource->OwnerEntry.OwnerThread, 0, "a resource was deleted while a thread owns it");
+                          Resource->OwnerEntry.OwnerThread, 0,
+                          "a resource was deleted while another thread owns it or waits for it");
     if (Resource->OwnerTable)
         ExpFree(Resource->OwnerTable);
     Resource->OwnerTable = NULL;

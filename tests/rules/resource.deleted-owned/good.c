@@ -1,5 +1,5 @@
 /*
- * Releases a resource before it deletes it.
+ * Deletes a resource when no other thread can own it any more: after its release, or as its only owner.
  */
 #include <ntddk.h>
 
@@ -9,14 +9,21 @@ static VOID NTAPI Unload(PDRIVER_OBJECT Driver)
 {
 }
 
-NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
+static VOID Use(BOOLEAN Release)
 {
     ExInitializeResourceLite(&Resource);
     KeEnterCriticalRegion();
     ExAcquireResourceExclusiveLite(&Resource, TRUE);
-    ExReleaseResourceLite(&Resource);
+    if (Release)
+        ExReleaseResourceLite(&Resource);
     ExDeleteResourceLite(&Resource);
     KeLeaveCriticalRegion();
+}
+
+NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
+{
+    Use(TRUE);
+    Use(FALSE);
     Driver->DriverUnload = Unload;
     return STATUS_SUCCESS;
 }
