@@ -111,7 +111,7 @@ BOOLEAN IopCheckLeft(PDRIVER_OBJECT Driver)
 {
     PMI_IMAGE Image = IopDriverOf(Driver)->Image;
     IopWaitForWork(IopDriverOf(Driver));
-    VfImageGoes(Image->Base, Image->MappedBytes, Image->Name);
+    VfImageGoes(Image->Base, Image->MappedBytes, Image->Name, (PVOID)Driver->DriverUnload);
     IopReportDevices(Driver);
     IopReportLinks(Driver, Image);
     ObpReportHandles(Image->Base, Image->Name);

@@ -35,11 +35,9 @@ static const struct {
     [VfTimerDpc] = {"DPC", "belongs to a timer that is still set", "The timer was set at:", "unload.timer", 0xC7, 1},
     [VfWorkItem] = {"work item", "is still queued", "It was queued at:", "unload.workitem", 0xE4, 0},
     [VfRunningItem] = {"work item", "still runs", "It was queued at:", "unload.workitem", 0xCE, 0},
-    [VfEvent] = {"event", "is still waited for", "The wait is at:", "unload.event", 0xC4, 0x93},
     [VfLookaside] = {"lookaside list", "has not been deleted", "It was initialised at:", "unload.lookaside", 0xC4,
                      0xD2},
     [VfResource] = {"resource", "has not been deleted", "It was initialised at:", "unload.resource", 0xC4, 0xD2},
-    [VfLock] = {"spin lock", "is still held", "It was acquired at:", "unload.lock", 0xC4, 0x32},
     [VfThread] = {"system thread", "still runs", "It was created at:", "unload.thread", 0xCE, 0},
     [VfInterrupt] = {"interrupt", "is still connected", "It was connected at:", "unload.interrupt", 0xCE, 0},
     [VfDmaAdapter] = {"DMA adapter", "has not been given back", "It was got at:", "unload.dma-adapter", 0xE6, 0},
@@ -221,9 +219,10 @@ static VOID VfReportGone(PVF_OBJECT Entry, PCSTR Rule, ULONG Code, UINT64 P1, PC
     VfCommit();
 }
 
-/* Memory with an object that threads wait for: they wait for ever. */
-static VOID VfWaitersLose(UINT64 Start, UINT64 Bytes, PCSTR Why)
+/* Memory with an object that threads wait for: they wait for ever. Routine: the one to blame, if it has returned already. */
+static VOID VfWaitersLose(UINT64 Start, UINT64 Bytes, PCSTR Rule, PCSTR What, PCSTR Why, PVOID Routine)
 {
+    UINT64 Frame = (UINT64)Routine + 1; /* frames are return addresses */
     PVOID Object;
     PKTHREAD Thread = KiFindWaiter(Start, Bytes, &Object);
     CONTEXT Context; /* only what a walk needs is set */
@@ -231,10 +230,15 @@ static VOID VfWaitersLose(UINT64 Start, UINT64 Bytes, PCSTR Why)
     if (!Thread)
         return;
     KiWaitingContext(Thread, &Context);
-    VfFinding("object.freed-in-use", 0xC4, 0x93, (UINT64)Object, (UINT64)Thread, 0);
+    VfFinding(Rule, 0xC4, 0x93, (UINT64)Object, (UINT64)Thread, 0);
     VfSubject("event");
-    VfText("memory is %s while a thread waits for an object in it", Why);
-    VfNoteCaller(NULL);
+    VfText("%s is %s while a thread waits for an object in it", What, Why);
+    if (Routine)
+        VfNote(DOOR_NOTE_CALLER, VfStackOf(&Frame, 1), NULL, NULL, "");
+    else
+        VfNoteCaller(NULL);
+    if (MmImageOf((UINT64)Object)) /* it has a name */
+        VfNote(DOOR_NOTE_OBJECT, 0, Object, NULL, "The object is %%o.");
     VfNote(DOOR_NOTE_OTHER, VfCaptureStackFrom(&Context), NULL, NULL, "The thread waits at:");
     VfCommit();
 }
@@ -258,7 +262,7 @@ VOID VfObjectsGo(UINT64 Start, UINT64 Bytes, PCSTR Why, VF_PAGE Here)
         KeRemoveQueueDpc(Dpc);
     }
     if (Here.Waits)
-        VfWaitersLose(Start, Bytes, Why);
+        VfWaitersLose(Start, Bytes, "object.freed-in-use", "memory", Why, NULL);
 }
 
 static VOID VfReportStackGone(PVF_OBJECT Entry, PVF_CALLBACK Callback)
@@ -297,40 +301,52 @@ VOID VfStackGoes(UINT64 Frame, PVF_CALLBACK Callback)
 }
 
 /* Worker threads that are inside a routine of the image; a driver's own threads are entered as objects. */
-static VOID VfReportRunning(UINT64 Base, UINT64 Bytes, PCSTR Name)
+static BOOLEAN VfReportRunning(UINT64 Base, UINT64 Bytes, PCSTR Name)
 {
+    BOOLEAN Any = FALSE;
+
     for (PKTHREAD Thread = PspNextThread(NULL); Thread; Thread = PspNextThread(Thread)) {
         for (PVF_CALLBACK Callback = VfIntact(Thread->Callback); Callback; Callback = VfIntact(Callback->Outer)) {
             VF_OBJECT Running = {.Object = Callback->Object,
                                  .Routine = Callback->Routine,
                                  .Stack = Callback->Stack,
                                  .Kind = VfRunningItem};
-            if ((UINT64)Callback->Routine - Base < Bytes && !strcmp(Callback->Contract, "WORKER_THREAD_ROUTINE"))
-                VfReportGone(&Running, "unload.workitem", 0xCE, (UINT64)Callback->Routine, "%s is unloaded", Name);
+            if ((UINT64)Callback->Routine - Base >= Bytes || strcmp(Callback->Contract, "WORKER_THREAD_ROUTINE"))
+                continue;
+            VfReportGone(&Running, "unload.workitem", 0xCE, (UINT64)Callback->Routine, "%s is unloaded", Name);
+            Any = TRUE;
         }
     }
+    return Any;
 }
 
-static VOID VfReportThreads(UINT64 Base, UINT64 Bytes, PCSTR Name)
+static BOOLEAN VfReportThreads(UINT64 Base, UINT64 Bytes, PCSTR Name)
 {
+    BOOLEAN Any = FALSE;
+
     for (PKTHREAD Tcb = PspNextThread(NULL); Tcb; Tcb = PspNextThread(Tcb)) {
         PETHREAD Thread = CONTAINING_RECORD(Tcb, ETHREAD, Tcb);
         VF_OBJECT Running = {
             .Object = Thread, .Routine = (PVOID)Thread->StartRoutine, .Stack = Tcb->CreatedBy, .Kind = VfThread};
-        if ((UINT64)Running.Routine - Base < Bytes && !Tcb->SystemThread && !Thread->ExitTime.QuadPart)
-            VfReportGone(&Running, VfKinds[VfThread].Rule, VfKinds[VfThread].Code, VfKinds[VfThread].SubCode,
-                         "%s is unloaded", Name);
+        if ((UINT64)Running.Routine - Base >= Bytes || Tcb->SystemThread || Thread->ExitTime.QuadPart)
+            continue;
+        VfReportGone(&Running, VfKinds[VfThread].Rule, VfKinds[VfThread].Code, VfKinds[VfThread].SubCode,
+                     "%s is unloaded", Name);
+        Any = TRUE;
     }
+    return Any;
 }
 
-VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name)
+VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name, PVOID Unload)
 {
     VfLocksGo(Base, Bytes);
+    BOOLEAN Own = VfReportRunning(Base, Bytes, Name);
     ULONG Stack;
     PKDPC Dpc;
 
-    VfReportRunning(Base, Bytes, Name);
-    VfReportThreads(Base, Bytes, Name);
+    Own |= VfReportThreads(Base, Bytes, Name);
+    if (!Own) /* or it is its own thread that waits */
+        VfWaitersLose(Base, Bytes, "unload.event", Name, "unloaded", Unload);
     for (ULONG i = 0; i < VfBuckets; i++) {
         for (PVF_OBJECT Entry = VfByAddress[i], Next; Entry; Entry = Next) {
             Next = Entry->NextByAddress;

@@ -86,10 +86,8 @@ typedef enum _VF_OBJECT_KIND {
     VfTimerDpc,    /* of a set timer; the last one that was set, if several share it */
     VfWorkItem,    /* queued */
     VfRunningItem, /* whose routine has begun and not returned: found in the threads, not entered */
-    VfEvent,       /* events, mutexes, semaphores that a thread waits for */
     VfLookaside,   /* initialised and not deleted */
     VfResource,    /* initialised and not deleted */
-    VfLock,        /* spin lock that is held */
     VfThread,      /* system thread whose routine lies in a driver: found in the threads, not entered */
     VfInterrupt,   /* connected; the memory is ours */
     VfDmaAdapter,
@@ -145,8 +143,8 @@ static inline VOID VfRangeGoes(UINT64 Start, UINT64 Bytes, PCSTR Why)
 }
 /* Callback has returned; its frames lay below Frame on the current stack. */
 VOID VfStackGoes(UINT64 Frame, PVF_CALLBACK Callback);
-/* An image goes away: finding for objects in it, and for objects whose routine lies in it. */
-VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name);
+/* An image goes away, whose Unload (or NULL) has been called: finding for objects in it, and for those whose routine lies in it. */
+VOID VfImageGoes(UINT64 Base, UINT64 Bytes, PCSTR Name, PVOID Unload);
 
 /* ---- Locks (lockorder.c) ----------------------------------------------------------------------------------------- */
 

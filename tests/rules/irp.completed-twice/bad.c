@@ -1,6 +1,6 @@
 /*
  * An IRP completed twice: the second time its memory is somebody else's.
- * EXPECT: (irp.completed-twice|memory.freed|pool.use-after-free) bad.c:[0-9]+ in Control
+ * EXPECT: (irp.completed-twice|pool.use-after-free) bad.c:[0-9]+ in Control
  */
 #include <ntddk.h>
 
