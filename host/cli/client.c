@@ -1,11 +1,24 @@
 /* irqlab client: a program as a user process of a machine that `irqlab run --serve SOCKET` runs. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "cli/command.h"
 #include "client.h"
+
+/* Without a machine every call of the program would fail with ERROR_NOT_READY, and it is not the program's to say why. */
+static bool is_socket(const char *path)
+{
+    struct stat st;
+    errno = 0;
+    if (!stat(path, &st) && S_ISSOCK(st.st_mode))
+        return true;
+    fprintf(stderr, "irqlab: client: no machine serves %s: %s\n", path, errno ? strerror(errno) : "it is no socket");
+    return false;
+}
 
 int command_client(int argc, char **argv)
 {
@@ -42,6 +55,8 @@ int command_client(int argc, char **argv)
         fputs("irqlab: client: which machine? (--socket, or " CLIENT_ENVIRONMENT " in the environment)\n", stderr);
         return COMMAND_USAGE;
     }
+    if (!is_socket(getenv(CLIENT_ENVIRONMENT)))
+        return COMMAND_USAGE;
     execvp(argv[at], argv + at);
     fprintf(stderr, "irqlab: client: %s: %s\n", argv[at], strerror(errno));
     return COMMAND_USAGE;

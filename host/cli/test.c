@@ -324,8 +324,11 @@ static int run_parsed(struct testing *t, int count, char **paths)
             puts(t->tests.test[i].name);
     int status = t->list ? COMMAND_CLEAN : COMMAND_USAGE;
     if (!t->tests.tests) {
-        fprintf(stderr, "irqlab: test: no test%s%s%s\n", t->filter ? " has '" : "", t->filter ? t->filter : "",
-                t->filter ? "' in its name" : " there");
+        if (t->last_failed && state && *state)
+            fputs("irqlab: test: none of these failed the last time (" STATE_FILE ")\n", stderr);
+        else
+            fprintf(stderr, "irqlab: test: no test%s%s%s\n", t->filter ? " has '" : "", t->filter ? t->filter : "",
+                    t->filter ? "' in its name" : " there");
         status = COMMAND_USAGE;
     } else if (!t->list && collect_repeat(&t->tests, (unsigned)t->repeat) &&
                (!t->junit || (t->junit_file = input_create(t->junit))))

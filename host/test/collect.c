@@ -27,6 +27,14 @@ static bool no_memory(void)
     return false;
 }
 
+/* A test has one name, whether its path was typed or found in a folder: --last-failed finds it again. */
+static const char *plain(const char *path)
+{
+    while (path[0] == '.' && path[1] == '/')
+        path += 2 + strspn(path + 2, "/");
+    return path;
+}
+
 static bool add_test(struct collection *c, const char *path, const char *routine)
 {
     struct test *more = realloc(c->test, (c->tests + 1) * sizeof *more), *t;
@@ -37,7 +45,7 @@ static bool add_test(struct collection *c, const char *path, const char *routine
     memset(t, 0, sizeof *t);
     t->path = strdup(path);
     t->routine = routine ? strdup(routine) : NULL;
-    if (!t->path || asprintf(&t->name, "%s%s%s", path, routine ? "!" : "", routine ? routine : "") < 0)
+    if (!t->path || asprintf(&t->name, "%s%s%s", plain(path), routine ? "!" : "", routine ? routine : "") < 0)
         return no_memory();
     c->tests++;
     return true;
