@@ -67,25 +67,15 @@ NTSTATUS NTAPI DbgQueryDebugFilterState(ULONG Component, ULONG Level)
     return TRUE;
 }
 
-/* A breakpoint in a driver's own text is what the trap handler sees; here it would be the kernel's, so the caller is
- * blamed in its place. Without a debugger Windows stops with KMODE_EXCEPTION_NOT_HANDLED. */
-static VOID KdpBreak(PCSTR Routine, UINT64 Caller)
+/* An instruction, as on Windows: without a debugger it is an exception, which a driver may handle (docs: DbgBreakPoint). */
+__attribute__((naked)) VOID NTAPI DbgBreakPoint(VOID)
 {
-    VfFinding("driver.breakpoint", 0x1E, (UINT64)(LONG64)STATUS_BREAKPOINT, Caller, 0, 0);
-    VfSubject(Routine);
-    VfText("%s called, and no debugger is there to take it", Routine);
-    VfNoteCaller(NULL);
-    VfCommit();
+    __asm__("int3\n\tretq");
 }
 
-VOID NTAPI DbgBreakPoint(VOID)
+__attribute__((naked)) VOID NTAPI DbgBreakPointWithStatus(ULONG Status)
 {
-    KdpBreak("DbgBreakPoint", (UINT64)__builtin_return_address(0));
-}
-
-VOID NTAPI DbgBreakPointWithStatus(ULONG Status)
-{
-    KdpBreak("DbgBreakPointWithStatus", (UINT64)__builtin_return_address(0));
+    __asm__("int3\n\tretq");
 }
 
 BOOLEAN NTAPI KdRefreshDebuggerNotPresent(VOID)
@@ -108,5 +98,5 @@ VOID NTAPI RtlAssert(PVOID Assertion, PVOID FileName, ULONG Line, PSTR Message)
 {
     DbgPrint("*** Assertion failed: %s%s\n***   Source File: %s, line %u\n", Message ? Message : "", (PCSTR)Assertion,
              (PCSTR)FileName, Line);
-    KdpBreak("RtlAssert", (UINT64)__builtin_return_address(0));
+    DbgBreakPoint();
 }

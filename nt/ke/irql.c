@@ -144,30 +144,32 @@ KIRQL KiExportKeGetCurrentIrql(VOID)
     return KiReadCr8();
 }
 
+VOID KiSetCr8(UINT64 Level, UINT64 Site, const CONTEXT *Context)
+{
+    KIRQL OldIrql = KiProcessor()->Irql;
+
+    if (Level > HIGH_LEVEL) {
+        VfFinding("irql.bad-level", 0xC4, 0x30, OldIrql, Level, 0);
+        VfText("CR8 is set to %llu, which is no IRQL", Level);
+        VfNoteCaller(Context);
+        VfCommit();
+    } else if (Level > OldIrql) {
+        KiRaiseIrql((KIRQL)Level);
+        KiNoteRaise(OldIrql, (KIRQL)Level, KiCauseRaise, (PVOID)Site, NULL);
+    } else {
+        KiLowerIrql((KIRQL)Level);
+    }
+}
+
 /* From entry.S: `mov cr8`, `sti`, `pause` of patched driver code. Site is a return address into the patch's stub. */
 VOID KiPatchedInstruction(ULONG Which, UINT64 Argument, UINT64 Site, UINT64 StackPointer)
 {
-    PKI_PROCESSOR Processor = KiProcessor();
-    KIRQL OldIrql = Processor->Irql;
-
     switch (Which) {
     case 0:
-        if (Argument > HIGH_LEVEL) {
-            VfFinding("irql.bad-level", 0xC4, 0x30, OldIrql, Argument, 0);
-            VfText("CR8 is set to %llu, which is no IRQL", Argument);
-            VfNoteCaller(NULL);
-            VfCommit();
-            return;
-        }
-        if (Argument > OldIrql) {
-            KiSetIrql(Processor, (KIRQL)Argument);
-            KiNoteRaise(OldIrql, (KIRQL)Argument, KiCauseRaise, (PVOID)Site, NULL);
-        } else {
-            KiLowerIrql((KIRQL)Argument);
-        }
+        KiSetCr8(Argument, Site, NULL);
         break;
     case 1:
-        Processor->InterruptFlag = 1;
+        KiProcessor()->InterruptFlag = 1;
         KiDispatchPending();
         break;
     default:

@@ -320,6 +320,9 @@ static inline VOID KiLowerIrql(KIRQL NewIrql)
         KiDispatchPending();
 }
 
+/* irql.c: a driver's `mov cr8`. Context: where it was interrupted for that; NULL = it calls. */
+VOID KiSetCr8(UINT64 Level, UINT64 Site, const CONTEXT *Context);
+
 /* What, a driver's routine, must be done at the virtual time Limit (100 ns since boot; 0 = never), and before the processors
  * have been busy for Busy more (0 = any time); else a finding. */
 VOID KiSetTimeLimit(UINT64 Limit, UINT64 Busy, PCSTR What);

@@ -104,6 +104,15 @@ static BOOLEAN KiBadReturn(PCONTEXT Context, PUINT64 Target)
     return *Target >> 47 != 0 && *Target >> 47 != 0x1ffff;
 }
 
+/* Behind a breakpoint a run that findings do not stop can go on. */
+static BOOLEAN KiStepOver(PEXCEPTION_RECORD Record, PCONTEXT Context)
+{
+    if ((Record->ExceptionFlags & EXCEPTION_NONCONTINUABLE) || *(PUCHAR)Context->Rip != 0xcc)
+        return FALSE;
+    Context->Rip++;
+    return TRUE;
+}
+
 static VOID KiUnhandled(PEXCEPTION_RECORD Record, PCONTEXT Context)
 {
     UINT64 Target = 0;
@@ -114,7 +123,11 @@ static VOID KiUnhandled(PEXCEPTION_RECORD Record, PCONTEXT Context)
                           : NULL;
 
     BOOLEAN Return = Access && KiBadReturn(Context, &Target);
-    PCSTR Rule = Owner ? "memory.user-of-another-process" : Return ? "driver.stack-overwritten" : "driver.exception";
+    BOOLEAN Break = Record->ExceptionCode == STATUS_BREAKPOINT;
+    PCSTR Rule = Owner    ? "memory.user-of-another-process"
+                 : Return ? "driver.stack-overwritten"
+                 : Break  ? "driver.breakpoint"
+                          : "driver.exception";
 
     if (InThread)
         VfFinding(Rule, 0x7E, (UINT64)(ULONG)Record->ExceptionCode | 0xffffffff00000000ull,
@@ -135,12 +148,16 @@ static VOID KiUnhandled(PEXCEPTION_RECORD Record, PCONTEXT Context)
                : Record->ExceptionInformation[0]    ? "write"
                                                     : "read",
                Record->ExceptionInformation[1]);
+    else if (Break)
+        VfText("a breakpoint, and no debugger is there to take it");
     else
         VfText("unhandled exception 0x%08x", Record->ExceptionCode);
     VfNoteCaller(Context);
     if (!InThread)
         VfNoteLevel();
     VfCommit();
+    if (Break && KiStepOver(Record, Context))
+        return;
     VfContinueIsImpossible();
 }
 
@@ -202,20 +219,12 @@ static VOID KiFastFail(struct door_trap *Trap)
 /* Instructions that the host could not answer alone. */
 static VOID KiTrappedInstruction(struct door_trap *Trap)
 {
-    PKI_PROCESSOR Processor = KiProcessor();
-    KIRQL OldIrql = Processor->Irql;
-
     switch (Trap->vector) {
     case DOOR_TRAP_WRITE_CR8:
-        if (Trap->address > OldIrql) {
-            KiRaiseIrql((KIRQL)Trap->address);
-            KiNoteRaise(OldIrql, (KIRQL)Trap->address, KiCauseRaise, (PVOID)TRAP_CONTEXT(Trap)->Rip, NULL);
-        } else {
-            KiLowerIrql((KIRQL)Trap->address);
-        }
+        KiSetCr8(Trap->address, TRAP_CONTEXT(Trap)->Rip, TRAP_CONTEXT(Trap));
         break;
     case DOOR_TRAP_ENABLE_INTERRUPTS:
-        Processor->InterruptFlag = 1;
+        KiProcessor()->InterruptFlag = 1;
         KiDispatchPending();
         break;
     case DOOR_TRAP_DEVICE: /* no sign of life: a driver may ask a device for ever */

@@ -40,30 +40,33 @@ static UINT64 *MiMapEntry(UINT64 Page)
     return Leaf ? &Leaf[Page % MI_LEAF_PAGES] : NULL;
 }
 
-/* Count pages, and the closed one behind them, that hold no mapping; FALSE if there are none. */
+/* Count pages, and a closed one on either side of them, that hold no mapping; FALSE if there are none. */
 static BOOLEAN MiReserveMapping(UINT64 Count, UINT64 *First)
 {
-    UINT64 Start = MiMapNext, Run = 0, Looked = 0;
+    UINT64 Start = MiMapNext, Lead = 0, Run = 0,
+           Looked = 0; /* Lead: 1 behind a mapping, whose closed page comes first */
 
     if (Count + 1 > MI_MAP_PAGES)
         return FALSE;
-    for (; Looked <= 2 * MI_MAP_PAGES && Run <= Count; Looked++) {
+    for (; Looked <= 2 * MI_MAP_PAGES && Run <= Count + Lead; Looked++) {
         UINT64 Page = Start + Run;
         UINT64 *Entry;
         if (Page >= MI_MAP_PAGES) {
-            Start = Run = 0;
+            Start = Lead = Run = 0;
             continue;
         }
         Entry = MiMapEntry(Page);
         if (Entry && (*Entry & (MI_MAPPED | MI_KEPT))) {
             Start = Page + 1;
+            Lead = 1;
             Run = 0;
         } else {
             Run++;
         }
     }
-    if (Run <= Count)
+    if (Run <= Count + Lead)
         return FALSE;
+    Start += Lead;
     for (UINT64 Page = Start; Page <= Start + Count; Page++) {
         if (!MiMapLeaf[Page / MI_LEAF_PAGES]) {
             UINT64 Leaf = MiAllocatePages(1);
@@ -205,15 +208,23 @@ PVOID MiMapFrames(const PFN_NUMBER *Frames, UINT64 Count, ULONG Protection)
     return (PVOID)Va;
 }
 
+static BOOLEAN MiIsMapped(UINT64 Page)
+{
+    UINT64 *Entry = Page < MI_MAP_PAGES ? MiMapEntry(Page) : NULL;
+
+    return Entry && (*Entry & MI_MAPPED);
+}
+
+/* FALSE if this is not a whole mapping: between two of them a page is closed. */
 BOOLEAN MiUnmapFrames(PVOID Va, UINT64 Count)
 {
     UINT64 First = ((UINT64)Va - DOOR_MAPPING_BASE) / DOOR_PAGE;
 
-    for (UINT64 i = 0; i < Count; i++) {
-        UINT64 *Entry = First + i < MI_MAP_PAGES ? MiMapEntry(First + i) : NULL;
-        if (!Entry || !(*Entry & MI_MAPPED))
+    if (!Count || MiIsMapped(First - 1) || MiIsMapped(First + Count))
+        return FALSE;
+    for (UINT64 i = 0; i < Count; i++)
+        if (!MiIsMapped(First + i))
             return FALSE;
-    }
     if (MiCloseView(First, Count))
         return TRUE;
     MiMarkMapping(First, Count, 0, MI_WAS_MAPPED);
@@ -358,7 +369,8 @@ VOID NTAPI MmUnmapIoSpace(PVOID BaseAddress, SIZE_T NumberOfBytes)
         return;
     VfFinding("mm.bad-unmap", 0x1A, 0x1234, (UINT64)BaseAddress, NumberOfBytes, 0); /* MEMORY_MANAGEMENT */
     VfSubject("MmUnmapIoSpace");
-    VfText("MmUnmapIoSpace called for an address that is no such mapping");
+    VfText("MmUnmapIoSpace called for %llu bytes at 0x%llx, which are no mapping, or not the whole of one",
+           NumberOfBytes, (UINT64)BaseAddress);
     VfNoteCaller(NULL);
     VfCommit();
 }

@@ -58,6 +58,23 @@ static VOID VfPutOrigin(struct door_note *Note, PVOID Object, PCSTR Origin)
         RtlpFormat(Note->origin, sizeof(Note->origin), "%s", Origin);
 }
 
+/* A stub calls the kernel for its instruction, so for the driver's innermost frame that is the place, not what comes behind. */
+static VOID VfUnpatchFrames(struct door_note *Note)
+{
+    BOOLEAN Innermost = TRUE;
+    UINT64 Unused = 0;
+
+    for (ULONG i = 0; i < Note->frames; i++) {
+        PMI_IMAGE Image = MmImageOf(Note->frame[i]);
+        UINT64 Rip = Note->frame[i] - Innermost;
+        if (!Image || !Image->Driver)
+            continue;
+        if (MmUnpatch(&Rip, &Unused))
+            Note->frame[i] = Rip;
+        Innermost = FALSE;
+    }
+}
+
 static struct door_note *VfAddNote(ULONG Kind, ULONG Stack, PVOID Object, PCSTR Origin)
 {
     struct door_note *Note = &VfNow.note[VfNow.notes < DOOR_NOTES ? VfNow.notes++ : DOOR_NOTES - 1];
@@ -65,6 +82,7 @@ static struct door_note *VfAddNote(ULONG Kind, ULONG Stack, PVOID Object, PCSTR 
     RtlZeroMemory(Note, sizeof(*Note));
     Note->kind = Kind;
     Note->frames = VfStackFrames(Stack, Note->frame);
+    VfUnpatchFrames(Note);
     Note->object = (UINT64)Object;
     VfPutOrigin(Note, Object, Origin ? Origin : "");
     return Note;
@@ -181,7 +199,7 @@ VOID VfNoteLevel(VOID)
     KIRQL Irql = KiReadCr8();
     KI_RAISE *Raise = &KiProcessor()->Raise[Irql];
     struct door_note *Note;
-    UINT64 Site, Unused = 0;
+    UINT64 Site;
 
     if (Irql == PASSIVE_LEVEL)
         return;
@@ -194,7 +212,6 @@ VOID VfNoteLevel(VOID)
     if (Raise->Cause == KiCauseNone)
         return;
     Site = Raise->Site;
-    MmUnpatch(&Site, &Unused);
     VfNote(DOOR_NOTE_LEVEL, VfStackOf(&Site, 1), Raise->Object, NULL, "The level is %u because it %s at:", Irql,
            Raised[Raise->Cause]);
     Note = &VfNow.note[VfNow.notes - 1];

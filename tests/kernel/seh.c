@@ -189,6 +189,13 @@ TEST(a_breakpoint_can_be_handled)
         Caught = GetExceptionCode();
     }
     CHECK_IS(Caught, STATUS_BREAKPOINT);
+    Caught = 0;
+    __try {
+        DbgBreakPoint();
+    } __except (EXCEPTION_EXECUTE_HANDLER) {
+        Caught = GetExceptionCode();
+    }
+    CHECK_IS(Caught, STATUS_BREAKPOINT);
 }
 
 CHECK_DRIVER(T(a_bad_user_address_raises_an_access_violation), T(division_by_zero_raises), T(ex_raise_status_is_caught),
