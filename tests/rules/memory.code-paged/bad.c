@@ -1,7 +1,7 @@
 /*
  * Code that runs at DISPATCH_LEVEL must not lie in a pageable section. This DPC calls into one.
  *
- * EXPECT: memory.(code-paged|paged-at-dispatch) .*in Count
+ * EXPECT: memory.code-paged .*in Count
  */
 #include <ntddk.h>
 
