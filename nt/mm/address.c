@@ -40,6 +40,18 @@ static UINT64 *MiMapEntry(UINT64 Page)
     return Leaf ? &Leaf[Page % MI_LEAF_PAGES] : NULL;
 }
 
+UINT64 MiFreeMappingPages(PUINT64 All)
+{
+    UINT64 Free = 0;
+
+    for (UINT64 Page = 0; Page < MI_MAP_PAGES; Page++) {
+        UINT64 *Entry = MiMapEntry(Page);
+        Free += !Entry || !(*Entry & (MI_MAPPED | MI_KEPT));
+    }
+    *All = MI_MAP_PAGES;
+    return Free;
+}
+
 /* Count pages, and a closed one on either side of them, that hold no mapping; FALSE if there are none. */
 static BOOLEAN MiReserveMapping(UINT64 Count, UINT64 *First)
 {

@@ -294,9 +294,11 @@ static PVOID MiMapForUser(PMDL Mdl, PVOID Requested, ULONG Protection)
     PMI_SPACE Space = MiCurrentSpace();
     PMI_VAD Vad;
 
-    if (!Space || (Requested && (Start & (MI_GRANULARITY - 1) || Start < Space->Low || Start + Bytes > Space->High ||
-                                 MiFirstOverlap(Space, Start, Start + Bytes))))
+    if (!Space || (Requested && (Start & (PAGE_SIZE - 1) || Start < Space->Low || Start > Space->High ||
+                                 Bytes > Space->High - Start)))
         ExRaiseStatus(STATUS_INVALID_ADDRESS);
+    if (Requested && MiFirstOverlap(Space, Start, Start + Bytes))
+        ExRaiseStatus(STATUS_CONFLICTING_ADDRESSES);
     if (!Start)
         Start = MiChoose(Space, Bytes, Space->High);
     Vad = Start ? MiInsertVad(Space, Start, Bytes, MEM_PRIVATE, Protect) : NULL;
@@ -325,6 +327,19 @@ static BOOLEAN MiUnmapForUser(PVOID Address, PMDL Mdl)
     return TRUE;
 }
 
+/* docs: Bug check 0x3F (NO_MORE_SYSTEM_PTES). The caller has asked for the stop: nothing could be returned to it. */
+static DECLSPEC_NORETURN VOID MiNoMoreAddresses(PMDL Mdl)
+{
+    UINT64 Pages = MiMdlPages(Mdl), All, Free = MiFreeMappingPages(&All);
+
+    VfFinding("mdl.no-more-addresses", 0x3F, 0, Pages, Free, All);
+    VfSubject("MDL");
+    VfText("system addresses for the %llu pages of an MDL, whose mapping was not to fail, cannot be had", Pages);
+    VfNoteCaller(NULL);
+    VfCommit();
+    KiBugCheck(0x3F, 0, Pages, Free, All);
+}
+
 PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_MODE AccessMode,
                                          MEMORY_CACHING_TYPE CacheType, PVOID RequestedAddress, ULONG BugCheckOnFailure,
                                          MM_PAGE_PRIORITY Priority)
@@ -335,8 +350,10 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_M
     ULONG Protection = (ULONG)Priority & MdlMappingNoWrite ? DOOR_READ : DOOR_READ | DOOR_WRITE;
     PVOID Va;
 
-    if (AccessMode != KernelMode)
+    if (AccessMode != KernelMode && (Flags & MI_DESCRIBED))
         return MiMapForUser(Mdl, RequestedAddress, Protection);
+    if (AccessMode != KernelMode)
+        Wrong = 0; /* a mapping for a program leaves the flags alone */
     if (Flags & MDL_PARENT_MAPPED_SYSTEM_VA) /* it gets an address of its own */
         Wrong &= ~MDL_MAPPED_TO_SYSTEM_VA;
     if (Wrong) {
@@ -352,7 +369,7 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_M
     Va = MiMapFrames(MmGetMdlPfnArray(Mdl), MiMdlPages(Mdl), Protection);
     if (!Va) {
         if (BugCheckOnFailure)
-            KeBugCheckEx(0x3F, 0, MiMdlPages(Mdl), 0, (ULONG_PTR)Mdl); /* NO_MORE_SYSTEM_PTES */
+            MiNoMoreAddresses(Mdl);
         return NULL;
     }
     Mdl->MappedSystemVa = (PUCHAR)Va + Mdl->ByteOffset;

@@ -95,6 +95,9 @@ VOID MiKeepShared(UINT64 Physical); /* it is given back, but locked */
 /* Does a page in the range wait for its last lock? The address behind it; 0 = none does. */
 UINT64 MiSharedHeld(PMI_SPACE Space, UINT64 Start, UINT64 End);
 
+/* address.c: pages of the window for mappings that hold none. */
+UINT64 MiFreeMappingPages(PUINT64 All);
+
 /* locked.c: at the end of a process. */
 VOID MmCheckLockedPages(PEPROCESS Process);
 

@@ -227,12 +227,14 @@ NTSTATUS ObpCloseHandle(HANDLE Handle, KPROCESSOR_MODE Mode)
             ObpReportBadHandle(Handle, 1, "not open");
         return STATUS_INVALID_HANDLE;
     }
+    PVOID Body = Entry->Object;
+    if (!ObpMayClose(PsGetCurrentProcess(), Body, Handle, Mode))
+        return STATUS_HANDLE_NOT_CLOSABLE;
     if (Entry->Attributes & OBP_PROTECT_CLOSE) {
         if (Mode == KernelMode)
             ObpReportBadHandle(Handle, 0, "protected from being closed");
         return STATUS_HANDLE_NOT_CLOSABLE;
     }
-    PVOID Body = Entry->Object;
     ObpTableRemove(Table, ObpIndexOf(Handle));
     ObpHandleClosed(Body);
     return STATUS_SUCCESS;
@@ -614,7 +616,7 @@ NTSTATUS NTAPI NtDuplicateObject(HANDLE FromProcess, HANDLE Source, HANDLE ToPro
         ObfDereferenceObject(Body);
     }
     Entry = Options & DUPLICATE_CLOSE_SOURCE ? ObpFindHandle(From, Source, Mode, &Table) : NULL;
-    if (Entry && !(Entry->Attributes & OBP_PROTECT_CLOSE)) {
+    if (Entry && ObpMayClose(From, Entry->Object, Source, Mode) && !(Entry->Attributes & OBP_PROTECT_CLOSE)) {
         KAPC_STATE State;
         Body = Entry->Object;
         ObpTableRemove(Table, ObpIndexOf(Source));

@@ -28,11 +28,12 @@ typedef struct _OBP_DIRECTORY {
 
 typedef struct _OBP_WALK {
     POBJECT_TYPE Type;
-    ULONG Access;
+    ULONG Access, Attributes;
     PVOID Context;
     BOOLEAN Insensitive, OpenLink, Insert;
     ULONG Links;
     PWSTR Buffer; /* the substituted path, or NULL */
+    PWSTR Start;  /* of the path whose end Rest is */
     UNICODE_STRING Rest;
     PVOID Parent;        /* for a new name: its directory, */
     UNICODE_STRING Last; /* and component */
@@ -142,7 +143,7 @@ static NTSTATUS ObpSubstitute(POBP_WALK Walk, POBP_LINK Link)
     RtlCopyMemory((PUCHAR)Buffer + Link->Target.Length, Walk->Rest.Buffer, Walk->Rest.Length);
     if (Walk->Buffer)
         ExpFree(Walk->Buffer);
-    Walk->Buffer = Buffer;
+    Walk->Buffer = Walk->Start = Buffer;
     Walk->Rest.Buffer = Buffer;
     Walk->Rest.Length = Walk->Rest.MaximumLength = (USHORT)Bytes;
     return STATUS_SUCCESS;
@@ -153,10 +154,22 @@ static NTSTATUS ObpBeginAnew(POBP_WALK Walk)
 {
     if (Walk->Buffer)
         ExpFree(Walk->Buffer);
-    Walk->Buffer = Walk->Rest.Buffer;
+    Walk->Buffer = Walk->Start = Walk->Rest.Buffer;
     if (++Walk->Links > OBP_LINKS_FOLLOWED)
         return STATUS_OBJECT_NAME_INVALID;
     return Walk->Rest.Length && Walk->Rest.Buffer[0] == L'\\' ? STATUS_SUCCESS : STATUS_OBJECT_PATH_SYNTAX_BAD;
+}
+
+/* The object's type takes the rest. */
+static NTSTATUS ObpParse(POBP_WALK Walk, PVOID Body, PVOID *Found)
+{
+    POBJECT_TYPE Type = ObpTypeOf(Body);
+    if (Type->Init.Parse)
+        return Type->Init.Parse(Body, &Walk->Rest, &Walk->Access, Walk->Context, Found);
+    OBP_PARSE Parse = {Walk->Type, Walk->Attributes, Walk->Access, Walk->Context, .Rest = &Walk->Rest};
+    Parse.Path.Buffer = Walk->Start;
+    Parse.Path.Length = (USHORT)((PUCHAR)Walk->Rest.Buffer - (PUCHAR)Walk->Start + Walk->Rest.Length);
+    return ObpCallParse(Body, &Parse, Found);
 }
 
 /* Cut "\component" off the rest. */
@@ -200,8 +213,8 @@ static NTSTATUS ObpStep(POBP_WALK Walk, PVOID *Body, PBOOLEAN Done)
         return ObpSubstitute(Walk, (POBP_LINK)Name->Body);
     }
     *Done = TRUE;
-    if (Type->Init.Parse && !Walk->Insert) {
-        Status = Type->Init.Parse(Name->Body, &Walk->Rest, &Walk->Access, Walk->Context, Body);
+    if (ObpParses(Type) && !Walk->Insert) {
+        Status = ObpParse(Walk, Name->Body, Body);
         if (Status != STATUS_REPARSE)
             return Status;
         *Done = FALSE;
@@ -219,6 +232,7 @@ static NTSTATUS ObpWalk(POBP_WALK Walk, PVOID Root, PCUNICODE_STRING Path, PVOID
     PVOID Body = Root ? Root : ObpRoot;
     BOOLEAN Done = FALSE;
     Walk->Rest = *Path;
+    Walk->Start = Path->Buffer;
     if (Path->Length & 1)
         return STATUS_OBJECT_NAME_INVALID;
     if (!Root && (Path->Length < sizeof(WCHAR) || Path->Buffer[0] != L'\\'))
@@ -226,9 +240,9 @@ static NTSTATUS ObpWalk(POBP_WALK Walk, PVOID Root, PCUNICODE_STRING Path, PVOID
     if (Root && Path->Length && Path->Buffer[0] == L'\\' && ObpTypeOf(Root) == ObpDirectoryType)
         return STATUS_OBJECT_PATH_SYNTAX_BAD;
     if (Root && ObpTypeOf(Root) != ObpDirectoryType) {
-        if (!ObpTypeOf(Root)->Init.Parse)
+        if (!ObpParses(ObpTypeOf(Root)))
             return STATUS_OBJECT_TYPE_MISMATCH;
-        NTSTATUS Status = ObpTypeOf(Root)->Init.Parse(Root, &Walk->Rest, &Walk->Access, Walk->Context, Found);
+        NTSTATUS Status = ObpParse(Walk, Root, Found);
         if (Status != STATUS_REPARSE)
             return Status;
         Body = ObpRoot;
@@ -251,7 +265,7 @@ static NTSTATUS ObpWalk(POBP_WALK Walk, PVOID Root, PCUNICODE_STRING Path, PVOID
 static NTSTATUS ObpLookup(PVOID Root, PCUNICODE_STRING Path, ULONG Attributes, POBJECT_TYPE Type, PULONG Access,
                           PVOID Context, PVOID *Found)
 {
-    OBP_WALK Walk = {.Type = Type, .Access = *Access, .Context = Context};
+    OBP_WALK Walk = {.Type = Type, .Access = *Access, .Attributes = Attributes, .Context = Context};
     Walk.OpenLink = (Attributes & OBJ_OPENLINK) != 0;
     Walk.Insensitive = (Attributes & OBJ_CASE_INSENSITIVE) || !Type || Type->Init.CaseInsensitive;
     NTSTATUS Status = ObpWalk(&Walk, Root, Path, Found);
@@ -280,7 +294,7 @@ NTSTATUS ObpLookupName(PCUNICODE_STRING Name, ULONG Attributes, POBJECT_TYPE Typ
 /* Enter Body under Root. When the name is taken: STATUS_OBJECT_NAME_COLLISION and *Existing, referenced. */
 static NTSTATUS ObpInsertFrom(PVOID Root, PVOID Body, PCUNICODE_STRING Path, ULONG Attributes, PVOID *Existing)
 {
-    OBP_WALK Walk = {.Type = ObpTypeOf(Body), .Insert = TRUE};
+    OBP_WALK Walk = {.Type = ObpTypeOf(Body), .Attributes = Attributes, .Insert = TRUE};
     Walk.Insensitive = (Attributes & OBJ_CASE_INSENSITIVE) || Walk.Type->Init.CaseInsensitive;
     *Existing = NULL;
     NTSTATUS Status = ObpWalk(&Walk, Root, Path, Existing);

@@ -89,6 +89,7 @@ static VOID ObpDelete(POBP_HEADER Header)
     POBJECT_TYPE Type = Header->Type;
     if (Header->Created)
         ObpForgetCreation(Header + 1);
+    ObpDeleteSecurity(Header + 1);
     if (Type->Init.Delete)
         Type->Init.Delete(Header + 1);
     ObpReleaseSecurity(Header);

@@ -168,8 +168,23 @@ typedef struct _OBP_OPERATION {
 } OBP_OPERATION, *POBP_OPERATION;
 VOID ObpCallBefore(POBP_OPERATION Operation);
 VOID ObpCallAfter(POBP_OPERATION Operation, NTSTATUS Status);
-/* Methods of drivers' types. */
+/* Methods of drivers' types (type.c). */
 NTSTATUS ObpCallOpen(PVOID Body, ULONG Reason, ACCESS_MASK Access);
+BOOLEAN ObpMayClose(PEPROCESS Process, PVOID Body, HANDLE Handle, KPROCESSOR_MODE Mode); /* it lets this handle go */
+VOID ObpDeleteSecurity(PVOID Body); /* told before the delete method */
+
+/* What a driver's parse method is asked. Path, from Rest on, is not parsed yet. STATUS_REPARSE: Rest is then a name to
+ * begin anew with, its buffer by ExpAllocate. */
+typedef struct _OBP_PARSE {
+    POBJECT_TYPE Wanted;
+    ULONG Attributes;
+    ACCESS_MASK Access;
+    PVOID Context;
+    UNICODE_STRING Path;
+    PUNICODE_STRING Rest;
+} OBP_PARSE, *POBP_PARSE;
+BOOLEAN ObpParses(POBJECT_TYPE Type);
+NTSTATUS ObpCallParse(PVOID Body, POBP_PARSE Parse, PVOID *Object);
 VOID ObpForgetCreation(PVOID Body);
 ULONG ObpCountHandles(PEPROCESS Process, PVOID Body);
 extern POBJECT_TYPE ObpTypeType, ObpDirectoryType, ObpSymbolicLinkType, ObpEventType, ObpSemaphoreType, ObpMutantType,

@@ -130,12 +130,21 @@ static NTSTATUS ObpMakeSecurity(PVOID Body, PVOID Directory, PSECURITY_DESCRIPTO
                      Flags, SepEffectiveToken(), &Type->Init.Mapping, PagedPool, New);
 }
 
+/* New is a block of pool: the method's, unless a driver's refuses it. */
+static NTSTATUS ObpCallAssign(PVOID Body, PSECURITY_DESCRIPTOR New)
+{
+    SECURITY_INFORMATION All = OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+    NTSTATUS Status = ObpCallSecurity(Body, AssignSecurityDescriptor, &All, New, NULL);
+    if (!NT_SUCCESS(Status) && ObpTypeOf(Body)->Driver && ObpTypeOf(Body)->Init.Security)
+        ExFreePoolWithTag(New, 0);
+    return Status;
+}
+
 NTSTATUS ObpAssignSecurity(PVOID Body, PVOID Directory, PSECURITY_DESCRIPTOR Explicit)
 {
     PSECURITY_DESCRIPTOR New;
-    SECURITY_INFORMATION All = OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
     NTSTATUS Status = ObpMakeSecurity(Body, Directory, Explicit, &New);
-    return NT_SUCCESS(Status) ? ObpCallSecurity(Body, AssignSecurityDescriptor, &All, New, NULL) : Status;
+    return NT_SUCCESS(Status) ? ObpCallAssign(Body, New) : Status;
 }
 
 /* ---- Access ------------------------------------------------------------------------------------------------------ */
@@ -233,10 +242,9 @@ VOID NTAPI ObReleaseObjectSecurity(PSECURITY_DESCRIPTOR Descriptor, BOOLEAN Memo
 NTSTATUS NTAPI ObAssignSecurity(PACCESS_STATE State, PSECURITY_DESCRIPTOR Parent, PVOID Object, POBJECT_TYPE Type)
 {
     PSECURITY_DESCRIPTOR New;
-    SECURITY_INFORMATION All = OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
     NTSTATUS Status = SeAssignSecurity(Parent, State->SecurityDescriptor, &New, Type == ObpDirectoryType,
                                        &State->SubjectSecurityContext, &Type->Init.Mapping, PagedPool);
-    return NT_SUCCESS(Status) ? ObpCallSecurity(Object, AssignSecurityDescriptor, &All, New, NULL) : Status;
+    return NT_SUCCESS(Status) ? ObpCallAssign(Object, New) : Status;
 }
 
 NTSTATUS NTAPI ObSetSecurityObjectByPointer(PVOID Object, SECURITY_INFORMATION What, PSECURITY_DESCRIPTOR Descriptor)

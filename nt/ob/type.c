@@ -5,6 +5,11 @@
  * in use one is told from the other by its length: 0x78 bytes are Windows 8's and later, 0x70 those of Server 2003,
  * which the public conformance suites are written for. Their methods stand at the same places, but take other arguments.
  *
+ * All methods but the dump method, which only a debugger would call, are called where Windows calls them: open when a
+ * handle is made, close when it is gone, okay-to-close before it goes, parse for what follows an object in a path (and to
+ * open the object itself), query-name for ObQueryNameString, security in place of the descriptor in the header, delete
+ * last. DIFFERS: the end of a process closes its handles without asking whether it may.
+ *
  * ObCreateObject only makes the body; ObInsertObject gives it name, security and handle, or gives up its reference.
  */
 #include "nt.h"
@@ -18,10 +23,20 @@ typedef NTSTATUS NTAPI OBP_OPEN_2003(ULONG Reason, PEPROCESS Process, PVOID Obje
 typedef NTSTATUS NTAPI OBP_OPEN(ULONG Reason, KPROCESSOR_MODE Mode, PEPROCESS Process, PVOID Object,
                                 PACCESS_MASK Access, ULONG Handles);
 typedef VOID NTAPI OBP_DELETE(PVOID Object);
+typedef NTSTATUS NTAPI OBP_PARSE_METHOD(PVOID Object, POBJECT_TYPE Type, PACCESS_STATE State, KPROCESSOR_MODE Mode,
+                                        ULONG Attributes, PUNICODE_STRING Path, PUNICODE_STRING Rest, PVOID Context,
+                                        PSECURITY_QUALITY_OF_SERVICE Quality, PVOID *Found);
+/* Server 2003's Security and QueryName have no last argument, which they then don't see. */
+typedef NTSTATUS NTAPI OBP_SECURITY(PVOID Object, SECURITY_OPERATION_CODE Operation, PSECURITY_INFORMATION What,
+                                    PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Objects,
+                                    POOL_TYPE Pool, PGENERIC_MAPPING Mapping, KPROCESSOR_MODE Mode);
+typedef NTSTATUS NTAPI OBP_QUERY_NAME(PVOID Object, BOOLEAN HasName, POBJECT_NAME_INFORMATION Information, ULONG Bytes,
+                                      PULONG Returned, KPROCESSOR_MODE Mode);
+typedef BOOLEAN NTAPI OBP_OKAY_TO_CLOSE(PEPROCESS Process, PVOID Object, HANDLE Handle, KPROCESSOR_MODE Mode);
 
 typedef struct _OBP_DRIVER_TYPE {
     BOOLEAN Old; /* the layout and methods of Server 2003 */
-    PVOID Open, Close, Delete;
+    PVOID Open, Close, Delete, Parse, Security, QueryName, OkayToClose;
     ULONG Stack;
 } OBP_DRIVER_TYPE, *POBP_DRIVER_TYPE;
 
@@ -41,7 +56,8 @@ C_ASSERT(sizeof(OBP_INITIALIZER_2003) == 0x70 && FIELD_OFFSET(OBP_INITIALIZER_20
 typedef struct _OBP_INITIALIZER {
     USHORT Length;
     USHORT CaseInsensitive : 1, UnnamedObjectsOnly : 1, UseDefaultObject : 1, SecurityRequired : 1,
-        MaintainHandleCount : 1;
+        MaintainHandleCount : 1, MaintainTypeList : 1, SupportsObjectCallbacks : 1, CacheAligned : 1,
+        UseExtendedParameters : 1;
     ULONG TypeCode, InvalidAttributes;
     GENERIC_MAPPING Mapping;
     ACCESS_MASK ValidAccess, RetainAccess;
@@ -107,6 +123,93 @@ static VOID ObpDeleteMethod(PVOID Body)
     VfLeaveCallback(&Callback);
 }
 
+BOOLEAN ObpMayClose(PEPROCESS Process, PVOID Body, HANDLE Handle, KPROCESSOR_MODE Mode)
+{
+    POBP_DRIVER_TYPE Own = ObpTypeOf(Body)->Driver;
+    VF_CALLBACK Callback;
+    if (!Own || !Own->OkayToClose)
+        return TRUE;
+    ObpEnterMethod(&Callback, Own, "okay-to-close method for object %o", Own->OkayToClose, Body);
+    BOOLEAN May = ((OBP_OKAY_TO_CLOSE *)Own->OkayToClose)(Process, Body, Handle, Mode);
+    VfLeaveCallback(&Callback);
+    return May;
+}
+
+static NTSTATUS ObpDriverQueryName(PVOID Body, POBJECT_NAME_INFORMATION Information, ULONG Bytes, PULONG Returned)
+{
+    POBP_DRIVER_TYPE Own = ObpTypeOf(Body)->Driver;
+    VF_CALLBACK Callback;
+    ObpEnterMethod(&Callback, Own, "query-name method for object %o", Own->QueryName, Body);
+    NTSTATUS Status = ((OBP_QUERY_NAME *)Own->QueryName)(Body, ObpHeaderOf(Body)->Name != NULL, Information, Bytes,
+                                                         Returned, ExGetPreviousMode());
+    VfLeaveCallback(&Callback);
+    return Status;
+}
+
+/* What the method makes of the place in the header is its own affair. */
+static NTSTATUS ObpDriverSecurity(PVOID Body, SECURITY_OPERATION_CODE Operation, PSECURITY_INFORMATION What,
+                                  PSECURITY_DESCRIPTOR Descriptor, PULONG Length, PSECURITY_DESCRIPTOR *Objects,
+                                  POOL_TYPE Pool, PGENERIC_MAPPING Mapping)
+{
+    POBP_DRIVER_TYPE Own = ObpTypeOf(Body)->Driver;
+    VF_CALLBACK Callback;
+    ObpEnterMethod(&Callback, Own, "security method for object %o", Own->Security, Body);
+    NTSTATUS Status = ((OBP_SECURITY *)Own->Security)(Body, Operation, What, Descriptor, Length, Objects, Pool, Mapping,
+                                                      ExGetPreviousMode());
+    VfLeaveCallback(&Callback);
+    return Status;
+}
+
+VOID ObpDeleteSecurity(PVOID Body)
+{
+    POBP_HEADER Header = ObpHeaderOf(Body);
+    if (!Header->Type->Driver || !Header->Type->Driver->Security || !Header->Security)
+        return;
+    ObpDriverSecurity(Body, DeleteSecurityDescriptor, NULL, NULL, NULL, &Header->Security, PagedPool, NULL);
+    Header->Security = NULL; /* the driver's, given back or not */
+}
+
+BOOLEAN ObpParses(POBJECT_TYPE Type)
+{
+    return Type->Init.Parse || (Type->Driver && Type->Driver->Parse);
+}
+
+/* The path that the method sees is a copy in pool, which it may replace where it lets the walk begin anew. */
+NTSTATUS ObpCallParse(PVOID Body, POBP_PARSE Parse, PVOID *Object)
+{
+    POBP_DRIVER_TYPE Own = ObpTypeOf(Body)->Driver;
+    POBJECT_TYPE Type = Parse->Wanted ? Parse->Wanted : ObpTypeOf(Body);
+    UINT64 Aux[SE_AUX_WORDS];
+    ACCESS_STATE State;
+    VF_CALLBACK Callback;
+    UNICODE_STRING Path = Parse->Path, Rest = *Parse->Rest;
+    *Object = NULL;
+    Path.MaximumLength = Path.Length + sizeof(WCHAR);
+    Path.Buffer = ExAllocatePoolWithTag(PagedPool, Path.MaximumLength, OBP_TYPE_TAG);
+    if (!Path.Buffer)
+        return STATUS_INSUFFICIENT_RESOURCES;
+    RtlCopyMemory(Path.Buffer, Parse->Path.Buffer, Path.Length);
+    Path.Buffer[Path.Length / sizeof(WCHAR)] = 0;
+    Rest.Buffer = Path.Buffer + (Path.Length - Rest.Length) / sizeof(WCHAR);
+    NTSTATUS Status = SeCreateAccessState(&State, Aux, Parse->Access, &Type->Init.Mapping);
+    if (NT_SUCCESS(Status)) {
+        ObpEnterMethod(&Callback, Own, "parse method for object %o", Own->Parse, Body);
+        Status = ((OBP_PARSE_METHOD *)Own->Parse)(Body, Parse->Wanted, &State, ObpOpenMode(Parse->Attributes),
+                                                  Parse->Attributes, &Path, &Rest, Parse->Context, NULL, Object);
+        VfLeaveCallback(&Callback);
+        SeDeleteAccessState(&State);
+    }
+    if (Status == STATUS_REPARSE) {
+        Parse->Rest->Buffer = ExpAllocate(Path.Length + sizeof(WCHAR), OBP_TYPE_TAG);
+        RtlCopyMemory(Parse->Rest->Buffer, Path.Buffer, Path.Length);
+        Parse->Rest->Length = Parse->Rest->MaximumLength = Path.Length;
+    } else if (NT_SUCCESS(Status) && !*Object)
+        Status = STATUS_OBJECT_NAME_NOT_FOUND;
+    if (Path.Buffer)
+        ExFreePoolWithTag(Path.Buffer, 0);
+    return Status;
+}
+
 /* ---- Types ------------------------------------------------------------------------------------------------------- */
 
 static BOOLEAN ObpReadInitializer(PVOID Initializer, OB_TYPE_INIT *Init, POBP_DRIVER_TYPE Own)
@@ -124,6 +227,14 @@ static BOOLEAN ObpReadInitializer(PVOID Initializer, OB_TYPE_INIT *Init, POBP_DR
     Own->Open = Old->Open;
     Own->Close = Old->Close;
     Own->Delete = Old->Delete;
+    Own->Parse = Old->Parse;
+    Own->Security = Old->Security;
+    Own->QueryName = Old->QueryName;
+    Own->OkayToClose = Old->OkayToClose;
+    if (!Own->Old && New->UseExtendedParameters && Own->Parse) {
+        VfRemark("ObCreateObjectType: parse methods with extended parameters are not called; the type is refused");
+        return FALSE;
+    }
     /* who wants handles counted is told of them; what is waited for by its own address is never paged */
     if ((Own->Old ? Old->MaintainHandleCount : New->MaintainHandleCount) && !Own->Open && !Own->Close)
         return FALSE;
@@ -162,6 +273,8 @@ NTSTATUS NTAPI ObCreateObjectType(PUNICODE_STRING Name, PVOID Initializer, PSECU
     Init.Name = Full.Buffer + 13;
     Init.Close = Own.Close ? ObpCloseMethod : NULL;
     Init.Delete = Own.Delete ? ObpDeleteMethod : NULL;
+    Init.AskName = Own.QueryName ? ObpDriverQueryName : NULL;
+    Init.Security = Own.Security ? ObpDriverSecurity : NULL;
     POBJECT_TYPE Type = ObpCreateType(&Init);
     if (!Type) {
         ExpFree(Full.Buffer);
