@@ -353,7 +353,7 @@ PVOID NTAPI MmMapLockedPagesSpecifyCache(PMDL MemoryDescriptorList, KPROCESSOR_M
     if (AccessMode != KernelMode && (Flags & MI_DESCRIBED))
         return MiMapForUser(Mdl, RequestedAddress, Protection);
     if (AccessMode != KernelMode)
-        Wrong = 0; /* a mapping for a program leaves the flags alone */
+        Wrong = 0;                           /* a mapping for a program leaves the flags alone */
     if (Flags & MDL_PARENT_MAPPED_SYSTEM_VA) /* it gets an address of its own */
         Wrong &= ~MDL_MAPPED_TO_SYSTEM_VA;
     if (Wrong) {

@@ -7,7 +7,8 @@
 
 __declspec(dllimport) extern POBJECT_TYPE *PsJobType;
 NTSYSAPI PVOID NTAPI PsGetProcessJob(PEPROCESS Process);
-NTSYSAPI NTSTATUS NTAPI ZwQueryInformationJobObject(HANDLE Job, ULONG Class, PVOID Buffer, ULONG Bytes, PULONG Returned);
+NTSYSAPI NTSTATUS NTAPI ZwQueryInformationJobObject(HANDLE Job, ULONG Class, PVOID Buffer, ULONG Bytes,
+                                                    PULONG Returned);
 NTKERNELAPI NTSTATUS NTAPI PsChargeProcessPagedPoolQuota(PEPROCESS, SIZE_T);
 NTKERNELAPI VOID NTAPI PsReturnProcessPagedPoolQuota(PEPROCESS, SIZE_T);
 NTKERNELAPI PVOID NTAPI MmMapLockedPages(PMDL Mdl, KPROCESSOR_MODE Mode);
@@ -28,8 +29,9 @@ typedef struct _ASK {
 static NTSTATUS Map(PVOID Address, ULONG Flags, BOOLEAN Old)
 {
     __try {
-        Mapped = Old ? MmMapLockedPages(Shown, UserMode)
-                     : MmMapLockedPagesSpecifyCache(Shown, UserMode, MmCached, Address, FALSE, NormalPagePriority | Flags);
+        Mapped =
+            Old ? MmMapLockedPages(Shown, UserMode)
+                : MmMapLockedPagesSpecifyCache(Shown, UserMode, MmCached, Address, FALSE, NormalPagePriority | Flags);
     } __except (EXCEPTION_EXECUTE_HANDLER) {
         Mapped = NULL;
         return GetExceptionCode();
@@ -67,8 +69,8 @@ static NTSTATUS Share(const ASK *Ask, UINT64 *Out)
         return Status;
     Status = ZwCreateSection(&Section, SECTION_ALL_ACCESS, &Attributes, &Size, PAGE_READWRITE, SEC_COMMIT, NULL);
     if (NT_SUCCESS(Status)) {
-        Status = ZwMapViewOfSection(Section, NtCurrentProcess(), &Here, 0, 0, NULL, &Bytes, ViewUnmap, 0,
-                                    PAGE_READWRITE);
+        Status =
+            ZwMapViewOfSection(Section, NtCurrentProcess(), &Here, 0, 0, NULL, &Bytes, ViewUnmap, 0, PAGE_READWRITE);
         Bytes = 0;
         if (NT_SUCCESS(Status))
             Status = ZwMapViewOfSection(Section, Other, &There, 0, 0, NULL, &Bytes, ViewUnmap, 0, PAGE_READONLY);

@@ -20,7 +20,8 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
     Driver->DriverUnload = Unload;
     for (ULONG i = 0; i < 2; i++)
         if (NT_SUCCESS(MmAllocateMdlForIoSpace(&Aperture, 1, &Mdl[i])))
-            Mapped[i] = MmMapLockedPagesSpecifyCache(Mdl[i], KernelMode, MmNonCached, NULL, TRUE, HighPagePriority); /* @ */
+            Mapped[i] =
+                MmMapLockedPagesSpecifyCache(Mdl[i], KernelMode, MmNonCached, NULL, TRUE, HighPagePriority); /* @ */
     for (ULONG i = 0; i < 2; i++) {
         if (Mapped[i])
             MmUnmapLockedPages(Mapped[i], Mdl[i]);
