@@ -201,6 +201,13 @@ static bool parse_one(struct options *o, int argc, char **argv, int *i)
             return false;
         }
     }
+    uint64_t bit = 1ull << (row - o->table) % 64;
+    if (row->kind == OPTION_TEXT && (o->given & bit) &&
+        strcmp(*(const char **)((char *)o->values + row->offset), value)) {
+        fprintf(stderr, "irqlab: %s: %s is given twice\n", o->command, row->name);
+        return false;
+    }
+    o->given |= bit;
     if (!store(row, o->values, value)) {
         fprintf(stderr, "irqlab: %s: %s: '%s' is not %s\n", o->command, row->name, value,
                 expected(row, hint, sizeof hint));

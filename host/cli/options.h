@@ -14,7 +14,7 @@ enum option_kind {
     OPTION_NUMBER, /* uint64_t, within min..max; decimal or 0x */
     OPTION_TIME,   /* uint64_t, 100 ns: 500ms, 10s, 2m, 1h */
     OPTION_SIZE,   /* uint64_t, bytes: 4096, 64K, 256M, 2G */
-    OPTION_TEXT,   /* const char * */
+    OPTION_TEXT,   /* const char *; two of them that differ are refused: one would be left out without a word */
     OPTION_CHOICE, /* unsigned: index into choices, a blank between them */
     OPTION_LIST,   /* struct option_list: may be given several times */
 };
@@ -44,6 +44,7 @@ struct options {
     /* out: */
     int count;        /* arguments that are no options, moved to the front of argv */
     bool help;        /* --help or -h was there */
+    uint64_t given;   /* the rows of the table that were there */
     char again[4096]; /* the options given that repeat, quoted for a shell, a blank before each */
 };
 
