@@ -69,8 +69,8 @@ function Process.close(p, handle) return (p:service('NtClose', {handle})) end
 
 local function buffer(p, bytes)
   if bytes > p.room then
-    p.buffer = p:allocate(bytes)
-    p.room = bytes
+    local address = p:allocate(bytes) or error('the process has no memory for ' .. bytes .. ' bytes', 3)
+    p.buffer, p.room = address, bytes
   end
   return p.buffer
 end
