@@ -18,6 +18,8 @@ VOID ExpReportLeaks(UINT64 Base, UINT64 Bytes, PCSTR Name);
 
 /* For reports: describe Address if it lies in pool ("pool 'Tag ' + 0x10, 64 bytes"); *Stack: allocated at. FALSE = not
  * pool. */
+/* Address was a block's with that tag, freed since. */
+BOOLEAN ExpWasFreed(PVOID Address, ULONG Tag, ULONG *FreedAt);
 BOOLEAN ExpDescribePool(UINT64 Address, PCHAR Buffer, ULONG Bytes, ULONG *AllocatedAt, ULONG *FreedAt);
 
 /* Take a queued work item out of its queue (the verifier does so when its memory goes). */

@@ -48,6 +48,16 @@ ULONG ExpFreedStack(PEX_BLOCK Block)
     return Block->FreedAt >> 32 ? VfStackOf(&Block->FreedAt, 1) : (ULONG)Block->FreedAt;
 }
 
+BOOLEAN ExpWasFreed(PVOID Address, ULONG Tag, ULONG *FreedAt)
+{
+    PEX_BLOCK Block = ExpBlockOf((UINT64)Address);
+
+    if (!Block || Block->Address != (UINT64)Address || Block->State != ExBlockFreed || Block->Tag != Tag)
+        return FALSE;
+    *FreedAt = ExpFreedStack(Block);
+    return TRUE;
+}
+
 BOOLEAN ExpDescribePool(UINT64 Address, PCHAR Buffer, ULONG Bytes, ULONG *AllocatedAt, ULONG *FreedAt)
 {
     PEX_BLOCK Block = ExpBlockOf(Address);

@@ -140,17 +140,31 @@ NTSTATUS NTAPI IopInvalidDeviceRequest(PDEVICE_OBJECT Device, PIRP Irp)
 
 /* ---- Up ---------------------------------------------------------------------------------------------------------- */
 
+/* FreedAt: its memory has gone, since its first completion or otherwise. */
+static VOID IopReportTwice(PIRP Irp, ULONG FreedAt)
+{
+    VfFinding("irp.completed-twice", MULTIPLE_IRP_COMPLETE_REQUESTS, (UINT64)Irp, 0, 0, 0);
+    VfSubject("IoCompleteRequest");
+    VfText("IoCompleteRequest called for an IRP that was completed already");
+    VfNoteCaller(NULL);
+    if (FreedAt)
+        VfNote(DOOR_NOTE_OBJECT, FreedAt, Irp, NULL, "The IRP was completed or freed at:");
+    VfCommit();
+}
+
 static BOOLEAN IopMayComplete(PIRP Irp)
 {
-    PVOID Cancel = (PVOID)(ULONG_PTR)Irp->CancelRoutine;
-    if (Irp->Type != IO_TYPE_IRP || Irp->CurrentLocation > Irp->StackCount + 1) {
-        VfFinding("irp.completed-twice", MULTIPLE_IRP_COMPLETE_REQUESTS, (UINT64)Irp, 0, 0, 0);
-        VfSubject("IoCompleteRequest");
-        VfText("IoCompleteRequest called for an IRP that was completed already");
-        VfNoteCaller(NULL);
-        VfCommit();
+    PVOID Cancel;
+    ULONG FreedAt;
+    if (ExpWasFreed(Irp, IOP_IRP_TAG, &FreedAt)) {
+        IopReportTwice(Irp, FreedAt);
         return FALSE;
     }
+    if (Irp->Type != IO_TYPE_IRP || Irp->CurrentLocation > Irp->StackCount + 1) {
+        IopReportTwice(Irp, 0);
+        return FALSE;
+    }
+    Cancel = (PVOID)(ULONG_PTR)Irp->CancelRoutine;
     if (Irp->IoStatus.Status == STATUS_PENDING || Irp->IoStatus.Status == (NTSTATUS)-1) {
         VfFinding("irp.completed-as-pending", DRIVER_VERIFIER_IOMANAGER_VIOLATION, 6,
                   (UINT64)(LONG64)Irp->IoStatus.Status, (UINT64)Irp, 0);

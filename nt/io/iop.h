@@ -172,6 +172,8 @@ NTSTATUS IopSetControl(PIRP Irp, PIO_STACK_LOCATION Stack, ULONG Code, PVOID In,
  */
 NTSTATUS IopIssue(PDEVICE_OBJECT Device, PIRP Irp, PFILE_OBJECT File, BOOLEAN Synchronous, PIO_STATUS_BLOCK Iosb);
 /* A driver's routine is about to be called on behalf of Device. */
+#define IOP_IRP_TAG ' prI'
+
 /* "\\Device\\X", the path of a device of Plug and Play, or whose it is; for reports. FALSE: Object is no device (any more). */
 BOOLEAN IopDescribeDevice(PVOID Object, PCHAR Buffer, ULONG Bytes);
 VOID IopEnter(struct _VF_CALLBACK *Callback, PCSTR Contract, PCSTR What, PVOID Routine, PVOID Object);

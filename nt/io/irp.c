@@ -7,7 +7,6 @@
 #include "nt.h"
 #include "ex/poolp.h"
 
-#define IOP_IRP_TAG ' prI'
 #define IOP_LARGE_IRP 8
 
 PVOID IopAllocate(SIZE_T Bytes, ULONG Tag, ULONG Stack)

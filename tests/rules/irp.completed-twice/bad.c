@@ -1,6 +1,7 @@
 /*
  * An IRP completed twice: the second time its memory is somebody else's.
- * EXPECT: (irp.completed-twice|pool.use-after-free) bad.c:[0-9]+ in Control
+ *
+ * EXPECT: irp\.completed-twice bad\.c:@ in Control
  */
 #include <ntddk.h>
 
@@ -14,7 +15,7 @@ static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
     Irp->IoStatus.Status = STATUS_SUCCESS;
     Irp->IoStatus.Information = 0;
     IoCompleteRequest(Irp, IO_NO_INCREMENT);
-    IoCompleteRequest(Irp, IO_NO_INCREMENT);
+    IoCompleteRequest(Irp, IO_NO_INCREMENT); /* @ */
     return STATUS_SUCCESS;
 }
 
