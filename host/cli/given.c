@@ -86,15 +86,16 @@ static bool read_os(struct given *g, const char *command)
     return true;
 }
 
+/* Later files go over earlier ones. */
 static bool read_registry(struct given *g, const char *command)
 {
     char why[256];
-    if (!g->registry)
-        return true;
-    bool good = registry_read(&g->session.registry, g->registry, why);
-    if (!good)
-        fprintf(stderr, "irqlab: %s: --registry: %s\n", command, why);
-    return good;
+    for (int i = 0; i < g->registries.count; i++)
+        if (!registry_read(&g->session.registry, g->registries.text[i], why)) {
+            fprintf(stderr, "irqlab: %s: --registry: %s\n", command, why);
+            return false;
+        }
+    return true;
 }
 
 /* etw or etw:LEVEL, io, or both with a comma */

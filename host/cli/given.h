@@ -14,8 +14,8 @@
 
 struct given {
     /* options: */
-    const char *scenario, *drivers, *test, *volume, *disk, *symbols, *os, *trace, *registry, *save_registry;
-    struct option_list devices, infs;
+    const char *scenario, *drivers, *test, *volume, *disk, *symbols, *os, *trace, *save_registry;
+    struct option_list devices, infs, registries;
     uint64_t cpus, seed, time, ram, watchdog;
     unsigned on_finding, special_pool, from; /* 0 = stop, on; enum session_from */
     unsigned build;                          /* 0 = strict */
@@ -28,7 +28,7 @@ struct given {
     char *found[SESSION_DRIVERS]; /* paths of drivers that the scenario names */
     struct session session;
     struct supervisor_options machine;
-    char kernel_dir[4200], disk_path[4096], device_text[4096], inf_text[4096];
+    char kernel_dir[4200], disk_path[4096], device_text[4096], inf_text[4096], registry_text[4096];
     struct inf_target *installed;                      /* what the INF files bind */
     char header_device[HEADER_DEVICES][HEADER_DEVICE]; /* those that the scenario names */
 };
@@ -125,8 +125,8 @@ struct given {
          .help = "where symbols are looked for first (then beside the driver)",                                          \
          .repeats = true},                                                                                               \
         {"--registry",                                                                                                   \
-         OPTION_TEXT,                                                                                                    \
-         GIVEN_AT(type, registry),                                                                                       \
+         OPTION_LIST,                                                                                                    \
+         GIVEN_AT(type, registries),                                                                                     \
          "[KEY=]FILE",                                                                                                   \
          .help = "a .reg text or a hive to begin with",                                                                  \
          .repeats = true},                                                                                               \

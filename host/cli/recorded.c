@@ -77,7 +77,7 @@ bool recorded_make(struct record *r, const struct given *g)
     r->drivers = (unsigned)s->drivers;
     ok &= put_path(r->scenario.path, RECORD_PATH, g->scenario) && put_path(r->volume, RECORD_PATH, g->volume) &&
           put_path(r->os, sizeof r->os, g->os) && put_path(r->trace, sizeof r->trace, g->trace) &&
-          put_path(r->registry, RECORD_PATH, g->registry) && put_path(r->benign, RECORD_PATH, g->benign);
+          put_list(r->registry, &g->registries) && put_path(r->benign, RECORD_PATH, g->benign);
     if (g->scenario)
         digest_of(g->script.bytes, g->script.size, r->scenario.hash);
     ok &= put_path(r->disk.path, RECORD_PATH, g->disk) && (!g->disk || digest_file(g->disk_path, r->disk.hash));
@@ -152,7 +152,7 @@ static void restore_options(const struct record *r, struct given *g)
     restore_list(&g->infs, g->inf_text, r->infs);
     g->os = *r->os ? r->os : NULL;
     g->trace = *r->trace ? r->trace : NULL;
-    g->registry = *r->registry ? r->registry : NULL;
+    restore_list(&g->registries, g->registry_text, r->registry);
     g->benign = *r->benign ? r->benign : NULL;
     g->cpus = r->cpus;
     g->seed = r->seed;

@@ -35,7 +35,7 @@ struct record {
     char infs[RECORD_PATH];      /* likewise those of --inf */
     char os[32];                 /* "" = the default */
     char trace[32];              /* as --trace has it, "" = none */
-    char registry[RECORD_PATH];  /* as --registry has it, "" = none */
+    char registry[RECORD_PATH];  /* those of --registry, a ; between them */
     char benign[RECORD_PATH];    /* as --benign has it, "" = none */
     uint64_t force_integrity;
     uint64_t cpus, seed, ram, time, watchdog, on_finding, build, special_pool, points, races, from;
