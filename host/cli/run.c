@@ -102,6 +102,10 @@ static int prepare(struct run *r, const struct options *options, char **argv)
         fputs("irqlab: run: --test takes a driver and no scenario\n", stderr);
         return COMMAND_USAGE;
     }
+    if (r->serve.program && r->serve.socket) {
+        fputs("irqlab: run: either --client or --serve\n", stderr);
+        return COMMAND_USAGE;
+    }
     if ((r->serve.program || r->serve.socket) && (r->given.scenario || r->given.test)) {
         fputs("irqlab: run: --client and --serve take no scenario and no test\n", stderr);
         return COMMAND_USAGE;
