@@ -1,8 +1,12 @@
 /*
  * A function driver for the children of bus.c. It says what the Plug and Play manager and the power manager ask of it, holds
- * its device with a remove lock, gives it an interface, and puts it to sleep and wakes it when the system does so.
+ * its device with a remove lock, gives it an interface, and puts it to sleep and wakes it when the system does so. Programs
+ * (client/bus-client.c) open \\.\Widget1, \\.\Widget2 and ask which widget that is.
  */
 #include <ntddk.h>
+#include <ntstrsafe.h>
+
+#define IOCTL_WIDGET_NUMBER CTL_CODE(FILE_DEVICE_UNKNOWN, 0x800, METHOD_BUFFERED, FILE_READ_ACCESS) /* out: ULONG */
 
 static const GUID WidgetClass = {0x5f2c9a10, 0x8e57, 0x4d21, {0xa3, 0x0b, 0x77, 0x10, 0x2e, 0x94, 0x6c, 0x3d}};
 
@@ -10,6 +14,7 @@ struct widget {
     PDEVICE_OBJECT self, pdo, lower;
     IO_REMOVE_LOCK lock;
     UNICODE_STRING link;
+    WCHAR name[24]; /* leads to `link`, hence nowhere while the interface is off */
     ULONG number;
     DEVICE_POWER_STATE power;
 };
@@ -28,6 +33,24 @@ static NTSTATUS PassOn(struct widget *Widget, PIRP Irp)
     Status = IoCallDriver(Widget->lower, Irp);
     IoReleaseRemoveLock(&Widget->lock, Irp);
     return Status;
+}
+
+static NTSTATUS NameLink(struct widget *Widget)
+{
+    UNICODE_STRING Name;
+    NTSTATUS Status = RtlStringCbPrintfW(Widget->name, sizeof(Widget->name), L"\\DosDevices\\Widget%u", Widget->number);
+    if (!NT_SUCCESS(Status))
+        return Status;
+    RtlInitUnicodeString(&Name, Widget->name);
+    return IoCreateSymbolicLink(&Name, &Widget->link);
+}
+
+static VOID FreeLinks(struct widget *Widget)
+{
+    UNICODE_STRING Name;
+    RtlInitUnicodeString(&Name, Widget->name);
+    IoDeleteSymbolicLink(&Name);
+    RtlFreeUnicodeString(&Widget->link);
 }
 
 /* ---- Plug and Play ----------------------------------------------------------------------------------------------- */
@@ -61,7 +84,7 @@ static NTSTATUS Remove(struct widget *Widget, PIRP Irp)
     Irp->IoStatus.Status = STATUS_SUCCESS;
     IoSkipCurrentIrpStackLocation(Irp);
     Status = IoCallDriver(Widget->lower, Irp);
-    RtlFreeUnicodeString(&Widget->link);
+    FreeLinks(Widget);
     IoDetachDevice(Widget->lower);
     IoDeleteDevice(Self);
     return Status;
@@ -204,6 +227,26 @@ static NTSTATUS NTAPI OpenOrClose(PDEVICE_OBJECT Device, PIRP Irp)
     return Complete(Irp, STATUS_SUCCESS);
 }
 
+static NTSTATUS NTAPI Control(PDEVICE_OBJECT Device, PIRP Irp)
+{
+    PIO_STACK_LOCATION Stack = IoGetCurrentIrpStackLocation(Irp);
+    struct widget *Widget = Device->DeviceExtension;
+    NTSTATUS Status = IoAcquireRemoveLock(&Widget->lock, Irp);
+    if (!NT_SUCCESS(Status))
+        return Complete(Irp, Status);
+    if (Stack->Parameters.DeviceIoControl.IoControlCode != IOCTL_WIDGET_NUMBER)
+        Status = STATUS_INVALID_DEVICE_REQUEST;
+    else if (Stack->Parameters.DeviceIoControl.OutputBufferLength < sizeof(Widget->number))
+        Status = STATUS_BUFFER_TOO_SMALL;
+    else {
+        *(ULONG *)Irp->AssociatedIrp.SystemBuffer = Widget->number;
+        Irp->IoStatus.Information = sizeof(Widget->number);
+    }
+    Complete(Irp, Status);
+    IoReleaseRemoveLock(&Widget->lock, Irp);
+    return Status;
+}
+
 static NTSTATUS NTAPI AddDevice(PDRIVER_OBJECT Driver, PDEVICE_OBJECT Pdo)
 {
     PDEVICE_OBJECT Device;
@@ -223,9 +266,15 @@ static NTSTATUS NTAPI AddDevice(PDRIVER_OBJECT Driver, PDEVICE_OBJECT Pdo)
         IoDeleteDevice(Device);
         return Status;
     }
+    Status = NameLink(Widget);
+    if (!NT_SUCCESS(Status)) {
+        RtlFreeUnicodeString(&Widget->link);
+        IoDeleteDevice(Device);
+        return Status;
+    }
     Widget->lower = IoAttachDeviceToDeviceStack(Device, Pdo);
     if (!Widget->lower) {
-        RtlFreeUnicodeString(&Widget->link);
+        FreeLinks(Widget);
         IoDeleteDevice(Device);
         return STATUS_NO_SUCH_DEVICE;
     }
@@ -245,6 +294,7 @@ NTSTATUS NTAPI DriverEntry(PDRIVER_OBJECT Driver, PUNICODE_STRING RegistryPath)
     Driver->MajorFunction[IRP_MJ_CREATE] = OpenOrClose;
     Driver->MajorFunction[IRP_MJ_CLEANUP] = OpenOrClose;
     Driver->MajorFunction[IRP_MJ_CLOSE] = OpenOrClose;
+    Driver->MajorFunction[IRP_MJ_DEVICE_CONTROL] = Control;
     Driver->MajorFunction[IRP_MJ_PNP] = Pnp;
     Driver->MajorFunction[IRP_MJ_POWER] = Power;
     Driver->MajorFunction[IRP_MJ_SYSTEM_CONTROL] = SystemControl;

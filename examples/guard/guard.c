@@ -2,6 +2,7 @@
  * guard.sys: a driver that keeps a process from starting (the talk's T9), in a callback that runs at PASSIVE_LEVEL (T16).
  *
  *     irqlab run --scenario examples/guard/guard.lua build/examples/guard.sys
+ *     irqlab run --client "build/examples/guard-client notepad.exe evil.exe" build/examples/guard.sys
  *
  * Before the first thread of a process runs, the kernel calls who has registered with PsSetCreateProcessNotifyRoutineEx. What
  * the callback leaves in CreationStatus is what the launcher gets: an error means that there is no process.
