@@ -262,8 +262,10 @@ static bool read_infs(struct given *g, const char *command)
 {
     if (!g->infs.count)
         return true;
-    if (!(g->installed = calloc(1, sizeof *g->installed)))
+    if (!(g->installed = calloc(1, sizeof *g->installed))) {
+        fprintf(stderr, "irqlab: %s: no memory\n", command);
         return false;
+    }
     g->installed->given = is_given;
     g->installed->context = &g->session;
     g->installed->registry = &g->session.registry;

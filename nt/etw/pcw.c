@@ -41,11 +41,10 @@ static LIST_ENTRY PcwpSets = {&PcwpSets, &PcwpSets};
 
 /* ---- Counter sets ------------------------------------------------------------------------------------------------ */
 
-static BOOLEAN PcwpCopyName(PUNICODE_STRING To, PWCH Room, PCUNICODE_STRING From)
+static VOID PcwpCopyName(PUNICODE_STRING To, PWCH Room, PCUNICODE_STRING From)
 {
     *To = (UNICODE_STRING){From->Length, From->Length, Room};
     RtlCopyMemory(Room, From->Buffer, From->Length);
-    return TRUE;
 }
 
 static VOID PcwpLetGo(PPCW_REGISTRATION Set)

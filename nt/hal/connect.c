@@ -8,12 +8,10 @@
  */
 #include "nt.h"
 
-#define HALP_TAG 'tnIH'
-
 PKINTERRUPT HalpCreateInterrupt(PVOID ServiceRoutine, PVOID Context, PKSPIN_LOCK SpinLock, ULONG Vector, KIRQL Irql,
                                 KIRQL SynchronizeIrql, KINTERRUPT_MODE Mode, BOOLEAN Share)
 {
-    PKINTERRUPT Interrupt = ExpTryAllocate(sizeof(*Interrupt), HALP_TAG);
+    PKINTERRUPT Interrupt = ExpTryAllocate(sizeof(*Interrupt), HALP_INTERRUPT_TAG);
 
     if (!Interrupt)
         return NULL;

@@ -63,6 +63,7 @@ BOOLEAN HalpCallService(PKINTERRUPT Interrupt); /* at its Irql */
 VOID HalpEndOfPassive(PKINTERRUPT Interrupt);   /* its routine has run: the line counts again */
 
 /* connect.c */
+#define HALP_INTERRUPT_TAG 'tnIH'
 PKINTERRUPT HalpCreateInterrupt(PVOID ServiceRoutine, PVOID Context, PKSPIN_LOCK SpinLock, ULONG Vector, KIRQL Irql,
                                 KIRQL SynchronizeIrql, KINTERRUPT_MODE Mode, BOOLEAN Share);
 VOID HalpDeleteInterrupt(PKINTERRUPT Interrupt);

@@ -81,8 +81,9 @@ VOID HalpEnableMessage(ULONG Vector)
 static PIO_INTERRUPT_MESSAGE_INFO HalpCreateMessages(PIO_CONNECT_INTERRUPT_MESSAGE_BASED_PARAMETERS Message,
                                                      ULONG First, ULONG Count, ULONG Stack)
 {
-    PIO_INTERRUPT_MESSAGE_INFO Table = ExpTryAllocate(
-        FIELD_OFFSET(IO_INTERRUPT_MESSAGE_INFO, MessageInfo) + Count * sizeof(Table->MessageInfo[0]), 'tnIH');
+    PIO_INTERRUPT_MESSAGE_INFO Table =
+        ExpTryAllocate(FIELD_OFFSET(IO_INTERRUPT_MESSAGE_INFO, MessageInfo) + Count * sizeof(Table->MessageInfo[0]),
+                       HALP_INTERRUPT_TAG);
     KIRQL Irql = (KIRQL)(First >> 4);
     KIRQL Synchronize = Message->SynchronizeIrql > Irql ? Message->SynchronizeIrql : Irql;
 

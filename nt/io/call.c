@@ -140,8 +140,7 @@ NTSTATUS NTAPI IopInvalidDeviceRequest(PDEVICE_OBJECT Device, PIRP Irp)
 
 /* ---- Up ---------------------------------------------------------------------------------------------------------- */
 
-/* FreedAt: its memory has gone, since its first completion or otherwise. */
-static VOID IopReportTwice(PIRP Irp, ULONG FreedAt)
+VOID IopReportTwice(PIRP Irp, ULONG FreedAt)
 {
     VfFinding("irp.completed-twice", MULTIPLE_IRP_COMPLETE_REQUESTS, (UINT64)Irp, 0, 0, 0);
     VfSubject("IoCompleteRequest");
@@ -229,11 +228,14 @@ VOID FASTCALL IofCompleteRequest(PIRP Irp, CCHAR Boost)
             Stack->Control = 0;
             if (Traced)
                 IopTraceRoutine(Traced, DOOR_IO_ROUTINE, Routine);
+            if (Irp->CurrentLocation > Irp->StackCount) /* before the call: a routine that keeps it may free it */
+                Irp->AllocationFlags |= IOP_IRP_BACK;
             if (IopCallCompletion(Routine, Device, Irp, Context) == STATUS_MORE_PROCESSING_REQUIRED) {
                 if (Traced)
                     IopTraceRoutine(Traced, DOOR_IO_KEPT, Routine);
                 return;
             }
+            Irp->AllocationFlags &= ~IOP_IRP_BACK;
         } else if (Irp->PendingReturned && Irp->CurrentLocation <= Irp->StackCount)
             IoMarkIrpPending(Irp);
     }

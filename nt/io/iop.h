@@ -173,6 +173,10 @@ NTSTATUS IopSetControl(PIRP Irp, PIO_STACK_LOCATION Stack, ULONG Code, PVOID In,
 NTSTATUS IopIssue(PDEVICE_OBJECT Device, PIRP Irp, PFILE_OBJECT File, BOOLEAN Synchronous, PIO_STATUS_BLOCK Iosb);
 /* A driver's routine is about to be called on behalf of Device. */
 #define IOP_IRP_TAG ' prI'
+/* In AllocationFlags, where Windows has nothing: its owner's completion routine has it back. */
+#define IOP_IRP_BACK 0x20
+/* FreedAt: where its memory went, at its first completion or otherwise; 0 = it is there. */
+VOID IopReportTwice(PIRP Irp, ULONG FreedAt);
 
 /* "\\Device\\X", the path of a device of Plug and Play, or whose it is; for reports. FALSE: Object is no device (any more). */
 BOOLEAN IopDescribeDevice(PVOID Object, PCHAR Buffer, ULONG Bytes);

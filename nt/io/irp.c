@@ -67,7 +67,7 @@ PIRP IopAllocateIrp(CCHAR StackSize, PFILE_OBJECT File)
 VOID NTAPI IoReuseIrp(PIRP Irp, NTSTATUS Status)
 {
     IopForgetActivity(Irp);
-    UCHAR Flags = Irp->AllocationFlags;
+    UCHAR Flags = Irp->AllocationFlags & ~IOP_IRP_BACK;
     IoInitializeIrp(Irp, Irp->Size, Irp->StackCount);
     Irp->AllocationFlags = Flags;
     Irp->IoStatus.Status = Status;
@@ -243,6 +243,10 @@ VOID IopEndRequest(PIRP Irp, CCHAR Boost)
     for (PMDL Mdl = Irp->MdlAddress; Mdl; Mdl = Mdl->Next)
         if (Mdl->MdlFlags & MDL_PAGES_LOCKED)
             MmUnlockPages(Mdl);
+    if (!Thread && (Irp->AllocationFlags & IOP_IRP_BACK)) {
+        IopReportTwice(Irp, 0);
+        return;
+    }
     if (!Thread) {
         /* A driver's own IRP, whose completion routine let it through. Windows would fault on the missing thread. */
         VfFinding("irp.completed-unowned", DRIVER_VERIFIER_IOMANAGER_VIOLATION, 0x239, (UINT64)Irp, 0, 0);
